@@ -1,0 +1,57 @@
+# Needs only Python 3.11+ and make: everything else is installed into .venv from the pinned, hashed requirement files.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN_STAMP := .venv/.run
+DEV_STAMP := .venv/.dev
+BENCH_STAMP := .venv/.bench
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+
+.PHONY: run test test-fast lint types lock screenshots clean
+
+run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_API_KEY, on the simulator without
+	$(BIN)/meteorograph serve --demo-without-key
+
+test: $(DEV_STAMP) lint types  ## everything that CI runs
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: $(DEV_STAMP)  ## the unit tests only: seconds
+	$(BIN)/python -m pytest tests/unit
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV_STAMP)
+	$(BIN)/mypy
+
+screenshots: $(DEV_STAMP)  ## docs/img, taken from the demo in a real browser
+	$(BIN)/python docs/screenshots.py
+
+bench-clients: $(BENCH_STAMP)
+	$(BIN)/python benchmarks/clients.py
+
+lock:  ## pin again what pyproject.toml asks for (needs uv)
+	uv pip compile requirements/build.in --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -q -o requirements/build.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -q -o requirements/run.txt
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes -c requirements/run.txt --custom-compile-command "make lock" -q -o requirements/dev.txt
+	uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt --custom-compile-command "make lock" -q -o requirements/bench.txt
+
+clean:
+	rm -rf .venv build dist
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Meteorograph needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 run")'
+	$(PYTHON) -m venv .venv
+
+$(RUN_STAMP): requirements/build.txt requirements/run.txt pyproject.toml | .venv/bin/python
+	$(PIP) install --require-hashes -r requirements/build.txt -r requirements/run.txt
+	$(PIP) install --no-build-isolation --no-deps -e .
+	touch $@
+
+$(DEV_STAMP): requirements/dev.txt $(RUN_STAMP)
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(BENCH_STAMP): requirements/bench.txt $(DEV_STAMP)
+	$(PIP) install --require-hashes -r requirements/bench.txt
+	touch $@
