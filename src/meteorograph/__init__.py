@@ -1,0 +1,33 @@
+"""Meteorograph collects the weather of many places on a schedule and never loses an hour without saying so."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+__version__ = version("meteorograph")
+
+if TYPE_CHECKING:
+    from .db import get_db_session, init_db
+    from .ingest import ingest_data
+    from .tables import WeatherData
+    from .web.app import create_app
+
+_HOMES = {
+    "create_app": "web.app",
+    "get_db_session": "db",
+    "ingest_data": "ingest",
+    "init_db": "db",
+    "WeatherData": "tables",
+}
+
+__all__ = ["WeatherData", "__version__", "create_app", "get_db_session", "ingest_data", "init_db"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the public names when they are asked for, so that ``meteorograph --help`` need not load Flask and SQLAlchemy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,9 @@
+"""A local HTTP server that answers as OpenWeatherMap and Weatherstack do, with faults on demand.
+
+It is a second, independent reading of the providers' contracts: nothing here is shared with the code that calls them.
+"""
+
+from meteorograph.simulator.simulator import Simulator
+from meteorograph.simulator.tally import Call
+
+__all__ = ["Call", "Simulator"]

@@ -1,0 +1,167 @@
+"""OpenWeatherMap's current weather: a query and the weather in, status and body out.
+
+Source: https://openweathermap.org/current; error bodies as its servers send them, where the type of ``cod`` varies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from meteorograph.simulator import sun
+from meteorograph.simulator.apparent import apparent_temperature, station_pressure
+from meteorograph.simulator.geography import Spot
+from meteorograph.simulator.weather import Source, Weather
+
+PATH = "/data/2.5/weather"
+_ERRORS: dict[int, str] = {
+    401: "Invalid API key. Please see https://openweathermap.org/faq#error401 for more info.",
+    429: (
+        "Your account is temporary blocked due to exceeding of requests limitation of your subscription type. "
+        "Please choose the proper subscription https://openweathermap.org/price"
+    ),
+    500: "Internal server error",
+    502: "Bad gateway",
+    503: "Service temporarily unavailable",
+}
+
+Reply = tuple[int, dict[str, Any]]
+
+
+def error(status: int) -> Reply:
+    """The answer to a call that fails for a reason other than its query."""
+    return status, {"cod": status, "message": _ERRORS[status]}
+
+
+def _refused(status: int, message: str) -> Reply:
+    return status, {"cod": str(status), "message": message}
+
+
+def key_of(query: Mapping[str, str]) -> str:
+    """The key a query carries, empty without one."""
+    return query.get("appid", "")
+
+
+def _degrees(text: str, limit: float) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if -limit <= value <= limit else None
+
+
+def point_of(query: Mapping[str, str]) -> tuple[float | None, float | None]:
+    """Latitude and longitude of a query [degree], each None where it is missing or cannot be."""
+    return _degrees(query.get("lat", ""), 90), _degrees(query.get("lon", ""), 180)
+
+
+def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
+    """The answer to a query that holds a good key and is within its quota."""
+    if not query.get("lat") or not query.get("lon"):
+        return _refused(400, "Nothing to geocode")
+    latitude, longitude = point_of(query)
+    if latitude is None:
+        return _refused(400, "wrong latitude")
+    if longitude is None:
+        return _refused(400, "wrong longitude")
+    spot = source.find(latitude, longitude)
+    if spot is None:
+        return _refused(404, "city not found")
+    return 200, body(source.weather(spot, now), spot, (latitude, longitude), query.get("units", "standard"))
+
+
+def body(weather: Weather, spot: Spot, asked: tuple[float, float], units: str) -> dict[str, Any]:
+    """A successful answer in ``units`` (``standard``, ``metric`` or ``imperial``); what is not known is left out."""
+    latitude, longitude = asked
+    times = sun.rise_and_set(latitude, longitude, weather.at)
+    answer: dict[str, Any] = {
+        "coord": {"lon": round(longitude, 4), "lat": round(latitude, 4)},
+        "weather": _conditions(weather, latitude, longitude),
+        "base": "stations",
+        "main": _main(weather, spot, units),
+        "visibility": None if weather.visibility is None else min(10000, round(weather.visibility)),
+        "wind": _wind(weather, units),
+        "rain": {"1h": weather.rain} if weather.rain else None,
+        "snow": {"1h": weather.snow} if weather.snow else None,
+        "clouds": None if weather.cloud_cover is None else {"all": round(weather.cloud_cover)},
+        "dt": int(weather.at.timestamp()),
+        "sys": {
+            **({"country": spot.code} if spot.code else {}),
+            "sunrise": int(times[0].timestamp()) if times else 0,
+            "sunset": int(times[1].timestamp()) if times else 0,
+        },
+        "timezone": int(spot.utc_offset(weather.at).total_seconds()),
+        "id": spot.id,
+        "name": spot.name,
+        "cod": 200,
+    }
+    return _known(answer)
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _whole(value: float | None) -> float | int | None:
+    """``value`` as the integer it is, else with two decimals."""
+    if value is None:
+        return None
+    return int(value) if value == int(value) else round(value, 2)
+
+
+def _degree(celsius: float | None, units: str) -> float | None:
+    if celsius is None:
+        return None
+    if units == "metric":
+        return round(celsius, 2)
+    return round(celsius * 1.8 + 32 if units == "imperial" else celsius + 273.15, 2)
+
+
+def _speed(metres_per_second: float | None, units: str) -> float | None:
+    if metres_per_second is None:
+        return None
+    # Four decimals, so that a whole number of knots survives.
+    return round(metres_per_second / 0.44704, 2) if units == "imperial" else round(metres_per_second, 4)
+
+
+def _main(weather: Weather, spot: Spot, units: str) -> dict[str, Any]:
+    temperature = weather.temperature
+    feels_like = apparent_temperature(temperature, weather.humidity, weather.wind_speed)
+    return _known(
+        {
+            "temp": _degree(temperature, units),
+            "feels_like": _degree(feels_like, units),
+            "temp_min": _degree(None if temperature is None else temperature - 0.56, units),
+            "temp_max": _degree(None if temperature is None else temperature + 0.44, units),
+            "pressure": _whole(weather.pressure),
+            "humidity": _whole(weather.humidity),
+            "sea_level": _whole(weather.pressure),
+            "grnd_level": _whole(station_pressure(weather.pressure, spot.elevation)),
+        }
+    )
+
+
+def _wind(weather: Weather, units: str) -> dict[str, Any]:
+    return _known(
+        {
+            "speed": _speed(weather.wind_speed, units),
+            "deg": _whole(weather.wind_direction),
+            "gust": _speed(weather.wind_gust, units),
+        }
+    )
+
+
+def _conditions(weather: Weather, latitude: float, longitude: float) -> list[dict[str, Any]]:
+    condition = weather.condition
+    if condition is None:
+        return []
+    letter = "d" if sun.elevation(latitude, longitude, weather.at) > sun.HORIZON else "n"
+    return [
+        {
+            "id": condition.owm_id,
+            "main": condition.owm_main,
+            "description": condition.owm_description,
+            "icon": condition.owm_icon + letter,
+        }
+    ]

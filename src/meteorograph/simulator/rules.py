@@ -1,0 +1,177 @@
+"""The grammar of faults on demand.
+
+A spec is rules separated by ``;`` or line ends, each of ``key=value`` words:
+``kind=status code=429 p=0.1; kind=reset``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from meteorograph.errors import ConfigurationError
+from meteorograph.simulator.tally import PROVIDERS, Call
+
+STATUS_CODES = (401, 429, 500, 502, 503)
+#: Kind → the words it must have, and those it may have.
+KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "latency": (("ms",), ()),
+    "timeout": ((), ()),
+    "reset": ((), ()),
+    "status": (("code",), ("retry_after",)),
+    "truncated": ((), ()),
+    "types": ((), ()),
+    "html": ((), ("code",)),
+    "huge": (("mb",), ()),
+    "slow": (("ms",), ()),
+    "encoding": ((), ()),
+    "null": ((), ()),
+    "empty": ((), ()),
+}
+SELECTORS = ("provider", "place", "key", "p", "count", "since", "until")
+#: How near a call must be to ``place`` on either axis [degree]; the rest is room for rounding.
+PLACE_REACH = 0.01 + 1e-9
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule of a spec."""
+
+    kind: str
+    #: The rule as it was written.
+    text: str
+    ms: float = 0.0
+    code: int = 200
+    mb: float = 0.0
+    #: Value of the ``Retry-After`` header [s].
+    retry_after: int | None = None
+    provider: str | None = None
+    place: tuple[float, float] | None = None
+    key: str | None = None
+    p: float = 1.0
+    count: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def covers(self, call: Call) -> bool:
+        """Whether provider, key, place and time of ``call`` are what the rule asks for."""
+        return (
+            self.provider in (None, call.provider)
+            and self.key in (None, call.key)
+            and (self.since is None or call.at >= self.since)
+            and (self.until is None or call.at < self.until)
+            and (self.place is None or self._is_near(call))
+        )
+
+    def _is_near(self, call: Call) -> bool:
+        if self.place is None or call.latitude is None or call.longitude is None:
+            return False
+        around = abs(call.longitude - self.place[1])
+        return abs(call.latitude - self.place[0]) <= PLACE_REACH and min(around, 360 - around) <= PLACE_REACH
+
+
+def parse(spec: str) -> tuple[Rule, ...]:
+    """The rules of a spec; an empty one has none.
+
+    Raises:
+        ConfigurationError: It is not to the grammar; names the word and what is allowed.
+    """
+    texts = (" ".join(text.split()) for text in spec.replace("\n", ";").split(";"))
+    return tuple(_rule(text) for text in texts if text)
+
+
+def _rule(text: str) -> Rule:
+    words: dict[str, str] = {}
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if not equals or not value:
+            raise ConfigurationError(f"fault {text!r}: {word!r} is not of the form key=value")
+        if name in words:
+            raise ConfigurationError(f"fault {text!r}: {name!r} is given twice")
+        words[name] = value
+    kind = words.pop("kind", None)
+    if kind not in KINDS:
+        given = "kind is missing" if kind is None else f"kind {kind!r} is unknown"
+        raise ConfigurationError(f"fault {text!r}: {given}; allowed: {', '.join(KINDS)}")
+    needed, optional = KINDS[kind]
+    for name in needed:
+        if name not in words:
+            raise ConfigurationError(f"fault {text!r}: kind={kind} needs {name}=")
+    values: dict[str, Any] = {}
+    for name, value in words.items():
+        if name not in (*needed, *optional, *SELECTORS):
+            allowed = ", ".join((*needed, *optional, *SELECTORS))
+            raise ConfigurationError(f"fault {text!r}: {name!r} is not a word of kind={kind}; allowed: {allowed}")
+        values[name] = _value(kind, name, value, text)
+    return Rule(kind=kind, text=text, **values)
+
+
+def _value(kind: str, name: str, value: str, text: str) -> Any:
+    read, allowed = (
+        (_status, f"one of {', '.join(map(str, STATUS_CODES))}") if kind == "status" and name == "code" else READERS[name]
+    )
+    try:
+        return read(value)
+    except ValueError:
+        raise ConfigurationError(f"fault {text!r}: {name}={value!r} is not allowed; allowed: {allowed}") from None
+
+
+def _check(holds: bool) -> None:
+    if not holds:
+        raise ValueError
+
+
+def _status(text: str) -> int:
+    _check(int(text) in STATUS_CODES)
+    return int(text)
+
+
+def _within(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        _check(low <= float(text) <= high)
+        return float(text)
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        _check(low <= int(text) <= high)
+        return int(text)
+
+    return read
+
+
+def _provider(text: str) -> str:
+    _check(text in PROVIDERS)
+    return text
+
+
+def _place(text: str) -> tuple[float, float]:
+    latitude, longitude = (float(part) for part in text.split(","))
+    _check(abs(latitude) <= 90 and abs(longitude) <= 180)
+    return latitude, longitude
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    _check(at.tzinfo is not None)
+    return at
+
+
+#: Word → how its value is read, and what is allowed in words.
+READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "ms": (_within(0, 86_400_000), "milliseconds from 0 to 86400000"),
+    "mb": (_within(0, 1000), "megabytes from 0 to 1000"),
+    "code": (_whole(200, 599), "an HTTP status from 200 to 599"),
+    "retry_after": (_whole(0, 10_000_000), "whole seconds"),
+    "provider": (_provider, " or ".join(PROVIDERS)),
+    "place": (_place, "latitude,longitude in degrees, without a space"),
+    "key": (str, "an API key"),
+    "p": (_within(0, 1), "a probability from 0 to 1"),
+    "count": (_whole(0, 1_000_000_000), "a whole number of calls"),
+    "since": (_instant, "an instant with its zone, as 2026-01-01T00:00Z"),
+    "until": (_instant, "an instant with its zone, as 2026-01-01T00:00Z"),
+}

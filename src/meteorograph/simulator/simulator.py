@@ -1,0 +1,150 @@
+"""The simulator as its users see it: start it, point a client at its URL, ask what happened."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from meteorograph import clock
+from meteorograph.errors import ConfigurationError
+from meteorograph.simulator.connection import Listener
+from meteorograph.simulator.model import Model
+from meteorograph.simulator.replay import Replay
+from meteorograph.simulator.routes import Routes
+from meteorograph.simulator.tally import OPENWEATHERMAP, WEATHERSTACK, Call
+from meteorograph.values import Coordinates
+
+
+class Simulator:
+    """A local server that answers as OpenWeatherMap and Weatherstack do."""
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        now: Callable[[], datetime] | None = None,
+        seed: int = 1,
+        keys: Collection[str] = ("demo",),
+        replay: Path | None = None,
+        faults: str = "",
+        owm_calls_per_minute: int | None = None,
+        weatherstack_calls_per_month: int | None = None,
+    ) -> None:
+        """Set it up; nothing listens before ``start``.
+
+        Args:
+            host: Address to listen on.
+            port: Port to listen on; 0 takes a free one.
+            now: Tells the time (aware UTC); the project's clock, as it is at each call, when None.
+            seed: Picks the made-up weather and the calls that faults with a probability fall on.
+            keys: Keys that both providers accept; any key when empty.
+            replay: An hourly series to answer from instead of made-up weather.
+            faults: Rules in the grammar of ``rules.py``.
+            owm_calls_per_minute: Calls a key may make in one UTC calendar minute; no limit when None.
+            weatherstack_calls_per_month: Calls a key may make in one UTC calendar month; no limit when None.
+
+        Raises:
+            ConfigurationError: The series or the faults cannot be read.
+        """
+        self._address = (host, port)
+        source = Model(seed) if replay is None else Replay(replay)
+        #: Name, place and height [m] of each replayed station; empty for made-up weather.
+        self.stations: tuple[tuple[str, Coordinates, float], ...] = (
+            tuple((spot.name, spot.coordinates, spot.elevation) for spot in source.spots) if isinstance(source, Replay) else ()
+        )
+        self._routes = Routes(
+            source=source,
+            now=now or (lambda: clock.now()),
+            seed=seed,
+            keys=keys,
+            limits={OPENWEATHERMAP: owm_calls_per_minute, WEATHERSTACK: weatherstack_calls_per_month},
+            faults=faults,
+        )
+        self._listener: Listener | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        if self._listener is None:
+            raise RuntimeError("the simulator is not started")
+        host, port = self._listener.socket.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    def start(self) -> Self:
+        """Listen, and answer in threads of its own.
+
+        Raises:
+            ConfigurationError: The address cannot be listened on.
+        """
+        if self._listener is not None:
+            return self
+        try:
+            listener = Listener(self._address, self._routes)
+        except (OSError, OverflowError) as error:
+            host, port = self._address
+            raise ConfigurationError(f"cannot listen on {host}:{port}: {error}") from error
+        self._listener = listener
+        self._thread = threading.Thread(target=listener.serve_forever, args=(0.05,), name="simulator", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every connection; returns when their threads have ended."""
+        listener, thread = self._listener, self._thread
+        if listener is None or thread is None:
+            return
+        self._listener = self._thread = None
+        listener.shutdown()
+        listener.server_close()
+        listener.end_all()
+        thread.join()
+
+    def serve_forever(self) -> None:
+        """Answer until ``stop`` is called or the process is interrupted; starts the server where it is not."""
+        self.start()
+        thread = self._thread
+        try:
+            # Joining in turns lets a signal handler run, and call ``stop``, between them.
+            while thread is not None and thread.is_alive():
+                thread.join(timeout=0.5)
+        finally:
+            self.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def set_faults(self, spec: str) -> None:
+        """Replace all fault rules; an empty spec clears them.
+
+        Raises:
+            ConfigurationError: ``spec`` is not to the grammar; the rules stay as they were.
+        """
+        self._routes.set_faults(spec)
+
+    def calls(self) -> tuple[Call, ...]:
+        """Every provider call in the order they came."""
+        return self._routes.tally.calls()
+
+    def count(self, provider: str | None = None, key: str | None = None) -> int:
+        """How many provider calls came, of one provider or one key where given."""
+        return self._routes.tally.count(provider, key)
+
+    def truth(self, latitude: float, longitude: float, at: datetime) -> dict[str, float | str | None]:
+        """The canonical values that an answer for this point and time is made from; None is "not known".
+
+        Raises:
+            LookupError: The replayed series has no station there.
+        """
+        return self._routes.truth(latitude, longitude, at)
+
+    def reset(self) -> None:
+        """Forget all calls, and with them what they used of the quotas."""
+        self._routes.tally.reset()
