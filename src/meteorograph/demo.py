@@ -1,0 +1,83 @@
+"""The demonstration: the service on the built-in simulator, with twelve cities, a short interval and a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from . import clock
+from .db import get_db_session, init_db
+from .settings import Settings, pin_settings
+from .simulator import Simulator
+from .tables import Location
+
+KEY: Final = "key-of-the-simulator"
+DATABASE: Final = Path("data/demo.db")
+INTERVAL: Final = timedelta(seconds=10)
+
+#: Name, latitude [degree north], longitude [degree east], elevation [m], IANA time zone.
+CITIES: Final = (
+    ("Anchorage", 61.2181, -149.9003, 31, "America/Anchorage"),
+    ("Athens", 37.9838, 23.7275, 70, "Europe/Athens"),
+    ("Cape Town", -33.9249, 18.4241, 25, "Africa/Johannesburg"),
+    ("Honolulu", 21.3069, -157.8583, 6, "Pacific/Honolulu"),
+    ("La Paz", -16.4897, -68.1193, 3640, "America/La_Paz"),
+    ("London", 51.5074, -0.1278, 11, "Europe/London"),
+    ("Mumbai", 19.0760, 72.8777, 14, "Asia/Kolkata"),
+    ("Nairobi", -1.2921, 36.8219, 1795, "Africa/Nairobi"),
+    ("New York", 40.7128, -74.0060, 10, "America/New_York"),
+    ("Sydney", -33.8688, 151.2093, 58, "Australia/Sydney"),
+    ("Tokyo", 35.6762, 139.6503, 40, "Asia/Tokyo"),
+    ("Ushuaia", -54.8019, -68.3030, 23, "America/Argentina/Ushuaia"),
+)
+
+
+@contextmanager
+def demonstration(settings: Settings) -> Iterator[Settings]:
+    """Settings under which the service runs on a simulator that lives as long as the block.
+
+    A database or an interval that the user has set is kept; otherwise a new database is made at each start.
+    """
+    chosen = settings.model_fields_set
+    if "database_url" not in chosen:
+        for suffix in ("", "-wal", "-shm"):
+            DATABASE.with_name(DATABASE.name + suffix).unlink(missing_ok=True)
+    with Simulator(keys=(KEY,)) as simulator:
+        simulated = settings.model_copy(
+            update={
+                "demo": True,
+                "owm_api_key": SecretStr(KEY),
+                "weatherstack_api_key": SecretStr(KEY),
+                "owm_base_url": simulator.url,
+                "weatherstack_base_url": simulator.url,
+                "database_url": settings.database_url if "database_url" in chosen else SecretStr(f"sqlite:///{DATABASE}"),
+                "interval": settings.interval if "interval" in chosen else INTERVAL,
+            }
+        )
+        pin_settings(simulated)
+        init_db()
+        _add_cities()
+        yield simulated
+
+
+def _add_cities() -> None:
+    with get_db_session() as session:
+        known = {name for (name,) in session.query(Location.name)}
+        for name, latitude, longitude, elevation, timezone in CITIES:
+            if name not in known:
+                session.add(
+                    Location(
+                        name=name,
+                        latitude=latitude,
+                        longitude=longitude,
+                        elevation=elevation,
+                        timezone=timezone,
+                        state="active",
+                        created_at=clock.now(),
+                    )
+                )

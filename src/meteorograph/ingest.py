@@ -1,0 +1,117 @@
+"""Collection on demand of one place: the whole walk, once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from . import clock, locations
+from .db import get_db_session, init_db
+from .errors import StoreError
+from .fetch import Fetcher
+from .logs import get_logger
+from .observe import Sources, observe, sources
+from .settings import Settings, get_settings
+from .store import row, store
+from .tables import Location
+from .values import Coordinates, Observation
+
+log = get_logger(__name__)
+T = TypeVar("T")
+
+
+def ingest_data(lat: float | None = None, lon: float | None = None) -> dict[str, Any]:
+    """Collect the weather at a point now and store it.
+
+    Args:
+        lat: Latitude [degree north, -90 to 90]; without both, the default place of the settings.
+        lon: Longitude [degree east, -180 to 180].
+
+    Returns:
+        What was stored: ``location``, ``latitude``, ``longitude``, ``timestamp`` (what the values are true of; ISO 8601,
+        UTC), every column of ``WeatherData`` under its name, in the units of ``quantities.py``.
+
+    Raises:
+        MissingAPIKeyError: No usable key is configured (a ``ValueError``).
+        ValueError: The coordinates are wrong; says which, what it was and what is allowed.
+        FetchError: The provider did not answer, or refused.
+        PayloadError: The provider's answer cannot be read.
+        StoreError: The database did not take the row.
+    """
+    settings = get_settings()
+    sources(settings)  # a missing key is said before a wrong coordinate, and before anything is written
+    point = settings.default_coordinates if lat is None and lon is None else locations.coordinates(lat, lon)
+    return _ingest(settings, point, lambda session: locations.at(session, point, clock.now()))
+
+
+def ingest_location(name: str) -> dict[str, Any]:
+    """Collect the weather of a location now and store it; see ``ingest_data``.
+
+    Raises:
+        LocationNotFoundError: No location has that name.
+    """
+    settings = get_settings()
+    init_db()
+    with get_db_session(read_only=True) as session:
+        location = locations.named(session, name)
+    return _ingest(settings, Coordinates(location.latitude, location.longitude), lambda _: location)
+
+
+def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Location]) -> dict[str, Any]:
+    asked = sources(settings)
+    init_db()
+    due_at = clock.now().replace(microsecond=0)
+    observation = run_async(_observe_once(settings, asked, point))
+    with get_db_session() as session:
+        location = find(session)
+    stored = row(location.id, due_at, observation)
+    refused = store([stored])
+    if refused:
+        raise StoreError(f"the database refused the row: {refused[0][1]}")
+    log.info("stored", location=location.name, provider=observation.provider)
+    told = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in stored.items()}
+    return {
+        "location": location.name,
+        "latitude": location.latitude,
+        "longitude": location.longitude,
+        "timestamp": told["observed_at"] or told["fetched_at"],
+        **told,
+    }
+
+
+async def _observe_once(settings: Settings, asked: Sources, point: Coordinates) -> Observation:
+    async with make_fetcher(settings, connections=1) as fetcher:
+        return await observe(fetcher, asked, point)
+
+
+def make_fetcher(settings: Settings, connections: int) -> Fetcher:
+    """The HTTP client that the settings describe."""
+    timeout = timedelta(seconds=settings.http_timeout_seconds)
+    return Fetcher(timeout=timeout, user_agent=settings.user_agent, connections=connections)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end from synchronous code, also where the calling thread has a loop already (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    outcome: list[T | BaseException] = []
+
+    def _run() -> None:
+        try:
+            outcome.append(asyncio.run(work))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=_run, name="meteorograph-ingest")
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]

@@ -1,0 +1,201 @@
+"""Weatherstack, current weather. Stop 6 of the walk: takes a payload, gives an observation in canonical units.
+
+Contract: https://weatherstack.com/documentation
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from ..errors import FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ..values import Coordinates, Observation, Payload, Request
+from .base import UNREADABLE, Provider, degrees, error_code, from_unix, one_line, place_at, quoted, unreadable
+
+NAME: Final = "weatherstack"
+
+#: The throttle of the whole APILayer family is per second.
+THROTTLED_FOR: Final = timedelta(minutes=1)
+
+_MAY_HEAL: Final = {408, 615}  # 615 request_failed: "please try again", though also said of an unknown place
+
+_UNITS: Final = {"m", "s", "f"}
+
+
+class _Current(msgspec.Struct, gc=False):
+    observation_time: str | None = None
+    temperature: float | None = None
+    wind_speed: float | None = None
+    wind_degree: float | None = None
+    pressure: float | None = None
+    precip: float | None = None
+    humidity: float | None = None
+    cloudcover: float | None = None
+    visibility: float | None = None
+    weather_descriptions: list[str] | None = None
+
+
+class _Location(msgspec.Struct, gc=False):
+    name: str | None = None
+    lat: float | str | None = None
+    lon: float | str | None = None
+    localtime_epoch: float | None = None
+    utc_offset: float | str | None = None
+
+
+class _Asked(msgspec.Struct, gc=False):
+    unit: str | None = None
+
+
+class _Failure(msgspec.Struct, gc=False):
+    code: int | str | None = None
+    type: str | None = None
+    info: str | None = None
+
+
+class _Body(msgspec.Struct, gc=False):
+    success: bool | None = None
+    error: _Failure | None = None
+    message: str | None = None
+    request: _Asked | None = None
+    location: _Location | None = None
+    current: _Current | None = None
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
+def request(base_url: str, coordinates: Coordinates, key: str) -> Request:
+    """The request for the weather at ``coordinates`` now, in units ``m`` (°C, km/h, mb, mm, km)."""
+    return Request(
+        provider=NAME,
+        url=f"{base_url.rstrip('/')}/current",
+        params={"query": f"{degrees(coordinates.latitude)},{degrees(coordinates.longitude)}", "units": "m"},
+        secrets={"access_key": key},
+    )
+
+
+def parse(payload: Payload) -> Observation:
+    """Read an answer to ``request``. An error comes with HTTP 200 as a rule, so the body is asked before the status.
+
+    Raises:
+        QuotaExceededError: 104 until the month ends, 429 and 106 for a minute or what ``Retry-After`` says.
+        RetryableFetchError: 5xx and 615.
+        PermanentFetchError: Any other refusal, with the provider's own words.
+        PayloadError: Not a body of current weather.
+    """
+    try:
+        body = _body.decode(payload.body)
+    except UNREADABLE as error:
+        raise unreadable(NAME, payload, error) if payload.status == 200 else _refusal(payload, None) from None
+    if body.success is False or body.error is not None or payload.status != 200:
+        raise _refusal(payload, body)
+    unit = (body.request and body.request.unit) or payload.request.params.get("units", "m")
+    if body.current is None or body.current == _Current() or unit not in _UNITS:
+        raise unreadable(NAME, payload)
+    current, location = body.current, body.location or _Location()
+    imperial = unit == "f"
+    return Observation(
+        provider=NAME,
+        fetched_at=payload.fetched_at,
+        observed_at=_observed_at(current, location),
+        temperature=_celsius(current.temperature, unit),
+        humidity=current.humidity,
+        pressure=current.pressure,
+        wind_speed=_times(current.wind_speed, 0.44704 if imperial else 1 / 3.6),
+        wind_direction=current.wind_degree,
+        cloud_cover=current.cloudcover,
+        visibility=_times(current.visibility, 1609.344 if imperial else 1000),
+        precipitation=_times(current.precip, 25.4 if imperial else 1),
+        condition=_words(current.weather_descriptions),
+        place=place_at(_number(location.lat), _number(location.lon), location.name),
+    )
+
+
+def _observed_at(current: _Current, location: _Location) -> datetime | None:
+    """The hour and minute of ``observation_time`` (UTC, without a date) on the day nearest to the place's own time.
+
+    ``localtime_epoch`` is the wall clock written as if it were UTC, so the offset comes off it.
+    """
+    offset_hours, epoch = _number(location.utc_offset), location.localtime_epoch
+    if epoch is None or offset_hours is None:
+        return None
+    served = from_unix(epoch - offset_hours * 3600)
+    if served is None or not current.observation_time:
+        return served
+    try:
+        told = datetime.strptime(current.observation_time.strip(), "%I:%M %p").replace(tzinfo=UTC)
+    except ValueError:
+        return served
+    same_day = told.replace(year=served.year, month=served.month, day=served.day)
+    try:
+        return min((same_day + timedelta(days=days) for days in (-1, 0, 1)), key=lambda at: abs(at - served))
+    except OverflowError:  # the first or last day of the calendar
+        return served
+
+
+def _celsius(value: float | None, unit: str) -> float | None:
+    if value is None:
+        return None
+    return round((value - 32) / 1.8 if unit == "f" else value - (273.15 if unit == "s" else 0), 4)
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else round(value * factor, 4)
+
+
+def _number(value: float | str | None) -> float | None:
+    try:
+        number = math.nan if value is None else float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None  # float() takes "nan" and "inf"
+
+
+def _words(descriptions: list[str] | None) -> str | None:
+    return ", ".join(words.lower() for word in descriptions or () if (words := one_line(word))) or None
+
+
+def _refusal(payload: Payload, body: _Body | None) -> FetchError:
+    failure = (body and body.error) or _Failure()
+    code = error_code(failure.code) or payload.status
+    said = quoted(payload, failure.type, failure.info or (body.message if body else None))
+    reason = f"{code}: {said}" if said else f"HTTP {payload.status} without a message"
+    if code == 104 or failure.type == "usage_limit_reached":
+        return QuotaExceededError(NAME, reason, retry_at=_next_month(payload.fetched_at), status=payload.status)
+    if payload.status == 429 or code in (429, 106):
+        retry_at = payload.retry_at(THROTTLED_FOR)
+        return QuotaExceededError(NAME, reason, retry_at=retry_at, status=payload.status)
+    kind = RetryableFetchError if code in _MAY_HEAL or payload.status >= 500 else PermanentFetchError
+    return kind(NAME, reason, status=payload.status)
+
+
+def _next_month(now: datetime) -> datetime:
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first + timedelta(days=32)).replace(day=1)
+
+
+PROVIDER: Final = Provider(
+    name=NAME,
+    title="Weatherstack",
+    documentation="https://weatherstack.com/documentation",
+    attribution="Weather data by Weatherstack (https://weatherstack.com/)",
+    quantities=frozenset(
+        {
+            "temperature",
+            "humidity",
+            "pressure",
+            "wind_speed",
+            "wind_direction",
+            "cloud_cover",
+            "visibility",
+            "precipitation",
+        }
+    ),
+    key_setting="WEATHERSTACK_API_KEY",
+    request=request,
+    parse=parse,
+)

@@ -1,0 +1,179 @@
+"""The clock on one machine. APScheduler only rings the bell; what is due is read from the ledger.
+
+Any number of processes may tick at once: the database elects one for each slot.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import STATE_STOPPED
+from structlog.contextvars import bound_contextvars
+
+from . import clock, ledger, locations, schedule
+from .collect import collect
+from .db import get_db_session, init_db
+from .errors import MeteorographError
+from .logs import get_logger
+from .observe import sources
+from .settings import Settings, get_settings
+
+log = get_logger(__name__)
+
+#: A heartbeat older than this means that the scheduler is dead or stuck [s].
+STALE_HEARTBEAT_SECONDS: Final = 90
+_BEAT_SECONDS: Final = 15
+
+
+class _UnendingScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 is not typed
+    """APScheduler whose thread outlives an error in its own bookkeeping; as it comes, it ends and ``.running`` stays true."""
+
+    def _process_jobs(self) -> float | None:
+        try:
+            wait: float | None = super()._process_jobs()
+        except Exception:
+            log.exception("the scheduler's own bookkeeping failed, trying again")
+            return 1.0
+        return wait
+
+    def is_alive(self) -> bool:
+        """Whether the thread is there, which ``.running`` does not say."""
+        return self.running and self._thread is not None and self._thread.is_alive()
+
+    def begin(self) -> None:
+        """Start with a new pool, also after an end, and after a fork that left the thread behind."""
+        self.forget()
+        self.add_executor(ThreadPoolExecutor(4), "default")
+        self.start()
+
+    def forget(self) -> None:
+        """Become as new. The locks too: at a fork another thread may have held them."""
+        self.state = STATE_STOPPED
+        self._executors_lock, self._jobstores_lock = self._create_lock(), self._create_lock()
+        self._executors.clear()
+        self._event = None
+
+
+scheduler: Final = _UnendingScheduler(
+    timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+)
+
+_stop = threading.Event()
+_lock = threading.Lock()
+_owner: int | None = None
+_last_beat: float | None = None
+
+
+def scheduled_ingest() -> None:
+    """Collect every due location of the current slot, if no other process does; logs the outcome and never raises."""
+    try:
+        settings = get_settings()
+        sources(settings)  # without a key nothing is claimed
+        init_db()
+        now = clock.now()
+        _ensure_default(settings, now)
+        claimed = ledger.claim(now, settings.interval)
+        if claimed is not None:
+            with bound_contextvars(run_id=claimed.run_id):
+                _run(claimed, settings)
+    except MeteorographError as error:
+        _complain(str(error))
+    except Exception:
+        log.exception("scheduled collection failed")
+
+
+def _run(claimed: ledger.Claim, settings: Settings) -> None:
+    slot = claimed.due_at.isoformat()
+    log.info("run started", due_at=slot, taken_over=claimed.taken_over)
+    try:
+        state = collect(claimed, settings, _stop)
+    except Exception:
+        log.exception("run broke off", due_at=slot)
+        return
+    log.info("run ended", due_at=slot, state=state, missed=dict(ledger.reasons(claimed.due_at)))
+
+
+_complaint: tuple[str, float] = ("", 0.0)
+
+
+def _complain(reason: str) -> None:
+    """Say what stands in the way, and say it again every ten minutes, not at every tick."""
+    global _complaint
+    if reason != _complaint[0] or time.monotonic() - _complaint[1] > 600:
+        _complaint = (reason, time.monotonic())
+        log.error("scheduled collection failed", reason=reason)
+
+
+_defaults_ensured: set[tuple[str, object]] = set()
+
+
+def _ensure_default(settings: Settings, now: datetime) -> None:
+    known = (settings.database_url.get_secret_value(), settings.default_coordinates)
+    if known not in _defaults_ensured:
+        with get_db_session() as session:
+            locations.ensure_default(session, settings, now)
+        _defaults_ensured.add(known)
+
+
+def _heartbeat() -> None:
+    global _last_beat
+    _last_beat = time.monotonic()
+    try:
+        init_db()
+        ledger.beat(clock.now())
+    except Exception as error:
+        log.warning("no heartbeat could be written", reason=str(error))
+
+
+def start(settings: Settings) -> None:
+    """Start ticking in this process; if it ticks already, only take over the interval."""
+    global _owner, _last_beat
+    with _lock:
+        if not scheduler.is_alive():
+            _stop.clear()
+            _last_beat = time.monotonic()
+            scheduler.begin()
+            if _owner != os.getpid():
+                # The pool's threads are joined at exit before ordinary atexit functions run, and no thread can be had
+                # any more by then; this hook comes before both. It is private, but unchanged since Python 3.9.
+                getattr(threading, "_register_atexit", atexit.register)(stop)
+            _owner = os.getpid()
+        grid: dict[str, Any] = {"trigger": "interval", "start_date": schedule.EPOCH, "replace_existing": True}
+        seconds = schedule.tick_seconds(settings.interval)
+        scheduler.add_job(_heartbeat, id="heartbeat", seconds=_BEAT_SECONDS, **grid)
+        scheduler.add_job(scheduled_ingest, id="scheduled_ingest", seconds=seconds, **grid)
+        # Once more at once: a date, since an interval that begins off its grid would stay off it.
+        for job, name in ((_heartbeat, "first heartbeat"), (scheduled_ingest, "first scheduled_ingest")):
+            scheduler.add_job(job, "date", id=name, replace_existing=True)
+
+
+def stop() -> None:
+    """Stop ticking: a run under way finishes what it has asked for, stores it and gives the rest back."""
+    with _lock:
+        _stop.set()
+        if scheduler.is_alive():
+            scheduler.shutdown(wait=True)
+
+
+def is_running() -> bool:
+    """Whether this process's scheduler thread lives and its heartbeat is fresh."""
+    fresh = _last_beat is not None and time.monotonic() - _last_beat < STALE_HEARTBEAT_SECONDS
+    return scheduler.is_alive() and fresh
+
+
+def _forget_after_fork() -> None:
+    """Threads do not survive a fork; the child starts its own when it is asked to."""
+    global _lock, _stop
+    _lock, _stop = threading.Lock(), threading.Event()
+    scheduler.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,72 @@
+"""Where settings come from beside the environment: ``.env``, the files that ``NAME_FILE`` names, and names that are none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from dotenv import dotenv_values
+
+from .errors import ConfigurationError
+
+PREFIX: Final = "METEOROGRAPH_"
+
+#: Settings that are secret: never shown, and readable from a file.
+SECRETS: Final = ("OWM_API_KEY", "WEATHERSTACK_API_KEY", "DATABASE_URL", "METEOROGRAPH_API_TOKENS")
+
+#: Where the tests find recorded material; no settings, but no slips of the pen either.
+_OF_THE_TESTS: Final = frozenset({"METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR"})
+
+
+def given() -> dict[str, str]:
+    """What the environment and ``.env`` set, by name in capitals; empty means not set, the environment comes first.
+
+    Raises:
+        ConfigurationError: ``.env`` cannot be read.
+    """
+    try:
+        of_file = dotenv_values(".env", encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
+    return {name.upper(): value for values in (of_file, os.environ) for name, value in values.items() if value}
+
+
+def secrets_from_files() -> dict[str, str]:
+    """What the files hold that ``NAME_FILE`` names, by setting.
+
+    Raises:
+        ConfigurationError: A setting has both a value and a file, or the file does not hold a text.
+    """
+    values = given()
+    return {name: _secret(name, values) for name in SECRETS if f"{name}_FILE" in values}
+
+
+def _secret(name: str, values: dict[str, str]) -> str:
+    if name in values:
+        raise ConfigurationError(f"{name} and {name}_FILE are both set: keep one of them")
+    path = values[f"{name}_FILE"]
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{name}_FILE={path}: {_reason(error)}; it must name a readable text file") from None
+    if not text or not text.isprintable():
+        fault = "more than one line of text" if text else "empty"
+        raise ConfigurationError(f"{name}_FILE={path}: the file holds {fault}; it must hold the value alone")
+    return text
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else "not UTF-8 text"
+
+
+def unknown(known: Iterable[str]) -> Iterator[str]:
+    """A line for every name that is set, has our prefix and is no setting."""
+    known = {*known, *(f"{name}_FILE" for name in SECRETS)}
+    for name in sorted(given()):
+        if name.startswith(PREFIX) and name not in known | _OF_THE_TESTS:
+            plain = name.removeprefix(PREFIX)
+            near = [plain] if plain in known else get_close_matches(name, known, 1)
+            yield f"{name} is not a setting and does nothing" + (f": did you mean {near[0]}?" if near else "")

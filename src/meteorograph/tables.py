@@ -1,0 +1,186 @@
+"""The tables. The migrations make them; the CHECK constraints follow the possible ranges of ``quantities.py``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
+
+from .quantities import QUANTITIES, Quantity
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An instant. ``timestamptz`` on PostgreSQL, Unix seconds on SQLite: a third of the bytes of a text."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column type of a dialect."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Numeric(asdecimal=False))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """To the database; a time without a zone is refused rather than guessed."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone: times are aware UTC")
+        if dialect.name != "sqlite":
+            return value
+        seconds = value.timestamp()
+        return int(seconds) if seconds.is_integer() else seconds
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """From the database (aware UTC)."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables of Meteorograph."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UTCDateTime}  # noqa: RUF012  # SQLAlchemy reads it from the class
+
+
+class Location(Base):
+    """A named point. ``active`` ones are collected on schedule; ``unscheduled`` ones came with a collection on demand."""
+
+    __tablename__ = "locations"
+    __table_args__ = (
+        CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
+        CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
+        CheckConstraint("state IN ('active', 'paused', 'unscheduled')", "state"),
+        Index("ix_locations_point", "latitude", "longitude"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    latitude: Mapped[float] = mapped_column(Float(53))
+    longitude: Mapped[float] = mapped_column(Float(53))
+    elevation: Mapped[float | None] = mapped_column(Float(53))
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16), default="active")
+    created_at: Mapped[datetime]
+
+
+def _possible(quantity: Quantity) -> CheckConstraint:
+    low, high = quantity.possible
+    # 1e308 also keeps out infinity, and NaN, which PostgreSQL sorts above every number.
+    return CheckConstraint(
+        f"{quantity.name} BETWEEN {low if low is not None else -1e308} AND {high if high is not None else 1e308}",
+        quantity.name,
+    )
+
+
+class WeatherData(Base):
+    """One row per location and slot; units and ranges are in ``quantities.py``, None is "not given"."""
+
+    __tablename__ = "weather_data"
+    __table_args__ = (
+        *(_possible(quantity) for quantity in QUANTITIES),
+        CheckConstraint("precipitation_period > 0", "precipitation_period"),
+        Index("ix_weather_data_due_at", "due_at"),
+        {"sqlite_with_rowid": False},
+    )
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    #: The scheduled instant; for a collection on demand, the instant it was asked for.
+    due_at: Mapped[datetime] = mapped_column(primary_key=True)
+    #: The instant the values are true of, and the end of the precipitation period.
+    observed_at: Mapped[datetime | None]
+    fetched_at: Mapped[datetime]
+    provider: Mapped[str] = mapped_column(String(64))
+    temperature: Mapped[float | None] = mapped_column(Float(53))
+    humidity: Mapped[float | None] = mapped_column(Float(53))
+    pressure: Mapped[float | None] = mapped_column(Float(53))
+    wind_speed: Mapped[float | None] = mapped_column(Float(53))
+    wind_direction: Mapped[float | None] = mapped_column(Float(53))
+    wind_gust: Mapped[float | None] = mapped_column(Float(53))
+    cloud_cover: Mapped[float | None] = mapped_column(Float(53))
+    visibility: Mapped[float | None] = mapped_column(Float(53))
+    precipitation: Mapped[float | None] = mapped_column(Float(53))
+    precipitation_period: Mapped[int | None] = mapped_column(Integer)
+    condition: Mapped[str | None] = mapped_column(String(200))
+    #: Quantity → provider, where it is another one than ``provider``.
+    providers: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    #: Quantity → what is to be known of its value.
+    flags: Mapped[dict[str, list[str]] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class Run(Base):
+    """One scheduled instant: who has claimed it, until when, and how it ended. The UNIQUE constraint elects."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("schedule", "due_at", "shard"),
+        CheckConstraint("state IN ('pending', 'running', 'succeeded', 'partial', 'failed', 'missed')", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    schedule: Mapped[str] = mapped_column(String(64))
+    due_at: Mapped[datetime]
+    shard: Mapped[int] = mapped_column(Integer, default=0)
+    state: Mapped[str] = mapped_column(String(16))
+    #: Process that has the run, and until when it may keep it without a sign of life.
+    holder: Mapped[str | None] = mapped_column(String(200))
+    lease_expires_at: Mapped[datetime | None]
+    due: Mapped[int] = mapped_column(Integer, default=0)
+    stored: Mapped[int] = mapped_column(Integer, default=0)
+    failed: Mapped[int] = mapped_column(Integer, default=0)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    #: Why a whole run was missed: ``down`` or ``late``.
+    reason: Mapped[str | None] = mapped_column(String(32))
+
+
+class Missed(Base):
+    """A due slot of one location with nothing stored, and why. A run missed as a whole says so in ``runs``."""
+
+    __tablename__ = "missed"
+    __table_args__ = (
+        CheckConstraint("reason IN ('down', 'quota', 'provider_error', 'payload_error', 'store_error', 'late')", "reason"),
+        {"sqlite_with_rowid": False},
+    )
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str | None] = mapped_column(String(500))
+
+
+class Heartbeat(Base):
+    """The last sign of life of each process's scheduler."""
+
+    __tablename__ = "heartbeats"
+
+    holder: Mapped[str] = mapped_column(String(200), primary_key=True)
+    beat_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""The web: rows to answers, and the one route that collects."""

@@ -1,0 +1,27 @@
+"""Who may spend quota: anyone as long as no tokens are set (the server listens on loopback), else who has one."""
+
+from __future__ import annotations
+
+import hmac
+
+from flask import request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from ..settings import get_settings
+
+
+def require_token() -> None:
+    """Refuse the request unless it carries one of ``METEOROGRAPH_API_TOKENS`` as a bearer token.
+
+    Raises:
+        Unauthorized: Tokens are set and the request has none of them.
+    """
+    tokens = [token.get_secret_value() for token in get_settings().api_tokens]
+    given = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
+    known = [hmac.compare_digest((given or "").encode(), token.encode()) for token in tokens]
+    if tokens and not any(known):
+        raise Unauthorized(
+            "This route spends quota: send one of METEOROGRAPH_API_TOKENS as 'Authorization: Bearer TOKEN'.",
+            www_authenticate=WWWAuthenticate("bearer"),
+        )

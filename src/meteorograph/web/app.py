@@ -1,0 +1,80 @@
+"""The Flask application factory."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Final
+
+from flask import Flask, Response, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from .. import scheduler
+from ..db import init_db
+from ..errors import StoreError
+from ..logs import get_logger, setup_logging
+from ..settings import Settings, get_settings, pin_settings
+from . import data, health, ingest, page, problems
+
+log = get_logger(__name__)
+
+#: Longest request body that is read [bytes].
+MAX_BODY_BYTES: Final = 64 * 1024
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+#: Pages are made of our own files only; the API is for anyone's script but for no foreign page.
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application: logging, database, routes, and the scheduler unless it is switched off.
+
+    Starts without a network, a provider or a database that answers; ``/health`` says what is missing.
+
+    Args:
+        settings: In force in this process from now on; without them, what the environment says at each use.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    pin_settings(settings)
+    settings = get_settings()
+    setup_logging(settings)
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    for blueprint in (data.blueprint, health.blueprint, ingest.blueprint, page.blueprint):
+        app.register_blueprint(blueprint)
+    problems.register(app)
+    app.before_request(_begin)
+    app.after_request(_end)
+    try:
+        init_db()
+    except StoreError as error:
+        log.error("the database is not usable yet", reason=str(error))  # noqa: TRY400  # the reason says all
+    if settings.scheduler_enabled:
+        scheduler.start(settings)
+    return app
+
+
+def _begin() -> None:
+    told = request.headers.get("X-Request-ID", "")
+    g.request_id = told if _SANE_ID.fullmatch(told) else uuid.uuid4().hex
+    clear_contextvars()
+    bind_contextvars(request_id=g.request_id)
+    settings = get_settings()
+    if settings.scheduler_enabled and not scheduler.scheduler.is_alive():
+        scheduler.start(settings)  # a worker forked from a preloaded application has no threads yet
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    log.info("request", method=request.method, path=request.path, status=response.status_code)
+    return response

@@ -1,0 +1,82 @@
+"""``/health``, ``/livez`` and ``/api/version``: whether the service does its work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, g
+from sqlalchemy.exc import SQLAlchemyError
+
+from .. import __version__, clock, migrations, schedule, scheduler, series
+from ..db import get_db_session
+from ..errors import MeteorographError
+from ..logs import get_logger
+from ..providers import PROVIDERS
+from ..settings import Settings, get_settings
+
+log = get_logger(__name__)
+blueprint = Blueprint("health", __name__)
+
+
+def report() -> tuple[dict[str, Any], int]:
+    """The state of the service and its HTTP status: 200, or 503 with what is wrong in ``problems``."""
+    settings, now = get_settings(), clock.now()
+    database: series.Health | None = None
+    try:
+        with get_db_session(read_only=True) as session:
+            database = series.health(session, now, settings.interval)
+    except (MeteorographError, SQLAlchemyError) as error:
+        log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason says all
+    running = _is_scheduler_running(settings, database)
+    problems = [] if database else ["the database does not answer"]
+    if settings.scheduler_enabled and not running:
+        problems.append("the scheduler is not running")
+    if database and running and database.stale:
+        problems.append(
+            f"{len(database.stale)} of {len(database.freshness)} locations are stale: {', '.join(database.stale[:5])}"
+        )
+    last = database.last_run if database else None
+    return {
+        "status": "unhealthy" if problems else "ok",
+        "problems": problems,
+        "scheduler_running": running,
+        "database": "ok" if database else "unreachable",
+        "freshness": database.freshness if database else {},
+        "last_run": last
+        and {
+            "due_at": last.due_at.isoformat(),
+            "state": last.state,
+            "due": last.due,
+            "stored": last.stored,
+            "failed": last.failed,
+        },
+        "next_run": (schedule.slot_at(now, settings.interval) + settings.interval).isoformat() if running else None,
+        "providers": {name: {"key": "set" if settings.key(name) else "missing"} for name in PROVIDERS},
+    }, (503 if problems else 200)
+
+
+def _is_scheduler_running(settings: Settings, database: series.Health | None) -> bool:
+    """This process's scheduler; where it is switched off, that of any process that left a sign of life."""
+    if settings.scheduler_enabled:
+        return scheduler.is_running()
+    age = database.heartbeat_seconds if database else None
+    return age is not None and age < scheduler.STALE_HEARTBEAT_SECONDS
+
+
+@blueprint.get("/health")
+def health() -> tuple[dict[str, Any], int]:
+    """Whether the service does its work."""
+    body, status = report()
+    return {**body, "request_id": g.request_id}, status
+
+
+@blueprint.get("/livez")
+def livez() -> dict[str, Any]:
+    """That the process lives; asks nothing else."""
+    return {"status": "alive", "request_id": g.request_id}
+
+
+@blueprint.get("/api/version")
+def version() -> dict[str, Any]:
+    """The version of the program and of the newest schema it knows."""
+    return {"version": __version__, "schema": migrations.head(), "request_id": g.request_id}

@@ -1,0 +1,64 @@
+"""``/ingest``: collect one place now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, g, request
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from .. import locations
+from ..ingest import ingest_data
+from ..settings import get_settings
+from .access import require_token
+from .problems import BadInput
+
+blueprint = Blueprint("ingest", __name__)
+
+
+@blueprint.get("/ingest")
+def usage() -> dict[str, Any]:
+    """How to use the route."""
+    return {
+        "usage": 'POST /ingest with the JSON body {"lat": 51.5, "lon": -0.13}; {} collects the default place',
+        "lat": "number from -90 to 90 [degree north]",
+        "lon": "number from -180 to 180 [degree east]",
+        "default": {"lat": get_settings().default_latitude, "lon": get_settings().default_longitude},
+        "request_id": g.request_id,
+    }
+
+
+@blueprint.post("/ingest")
+def collect() -> dict[str, Any]:
+    """Collect the weather at a point now."""
+    require_token()
+    lat, lon = _point(_body())
+    return {"message": "stored", "data": ingest_data(lat, lon), "request_id": g.request_id}
+
+
+def _body() -> dict[str, Any]:
+    if request.data and not request.is_json:
+        # A page of another site can send a form unasked, but not JSON.
+        raise UnsupportedMediaType("The body must be JSON, sent as 'Content-Type: application/json'.")
+    try:
+        body = request.get_json()
+    except (BadRequest, UnsupportedMediaType, RecursionError):
+        raise BadInput("body", request.get_data(as_text=True)[:200], 'must be JSON such as {"lat": 51.5, "lon": -0.13}') from None
+    if not isinstance(body, dict):
+        raise BadInput("body", body, 'must be a JSON object such as {"lat": 51.5, "lon": -0.13}')
+    return body
+
+
+def _point(body: dict[str, Any]) -> tuple[float | None, float | None]:
+    for name, value in body.items():
+        if name not in ("lat", "lon"):
+            raise BadInput(name, value, "is not known here; lat and lon are")
+    lat, lon = body.get("lat"), body.get("lon")
+    if lat is None and lon is None:
+        return None, None
+    try:
+        point = locations.coordinates(lat, lon)
+    except ValueError as error:
+        field, _, _ = str(error).partition("=" if "=" in str(error) else " ")
+        raise BadInput(field, body.get(field), str(error)) from None
+    return point.latitude, point.longitude

@@ -1,0 +1,99 @@
+"""Errors as RFC 9457 problem documents: what was wrong and what is allowed, never what the program looks like inside."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from flask import Flask, Response, g, json
+from werkzeug.exceptions import HTTPException
+
+from .. import clock
+from ..errors import (
+    FetchError,
+    FetchTimeoutError,
+    LocationNotFoundError,
+    MissingAPIKeyError,
+    PayloadError,
+    QuotaExceededError,
+    StoreError,
+)
+from ..logs import get_logger
+from ..redaction import redact
+
+log = get_logger(__name__)
+
+
+class BadInput(Exception):
+    """A request that cannot be served as it stands: 400, with one entry for each field that is wrong."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{field}: {allowed}")
+        self.errors = [{"field": field, "value": value, "allowed": allowed}]
+
+
+def problem(status: int, title: str, detail: str | None = None, **more: Any) -> Response:
+    """A problem document."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail and redact(detail), **more}
+    told = {name: value for name, value in body.items() if value is not None}
+    text = json.dumps({**told, "request_id": g.get("request_id")})
+    return Response(text, status=status, content_type="application/problem+json")
+
+
+def register(app: Flask) -> None:
+    """Let the application answer every error with a problem document."""
+    app.register_error_handler(BadInput, _bad_input)
+    app.register_error_handler(LocationNotFoundError, _not_found)
+    app.register_error_handler(MissingAPIKeyError, _no_key)
+    app.register_error_handler(QuotaExceededError, _quota)
+    app.register_error_handler(FetchTimeoutError, _timeout)
+    app.register_error_handler(FetchError, _provider)
+    app.register_error_handler(PayloadError, _provider)
+    app.register_error_handler(StoreError, _store)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _bad_input(error: BadInput) -> Response:
+    return problem(400, "Bad Request", str(error), errors=error.errors)
+
+
+def _not_found(error: LocationNotFoundError) -> Response:
+    return problem(404, "Not Found", str(error))
+
+
+def _no_key(error: MissingAPIKeyError) -> Response:
+    return problem(503, "No provider is configured", str(error))
+
+
+def _quota(error: QuotaExceededError) -> Response:
+    response = problem(503, "The provider's quota is used up", str(error), retry_at=error.retry_at.isoformat())
+    wait = (error.retry_at - clock.now()).total_seconds()
+    response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    return response
+
+
+def _timeout(error: FetchTimeoutError) -> Response:
+    return problem(504, "The provider did not answer in time", str(error))
+
+
+def _provider(error: FetchError | PayloadError) -> Response:
+    return problem(502, "The provider gave no usable answer", str(error))
+
+
+def _store(error: StoreError) -> Response:
+    log.error("the database failed", reason=str(error))
+    return problem(503, "The database is not available")
+
+
+def _http(error: HTTPException) -> Response:
+    response = problem(error.code or 500, error.name, error.description)
+    for name, value in error.get_headers():
+        if name in ("Allow", "WWW-Authenticate", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return problem(500, "Internal Server Error", "The log has the details under this request's id.")

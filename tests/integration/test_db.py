@@ -1,0 +1,196 @@
+"""The database: migrations, sessions, constraints, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, delete, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
+
+from meteorograph import WeatherData, get_db_session, init_db, migrations
+from meteorograph.db import engine
+from meteorograph.errors import ConfigurationError, StoreError
+from meteorograph.quantities import QUANTITIES
+from meteorograph.tables import Base, Location
+from support import NOON
+
+
+def _location() -> int:
+    with get_db_session() as session:
+        location = Location(name="here", latitude=1.5, longitude=2.5, state="active", created_at=NOON)
+        session.add(location)
+        session.flush()
+        return location.id
+
+
+def _count() -> int:
+    with get_db_session(read_only=True) as session:
+        return session.scalar(select(func.count()).select_from(WeatherData)) or 0
+
+
+def _row(location_id: int, **values: object) -> WeatherData:
+    return WeatherData(**{"location_id": location_id, "due_at": NOON, "fetched_at": NOON, "provider": "openweathermap"} | values)
+
+
+@pytest.mark.usefixtures("database")
+def test_the_migrations_make_what_the_tables_say() -> None:
+    with engine().connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        for table in Base.metadata.tables.values():
+            found = {check["name"] for check in inspect(connection).get_check_constraints(table.name)}
+            wanted = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
+            assert found == wanted, table.name
+
+
+@pytest.mark.usefixtures("database")
+def test_init_db_again_changes_nothing_and_current_is_head() -> None:
+    init_db()
+    assert migrations.current(engine()) == migrations.head()
+
+
+def test_sqlite_uses_wal_waits_for_locks_and_checks_foreign_keys(database: str) -> None:
+    if not database.startswith("sqlite"):
+        return
+    with get_db_session() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert session.scalar(text("PRAGMA foreign_keys")) == 1
+        assert session.scalar(text("PRAGMA busy_timeout")) >= 30_000
+
+
+@pytest.mark.usefixtures("database")
+def test_a_session_commits_at_its_end_and_rolls_back_on_any_error() -> None:
+    here = _location()
+    with get_db_session() as session:
+        session.add(_row(here))
+    assert _count() == 1
+    with pytest.raises(KeyError, match="no"), get_db_session() as session:
+        session.add(_row(here, due_at=NOON + timedelta(hours=1)))
+        session.flush()
+        raise KeyError("no")
+    assert _count() == 1
+
+
+@pytest.mark.usefixtures("database")
+def test_sessions_in_many_threads_lose_nothing() -> None:
+    here = _location()
+    errors: list[BaseException] = []
+
+    def write(number: int) -> None:
+        try:
+            for minute in range(10):
+                with get_db_session() as session:
+                    session.scalar(select(func.count()).select_from(WeatherData))  # read first: the trap of a deferred lock
+                    session.add(_row(here, due_at=NOON + timedelta(hours=number, minutes=minute)))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert _count() == 80
+
+
+@pytest.mark.usefixtures("database")
+def test_a_reader_does_not_wait_for_a_writer() -> None:
+    here = _location()
+    with get_db_session() as writer:
+        writer.add(_row(here))
+        writer.flush()
+        assert _count() == 0
+    assert _count() == 1
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(quantity.name, bound + side) for quantity in QUANTITIES for bound, side in zip(quantity.possible, (-0.5, 0.5), strict=True) if bound is not None]
+    + [(quantity.name, float("inf")) for quantity in QUANTITIES]
+    + [("precipitation_period", 0)],
+)  # fmt: skip
+def test_impossible_values_are_refused(name: str, value: float) -> None:
+    here = _location()
+    with pytest.raises(IntegrityError, match=name), get_db_session() as session:
+        session.add(_row(here, **{name: value}))
+    assert _count() == 0
+
+
+@pytest.mark.usefixtures("database")
+def test_implausible_values_and_bounds_are_kept() -> None:
+    here = _location()
+    with get_db_session() as session:
+        session.add(_row(here, pressure=1_008_371, temperature=-273.15, humidity=100, wind_direction=360, precipitation=13_107))
+    assert _count() == 1
+
+
+@pytest.mark.usefixtures("database")
+def test_a_second_row_of_a_slot_and_an_unknown_location_are_refused() -> None:
+    here = _location()
+    with get_db_session() as session:
+        session.add(_row(here))
+    for wrong in (_row(here), _row(here + 1)):
+        with pytest.raises(IntegrityError), get_db_session() as session:
+            session.add(wrong)
+
+
+@pytest.mark.usefixtures("database")
+def test_values_come_back_as_they_went_in() -> None:
+    here = _location()
+    instant = datetime(2026, 10, 25, 1, 30, 0, 250_000, tzinfo=UTC)
+    with get_db_session() as session:
+        session.add(_row(here, observed_at=instant, temperature=-0.0625, flags={"humidity": ["a"]}, providers=None))
+    with get_db_session(read_only=True) as session:
+        row = session.scalars(select(WeatherData)).one()
+    assert (row.due_at, row.observed_at, row.temperature, row.flags, row.providers) == (
+        NOON, instant, -0.0625, {"humidity": ["a"]}, None,
+    )  # fmt: skip
+    assert row.humidity is None
+
+
+@pytest.mark.usefixtures("database")
+def test_a_time_without_a_zone_is_refused() -> None:
+    here = _location()
+    with pytest.raises(Exception, match="no time zone"), get_db_session() as session:
+        session.add(_row(here, observed_at=datetime(2026, 1, 1)))  # noqa: DTZ001  # the mistake that is tested
+
+
+@pytest.mark.usefixtures("database")
+def test_a_database_of_a_later_version_is_refused_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine().begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    monkeypatch.setattr("meteorograph.db._ready", set())
+    with pytest.raises(StoreError, match="another version"):
+        init_db()
+    with engine().begin() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_location_with_rows_is_not_deleted_under_them() -> None:
+    here = _location()
+    with get_db_session() as session:
+        session.add(_row(here))
+    with pytest.raises(IntegrityError), get_db_session() as session:
+        session.execute(delete(Location))
+
+
+def test_a_database_that_is_away_is_a_store_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:password-of-nobody@127.0.0.1:1/none")
+    with pytest.raises(StoreError) as caught:
+        init_db()
+    assert "password-of-nobody" not in str(caught.value)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/file/below.db")
+    with pytest.raises(ConfigurationError, match="folder"):
+        init_db()
+    monkeypatch.setenv("DATABASE_URL", "sqlite://")
+    with pytest.raises(ConfigurationError, match="must name a file"):
+        init_db()
