@@ -21,5 +21,8 @@ def check(observation: Observation) -> Observation:
             impossible[quantity.name] = value
     if not impossible:
         return observation
-    flags = {**observation.flags, **{name: [f"impossible:{value:.15g}"] for name, value in impossible.items()}}
+    flags = {
+        **observation.flags,
+        **{name: ["impossible:" + repr(value).removesuffix(".0")] for name, value in impossible.items()},
+    }
     return msgspec.structs.replace(observation, **dict.fromkeys(impossible), flags=flags)

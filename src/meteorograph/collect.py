@@ -24,6 +24,9 @@ log = get_logger(__name__)
 #: Rows per transaction at most: short enough that nobody waits for it.
 BATCH: Final = 1000
 
+#: How long the writer gathers rows before it stores them [s]: a transaction for each answer would cost more than the answer.
+GATHER_SECONDS: Final = 0.1
+
 #: How long a run that is told to stop waits for the answers under way.
 PATIENCE: Final = timedelta(seconds=5)
 
@@ -104,10 +107,12 @@ class _Run:
         return {"location_id": location_id, "due_at": self.claimed.due_at, "reason": reason, "detail": detail[:500]}
 
     async def _write(self) -> None:
-        """Store what has come, whatever is there at a time, until None comes."""
+        """Store what has come, a batch at a time, until None comes."""
         ended = False
         while not ended:
             batch = [await self.done.get()]
+            if batch[0] is not None and self.done.qsize() < BATCH:
+                await asyncio.sleep(GATHER_SECONDS)
             while len(batch) < BATCH and not self.done.empty():
                 batch.append(self.done.get_nowait())
             ended = batch[-1] is None

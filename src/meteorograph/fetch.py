@@ -89,7 +89,7 @@ class Fetcher:
             await client.close()
             # The client's thread may still hold on to its last call into Python; were the interpreter to end before it
             # has let go, the process would abort (pyreqwest 0.15, CPython 3.11).
-            pass
+            await asyncio.sleep(_LETTING_GO)
 
     async def fetch(self, request: Request) -> Payload:
         """What the provider answered, whatever its status: reading an error out of a body is its parser's part.

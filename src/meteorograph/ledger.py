@@ -200,7 +200,7 @@ def reasons(due_at: datetime) -> Counter[str]:
     """How often each reason was recorded for a slot."""
     query = select(Missed.reason, func.count()).where(Missed.due_at == due_at).group_by(Missed.reason)
     with get_db_session(read_only=True) as session:
-        return Counter(dict(row.tuple() for row in session.execute(query)))
+        return Counter(dict(session.execute(query).all()))
 
 
 def beat(now: datetime) -> None:

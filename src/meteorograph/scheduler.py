@@ -9,8 +9,8 @@ import atexit
 import os
 import threading
 import time
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -30,6 +30,9 @@ log = get_logger(__name__)
 #: A heartbeat older than this means that the scheduler is dead or stuck [s].
 STALE_HEARTBEAT_SECONDS: Final = 90
 _BEAT_SECONDS: Final = 15
+
+#: Time for a server that forks its workers to do so before anything is collected in its parent process.
+FIRST_TICK_AFTER: Final = timedelta(seconds=1)
 
 
 class _UnendingScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 is not typed
@@ -69,6 +72,8 @@ _stop = threading.Event()
 _lock = threading.Lock()
 _owner: int | None = None
 _last_beat: float | None = None
+_has_collected = False
+_handed_over = False
 
 
 def scheduled_ingest() -> None:
@@ -90,6 +95,8 @@ def scheduled_ingest() -> None:
 
 
 def _run(claimed: ledger.Claim, settings: Settings) -> None:
+    global _has_collected
+    _has_collected = True
     slot = claimed.due_at.isoformat()
     log.info("run started", due_at=slot, taken_over=claimed.taken_over)
     try:
@@ -137,7 +144,6 @@ def start(settings: Settings) -> None:
     global _owner, _last_beat
     with _lock:
         if not scheduler.is_alive():
-            _stop.clear()
             _last_beat = time.monotonic()
             scheduler.begin()
             if _owner != os.getpid():
@@ -145,21 +151,23 @@ def start(settings: Settings) -> None:
                 # any more by then; this hook comes before both. It is private, but unchanged since Python 3.9.
                 getattr(threading, "_register_atexit", atexit.register)(stop)
             _owner = os.getpid()
-        grid: dict[str, Any] = {"trigger": "interval", "start_date": schedule.EPOCH, "replace_existing": True}
-        seconds = schedule.tick_seconds(settings.interval)
-        scheduler.add_job(_heartbeat, id="heartbeat", seconds=_BEAT_SECONDS, **grid)
-        scheduler.add_job(scheduled_ingest, id="scheduled_ingest", seconds=seconds, **grid)
-        # Once more at once: a date, since an interval that begins off its grid would stay off it.
-        for job, name in ((_heartbeat, "first heartbeat"), (scheduled_ingest, "first scheduled_ingest")):
-            scheduler.add_job(job, "date", id=name, replace_existing=True)
+        first = datetime.now(UTC) + FIRST_TICK_AFTER
+        for job, seconds in ((_heartbeat, _BEAT_SECONDS), (scheduled_ingest, schedule.tick_seconds(settings.interval))):
+            # Off its grid an interval stays off it; so the first tick is a date of its own.
+            length = timedelta(seconds=seconds)
+            grid = schedule.slot_at(first, length) + length
+            name = job.__name__.strip("_")
+            scheduler.add_job(job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True)
+            scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
 
 
 def stop() -> None:
     """Stop ticking: a run under way finishes what it has asked for, stores it and gives the rest back."""
     with _lock:
-        _stop.set()
         if scheduler.is_alive():
+            _stop.set()
             scheduler.shutdown(wait=True)
+            _stop.clear()
 
 
 def is_running() -> bool:
@@ -168,12 +176,26 @@ def is_running() -> bool:
     return scheduler.is_alive() and fresh
 
 
-def _forget_after_fork() -> None:
-    """Threads do not survive a fork; the child starts its own when it is asked to."""
+def _hand_over() -> None:
+    """Before a fork: a process that has not collected yet hands its scheduler to the children it forks.
+
+    That is the parent of workers under ``gunicorn --preload``. It must not collect itself: once the HTTP client has been
+    used in a process, it cannot be used in those forked from it.
+    """
+    global _handed_over
+    if not _has_collected and (scheduler.is_alive() or _handed_over):
+        _handed_over = True
+        stop()
+
+
+def _begin_after_fork() -> None:
+    """In the child of a fork: threads do not survive it, so start anew, or be ready to."""
     global _lock, _stop
     _lock, _stop = threading.Lock(), threading.Event()
     scheduler.forget()
+    if _handed_over:
+        start(get_settings())
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(before=_hand_over, after_in_child=_begin_after_fork)

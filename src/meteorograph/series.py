@@ -103,7 +103,7 @@ def health(session: Session, now: datetime, interval: timedelta) -> Health:
     freshness: dict[str, float | None] = {}
     stale = []
     allowed = 2 * interval + timedelta(minutes=1)
-    for name, created_at, newest_at in session.execute(query.order_by(Location.name)).tuples():
+    for name, created_at, newest_at in session.execute(query.order_by(Location.name)):
         due_at: datetime | None = newest_at  # a scalar subquery may find nothing, whatever its type says
         freshness[name] = None if due_at is None else (now - due_at).total_seconds()
         if now - (due_at or created_at) > allowed:

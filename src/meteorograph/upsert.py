@@ -19,7 +19,8 @@ def _insert(session: Session, table: Table) -> Any:
 
 def insert_or_ignore(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert rows; one whose key is taken is passed over. Gives how many went in, where the driver counts them."""
-    result = session.connection().execute(_insert(session, _table(model)).on_conflict_do_nothing(), list(rows))
+    statement = _insert(session, _table(model)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    result = session.connection().execute(statement, list(rows))
     assert isinstance(result, CursorResult)
     return result.rowcount
 

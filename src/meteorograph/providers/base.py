@@ -91,7 +91,7 @@ def quoted(payload: Payload, *words: str | None) -> str:
     for secret in payload.request.secrets.values():
         for form in (secret, quote(secret, ""), quote_plus(secret)):
             line = line.replace(form, "[redacted]") if form else line
-    return line[:300]
+    return line[:300].rstrip()
 
 
 def unreadable(provider: str, payload: Payload, cause: Exception | None = None) -> PayloadError:
