@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -100,18 +100,16 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
-    outcome: list[T | BaseException] = []
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(work)
+    with ThreadPoolExecutor(1, thread_name_prefix="meteorograph-ingest") as pool:
+        return pool.submit(run_async, work).result()
 
-    def _run() -> None:
-        try:
-            outcome.append(asyncio.run(work))
-        except BaseException as error:
-            outcome.append(error)
 
-    thread = threading.Thread(target=_run, name="meteorograph-ingest")
-    thread.start()
-    thread.join()
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop, where there is one, takes a third off the CPU time of a call (``docs/performance.md``)."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
