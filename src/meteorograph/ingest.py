@@ -100,10 +100,14 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
-            return runner.run(work)
+        return _run(work)
     with ThreadPoolExecutor(1, thread_name_prefix="meteorograph-ingest") as pool:
-        return pool.submit(run_async, work).result()
+        return pool.submit(_run, work).result()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        return runner.run(work)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
