@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from .db import get_db_session
 from .quantities import QUANTITIES
@@ -44,7 +44,7 @@ def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     try:
         with get_db_session() as session:
             insert_or_replace(session, WeatherData, rows)
-    except IntegrityError as error:
+    except (DataError, IntegrityError) as error:
         if len(rows) == 1:
             return [(rows[0], " ".join(str(error.orig).split())[:300])]
         return [refused for one in rows for refused in store([one])]  # one bad row must not cost the others

@@ -19,7 +19,9 @@ from meteorograph.db import engine
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
+from meteorograph.store import row, store
 from meteorograph.tables import Location, Missed, Run
+from meteorograph.values import Observation
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -233,3 +235,14 @@ def test_an_idle_tick_asks_two_questions_and_writes_nothing(places: int) -> None
     event.listen(engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
     scheduled_ingest()
     assert [statement.split()[0] for statement in statements if statement != "BEGIN"] == ["SELECT", "SELECT"]
+
+
+@pytest.mark.usefixtures("places")
+def test_a_text_the_database_does_not_take_costs_its_own_row_only(database: str) -> None:
+    rows = [
+        row(location.id, NOON, Observation(provider="x", fetched_at=NOON, observed_at=NOON, condition=f"nul {char}"))
+        for location, char in zip(ledger.due_locations(NOON), "a\0b", strict=False)
+    ]
+    refused = store(rows)
+    assert len(refused) == (1 if database.startswith("postgresql") else 0)
+    assert _count() == len(rows) - len(refused)

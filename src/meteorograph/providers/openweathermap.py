@@ -94,7 +94,7 @@ def parse(payload: Payload) -> Observation:
 
     Raises:
         QuotaExceededError: 429, the account is blocked.
-        RetryableFetchError: 5xx.
+        RetryableFetchError: 408 and 5xx.
         PermanentFetchError: Any other refusal, with the provider's own words.
         PayloadError: Not a body of current weather.
     """

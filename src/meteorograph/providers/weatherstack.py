@@ -5,7 +5,6 @@ Contract: https://weatherstack.com/documentation
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -83,9 +82,9 @@ def parse(payload: Payload) -> Observation:
 
     Raises:
         QuotaExceededError: 104 until the month ends, 429 and 106 for a minute or what ``Retry-After`` says.
-        RetryableFetchError: 5xx and 615.
+        RetryableFetchError: 408, 5xx and 615.
         PermanentFetchError: Any other refusal, with the provider's own words.
-        PayloadError: Not a body of current weather.
+        PayloadError: Not a body of current weather, or one in units that are not known.
     """
     try:
         body = _body.decode(payload.body)
@@ -149,10 +148,9 @@ def _times(value: float | None, factor: float) -> float | None:
 
 def _number(value: float | str | None) -> float | None:
     try:
-        number = math.nan if value is None else float(value)
+        return None if value is None else float(value)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None  # float() takes "nan" and "inf"
 
 
 def _words(descriptions: list[str] | None) -> str | None:

@@ -1,0 +1,148 @@
+"""Every recorded body of the providers, where the folder with them is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract import Answer, assert_answer, assert_sound_error, payload, read
+from meteorograph.errors import MeteorographError, PayloadError, PermanentFetchError, QuotaExceededError
+from meteorograph.providers import PROVIDERS
+from meteorograph.values import Observation
+
+FOLDER = Path(__file__).parents[3] / os.environ.get("METEOROGRAPH_RECORDED_DIR", "../shared/recorded")
+MANIFEST = FOLDER / "manifest.json"
+
+pytestmark = pytest.mark.skipif(not MANIFEST.is_file(), reason="the folder of recorded bodies is not there")
+
+Values = dict[str, object]
+
+#: Bodies of current weather and some of what each must give; every other one must raise what ``ERRORS`` says.
+WEATHER: dict[str, Values] = {
+    "openweathermap/current_cairns_rain3h_2015.json": {
+        "temperature": 20.1, "humidity": 83.0, "pressure": 1019.0, "wind_speed": 5.1, "wind_direction": 150.0,
+        "cloud_cover": 75.0, "visibility": None, "precipitation": 3.0, "precipitation_period": 10800, "flags": {},
+        "condition": "broken clouds",
+    },
+    "openweathermap/current_karaganda_shower_snow.json": {
+        "temperature": -7.0, "precipitation": 0.62, "precipitation_period": 3600, "visibility": 2800.0, "wind_speed": 9.0,
+    },
+    "openweathermap/current_kharkiv_fog_snow_uk_metric.json": {
+        "temperature": -0.01, "humidity": 100.0, "precipitation": 1.15, "condition": "туман", "visibility": 500.0,
+    },
+    "openweathermap/current_london_by_id.json": {"temperature": 8.72, "precipitation": 1.27, "wind_direction": 90.0},
+    "openweathermap/current_london_coords.json": {"temperature": 8.93, "precipitation": 1.52, "condition": "moderate rain"},
+    "openweathermap/current_london_rain1h.json": {"temperature": 9.42, "precipitation": 0.51, "visibility": 10000.0},
+    "openweathermap/current_moscow_fr_metric_rain_no_rain_object.json": {
+        "temperature": 13.67, "precipitation": 0.0, "flags": {"precipitation": ["implied_zero"]}, "condition": "petites averses",
+    },
+    "openweathermap/current_moscow_ru_imperial.json": {"temperature": 12.0, "wind_speed": 2.9996, "pressure": 1014.0},
+    "openweathermap/current_moscow_ru_metric.json": {"temperature": 12.0, "wind_speed": 3.0, "condition": "ясно"},
+    "openweathermap/current_newyork_name_state.json": {"temperature": 6.71, "wind_speed": 2.1, "wind_direction": None},
+    "openweathermap/current_newyork_zip.json": {"temperature": 6.54, "wind_direction": None, "visibility": 16093.0},
+    "openweathermap/current_tromso_polar_night_2018.json": {
+        "temperature": -2.838, "pressure": 1026.97, "visibility": None, "wind_speed": 1.11, "cloud_cover": 92.0,
+    },
+    "openweathermap/current_yakutsk_clear_2022.json": {"temperature": 1.93, "cloud_cover": 0.0, "wind_gust": None},
+    "openweathermap/docs_current_london_drizzle_no_rain.json": {
+        "temperature": 7.17, "precipitation": 0.0, "flags": {"precipitation": ["implied_zero"]},
+    },
+    "openweathermap/docs_current_newtonhill_metric.json": {"temperature": 8.48, "wind_gust": 13.48, "pressure": 1016.0},
+    "openweathermap/docs_current_turin_rain1h.json": {
+        "temperature": 11.05, "precipitation": 2.73, "wind_speed": 4.09, "wind_gust": 3.47, "pressure": 1021.0,
+    },
+    "weatherstack/current_austin_f_2020.json": {
+        "temperature": 32.2222, "wind_speed": 3.1293, "visibility": 16093.44, "precipitation": 0.0, "condition": "partly cloudy",
+    },
+    "weatherstack/current_fountainhills_zip_usa_2026.json": {"temperature": 31.0, "wind_speed": 1.3889, "condition": "clear"},
+    "weatherstack/current_guttenberg_latlon_precip02.json": {"precipitation": 0.2, "visibility": 16000.0},
+    "weatherstack/current_london_2022.json": {"temperature": 4.0, "precipitation": 0.0, "condition": "rain", "flags": {}},
+    "weatherstack/current_moscow_2022.json": {"temperature": 0.0, "wind_speed": 4.1667, "cloud_cover": 100.0},
+    "weatherstack/current_new_york_2022.json": {"temperature": 11.0, "wind_speed": 0.0, "wind_direction": 0.0},
+    "weatherstack/current_newyork_precip07_astro_airquality_2025.json": {"precipitation": 0.7, "condition": "light rain, mist"},
+    "weatherstack/docs_current_newyork.json": {"temperature": 13.0, "wind_direction": 349.0, "precipitation": 0.0},
+    "weatherstack/docs_historical_newyork_one_hour.json": {"temperature": 15.0, "visibility": 16000.0},
+}  # fmt: skip
+
+ERRORS: dict[str, type[MeteorographError]] = {
+    "openweathermap/box_city_legacy.json": PayloadError,
+    "openweathermap/docs_error_400_parameters.json": PermanentFetchError,
+    "openweathermap/docs_error_429_blocked.json": QuotaExceededError,
+    "openweathermap/docs_onecall3_day_summary.json": PayloadError,
+    "openweathermap/docs_onecall3_timemachine_warsaw.json": PayloadError,
+    "openweathermap/docs_onecall4_current.json": PayloadError,
+    "openweathermap/error_400_nothing_to_geocode.json": PermanentFetchError,
+    "openweathermap/error_400_onecall_out_of_range.json": PermanentFetchError,
+    "openweathermap/error_400_wrong_latitude.json": PermanentFetchError,
+    "openweathermap/error_400_wrong_longitude.json": PermanentFetchError,
+    "openweathermap/error_401_invalid_key.json": PermanentFetchError,
+    "openweathermap/error_404_legacy_text.json": PermanentFetchError,
+    "openweathermap/find_empty.json": PayloadError,
+    "openweathermap/find_legacy.json": PayloadError,
+    "openweathermap/forecast5_first5.json": PayloadError,
+    "openweathermap/group_three_cities_legacy.json": PayloadError,
+    "openweathermap/history_city_2013.json": PayloadError,
+    "openweathermap/onecall25_timemachine_2020.json": PayloadError,
+    "openweathermap/onecall3_exclude_minutely_hourly.json": PayloadError,
+    "openweathermap/onecall3_timemachine.json": PayloadError,
+    "weatherstack/docs_error_104.json": QuotaExceededError,
+    "weatherstack/error_101.json": PermanentFetchError,
+    "weatherstack/error_103.json": PermanentFetchError,
+    "weatherstack/error_105_function_access_restricted.json": PermanentFetchError,
+    "weatherstack/error_601.json": PermanentFetchError,
+    "weatherstack/error_604_bulk_not_supported.json": PermanentFetchError,
+    "weatherstack/error_606_invalid_unit.json": PermanentFetchError,
+}
+
+#: Asked in metric units, though the name does not say so.
+METRIC = {"openweathermap/current_karaganda_shower_snow.json"}
+
+
+def entries() -> list[dict[str, Any]]:
+    """The lines of the manifest that are of a provider of the registry."""
+    if not MANIFEST.is_file():
+        return []
+    return [entry for entry in json.loads(MANIFEST.read_text()) if entry["file"].partition("/")[0] in PROVIDERS]
+
+
+def units(file: str) -> dict[str, str]:
+    """The units that a body was asked in; Weatherstack's bodies say it themselves."""
+    if not file.startswith("openweathermap/"):
+        return {}
+    named = next((name for name in ("metric", "imperial") if name in file), "standard")
+    return {"units": "metric" if file in METRIC else named}
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: str(entry["file"]))
+def test_a_recorded_body_is_read_as_the_table_says(entry: dict[str, Any]) -> None:
+    file, status = entry["file"], entry.get("http_status", 200)
+    provider = PROVIDERS[file.partition("/")[0]]
+    body = (FOLDER / file).read_bytes()
+    if file in WEATHER:
+        found = assert_answer(provider, Answer(file, body, WEATHER[file], params=units(file), whole=False))
+        assert_plausible(found, json.loads(body))
+        return
+    answered = payload(provider, body, status=status, params=units(file))
+    outcome = read(provider, answered)
+    if file in ERRORS:
+        assert type(outcome) is ERRORS[file], outcome
+        assert_sound_error(provider, answered, outcome)
+
+
+def assert_plausible(found: Observation, body: dict[str, Any]) -> None:
+    """What any recorded weather keeps, whatever the table has of it."""
+    assert found.temperature is not None
+    assert -60 < found.temperature < 50
+    assert found.pressure is not None
+    assert 950 < found.pressure < 1060
+    assert found.place is not None
+    assert found.observed_at is not None
+    if "dt" in body:
+        assert found.observed_at.timestamp() == body["dt"]
+    else:
+        location = body["location"]
+        assert found.observed_at.timestamp() == location["localtime_epoch"] - float(location["utc_offset"]) * 3600
