@@ -89,7 +89,15 @@ class Location(Base):
     elevation: Mapped[float | None] = mapped_column(Float(53))
     timezone: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16), default="active")
+    #: Its own schedule (``schedule.py``); None follows the default of the settings.
+    schedule: Mapped[str | None] = mapped_column(String(100))
+    tags: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
+    #: Where the provider says its answers are for, and how far off that is.
+    resolved_name: Mapped[str | None] = mapped_column(String(200))
+    resolved_latitude: Mapped[float | None] = mapped_column(Float(53))
+    resolved_longitude: Mapped[float | None] = mapped_column(Float(53))
+    resolved_distance_km: Mapped[float | None] = mapped_column(Float(53))
 
 
 def _possible(quantity: Quantity) -> CheckConstraint:
@@ -146,7 +154,7 @@ class Run(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    schedule: Mapped[str] = mapped_column(String(64))
+    schedule: Mapped[str] = mapped_column(String(100))
     due_at: Mapped[datetime]
     shard: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[str] = mapped_column(String(16))
@@ -156,9 +164,11 @@ class Run(Base):
     due: Mapped[int] = mapped_column(Integer, default=0)
     stored: Mapped[int] = mapped_column(Integer, default=0)
     failed: Mapped[int] = mapped_column(Integer, default=0)
+    #: HTTP attempts of this run, by all processes that had it.
+    calls: Mapped[int] = mapped_column(Integer, default=0)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
-    #: Why a whole run was missed: ``down`` or ``late``.
+    #: Why a whole run was missed: ``down``, ``late``. Of one given back, what it waits for: ``quota``, ``provider_error``.
     reason: Mapped[str | None] = mapped_column(String(32))
 
 
@@ -175,6 +185,45 @@ class Missed(Base):
     due_at: Mapped[datetime] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(String(32))
     detail: Mapped[str | None] = mapped_column(String(500))
+
+
+class Quota(Base):
+    """What an account has spent of one of its windows in the current period."""
+
+    __tablename__ = "quota"
+    __table_args__ = (CheckConstraint("used >= 0", "used"),)
+
+    provider: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: ``minute``, ``hour``, ``day`` or ``month``.
+    window: Mapped[str] = mapped_column(String(16), primary_key=True)
+    period_start: Mapped[datetime]
+    used: Mapped[int] = mapped_column(Integer)
+
+
+class Account(Base):
+    """What is known of the account with a provider: its key's state, and whether it may be called."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("key_state IN ('untested', 'pending', 'active', 'invalid', 'plan_missing', 'blocked')", "key_state"),
+    )
+
+    provider: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: Tells one key from another without telling the key; a new key begins anew.
+    key_fingerprint: Mapped[str | None] = mapped_column(String(64))
+    key_state: Mapped[str] = mapped_column(String(16))
+    #: When this key was first used.
+    key_since: Mapped[datetime]
+    #: Failures in a row.
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    #: No call before this instant.
+    closed_until: Mapped[datetime | None]
+    #: Why it is closed, in the provider's words.
+    reason: Mapped[str | None] = mapped_column(String(500))
+    #: Who makes the one call that tells whether it is well again, and until when the others wait for it.
+    probe_holder: Mapped[str | None] = mapped_column(String(200))
+    probe_until: Mapped[datetime | None]
+    succeeded_at: Mapped[datetime | None]
 
 
 class Heartbeat(Base):

@@ -1,4 +1,4 @@
-"""the core: locations, weather data, runs"""
+"""The core: locations, weather data, runs."""
 
 from __future__ import annotations
 
