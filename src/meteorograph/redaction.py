@@ -14,7 +14,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final
 
@@ -97,7 +97,7 @@ def clean(value: object, depth: int = 0) -> Any:
         if depth < _DEEPEST and type(value) in (list, tuple, set, frozenset):
             return type(value)(clean(item, depth + 1) for item in value)  # type: ignore[attr-defined, call-arg]
     except Exception:  # a mapping or a member that does not behave; its text will do
-        return redact(" ".join(_shown(value)))
+        return redact(_show(value) or f"<{type(value).__name__} that cannot be shown>")
     return _text(value)
 
 
@@ -109,19 +109,20 @@ def _clean_field(name: object, value: object, depth: int = 0) -> Any:
 
 
 def _text(value: object) -> object:
-    for shown in _shown(value):
+    for shown in (_show(value, str), _show(value, repr)):
+        if shown is None:
+            return f"<{type(value).__name__} that cannot be shown>"
         cleaned = redact(shown)
         if cleaned != shown:
             return cleaned
     return value
 
 
-def _shown(value: object) -> Iterator[str]:
-    for show in (str, repr):
-        try:
-            yield show(value)
-        except Exception as error:  # a value that cannot be shown must not lose the line
-            yield f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+def _show(value: object, form: Callable[[object], str] = str) -> str | None:
+    try:
+        return form(value)
+    except Exception:  # what cannot be shown must not lose the line
+        return None
 
 
 class _CleanFields(dict[str, Any]):
@@ -140,7 +141,7 @@ def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:
             record.msg = redact(record.getMessage())
         except Exception:  # a message that does not fit its arguments; logging would print both
             args = record.args if isinstance(record.args, tuple) else (record.args,)
-            record.msg = redact(" ".join(next(_shown(part)) for part in (record.msg, *args)))
+            record.msg = " ".join(str(_text(part)) for part in (record.msg, *args))
     record.args = ()
     if record.exc_info and record.exc_info[0] is not None:
         record.exc_text = redact("".join(traceback.format_exception(*record.exc_info))).rstrip("\n")
@@ -165,7 +166,7 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
 
 
 def _unraisable(args: sys.UnraisableHookArgs) -> None:
-    told = f"{args.err_msg or 'Exception ignored in'}: {next(_shown(args.object))}\n"
+    told = f"{args.err_msg or 'Exception ignored in'}: {_text(args.object)}\n"
     sys.stderr.write(redact(told + "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback))))
 
 

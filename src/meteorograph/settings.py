@@ -99,6 +99,10 @@ class Settings(BaseSettings):
 
     http_timeout_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 64
+    owm_calls_per_minute: Annotated[int, Field(ge=1)] = 60
+    owm_calls_per_month: Annotated[int, Field(ge=1)] = 1_000_000
+    weatherstack_calls_per_month: Annotated[int, Field(ge=1)] = 100
+    spread_seconds: Annotated[int, Field(ge=0, le=86400)] = 0
     owm_base_url: str = "https://api.openweathermap.org"
     weatherstack_base_url: str = "https://api.weatherstack.com"
     user_agent: str = f"meteorograph/{__version__}"
@@ -183,6 +187,13 @@ class Settings(BaseSettings):
         """The key for a provider, or None."""
         secret = {"openweathermap": self.owm_api_key, "weatherstack": self.weatherstack_api_key}[provider]
         return secret.get_secret_value() if secret else None
+
+    def limits(self, provider: str) -> dict[str, int]:
+        """Calls that the account with a provider may make, by window (``quota.py``), shortest first."""
+        return {
+            "openweathermap": {"minute": self.owm_calls_per_minute, "month": self.owm_calls_per_month},
+            "weatherstack": {"month": self.weatherstack_calls_per_month},
+        }[provider]
 
     def base_url(self, provider: str) -> str:
         """Where a provider is called."""

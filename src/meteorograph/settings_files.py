@@ -35,13 +35,13 @@ def given() -> dict[str, str]:
 
 
 def secrets_from_files() -> dict[str, str]:
-    """What the files hold that ``NAME_FILE`` names, by setting.
+    """What the files hold that ``NAME_FILE`` names, by field of the settings.
 
     Raises:
         ConfigurationError: A setting has both a value and a file, or the file does not hold a text.
     """
     values = given()
-    return {name: _secret(name, values) for name in SECRETS if f"{name}_FILE" in values}
+    return {name.removeprefix(PREFIX).lower(): _secret(name, values) for name in SECRETS if f"{name}_FILE" in values}
 
 
 def _secret(name: str, values: dict[str, str]) -> str:
@@ -63,10 +63,10 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
 
 
 def unknown(known: Iterable[str]) -> Iterator[str]:
-    """A line for every name that is set, has our prefix and is no setting."""
-    known = {*known, *(f"{name}_FILE" for name in SECRETS)}
+    """A line for every name that is set, has our prefix and is no setting, not even with the prefix too many."""
+    plain = {name.removeprefix(PREFIX): name for name in (*known, *(f"{name}_FILE" for name in SECRETS))}
     for name in sorted(given()):
-        if name.startswith(PREFIX) and name not in known | _OF_THE_TESTS:
-            plain = name.removeprefix(PREFIX)
-            near = [plain] if plain in known else get_close_matches(name, known, 1)
+        own = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and own not in plain and name not in _OF_THE_TESTS:
+            near = [plain[match] for match in get_close_matches(own, plain, 1)]
             yield f"{name} is not a setting and does nothing" + (f": did you mean {near[0]}?" if near else "")

@@ -1,0 +1,416 @@
+"""Settings: where they come from, what they take, and what is said of one that is wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from meteorograph import __version__, logs, redaction
+from meteorograph.errors import ConfigurationError
+from meteorograph.settings import (
+    Settings,
+    duration,
+    get_settings,
+    load_settings,
+    pin_settings,
+    setting_names,
+    unknown_settings,
+)
+from meteorograph.settings_files import SECRETS
+from support import KEY, RAIN_KEY
+
+PASSWORD = "hunter2-and-more"
+
+#: Setting, text, field, value.
+GOOD = [
+    ("OWM_API_KEY", KEY, "owm_api_key", KEY),
+    ("WEATHERSTACK_API_KEY", KEY, "weatherstack_api_key", KEY),
+    ("DATABASE_URL", f"postgresql://u:{PASSWORD}@h/n", "database_url", f"postgresql://u:{PASSWORD}@h/n"),
+    ("HOST", "0.0.0.0", "host", "0.0.0.0"),  # noqa: S104  # only read, not listened on
+    ("PORT", "0", "port", 0),
+    ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+    ("LOG_FORMAT", "JSON", "log_format", "json"),
+    ("METEOROGRAPH_LOG_FILE", "logs/a.log", "log_file", Path("logs/a.log")),
+    ("METEOROGRAPH_LOG_FILE_BYTES", "10000", "log_file_bytes", 10_000),
+    ("METEOROGRAPH_LOG_FILE_COUNT", "1", "log_file_count", 1),
+    ("METEOROGRAPH_PROVIDERS", " weatherstack , openweathermap ,", "providers", ["weatherstack", "openweathermap"]),
+    ("METEOROGRAPH_PRECIPITATION_PROVIDERS", "openweathermap", "precipitation_providers", ["openweathermap"]),
+    ("METEOROGRAPH_INTERVAL", "15m", "interval", timedelta(minutes=15)),
+    ("METEOROGRAPH_SCHEDULER_ENABLED", "no", "scheduler_enabled", False),
+    ("METEOROGRAPH_DEFAULT_LATITUDE", "-90", "default_latitude", -90.0),
+    ("METEOROGRAPH_DEFAULT_LONGITUDE", "180", "default_longitude", 180.0),
+    ("METEOROGRAPH_DEFAULT_LOCATION", " Cork ", "default_location", "Cork"),
+    ("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "0.5", "http_timeout_seconds", 0.5),
+    ("METEOROGRAPH_CONCURRENCY", "1", "concurrency", 1),
+    ("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "600", "owm_calls_per_minute", 600),
+    ("METEOROGRAPH_OWM_CALLS_PER_MONTH", "1", "owm_calls_per_month", 1),
+    ("METEOROGRAPH_WEATHERSTACK_CALLS_PER_MONTH", "10000", "weatherstack_calls_per_month", 10_000),
+    ("METEOROGRAPH_SPREAD_SECONDS", "300", "spread_seconds", 300),
+    ("METEOROGRAPH_OWM_BASE_URL", "http://[::1]:81/a/", "owm_base_url", "http://[::1]:81/a"),
+    ("METEOROGRAPH_WEATHERSTACK_BASE_URL", "https://h", "weatherstack_base_url", "https://h"),
+    ("METEOROGRAPH_USER_AGENT", "me/1 (me@h)", "user_agent", "me/1 (me@h)"),
+    ("METEOROGRAPH_DEMO", "true", "demo", True),
+    ("METEOROGRAPH_API_TOKENS", f" {KEY}, {RAIN_KEY}", "api_tokens", [KEY, RAIN_KEY]),
+]
+
+_URL = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
+_ADDRESS = "an http:// or https:// address without a query, a fragment or a password"
+_PROVIDERS = "one or more of openweathermap, weatherstack, separated by commas"
+_AGENT = "1 to 200 ASCII characters on one line"
+_DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
+
+#: Setting, text, the text as it is shown, what is allowed.
+WRONG = [
+    ("PORT", "web", "web", "a whole number from 0 to 65535"),
+    ("PORT", "65536", "65536", "a whole number from 0 to 65535"),
+    ("PORT", "-1", "-1", "a whole number from 0 to 65535"),
+    ("PORT", "80.5", "80.5", "a whole number from 0 to 65535"),
+    ("PORT", "1\n2\x1b[31m", "1 2?[31m", "a whole number from 0 to 65535"),
+    ("PORT", "9" * 5000, "9" * 100 + "…", "a whole number from 0 to 65535"),
+    ("HOST", " ", "", "a text of 1 to 255 characters"),
+    ("LOG_LEVEL", "Loud", "Loud", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    ("LOG_FORMAT", "XML", "XML", "console or json"),
+    ("METEOROGRAPH_LOG_FILE_BYTES", "9999", "9999", "a whole number of at least 10000"),
+    ("METEOROGRAPH_LOG_FILE_COUNT", "0", "0", "a whole number from 1 to 1000"),
+    ("METEOROGRAPH_PROVIDERS", "nosuch,weatherstack", "nosuch,weatherstack", _PROVIDERS),
+    ("METEOROGRAPH_PROVIDERS", ",", ",", _PROVIDERS),
+    ("METEOROGRAPH_PRECIPITATION_PROVIDERS", "rain", "rain", _PROVIDERS),
+    ("METEOROGRAPH_INTERVAL", "hourly", "hourly", _DURATION),
+    ("METEOROGRAPH_INTERVAL", "3600", "3600", _DURATION),
+    ("METEOROGRAPH_INTERVAL", "-1h", "-1h", _DURATION),
+    ("METEOROGRAPH_INTERVAL", "9" * 20 + "d", "9" * 20 + "d", _DURATION),
+    ("METEOROGRAPH_INTERVAL", "0s", "0s", "from 1s to 24h"),
+    ("METEOROGRAPH_INTERVAL", "25h", "25h", "from 1s to 24h"),
+    ("METEOROGRAPH_SCHEDULER_ENABLED", "maybe", "maybe", "true or false"),
+    ("METEOROGRAPH_DEMO", "perhaps", "perhaps", "true or false"),
+    ("METEOROGRAPH_DEFAULT_LATITUDE", "90.01", "90.01", "a number from -90 to 90"),
+    ("METEOROGRAPH_DEFAULT_LATITUDE", "nan", "nan", "a number from -90 to 90"),
+    ("METEOROGRAPH_DEFAULT_LONGITUDE", "51N", "51N", "a number from -180 to 180"),
+    ("METEOROGRAPH_DEFAULT_LONGITUDE", "-inf", "-inf", "a number from -180 to 180"),
+    ("METEOROGRAPH_DEFAULT_LOCATION", "x" * 201, "x" * 100 + "…", "a text of 1 to 200 characters"),
+    ("METEOROGRAPH_DEFAULT_LOCATION", "  ", "", "a text of 1 to 200 characters"),
+    ("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "0", "0", "a number above 0 and at most 300"),
+    ("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "inf", "inf", "a number above 0 and at most 300"),
+    ("METEOROGRAPH_CONCURRENCY", "4097", "4097", "a whole number from 1 to 4096"),
+    ("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "0", "0", "a whole number of at least 1"),
+    ("METEOROGRAPH_OWM_CALLS_PER_MONTH", "1e6", "1e6", "a whole number of at least 1"),
+    ("METEOROGRAPH_WEATHERSTACK_CALLS_PER_MONTH", "none", "none", "a whole number of at least 1"),
+    ("METEOROGRAPH_SPREAD_SECONDS", "86401", "86401", "a whole number from 0 to 86400"),
+    ("METEOROGRAPH_OWM_BASE_URL", "ftp://h", "ftp://h", _ADDRESS),
+    ("METEOROGRAPH_OWM_BASE_URL", "http://h:port", "http://h:port", _ADDRESS),
+    ("METEOROGRAPH_OWM_BASE_URL", f"http://u:{PASSWORD}@h", "http://u:[redacted]@h", _ADDRESS),
+    ("METEOROGRAPH_WEATHERSTACK_BASE_URL", f"http://h/?access_key={KEY}", "http://h/?access_key=[redacted]", _ADDRESS),
+    ("METEOROGRAPH_USER_AGENT", "a\nb", "a b", _AGENT),
+    ("METEOROGRAPH_USER_AGENT", "café", "café", _AGENT),
+    ("DATABASE_URL", "weather.db", "weather.db", _URL),
+    ("DATABASE_URL", f"mysql://u:{PASSWORD}@h/n", "mysql://u:[redacted]@h/n", _URL),
+    ("DATABASE_URL", f"mysql://u:a/{PASSWORD}@b@h/n", "mysql://u:[redacted]@h/n", _URL),
+    ("DATABASE_URL", f"postgresql://u:{PASSWORD}@h:port/n", "postgresql://u:[redacted]@h:port/n", _URL),
+    ("DATABASE_URL", f"postgresql://u:a {PASSWORD}\n@h:port/n", "postgresql://u:[redacted]@h:port/n", _URL),
+]
+
+DEFAULTS = {
+    "owm_api_key": None,
+    "weatherstack_api_key": None,
+    "database_url": "sqlite:///data/meteorograph.db",
+    "host": "127.0.0.1",
+    "port": 8000,
+    "log_level": "INFO",
+    "log_format": "console",
+    "log_file": None,
+    "log_file_bytes": 10_000_000,
+    "log_file_count": 5,
+    "providers": ["openweathermap"],
+    "precipitation_providers": ["weatherstack", "openweathermap"],
+    "interval": timedelta(hours=1),
+    "scheduler_enabled": True,
+    "default_latitude": 51.5074,
+    "default_longitude": -0.1278,
+    "default_location": "London",
+    "http_timeout_seconds": 10,
+    "concurrency": 64,
+    "owm_calls_per_minute": 60,
+    "owm_calls_per_month": 1_000_000,
+    "weatherstack_calls_per_month": 100,
+    "spread_seconds": 0,
+    "owm_base_url": "https://api.openweathermap.org",
+    "weatherstack_base_url": "https://api.weatherstack.com",
+    "user_agent": f"meteorograph/{__version__}",
+    "demo": False,
+    "api_tokens": [],
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_secrets", "_known"):
+        monkeypatch.setattr(redaction, name, getattr(redaction, name))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+def _refused() -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    return str(caught.value)
+
+
+def test_defaults() -> None:
+    settings = load_settings()
+    assert {name: _plain(getattr(settings, name)) for name in Settings.model_fields} == DEFAULTS
+    assert not settings.default_is_chosen
+
+
+def test_every_setting_is_tried_here() -> None:
+    assert {(name, field) for name, _, field, _ in GOOD} == {(name, field) for field, name in setting_names().items()}
+
+
+@pytest.mark.parametrize(("name", "text", "field", "value"), GOOD, ids=[row[0] for row in GOOD])
+def test_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, text: str, field: str, value: object) -> None:
+    monkeypatch.setenv(name, text)
+    assert _plain(getattr(load_settings(), field)) == value
+
+
+@pytest.mark.parametrize(("name", "text", "field", "value"), GOOD, ids=[row[0] for row in GOOD])
+def test_from_the_env_file(monkeypatch: pytest.MonkeyPatch, name: str, text: str, field: str, value: object) -> None:
+    Path(".env").write_text(f"OTHER=1\n# a comment\nexport {name}='{text}'\n")
+    assert _plain(getattr(load_settings(), field)) == value
+    monkeypatch.setenv(name, "")
+    assert _plain(getattr(load_settings(), field)) == value
+
+
+def test_the_environment_comes_before_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text(f"PORT=1\nHOST=file\nOWM_API_KEY={RAIN_KEY}\n")
+    monkeypatch.setenv("PORT", "2")
+    monkeypatch.setenv("OWM_API_KEY", KEY)
+    settings = load_settings()
+    assert (settings.port, settings.host, settings.key("openweathermap")) == (2, "file", KEY)
+
+
+def test_an_argument_comes_before_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "2")
+    assert load_settings(port=3).port == 3
+    with pytest.raises(ConfigurationError, match=r"^PORT=-3: must be a whole number from 0 to 65535$"):
+        load_settings(port=-3)
+
+
+@pytest.mark.parametrize("name", setting_names().values())
+def test_empty_means_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    settings = load_settings()
+    assert not settings.model_fields_set
+    assert {field: _plain(getattr(settings, field)) for field in Settings.model_fields} == DEFAULTS
+
+
+@pytest.mark.parametrize("content", [b"PORT=\xff\xfe", b"\xff\xfeP\0O\0"])
+def test_an_env_file_that_is_no_text(content: bytes) -> None:
+    Path(".env").write_bytes(content)
+    assert _refused() == ".env: not UTF-8 text; it must be a readable text file with lines NAME=value"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("named_in", ["environment", ".env"])
+def test_a_secret_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, named_in: str) -> None:
+    value = f"postgresql://u:{PASSWORD}@h/n" if name == "DATABASE_URL" else KEY
+    (tmp_path / "secret").write_text(f"\ufeff {value}\r\n", encoding="utf-8")
+    _set(monkeypatch, named_in, f"{name}_FILE", str(tmp_path / "secret"))
+    settings = load_settings()
+    field = next(field for field, known in setting_names().items() if known == name)
+    assert _plain(getattr(settings, field)) == ([value] if name == "METEOROGRAPH_API_TOKENS" else value)
+    assert unknown_settings() == []
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("named_in", ["environment", ".env"])
+@pytest.mark.parametrize("set_in", ["environment", ".env"])
+def test_a_secret_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, named_in: str, set_in: str) -> None:
+    (tmp_path / "secret").write_text(KEY)
+    _set(monkeypatch, named_in, f"{name}_FILE", str(tmp_path / "secret"))
+    _set(monkeypatch, set_in, name, RAIN_KEY)
+    assert _refused() == f"{name} and {name}_FILE are both set: keep one of them"
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, where: str, name: str, value: str) -> None:
+    if where == "environment":
+        monkeypatch.setenv(name, value)
+    else:
+        with Path(".env").open("a") as file:
+            file.write(f"{name}={value}\n")
+
+
+def test_the_file_that_the_environment_names_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("one").write_text(KEY)
+    Path("other").write_text(RAIN_KEY)
+    Path(".env").write_text("OWM_API_KEY_FILE=other\n")
+    monkeypatch.setenv("OWM_API_KEY_FILE", "one")
+    assert load_settings().key("openweathermap") == KEY
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file or directory; it must name a readable text file"),
+        (b"", "the file holds empty; it must hold the value alone"),
+        (b" \n", "the file holds empty; it must hold the value alone"),
+        (b"\xff\xfe\0k", "not UTF-8 text; it must name a readable text file"),
+        (b"k\0e\0y\0", "the file holds more than one line of text; it must hold the value alone"),
+        (b"key\nother\n", "the file holds more than one line of text; it must hold the value alone"),
+    ],
+)
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_file_that_will_not_do(monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, said: str) -> None:
+    if content is not None:
+        Path("secret").write_bytes(content)
+    monkeypatch.setenv(f"{name}_FILE", "secret")
+    assert _refused() == f"{name}_FILE=secret: {said}"
+
+
+def test_a_secret_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("folder").mkdir()
+    monkeypatch.setenv("OWM_API_KEY_FILE", "folder")
+    assert _refused() == "OWM_API_KEY_FILE=folder: Is a directory; it must name a readable text file"
+
+
+@pytest.mark.parametrize(("name", "text", "shown", "allowed"), WRONG)
+def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, text: str, shown: str, allowed: str) -> None:
+    monkeypatch.setenv(name, text)
+    assert _refused() == f"{name}={shown}: must be {allowed}"
+
+
+def test_of_a_wrong_secret_only_the_name_is_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(api_tokens={KEY: 1})
+    assert str(caught.value).startswith("METEOROGRAPH_API_TOKENS: must be ")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(owm_api_key=[KEY])
+    assert str(caught.value).startswith("OWM_API_KEY: must be ")
+
+
+@pytest.mark.parametrize("name", ["OWM_API_KEY", "WEATHERSTACK_API_KEY"])
+def test_white_space_around_a_key_goes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    provider = {"OWM_API_KEY": "openweathermap", "WEATHERSTACK_API_KEY": "weatherstack"}[name]
+    monkeypatch.setenv(name, f" {KEY}\t\n")
+    assert load_settings().key(provider) == KEY
+    monkeypatch.setenv(name, " \t")
+    assert load_settings().key(provider) is None
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", " , "])
+def test_lists_may_be_empty_where_that_makes_sense(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("METEOROGRAPH_API_TOKENS", text)
+    assert load_settings().api_tokens == []
+    monkeypatch.setenv("METEOROGRAPH_PRECIPITATION_PROVIDERS", text)
+    assert load_settings().precipitation_providers == ([] if text else DEFAULTS["precipitation_providers"])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1s", 1), ("90S", 90), (" 10 m ", 600), ("10min", 600), ("1h", 3600), ("24h", 86400), ("1d", 86400)],
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert duration(text) == timedelta(seconds=seconds)
+    assert load_settings(interval=text).interval == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "h", "1", "1.5h", "1h30m", "+1h", "1w", "1 h h", "\u0661h", "9999999999s"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="a whole number and a unit, such as 30s, 10m, 1h or 1d"):
+        duration(text)
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWM_API_KEY", KEY)
+    monkeypatch.setenv("WEATHERSTACK_API_KEY", RAIN_KEY)
+    monkeypatch.setenv("METEOROGRAPH_API_TOKENS", "token-of-one,token-of-two")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{PASSWORD}@h/n")
+    settings = load_settings()
+    shown = f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+    secrets = (KEY, RAIN_KEY, "token-of-one", "token-of-two", PASSWORD)
+    assert [secret for secret in secrets if secret in shown] == []
+    assert [secret for secret in secrets if secret in redaction.redact(" ".join(secrets))] == []
+
+
+def test_a_password_is_hidden_however_the_address_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:p%40ss%2fword@h/n")
+    load_settings()
+    assert redaction.redact("p@ss/word p%40ss%2fword p%40ss%2Fword p%40ss/word") == " ".join(4 * [redaction.MARK])
+
+
+def test_settings_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert get_settings().port == 8000
+    monkeypatch.setenv("PORT", "1")
+    assert get_settings().port == 1
+    pinned = load_settings(port=2)
+    pin_settings(pinned)
+    assert get_settings() is pinned
+    pin_settings(None)
+    assert get_settings().port == 1
+
+
+def test_pinned_settings_are_known_to_the_logs() -> None:
+    pin_settings(Settings.model_validate({"owm_api_key": KEY}))
+    assert redaction.redact(KEY) == redaction.MARK
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().port = 1
+
+
+@pytest.mark.parametrize("name", ["DEFAULT_LATITUDE", "DEFAULT_LONGITUDE", "DEFAULT_LOCATION"])
+def test_a_chosen_default_place(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"METEOROGRAPH_{name}", "1")
+    assert load_settings().default_is_chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("METEOROGRAPH_INTERVALL", ": did you mean METEOROGRAPH_INTERVAL?"),
+        ("METEOROGRAPH_WEATHERSTACK_API_KEYS", ": did you mean WEATHERSTACK_API_KEY?"),
+        ("METEOROGRAPH_XYZZY", ""),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", ".env"])
+def test_a_name_that_is_no_setting(monkeypatch: pytest.MonkeyPatch, name: str, said: str, where: str) -> None:
+    _set(monkeypatch, where, name, KEY)
+    load_settings()
+    assert unknown_settings() == [f"{name} is not a setting and does nothing{said}"]
+
+
+@pytest.mark.parametrize("name", ["METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR", "OTHER"])
+def test_names_that_nobody_need_be_told_of(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "x")
+    assert unknown_settings() == []
+
+
+@pytest.fixture
+def _quiet_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    root = logging.getLogger()
+    level, before, factory = root.level, list(root.handlers), logging.getLogRecordFactory()
+    monkeypatch.setattr(logs, "_told", set())
+    yield
+    for handler in [handler for handler in root.handlers if handler not in before]:
+        root.removeHandler(handler)
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    logging.setLogRecordFactory(factory)
+
+
+@pytest.mark.usefixtures("_quiet_root")
+def test_an_unknown_name_is_told_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("METEOROGRAPH_INTERVALL", KEY)
+    logs.setup_logging()
+    logs.setup_logging()
+    told = capsys.readouterr().err
+    assert told.count("METEOROGRAPH_INTERVALL is not a setting and does nothing") == 1
+    assert "warning" in told
+    assert KEY not in told
