@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
 
 import pytest
+import waitress.server
+from flask import Flask
 
 #: The keys that tests collect with; no log, answer or traceback may ever hold one.
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -20,3 +26,27 @@ def absent(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI must have {what}")
     pytest.skip(f"{what} is not there")
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str = "the condition") -> None:
+    """Return as soon as ``condition`` holds; fail when it does not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come about within {seconds} s")
+        time.sleep(0.02)
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """The application on a socket, behind the server that it is run with; gives its address."""
+    server = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=8, ident=None)
+    thread = threading.Thread(target=server.run, name="served")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        wait_until(lambda: not server.active_channels, 10, "the end of all connections")
+        server.task_dispatcher.shutdown()
+        server.trigger.pull_trigger(server.close)
+        thread.join(10)

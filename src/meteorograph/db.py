@@ -81,7 +81,7 @@ def init_db() -> None:
     Raises:
         StoreError: The database cannot be reached, or is newer than this program.
     """
-    from .migrations import upgrade
+    from . import migrations
 
     current = engine()
     name = current.url.render_as_string(hide_password=False)
@@ -91,7 +91,8 @@ def init_db() -> None:
         try:
             if current.dialect.name == "sqlite":
                 _use_wal(current)
-            upgrade(current)
+            if migrations.current(current) != migrations.head():  # a start with nothing to apply waits for no writer
+                migrations.upgrade(current)
         except SQLAlchemyError as error:
             raise StoreError(f"the database {current.url} cannot be used: {_cause(error)}") from error
         _ready.add(name)

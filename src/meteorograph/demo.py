@@ -18,6 +18,7 @@ from .tables import Location
 
 KEY: Final = "key-of-the-simulator"
 DATABASE: Final = Path("data/demo.db")
+PLENTY: Final = 1_000_000  # the simulator has no quotas of its own
 INTERVAL: Final = timedelta(seconds=10)
 
 #: Name, latitude [degree north], longitude [degree east], elevation [m], IANA time zone.
@@ -53,6 +54,8 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
                 "demo": True,
                 "owm_api_key": SecretStr(KEY),
                 "weatherstack_api_key": SecretStr(KEY),
+                "owm_calls_per_minute": PLENTY,
+                "weatherstack_calls_per_month": PLENTY,
                 "owm_base_url": simulator.url,
                 "weatherstack_base_url": simulator.url,
                 "database_url": settings.database_url if "database_url" in chosen else SecretStr(f"sqlite:///{DATABASE}"),

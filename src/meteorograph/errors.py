@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 class MeteorographError(Exception):
@@ -32,23 +32,47 @@ class FetchError(MeteorographError):
 
 
 class RetryableFetchError(FetchError):
-    """May heal by itself: server errors and broken connections."""
+    """May heal by itself: server errors and broken connections.
+
+    Attributes:
+        wait: How long the provider asks to be left alone, None when it does not say.
+    """
+
+    def __init__(self, provider: str, reason: str, *, status: int | None = None, wait: timedelta | None = None) -> None:
+        super().__init__(provider, reason, status=status)
+        self.wait = wait
 
 
 class FetchTimeoutError(RetryableFetchError):
     """The provider did not answer within the time allowed."""
 
 
-class QuotaExceededError(FetchError):
-    """The account may make no further call before ``retry_at`` (aware UTC)."""
+class ProviderClosedError(FetchError):
+    """No call may be made to the provider before ``retry_at`` (aware UTC): it failed too often, or refused the key."""
 
     def __init__(self, provider: str, reason: str, *, retry_at: datetime, status: int | None = None) -> None:
         super().__init__(provider, reason, status=status)
         self.retry_at = retry_at
 
 
+class QuotaExceededError(ProviderClosedError):
+    """The account may make no further call before ``retry_at`` (aware UTC)."""
+
+
 class PermanentFetchError(FetchError):
-    """The same request will fail again: a wrong key, a missing plan, an unknown place."""
+    """The same request will fail again: an unknown place, a missing parameter."""
+
+
+class AccountError(PermanentFetchError):
+    """The provider refuses the account, whatever is asked.
+
+    Attributes:
+        key_state: ``invalid`` (also a key not active yet), ``plan_missing`` or ``blocked``.
+    """
+
+    def __init__(self, provider: str, reason: str, *, key_state: str, status: int | None = None) -> None:
+        super().__init__(provider, reason, status=status)
+        self.key_state = key_state
 
 
 class PayloadError(MeteorographError):

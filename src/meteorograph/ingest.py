@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from . import clock, locations
 from .db import get_db_session, init_db
-from .errors import StoreError
+from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .fetch import Fetcher
 from .logs import get_logger
-from .observe import Sources, observe, sources
+from .observe import observe, require_key, sources
 from .settings import Settings, get_settings
 from .store import row, store
 from .tables import Location
@@ -39,12 +39,12 @@ def ingest_data(lat: float | None = None, lon: float | None = None) -> dict[str,
     Raises:
         MissingAPIKeyError: No usable key is configured (a ``ValueError``).
         ValueError: The coordinates are wrong; says which, what it was and what is allowed.
-        FetchError: The provider did not answer, or refused.
+        FetchError: The provider did not answer, or refused; ``QuotaExceededError`` when its quota is used up.
         PayloadError: The provider's answer cannot be read.
         StoreError: The database did not take the row.
     """
     settings = get_settings()
-    sources(settings)  # a missing key is said before a wrong coordinate, and before anything is written
+    require_key(settings)  # a missing key is said before a wrong coordinate
     point = settings.default_coordinates if lat is None and lon is None else locations.coordinates(lat, lon)
     return _ingest(settings, point, lambda session: locations.at(session, point, clock.now()))
 
@@ -63,10 +63,14 @@ def ingest_location(name: str) -> dict[str, Any]:
 
 
 def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Location]) -> dict[str, Any]:
-    asked = sources(settings)
+    require_key(settings)
     init_db()
     due_at = clock.now().replace(microsecond=0)
-    observation = run_async(_observe_once(settings, asked, point))
+    try:
+        observation = run_async(_observe_once(settings, point))
+    except ProviderClosedError as error:
+        log.error("provider failed", provider=error.provider, point=str(point), reason=str(error))  # noqa: TRY400  # says all
+        raise
     with get_db_session() as session:
         location = find(session)
     stored = row(location.id, due_at, observation)
@@ -84,9 +88,21 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
     }
 
 
-async def _observe_once(settings: Settings, asked: Sources, point: Coordinates) -> Observation:
-    async with make_fetcher(settings, connections=1) as fetcher:
-        return await observe(fetcher, asked, point)
+async def _observe_once(settings: Settings, point: Coordinates) -> Observation:
+    asked = sources(settings)
+    try:
+        for gate in asked.gates():
+            try:
+                await gate.open()
+            except QuotaExceededError:
+                pass  # stays closed: more calls would make it worse
+            except ProviderClosedError:
+                gate.closed = None  # who asks by hand may want to know whether it is well again
+        async with make_fetcher(settings, connections=1) as fetcher:
+            return await observe(fetcher, asked, point)
+    finally:
+        for gate in asked.gates():
+            await gate.close()
 
 
 def make_fetcher(settings: Settings, connections: int) -> Fetcher:

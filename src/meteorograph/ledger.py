@@ -15,19 +15,18 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import BigInteger, CursorResult, and_, cast, delete, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from . import schedule
 from .db import get_db_session
+from .schedule import Schedule
 from .tables import Heartbeat, Location, Missed, Run, WeatherData
 from .upsert import insert_or_ignore, insert_or_replace
-from .values import Coordinates
+from .values import Coordinates, Due
 
-#: The one schedule there is so far.
-SCHEDULE: Final = "default"
-
-FINAL: Final = ("succeeded", "partial", "failed", "missed")
+#: Knuth's multiplicative hash: neighbouring ids get offsets far apart.
+_SCATTER: Final = 2_654_435_761
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +34,18 @@ class Claim:
     """A run that this process has."""
 
     run_id: int
+    #: Name of the schedule: ``default``, or its text.
+    schedule: str
     due_at: datetime
-    #: Whether another process began it and let its lease run out.
+    #: When the next slot is due, and this one is no longer collected.
+    ends_at: datetime
+    #: Whether another process began it and let its lease run out, or gave it back.
     taken_over: bool
 
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A location that a run is to collect."""
-
-    id: int
-    name: str
-    coordinates: Coordinates
+    @property
+    def lease(self) -> timedelta:
+        """How long the run is held without a sign of life."""
+        return schedule.lease(self.ends_at - self.due_at)
 
 
 @cache
@@ -59,97 +58,134 @@ def holder() -> str:
     return _holder(os.getpid())
 
 
-def claim(now: datetime, interval: timedelta) -> Claim | None:
-    """Claim the slot that is due at ``now``; on the way, account for the slots before it that nobody finished."""
-    slot = schedule.slot_at(now, interval)
+def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
+    """The schedules that active locations have, by name; one indexed seek for each, however many locations there are."""
+    found: list[tuple[str, Schedule]] = []
     with get_db_session(read_only=True) as session:
-        if _nothing_to_do(session, slot, now):
+        active = select(Location.schedule).where(Location.state == "active")
+        if session.scalar(select(Location.id).where(Location.state == "active", Location.schedule.is_(None)).limit(1)):
+            found.append((schedule.DEFAULT, default))
+        last = ""
+        while text := session.scalar(active.where(Location.schedule > last).order_by(Location.schedule).limit(1)):
+            found.append((text, schedule.parse_schedule(text)))
+            last = text
+    return found
+
+
+def claim(now: datetime, name: str, when: Schedule) -> Claim | None:
+    """Claim the slot of a schedule that is due at ``now``; on the way, account for earlier ones that nobody finished."""
+    slot = when.slot_at(now)
+    if slot is None:
+        return None
+    in_time = now - slot <= schedule.GRACE
+    with get_db_session(read_only=True) as session:
+        if _nothing_to_do(session, name, slot, now, in_time=in_time):
             return None
     with get_db_session() as session:
-        _close_abandoned(session, slot, now)
-        _record_skipped(session, slot, interval)
-        return _take(session, slot, now, interval)
+        _close_abandoned(session, name, slot, now)
+        _record_skipped(session, name, when, slot if in_time else slot + timedelta(microseconds=1))
+        return _take(session, name, when, slot, now) if in_time else None
 
 
-def _open_to(now: datetime) -> Any:
-    """Unfinished and held by nobody alive."""
-    free = or_(Run.lease_expires_at.is_(None), Run.lease_expires_at < now)
-    return and_(Run.schedule == SCHEDULE, Run.state.in_(("pending", "running")), free)
+def _is_free(now: datetime) -> Any:
+    """Unfinished, held by nobody alive, and not waiting for a later time."""
+    return and_(Run.state.in_(("pending", "running")), or_(Run.lease_expires_at.is_(None), Run.lease_expires_at <= now))
 
 
-def _nothing_to_do(session: Session, slot: datetime, now: datetime) -> bool:
-    begun = select(Run.id).where(Run.schedule == SCHEDULE, Run.due_at >= slot)
-    return session.scalar(begun.limit(1)) is not None and session.scalar(select(Run.id).where(_open_to(now)).limit(1)) is None
+def _nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, *, in_time: bool) -> bool:
+    mine = select(Run.id).where(Run.schedule == name)
+    if session.scalar(mine.where(Run.due_at >= slot).limit(1)) is None:
+        return not in_time and session.scalar(mine.limit(1)) is None  # too late for the first slot there ever was
+    open_ = Run.state.in_(("pending", "running"))
+    return session.scalar(mine.where(open_, or_(_is_free(now), Run.due_at < slot)).limit(1)) is None
 
 
-def _take(session: Session, slot: datetime, now: datetime, interval: timedelta) -> Claim | None:
-    newer = select(Run.id).where(Run.schedule == SCHEDULE, Run.due_at > slot).limit(1)
+def _take(session: Session, name: str, when: Schedule, slot: datetime, now: datetime) -> Claim | None:
+    newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot).limit(1)
     if session.scalar(newer) is not None:  # this process's clock is behind; the slot has been accounted for
         return None
-    mine = {"state": "running", "holder": holder(), "lease_expires_at": now + schedule.lease(interval)}
-    due = select(func.count()).select_from(Location).where(Location.state == "active").scalar_subquery()
-    new = insert_or_ignore(
-        session,
-        Run,
-        [{"schedule": SCHEDULE, "due_at": slot, "shard": 0, "due": 0, "stored": 0, "failed": 0, "state": "pending"}],
-    )
-    taken = session.execute(
-        update(Run)
-        .where(Run.due_at == slot, _open_to(now))
-        .values(**mine, due=due, started_at=func.coalesce(Run.started_at, literal(now, Run.started_at.type)))
-    )
-    if not _rows(taken):
+    new = insert_or_ignore(session, Run, [_row(name, slot, "pending")])
+    ends_at = when.next_after(slot) or slot + schedule.GRACE
+    mine = {"state": "running", "holder": holder(), "lease_expires_at": now + schedule.lease(ends_at - slot), "reason": None}
+    due = select(func.count()).select_from(Location).where(_follows(name)).scalar_subquery()
+    began = func.coalesce(Run.started_at, literal(now, Run.started_at.type))
+    taken = update(Run).where(Run.schedule == name, Run.due_at == slot, _is_free(now)).values(**mine, due=due, started_at=began)
+    if not _rows(session.execute(taken.execution_options(synchronize_session=False))):
         return None
-    run_id = session.scalars(select(Run.id).where(Run.schedule == SCHEDULE, Run.due_at == slot)).one()
-    return Claim(run_id, slot, taken_over=not new)
+    run_id = session.scalars(select(Run.id).where(Run.schedule == name, Run.due_at == slot)).one()
+    return Claim(run_id, name, slot, ends_at, taken_over=not new)
 
 
-def _record_skipped(session: Session, slot: datetime, interval: timedelta) -> None:
+def _row(name: str, slot: datetime, state: str, reason: str | None = None) -> dict[str, Any]:
+    counts = {"due": 0, "stored": 0, "failed": 0, "calls": 0}
+    return {"schedule": name, "due_at": slot, "shard": 0, "state": state, "reason": reason, **counts}
+
+
+def _record_skipped(session: Session, name: str, when: Schedule, before: datetime) -> None:
     """Slots for which no run was ever claimed: ``late`` while the run before them was still at work, else ``down``."""
-    last = session.execute(
-        select(Run.due_at, Run.ended_at).where(Run.schedule == SCHEDULE).order_by(Run.due_at.desc()).limit(1)
-    ).first()
+    mine = select(Run.due_at, Run.ended_at).where(Run.schedule == name)
+    last = session.execute(mine.order_by(Run.due_at.desc()).limit(1)).first()
     if last is None:
         return
-    due = session.scalar(select(func.count()).select_from(Location).where(Location.state == "active")) or 0
-    rows = [
-        {
-            "schedule": SCHEDULE,
-            "due_at": skipped,
-            "shard": 0,
-            "state": "missed",
-            "due": due,
-            "stored": 0,
-            "failed": due,
-            "reason": "late" if last.ended_at is not None and last.ended_at > skipped else "down",
-        }
-        for skipped in schedule.slots_between(last.due_at, slot, interval)
-    ]
-    if rows:
-        insert_or_ignore(session, Run, rows)
+    for slot in when.slots_between(last.due_at, before):
+        reason = "late" if last.ended_at is not None and last.ended_at > slot else "down"
+        if insert_or_ignore(session, Run, [_row(name, slot, "missed", reason)]):
+            lost = _record_lost(session, name, slot, reason)
+            counts = update(Run).where(Run.schedule == name, Run.due_at == slot).values(due=lost, failed=lost)
+            session.execute(counts.execution_options(synchronize_session=False))
 
 
-def _close_abandoned(session: Session, slot: datetime, now: datetime) -> None:
-    """Runs of earlier slots whose holder is gone: what they did not store is missed."""
-    abandoned = select(Run).where(Run.due_at < slot, _open_to(now)).with_for_update()
+def _close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> None:
+    """Runs of earlier slots that are over: what they did not store is missed, for the reason they waited for."""
+    over = or_(Run.state == "pending", and_(Run.state == "running", Run.lease_expires_at <= now))
+    abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, over).with_for_update()
     for run in session.scalars(abandoned).all():
-        lost = select(Location.id, literal(run.due_at, Run.due_at.type), literal("down")).where(_still_missing(run.due_at))
-        session.execute(insert(Missed).from_select(["location_id", "due_at", "reason"], lost))
-        _settle(session, run.id, run.due_at, now)
+        _record_lost(session, name, run.due_at, run.reason or "down")
+        _settle(session, run.id, name, run.due_at, now)
 
 
-def _still_missing(due_at: datetime) -> Any:
-    """Active locations with neither a row nor a reason for the slot."""
+def _record_lost(session: Session, name: str, slot: datetime, reason: str) -> int:
+    """Write a reason for every location that has neither a row nor a reason for the slot; gives how many."""
+    known = or_(
+        Location.created_at <= slot, exists().where(Run.schedule == name, Run.due_at == slot, Run.started_at.is_not(None))
+    )
+    lost = select(Location.id, literal(slot, Run.due_at.type), literal(reason)).where(_still_missing(name, slot), known)
+    written = insert(Missed).from_select(["location_id", "due_at", "reason"], lost)
+    return _rows(session.execute(written.execution_options(preserve_rowcount=True)))
+
+
+def _follows(name: str) -> Any:
+    """Active locations that follow a schedule."""
+    mine = Location.schedule.is_(None) if name == schedule.DEFAULT else Location.schedule == name
+    return and_(Location.state == "active", mine)
+
+
+def _still_missing(name: str, due_at: datetime) -> Any:
+    """Active locations of a schedule with neither a row nor a reason for the slot."""
     stored = exists().where(WeatherData.location_id == Location.id, WeatherData.due_at == due_at)
     missed = exists().where(Missed.location_id == Location.id, Missed.due_at == due_at)
-    return and_(Location.state == "active", ~stored, ~missed)
+    return and_(_follows(name), ~stored, ~missed)
 
 
-def due_locations(due_at: datetime) -> list[Due]:
-    """The locations that the run of a slot has yet to collect."""
-    query = select(Location.id, Location.name, Location.latitude, Location.longitude).where(_still_missing(due_at))
+def due_locations(claimed: Claim, now: datetime, spread: timedelta = timedelta(0)) -> tuple[list[Due], bool]:
+    """The locations that a run has yet to collect by ``now``, and whether others are to follow later in the slot.
+
+    Within ``spread`` each location has an offset of its own, the same in every slot.
+    """
+    place = (Location.resolved_name, Location.resolved_latitude, Location.resolved_longitude)
+    query = select(Location.id, Location.name, Location.latitude, Location.longitude, *place)
+    query = query.where(_still_missing(claimed.schedule, claimed.due_at)).order_by(Location.id)
+    seconds = int(min(spread, claimed.ends_at - claimed.due_at).total_seconds())
+    elapsed = int((now - claimed.due_at).total_seconds())
     with get_db_session(read_only=True) as session:
-        return [Due(id_, name, Coordinates(lat, lon)) for id_, name, lat, lon in session.execute(query.order_by(Location.id))]
+        more = False
+        if elapsed < seconds:
+            offset = (cast(Location.id, BigInteger) * _SCATTER) % seconds
+            more = session.scalar(query.where(offset > elapsed).limit(1)) is not None
+            query = query.where(offset <= elapsed)
+        return [
+            Due(row[0], row[1], Coordinates(row[2], row[3]), (row[4], row[5], row[6])) for row in session.execute(query)
+        ], more
 
 
 def renew(run_id: int, until: datetime) -> bool:
@@ -159,11 +195,16 @@ def renew(run_id: int, until: datetime) -> bool:
         return _rows(session.execute(kept.values(lease_expires_at=until))) > 0
 
 
-def release(run_id: int) -> None:
-    """Give a run back unfinished, so that another process may go on with it at once."""
+def release(claimed: Claim, calls: int, *, until: datetime | None = None, reason: str | None = None) -> None:
+    """Give a run back unfinished: free at once, or from ``until`` on when it waits for what ``reason`` says."""
     with get_db_session() as session:
-        mine = update(Run).where(Run.id == run_id, Run.holder == holder(), Run.state == "running")
-        session.execute(mine.values(state="pending", holder=None, lease_expires_at=None))
+        mine = update(Run).where(Run.id == claimed.run_id, Run.holder == holder(), Run.state == "running")
+        free = {"state": "pending", "holder": None, "lease_expires_at": until, "reason": reason}
+        given = session.execute(mine.values(**free, calls=Run.calls + calls).execution_options(synchronize_session=False))
+        if not _rows(given):
+            ended_at = session.scalar(select(Run.ended_at).where(Run.id == claimed.run_id, Run.state.in_(FINAL)))
+            if ended_at is not None:  # closed by another process while this one, longer than its lease, stored
+                _settle(session, claimed.run_id, claimed.schedule, claimed.due_at, ended_at)
 
 
 def record_missed(missed: Sequence[dict[str, Any]]) -> None:
@@ -173,27 +214,31 @@ def record_missed(missed: Sequence[dict[str, Any]]) -> None:
             insert_or_replace(session, Missed, missed)
 
 
-def finish(claimed: Claim, now: datetime) -> str:
+def finish(claimed: Claim, calls: int, now: datetime) -> str:
     """Count what the run has come to and close it; gives its final state."""
     with get_db_session() as session:
-        return _settle(session, claimed.run_id, claimed.due_at, now)
+        spent = update(Run).where(Run.id == claimed.run_id).values(calls=Run.calls + calls)
+        session.execute(spent.execution_options(synchronize_session=False))
+        return _settle(session, claimed.run_id, claimed.schedule, claimed.due_at, now)
 
 
-def _settle(session: Session, run_id: int, due_at: datetime, now: datetime) -> str:
-    scheduled = select(Location.id).where(Location.state == "active")
-    stored = (
-        session.scalar(
-            select(func.count())
-            .select_from(WeatherData)
-            .where(WeatherData.due_at == due_at, WeatherData.location_id.in_(scheduled))
-        )
-        or 0
-    )
-    failed = session.scalar(select(func.count()).select_from(Missed).where(Missed.due_at == due_at)) or 0
+def _settle(session: Session, run_id: int, name: str, due_at: datetime, now: datetime) -> str:
+    # A process that stalls longer than its lease may store what another has written off meanwhile.
+    after_all = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
+    written_off = delete(Missed).where(Missed.due_at == due_at, after_all)
+    session.execute(written_off.execution_options(synchronize_session=False))
+    stored = _count(session, WeatherData, name, due_at)
+    failed = _count(session, Missed, name, due_at)
     state = "succeeded" if not failed else "partial" if stored else "failed"
-    done = {"state": state, "stored": stored, "failed": failed, "due": stored + failed, "ended_at": now}
-    session.execute(update(Run).where(Run.id == run_id).values(**done, holder=None, lease_expires_at=None))
+    done = {"state": state, "stored": stored, "failed": failed, "due": stored + failed, "ended_at": now, "reason": None}
+    closed = update(Run).where(Run.id == run_id).values(**done, holder=None, lease_expires_at=None)
+    session.execute(closed.execution_options(synchronize_session=False))
     return state
+
+
+def _count(session: Session, model: type[WeatherData | Missed], name: str, due_at: datetime) -> int:
+    rows = select(func.count()).select_from(model).join(Location, Location.id == model.location_id)
+    return session.scalar(rows.where(model.due_at == due_at, _follows(name))) or 0
 
 
 def reasons(due_at: datetime) -> Counter[str]:

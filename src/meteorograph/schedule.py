@@ -1,36 +1,146 @@
-"""Stop 1 of the walk: takes an interval and the time, gives the slot that is due. Pure.
+"""Stop 1 of the walk: takes a schedule and the time, gives the slot that is due. Pure.
 
-Slots lie on a grid that starts at the Unix epoch, not at the start of a process, so a restart neither shifts nor repeats one.
+Slots of an interval lie on a grid that starts at the Unix epoch, not at the start of a process, so a restart neither shifts
+nor repeats one. Slots of a cron expression follow its time zone as Debian's cron does: a fixed time that the clocks jump over
+comes right after the jump, one that they show twice comes once, and every real hour has its slot of an hourly one.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: The name of the schedule of all locations that have none of their own.
+DEFAULT: Final = "default"
 
-def slot_at(now: datetime, interval: timedelta) -> datetime:
-    """The newest slot at or before ``now`` (aware UTC)."""
-    return EPOCH + (now - EPOCH) // interval * interval
+#: How long after its instant a slot may still be collected at most: the weather is that of the collection, not of the slot.
+GRACE: Final = timedelta(hours=1)
+
+ALLOWED: Final = (
+    "must be an interval from 1m to 24h in whole minutes, such as 15m or 1h, or a cron expression of five fields, "
+    "with a time zone unless it is UTC, such as '0 6,18 * * * Europe/Athens'"
+)
+
+_DURATION = re.compile(r"(\d{1,6})\s*(s|m|min|h|d)")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
-def slots_between(after: datetime, before: datetime, interval: timedelta) -> Iterator[datetime]:
-    """The slots strictly between two instants, oldest first."""
-    slot = slot_at(after, interval) + interval
-    while slot < before:
-        yield slot
-        slot += interval
+class Schedule(Protocol):
+    """When a location is due."""
+
+    def slot_at(self, now: datetime) -> datetime | None:
+        """The newest slot at or before ``now`` (aware UTC); None if there never was one."""
+
+    def slots_between(self, after: datetime, before: datetime) -> Iterator[datetime]:
+        """The slots strictly between two instants, oldest first."""
+
+    def next_after(self, now: datetime) -> datetime | None:
+        """The first slot after ``now``; None if there never is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Every so often, on the UTC grid."""
+
+    length: timedelta
+
+    def slot_at(self, now: datetime) -> datetime:
+        """The newest slot at or before ``now`` (aware UTC)."""
+        return EPOCH + (now - EPOCH) // self.length * self.length
+
+    def slots_between(self, after: datetime, before: datetime) -> Iterator[datetime]:
+        """The slots strictly between two instants, oldest first."""
+        slot = self.next_after(after)
+        while slot < before:
+            yield slot
+            slot += self.length
+
+    def next_after(self, now: datetime) -> datetime:
+        """The first slot after ``now``."""
+        return self.slot_at(now) + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """At the minutes that a cron expression matches in its time zone."""
+
+    expression: str
+    zone: str = "UTC"
+
+    def slot_at(self, now: datetime) -> datetime | None:
+        """The newest slot at or before ``now`` (aware UTC)."""
+        minute_after = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        return self._first(minute_after, reverse=True)
+
+    def slots_between(self, after: datetime, before: datetime) -> Iterator[datetime]:
+        """The slots strictly between two instants, oldest first."""
+        for local in CronSim(self.expression, after.astimezone(ZoneInfo(self.zone))):
+            if (slot := local.astimezone(UTC)) >= before:
+                return
+            yield slot
+
+    def next_after(self, now: datetime) -> datetime | None:
+        """The first slot after ``now``; None if the expression never matches again."""
+        return self._first(now, reverse=False)
+
+    def _first(self, start: datetime, *, reverse: bool) -> datetime | None:
+        local = next(CronSim(self.expression, start.astimezone(ZoneInfo(self.zone)), reverse=reverse), None)
+        return None if local is None else local.astimezone(UTC)
+
+
+def parse_duration(text: str) -> timedelta:
+    """A duration from words such as ``10s``, ``15m``, ``1h`` or ``1d``.
+
+    Raises:
+        ValueError: It is none; the text says what is.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if not match:
+        raise ValueError("must be a whole number and a unit, such as 30s, 10m, 1h or 1d")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+@cache
+def parse_schedule(text: str) -> Schedule:
+    """A location's own schedule from its text.
+
+    Raises:
+        ValueError: It is none; the text says what is allowed.
+    """
+    fields = text.split()
+    if len(fields) in (5, 6):
+        expression, zone = " ".join(fields[:5]), fields[5] if len(fields) == 6 else "UTC"
+        try:
+            ZoneInfo(zone)
+            if next(CronSim(expression, EPOCH), None) is None:
+                raise ValueError(ALLOWED)
+        except (CronSimError, KeyError, OSError) as error:
+            raise ValueError(f"{ALLOWED} ({error})") from None
+        return Cron(expression, zone)
+    try:
+        length = parse_duration(text)
+    except ValueError:
+        raise ValueError(ALLOWED) from None
+    if not timedelta(minutes=1) <= length <= timedelta(days=1) or length % timedelta(minutes=1):
+        raise ValueError(ALLOWED)
+    return Interval(length)
 
 
 def tick_seconds(interval: timedelta) -> int:
-    """How often to look for due slots [s]: at most 15, and so that no slot falls between two looks."""
+    """How often to look for due slots [s]: at most 15, and so that no slot of the interval falls between two looks."""
     return math.gcd(int(interval.total_seconds()), 15)
 
 
-def lease(interval: timedelta) -> timedelta:
+def lease(until_next: timedelta) -> timedelta:
     """How long a run is held without a sign of life: 30 s, less where slots are so close that another could not finish."""
-    return min(timedelta(seconds=30), interval / 2)
+    return min(timedelta(seconds=30), until_next / 2)

@@ -5,6 +5,7 @@ Any number of processes may tick at once: the database elects one for each slot.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -15,14 +16,15 @@ from typing import Final
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from . import clock, ledger, locations, schedule
 from .collect import collect
 from .db import get_db_session, init_db
 from .errors import MeteorographError
+from .ingest import run_async
 from .logs import get_logger
-from .observe import sources
+from .observe import require_key
 from .settings import Settings, get_settings
 
 log = get_logger(__name__)
@@ -30,6 +32,9 @@ log = get_logger(__name__)
 #: A heartbeat older than this means that the scheduler is dead or stuck [s].
 STALE_HEARTBEAT_SECONDS: Final = 90
 _BEAT_SECONDS: Final = 15
+
+#: Ticks of one process at work at the same time: a long run must not keep the slots of other schedules waiting.
+RUNS_AT_ONCE: Final = 4
 
 #: Time for a server that forks its workers to do so before anything is collected in its parent process.
 FIRST_TICK_AFTER: Final = timedelta(seconds=1)
@@ -53,7 +58,7 @@ class _UnendingScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedu
     def begin(self) -> None:
         """Start with a new pool, also after an end, and after a fork that left the thread behind."""
         self.forget()
-        self.add_executor(ThreadPoolExecutor(4), "default")
+        self.add_executor(ThreadPoolExecutor(RUNS_AT_ONCE + 3), "default")
         self.start()
 
     def forget(self) -> None:
@@ -77,34 +82,43 @@ _handed_over = False
 
 
 def scheduled_ingest() -> None:
-    """Collect every due location of the current slot, if no other process does; logs the outcome and never raises."""
+    """Collect every due location of the current slots that no other process collects; logs the outcome and never raises."""
     try:
         settings = get_settings()
-        sources(settings)  # without a key nothing is claimed
+        require_key(settings)  # without a key nothing is claimed
         init_db()
         now = clock.now()
         _ensure_default(settings, now)
-        claimed = ledger.claim(now, settings.interval)
-        if claimed is not None:
-            with bound_contextvars(run_id=claimed.run_id):
-                _run(claimed, settings)
+        schedules = ledger.due_schedules(schedule.Interval(settings.interval))
+        claims = [claim for name, when in schedules if (claim := ledger.claim(now, name, when))]
+        if claims:
+            run_async(_run_all(claims, settings))
     except MeteorographError as error:
         _complain(str(error))
     except Exception:
         log.exception("scheduled collection failed")
 
 
-def _run(claimed: ledger.Claim, settings: Settings) -> None:
+async def _run_all(claims: list[ledger.Claim], settings: Settings) -> None:
     global _has_collected
     _has_collected = True
-    slot = claimed.due_at.isoformat()
-    log.info("run started", due_at=slot, taken_over=claimed.taken_over)
+    await asyncio.gather(*(asyncio.create_task(_run(claimed, settings)) for claimed in claims))
+
+
+async def _run(claimed: ledger.Claim, settings: Settings) -> None:
+    bind_contextvars(run_id=claimed.run_id)  # a task has a context of its own
+    told = {"schedule": claimed.schedule, "due_at": claimed.due_at.isoformat()}
+    log.info("run started", **told, taken_over=claimed.taken_over)
     try:
-        state = collect(claimed, settings, _stop)
+        state = await collect(claimed, settings, _stop)
     except Exception:
-        log.exception("run broke off", due_at=slot)
+        log.exception("run broke off", **told)
         return
-    log.info("run ended", due_at=slot, state=state, missed=dict(ledger.reasons(claimed.due_at)))
+    if state == "pending":
+        log.info("run given back", **told)
+    else:
+        missed = await asyncio.to_thread(ledger.reasons, claimed.due_at)
+        log.info("run ended", **told, state=state, missed=dict(missed))
 
 
 _complaint: tuple[str, float] = ("", 0.0)
@@ -155,9 +169,11 @@ def start(settings: Settings) -> None:
         for job, seconds in ((_heartbeat, _BEAT_SECONDS), (scheduled_ingest, schedule.tick_seconds(settings.interval))):
             # Off its grid an interval stays off it; so the first tick is a date of its own.
             length = timedelta(seconds=seconds)
-            grid = schedule.slot_at(first, length) + length
+            grid = schedule.Interval(length).next_after(first)
             name = job.__name__.strip("_")
-            scheduler.add_job(job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True)
+            scheduler.add_job(
+                job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True, max_instances=RUNS_AT_ONCE
+            )
             scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, Table, func, inspect, select, tuple_
+from sqlalchemy import Row, Select, Table, func, inspect, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from .errors import LocationNotFoundError
 from .quantities import QUANTITIES
+from .schedule import EPOCH, Schedule, parse_schedule
 from .tables import Heartbeat, Location, Run, WeatherData
 
 _table = inspect(WeatherData).local_table
@@ -48,7 +49,8 @@ def rows(
     """
     query = _rows()
     if location is not None:
-        known = session.scalar(select(Location.id).where(Location.name == location))
+        # PostgreSQL refuses a text with a NUL in it, so no location has one in its name.
+        known = None if "\0" in location else session.scalar(select(Location.id).where(Location.name == location))
         if known is None:
             raise LocationNotFoundError(location)
         query = query.where(WeatherData.location_id == known)
@@ -58,7 +60,7 @@ def rows(
         query = query.where(WeatherData.due_at < end)
     if after is not None:
         place = tuple_(WeatherData.due_at, WeatherData.location_id)
-        query = query.where(place < tuple_(after.due_at, after.location_id))
+        query = query.where(place < tuple_(literal(after.due_at, WeatherData.due_at.type), after.location_id))
     query = query.order_by(WeatherData.due_at.desc(), WeatherData.location_id.desc()).limit(limit + 1)
     found = session.execute(query).all()
     more = Position(found[limit - 1].due_at, found[limit - 1].location_id) if len(found) > limit else None
@@ -88,7 +90,7 @@ class Health:
 
     #: Age of each scheduled location's newest slot [s]; None for one without any.
     freshness: dict[str, float | None]
-    #: The scheduled locations whose newest slot is older than two intervals.
+    #: The scheduled locations that have nothing of the slot before the current one, or of any later one.
     stale: list[str]
     #: The newest run.
     last_run: Run | None
@@ -96,18 +98,27 @@ class Health:
     heartbeat_seconds: float | None
 
 
-def health(session: Session, now: datetime, interval: timedelta) -> Health:
+def health(session: Session, now: datetime, default: Schedule) -> Health:
     """The state of the ledger at ``now``."""
     newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id).correlate(Location)
-    query = select(Location.name, Location.created_at, newest.scalar_subquery().label("due_at")).where(Location.state == "active")
+    columns = (Location.name, Location.schedule, Location.created_at, newest.scalar_subquery())
+    query = select(*columns).where(Location.state == "active").order_by(Location.name)
     freshness: dict[str, float | None] = {}
     stale = []
-    allowed = 2 * interval + timedelta(minutes=1)
-    for name, created_at, newest_at in session.execute(query.order_by(Location.name)):
+    expected: dict[str | None, datetime] = {}
+    for name, text, created_at, newest_at in session.execute(query):
         due_at: datetime | None = newest_at  # a scalar subquery may find nothing, whatever its type says
         freshness[name] = None if due_at is None else (now - due_at).total_seconds()
-        if now - (due_at or created_at) > allowed:
+        if text not in expected:
+            expected[text] = _expected(parse_schedule(text) if text else default, now)
+        if (due_at or created_at) < expected[text]:
             stale.append(name)
     beat = session.scalar(select(func.max(Heartbeat.beat_at)))
     last = session.scalars(select(Run).where(Run.state != "missed").order_by(Run.due_at.desc()).limit(1)).first()
     return Health(freshness, stale, last, None if beat is None else (now - beat).total_seconds())
+
+
+def _expected(when: Schedule, now: datetime) -> datetime:
+    """The slot that is there if all is well: the one before the current one, which has a minute to be collected."""
+    current = when.slot_at(now - timedelta(minutes=1)) or EPOCH
+    return when.slot_at(current - timedelta(microseconds=1)) or EPOCH

@@ -8,15 +8,16 @@ from contextlib import ExitStack
 from types import FrameType
 
 import waitress.server
+from sqlalchemy.engine import make_url
 
 from . import scheduler
 from .db import init_db
 from .demo import demonstration
 from .errors import ConfigurationError, MissingAPIKeyError
 from .logs import get_logger, setup_logging
-from .observe import sources
-from .settings import Settings
-from .web.app import create_app
+from .observe import require_key
+from .settings import Settings, pin_settings
+from .web.app import MAX_BODY_BYTES, create_app
 
 log = get_logger(__name__)
 
@@ -41,10 +42,13 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             log.warning("no weather is real here: this is the built-in simulator; set OWM_API_KEY to collect for real")
         elif settings.scheduler_enabled:
             _require_key(settings)
+        pin_settings(settings)
+        init_db()
         stack.callback(scheduler.stop)
         app = create_app(settings)
-        init_db()
-        server = waitress.server.create_server(app, sockets=[listener], threads=THREADS, ident=None)
+        server = waitress.server.create_server(
+            app, sockets=[listener], threads=THREADS, ident=None, max_request_body_size=16 * MAX_BODY_BYTES
+        )
         stack.callback(server.close)
         log.info("serving", address=_address(listener), interval=str(settings.interval), database=_shown(settings))
         server.run()
@@ -53,7 +57,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
 
 def _has_key(settings: Settings) -> bool:
     try:
-        sources(settings)
+        require_key(settings)
     except MissingAPIKeyError:
         return False
     return True
@@ -61,7 +65,7 @@ def _has_key(settings: Settings) -> bool:
 
 def _require_key(settings: Settings) -> None:
     try:
-        sources(settings)
+        require_key(settings)
     except MissingAPIKeyError as error:
         raise MissingAPIKeyError(f"{error}; to try it without a key: meteorograph serve --demo") from None
 
@@ -71,7 +75,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=1024)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).partition(" (while")[0]
         raise ConfigurationError(
             f"HOST={host} PORT={port}: {reason}; it must be an address of this machine and a port that is free"
         ) from None
@@ -83,9 +87,8 @@ def _address(listener: socket.socket) -> str:
 
 
 def _shown(settings: Settings) -> str:
-    from .db import database_url
-
-    return database_url(settings.database_url.get_secret_value()).render_as_string(hide_password=True)
+    url = make_url(settings.database_url.get_secret_value())
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from .db import get_db_session
+from .logs import get_logger
 from .quantities import QUANTITIES
-from .tables import WeatherData
+from .tables import Location, WeatherData
 from .upsert import insert_or_replace
-from .values import Observation
+from .values import Due, Observation
+
+log = get_logger(__name__)
+
+#: Beyond this the provider's place is another one than was asked for [km].
+FAR_KM: Final = 10.0
 
 Row = dict[str, Any]
 
@@ -31,6 +38,41 @@ def row(location_id: int, due_at: datetime, observation: Observation) -> Row:
         "providers": observation.providers or None,
         "flags": observation.flags or None,
     }
+
+
+def resolved(location: Due, observation: Observation) -> Row | None:
+    """Where the provider says its answer is for, if that is news about the location; far off is worth a warning."""
+    place = observation.place
+    if place is None:
+        return None
+    point = place.coordinates
+    if location.resolved == (place.name, point.latitude, point.longitude):
+        return None
+    distance = location.coordinates.distance_km(point)
+    if distance > FAR_KM:
+        log.warning(
+            "the provider answers for a place far off", location=location.name, place=place.name, distance_km=round(distance, 1)
+        )
+    return {
+        "location_id": location.id,
+        "resolved_name": place.name,
+        "resolved_latitude": point.latitude,
+        "resolved_longitude": point.longitude,
+        "resolved_distance_km": round(distance, 3),
+    }
+
+
+def store_resolved(rows: Sequence[Row]) -> None:
+    """Keep where the provider says its answers are for.
+
+    Raises:
+        StoreError: The database cannot be reached.
+    """
+    if rows:
+        table = Location.__table__
+        statement = update(table).where(table.c.id == bindparam("location_id"))  # type: ignore[arg-type]  # it is a Table
+        with get_db_session() as session:
+            session.connection().execute(statement, list(rows))
 
 
 def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:

@@ -80,6 +80,7 @@ class Location(Base):
         CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
         CheckConstraint("state IN ('active', 'paused', 'unscheduled')", "state"),
         Index("ix_locations_point", "latitude", "longitude"),
+        Index("ix_locations_schedule", "state", "schedule"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

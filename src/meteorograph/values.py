@@ -29,6 +29,16 @@ class Coordinates(msgspec.Struct, frozen=True, gc=False):
         return f"{self.latitude:g},{self.longitude:g}"
 
 
+class Due(msgspec.Struct, frozen=True, gc=False):
+    """A location that a run is to collect."""
+
+    id: int
+    name: str
+    coordinates: Coordinates
+    #: Name, latitude and longitude that the provider gave for it before.
+    resolved: tuple[str | None, float | None, float | None] = (None, None, None)
+
+
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One HTTP GET to a provider. What is secret stands apart, and no text made of the request shows it."""
 
@@ -56,6 +66,11 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
     fetched_at: datetime
     #: The ``Retry-After`` header as it came: seconds or a date (RFC 9110, 10.2.3).
     retry_after: str | None = None
+
+    @property
+    def wait(self) -> timedelta | None:
+        """How long ``Retry-After`` asks for; None where there is no such header."""
+        return self.retry_at(timedelta(0)) - self.fetched_at if self.retry_after else None
 
     def retry_at(self, otherwise: timedelta) -> datetime:
         """When to ask again (aware UTC): what ``Retry-After`` says, or ``otherwise`` from now on."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import stamina
 from sqlalchemy import event, func, select
 
 from meteorograph import WeatherData, get_db_session, ledger, scheduler
 from meteorograph.clock import DrivenClock
 from meteorograph.collect import collect
 from meteorograph.db import engine
+from meteorograph.ingest import run_async
+from meteorograph.schedule import DEFAULT, Interval
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
@@ -25,6 +28,16 @@ from meteorograph.values import Observation
 from support import NOON
 
 HOUR = timedelta(hours=1)
+
+
+def _claim() -> ledger.Claim:
+    claim = ledger.claim(NOON, DEFAULT, Interval(get_settings().interval))
+    assert claim
+    return claim
+
+
+def _collect(claim: ledger.Claim, stop: threading.Event) -> str:
+    return run_async(collect(claim, get_settings(), stop))
 
 
 @pytest.fixture
@@ -39,6 +52,13 @@ def places(database: str, collecting: Simulator, driven: DrivenClock) -> int:
 @pytest.fixture(autouse=True)
 def _one_provider(collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
+
+
+@pytest.fixture
+def _no_waiting() -> Iterator[None]:
+    """Attempts follow each other at once."""
+    with stamina.set_testing(True, attempts=3):
+        yield
 
 
 def _all(model: type[Any], *order: Any) -> Sequence[Any]:
@@ -84,41 +104,109 @@ def test_a_default_place_the_user_chose_is_added_to_the_others(monkeypatch: pyte
         assert session.query(Location).filter_by(name="Athens").one().state == "paused"
 
 
-def test_each_failure_is_one_location_and_has_its_reason(places: int, collecting: Simulator) -> None:
-    collecting.set_faults(
-        "kind=status code=500 place=0,10; kind=status code=429 place=1,10; kind=truncated place=2,10; kind=reset place=3,10"
-    )
+def test_each_failure_that_will_not_heal_is_one_location_and_has_its_reason(places: int, collecting: Simulator) -> None:
+    collecting.set_faults("kind=html code=404 place=0,10; kind=types place=1,10; kind=truncated place=2,10")
     scheduled_ingest()
-    assert _count() == places - 4
+    assert _count() == places - 3
     missed = {row.location_id: row for row in _all(Missed)}
-    assert Counter(row.reason for row in missed.values()) == {"provider_error": 2, "quota": 1, "payload_error": 1}
+    assert Counter(row.reason for row in missed.values()) == {"provider_error": 1, "payload_error": 2}
     assert all(row.detail for row in missed.values())
     [run] = _all(Run)
-    assert (run.state, run.stored, run.failed) == ("partial", 16, 4)
+    assert (run.state, run.stored, run.failed, run.calls) == ("partial", 17, 3, 20)
     scheduled_ingest()
     assert collecting.count() == places
 
 
-def test_a_provider_that_is_down_fails_the_run_and_the_next_one_is_well(
+@pytest.mark.usefixtures("_no_waiting")
+def test_what_may_heal_is_tried_again_while_the_slot_lasts(places: int, collecting: Simulator, driven: DrivenClock) -> None:
+    collecting.set_faults("kind=status code=500 place=0,10; kind=reset place=3,10")
+    scheduled_ingest()
+    assert _count() == places - 2
+    assert [run.state for run in _all(Run)] == ["pending"]
+    assert collecting.count() == places - 2 + 2 * 3
+    scheduled_ingest()
+    assert collecting.count() == places - 2 + 2 * 3, "not before its time"
+    collecting.set_faults("kind=status code=500 place=0,10")
+    driven.advance(timedelta(seconds=31))
+    scheduled_ingest()
+    assert _count() == places - 1
+    collecting.set_faults("")
+    driven.advance(timedelta(seconds=31))
+    scheduled_ingest()
+    assert _count() == places
+    assert [run.state for run in _all(Run)] == ["succeeded"]
+    assert _all(Missed) == []
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_what_never_heals_is_missed_with_its_reason_and_costs_few_calls(
+    places: int, collecting: Simulator, driven: DrivenClock
+) -> None:
+    collecting.set_faults("kind=status code=500 place=0,10")
+    for _ in range(240):
+        scheduled_ingest()
+        driven.advance(timedelta(seconds=15))
+    assert _count() == 2 * places - 2 or _count() == places - 1
+    [row] = _all(Missed)
+    assert (row.reason, row.due_at) == ("provider_error", NOON)
+    assert "500" in row.detail
+    assert collecting.count() < places + 30
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_a_provider_that_is_down_is_left_alone_and_the_slot_waits_for_it(
     places: int, collecting: Simulator, driven: DrivenClock
 ) -> None:
     collecting.set_faults("kind=status code=503")
-    scheduled_ingest()
+    for _ in range(20):  # five minutes
+        scheduled_ingest()
+        driven.advance(timedelta(seconds=15))
+    spent = collecting.count()
+    assert spent < 64 + 10, "the calls under way when it went down, and one probe at a time"
     collecting.set_faults("")
-    driven.advance(HOUR)
-    scheduled_ingest()
-    assert [run.state for run in _all(Run, Run.due_at)] == ["failed", "succeeded"]
+    for _ in range(20):
+        driven.advance(timedelta(seconds=15))
+        scheduled_ingest()
     assert _count() == places
+    assert [run.state for run in _all(Run)] == ["succeeded"]
+
+
+def test_a_quota_that_is_used_up_closes_the_provider_until_its_window_ends(
+    places: int, collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "1")
+    collecting.set_faults("kind=status code=429 retry_after=600 count=1 place=5,10")
+    scheduled_ingest()
+    assert (_count(), collecting.count()) == (5, 6)
+    for _ in range(39):
+        driven.advance(timedelta(seconds=15))
+        scheduled_ingest()
+    assert collecting.count() == 6
+    driven.advance(timedelta(seconds=15))
+    scheduled_ingest()
+    assert _count() == places
+    assert _all(Missed) == []
+
+
+def test_a_refused_key_is_tried_again_slowly_and_recovers(places: int, collecting: Simulator, driven: DrivenClock) -> None:
+    collecting.set_faults(f"kind=status code=401 until={(NOON + timedelta(minutes=90)):%Y-%m-%dT%H:%MZ}")
+    for _ in range(3 * 240):
+        scheduled_ingest()
+        driven.advance(timedelta(seconds=15))
+    assert Counter((row.reason, row.due_at) for row in _all(Missed)) == {("provider_error", NOON): places}
+    assert _count() == 2 * places
+    refused = collecting.count() - 2 * places
+    assert refused <= 6
 
 
 def test_one_that_never_answers_delays_no_other(places: int, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "1")
+    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "0.5")
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "4")
+    monkeypatch.setattr("meteorograph.observe.ATTEMPTS", 1)
     collecting.set_faults("kind=timeout place=0,10")
     scheduled_ingest()
     assert _count() == places - 1
-    [row] = _all(Missed)
-    assert row.reason == "provider_error"
+    assert [run.state for run in _all(Run)] == ["pending"]
 
 
 def test_a_run_that_is_told_to_stop_gives_back_what_it_has_not_done(
@@ -126,10 +214,9 @@ def test_a_run_that_is_told_to_stop_gives_back_what_it_has_not_done(
 ) -> None:
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "2")
     stop = threading.Event()
-    claim = ledger.claim(NOON, HOUR)
-    assert claim
+    claim = _claim()
     stop.set()
-    assert collect(claim, get_settings(), stop) == "pending"
+    assert _collect(claim, stop) == "pending"
     begun = _count()
     assert 0 < begun < places
     scheduled_ingest()
@@ -142,14 +229,13 @@ def test_a_run_that_another_process_took_is_left_to_it(
 ) -> None:
     monkeypatch.setenv("METEOROGRAPH_INTERVAL", "2s")  # a lease of one second, renewed every third of it
     collecting.set_faults("kind=timeout")
-    claim = ledger.claim(NOON, timedelta(seconds=2))
-    assert claim
+    claim = _claim()
     with get_db_session() as session:
         session.get_one(Run, claim.run_id).holder = "another:1"
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     monkeypatch.setattr("meteorograph.collect.PATIENCE", timedelta(0))
-    assert collect(claim, get_settings(), stop) == "pending"
+    assert _collect(claim, stop) == "pending"
     with get_db_session(read_only=True) as session:
         assert session.get_one(Run, claim.run_id).holder == "another:1"
 
@@ -205,14 +291,13 @@ def test_a_parser_that_breaks_costs_its_location_only(
 def test_a_location_that_goes_away_during_the_run_costs_itself_only(
     places: int, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = ledger.claim(NOON, HOUR)
-    assert claim
-    due = ledger.due_locations(NOON)
+    claim = _claim()
+    due = ledger.due_locations(claim, NOON)[0]
     with get_db_session() as session:
         session.delete(session.get_one(Location, due[0].id))
-    monkeypatch.setattr(ledger, "due_locations", lambda _: due)
+    monkeypatch.setattr(ledger, "due_locations", lambda *_: (due, False))
     monkeypatch.setattr(ledger, "record_missed", lambda rows: None)
-    assert collect(claim, get_settings(), threading.Event()) == "succeeded"
+    assert _collect(claim, threading.Event()) == "succeeded"
     assert _count() == places - 1
 
 
@@ -229,19 +314,19 @@ def test_the_number_of_statements_does_not_grow_with_locations(places: int, driv
     assert len(statements) < 60, statements
 
 
-def test_an_idle_tick_asks_two_questions_and_writes_nothing(places: int) -> None:
+def test_an_idle_tick_writes_nothing(places: int) -> None:
     scheduled_ingest()
     statements: list[str] = []
     event.listen(engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
     scheduled_ingest()
-    assert [statement.split()[0] for statement in statements if statement != "BEGIN"] == ["SELECT", "SELECT"]
+    assert {statement.split()[0] for statement in statements if statement != "BEGIN"} == {"SELECT"}
 
 
 @pytest.mark.usefixtures("places")
 def test_a_text_the_database_does_not_take_costs_its_own_row_only(database: str) -> None:
     rows = [
         row(location.id, NOON, Observation(provider="x", fetched_at=NOON, observed_at=NOON, condition=f"nul {char}"))
-        for location, char in zip(ledger.due_locations(NOON), "a\0b", strict=False)
+        for location, char in zip(ledger.due_locations(_claim(), NOON)[0], "a\0b", strict=False)
     ]
     refused = store(rows)
     assert len(refused) == (1 if database.startswith("postgresql") else 0)

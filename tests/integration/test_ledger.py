@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -10,11 +11,22 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import get_db_session, ledger
+from meteorograph.schedule import DEFAULT, Interval
 from meteorograph.store import store
 from meteorograph.tables import Heartbeat, Location, Missed, Run, WeatherData
+from meteorograph.values import Due
 from support import NOON
 
 HOUR = timedelta(hours=1)
+
+
+def _claim(now: datetime, length: timedelta = HOUR) -> ledger.Claim | None:
+    return ledger.claim(now, DEFAULT, Interval(length))
+
+
+def _due(claim: ledger.Claim | None) -> list[Due]:
+    assert claim
+    return ledger.due_locations(claim, claim.due_at)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -39,19 +51,19 @@ def _missed() -> Sequence[Missed]:
         return session.scalars(select(Missed).order_by(Missed.due_at, Missed.location_id)).all()
 
 
-def _store(due: ledger.Due, at: datetime = NOON) -> None:
+def _store(due: Due, at: datetime = NOON) -> None:
     columns = {column.name: None for column in WeatherData.__table__.columns}
     store([columns | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
 
 
 def test_a_slot_is_claimed_once_and_the_next_one_again() -> None:
-    first = ledger.claim(NOON + timedelta(minutes=7), HOUR)
+    first = _claim(NOON + timedelta(minutes=7))
     assert first is not None
     assert (first.due_at, first.taken_over) == (NOON, False)
-    assert ledger.claim(NOON + timedelta(minutes=7, seconds=20), HOUR) is None
-    assert ledger.finish(first, NOON + timedelta(minutes=8)) == "succeeded"
-    assert ledger.claim(NOON + timedelta(minutes=59), HOUR) is None
-    second = ledger.claim(NOON + HOUR, HOUR)
+    assert _claim(NOON + timedelta(minutes=7, seconds=20)) is None
+    assert ledger.finish(first, 0, NOON + timedelta(minutes=8)) == "succeeded"
+    assert _claim(NOON + timedelta(minutes=59)) is None
+    second = _claim(NOON + HOUR)
     assert second is not None
     assert second.due_at == NOON + HOUR
 
@@ -65,7 +77,7 @@ def test_of_many_at_once_one_gets_it() -> None:
         try:
             for slot in range(5):
                 barrier.wait()
-                claims.append(ledger.claim(NOON + slot * HOUR, HOUR))
+                claims.append(_claim(NOON + slot * HOUR))
         except BaseException as error:
             errors.append(error)
             barrier.abort()
@@ -81,22 +93,22 @@ def test_of_many_at_once_one_gets_it() -> None:
 
 
 def test_only_active_locations_are_due_until_stored_or_missed() -> None:
-    assert ledger.claim(NOON, HOUR)
-    due = ledger.due_locations(NOON)
+    claim = _claim(NOON)
+    due = _due(claim)
     assert [location.name for location in due] == ["place 0", "place 1", "place 4"]
     _store(due[0])
     ledger.record_missed([{"location_id": due[1].id, "due_at": NOON, "reason": "provider_error", "detail": "x"}])
-    assert [location.name for location in ledger.due_locations(NOON)] == ["place 4"]
-    assert len(ledger.due_locations(NOON + HOUR)) == 3
+    assert [location.name for location in _due(claim)] == ["place 4"]
+    assert len(_due(_claim(NOON + HOUR))) == 3
 
 
 def test_a_run_is_counted_as_it_ends() -> None:
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
-    due = ledger.due_locations(NOON)
+    due = _due(claim)
     _store(due[0])
     ledger.record_missed([{"location_id": one.id, "due_at": NOON, "reason": "quota", "detail": None} for one in due[1:]])
-    assert ledger.finish(claim, NOON + timedelta(seconds=9)) == "partial"
+    assert ledger.finish(claim, 0, NOON + timedelta(seconds=9)) == "partial"
     [run] = _runs()
     assert (run.state, run.due, run.stored, run.failed) == ("partial", 3, 1, 2)
     assert (run.started_at, run.ended_at, run.holder, run.lease_expires_at) == (NOON, NOON + timedelta(seconds=9), None, None)
@@ -104,52 +116,52 @@ def test_a_run_is_counted_as_it_ends() -> None:
 
 
 def test_a_run_without_anything_stored_has_failed() -> None:
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
-    for one in ledger.due_locations(NOON):
+    for one in _due(claim):
         ledger.record_missed([{"location_id": one.id, "due_at": NOON, "reason": "payload_error", "detail": None}])
-    assert ledger.finish(claim, NOON) == "failed"
+    assert ledger.finish(claim, 0, NOON) == "failed"
 
 
 def test_the_lease_of_a_dead_process_runs_out_and_another_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     _as(monkeypatch, "dead:1")
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
-    _store(ledger.due_locations(NOON)[0])
+    _store(_due(claim)[0])
     _as(monkeypatch, "alive:2")
-    assert ledger.claim(NOON + timedelta(seconds=29), HOUR) is None
-    again = ledger.claim(NOON + timedelta(seconds=31), HOUR)
-    assert again == ledger.Claim(claim.run_id, NOON, taken_over=True)
-    assert len(ledger.due_locations(NOON)) == 2
+    assert _claim(NOON + timedelta(seconds=29)) is None
+    again = _claim(NOON + timedelta(seconds=31))
+    assert again == ledger.Claim(claim.run_id, DEFAULT, NOON, NOON + HOUR, taken_over=True)
+    assert len(_due(claim)) == 2
     _as(monkeypatch, "dead:1")
     assert not ledger.renew(claim.run_id, NOON + HOUR)
 
 
 def test_a_lease_that_is_renewed_does_not_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     _as(monkeypatch, "slow:1")
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
     assert ledger.renew(claim.run_id, NOON + timedelta(seconds=60))
     _as(monkeypatch, "other:2")
-    assert ledger.claim(NOON + timedelta(seconds=59), HOUR) is None
+    assert _claim(NOON + timedelta(seconds=59)) is None
 
 
 def test_a_run_that_is_given_back_is_free_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     _as(monkeypatch, "stopping:1")
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
-    ledger.release(claim.run_id)
+    ledger.release(claim, 0)
     _as(monkeypatch, "other:2")
-    again = ledger.claim(NOON + timedelta(seconds=1), HOUR)
+    again = _claim(NOON + timedelta(seconds=1))
     assert again
     assert again.taken_over
 
 
 def test_slots_while_nothing_ran_are_recorded_as_down() -> None:
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
-    ledger.finish(claim, NOON + timedelta(minutes=1))
-    assert ledger.claim(NOON + 4 * HOUR, HOUR)
+    ledger.finish(claim, 0, NOON + timedelta(minutes=1))
+    assert _claim(NOON + 4 * HOUR)
     assert [(run.due_at, run.state, run.reason) for run in _runs()] == [
         (NOON, "succeeded", None),
         (NOON + HOUR, "missed", "down"),
@@ -158,41 +170,42 @@ def test_slots_while_nothing_ran_are_recorded_as_down() -> None:
         (NOON + 4 * HOUR, "running", None),
     ]
     assert _runs()[1].due == 3
+    assert Counter(row.reason for row in _missed()) == {"down": 9}
 
 
 def test_slots_while_a_run_was_still_at_work_are_recorded_as_late() -> None:
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
-    ledger.finish(claim, NOON + timedelta(hours=2, minutes=30))
-    assert ledger.claim(NOON + timedelta(hours=2, minutes=31), HOUR)
+    ledger.finish(claim, 0, NOON + timedelta(hours=2, minutes=30))
+    assert _claim(NOON + timedelta(hours=2, minutes=31))
     assert [(run.state, run.reason) for run in _runs()] == [("succeeded", None), ("missed", "late"), ("running", None)]
 
 
 def test_what_a_dead_process_left_of_an_earlier_slot_is_missed() -> None:
-    assert ledger.claim(NOON, HOUR)
-    due = ledger.due_locations(NOON)
+    claim = _claim(NOON)
+    due = _due(claim)
     _store(due[0])
     ledger.record_missed([{"location_id": due[1].id, "due_at": NOON, "reason": "quota", "detail": None}])
-    assert ledger.claim(NOON + HOUR, HOUR)
+    assert _claim(NOON + HOUR)
     assert (_runs()[0].state, _runs()[0].stored, _runs()[0].failed) == ("partial", 1, 2)
     assert [(row.location_id, row.reason) for row in _missed()] == [(due[1].id, "quota"), (due[2].id, "down")]
 
 
 def test_a_clock_that_steps_back_claims_nothing_twice() -> None:
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
-    ledger.finish(claim, NOON)
-    assert ledger.claim(NOON - 2 * HOUR, HOUR) is None
-    assert ledger.claim(NOON, HOUR) is None
+    ledger.finish(claim, 0, NOON)
+    assert _claim(NOON - 2 * HOUR) is None
+    assert _claim(NOON) is None
     assert [run.due_at for run in _runs()] == [NOON]
 
 
 def test_a_shorter_interval_goes_on_from_the_last_slot() -> None:
-    claim = ledger.claim(NOON, HOUR)
+    claim = _claim(NOON)
     assert claim
-    ledger.finish(claim, NOON)
+    ledger.finish(claim, 0, NOON)
     quarter = timedelta(minutes=15)
-    assert ledger.claim(NOON + timedelta(minutes=16), quarter)
+    assert _claim(NOON + timedelta(minutes=16), quarter)
     assert [run.due_at for run in _runs()] == [NOON, NOON + quarter]
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from ..errors import FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
 from ..values import Coordinates, Observation, Payload, Request
 from .base import (
     UNREADABLE,
@@ -95,6 +95,7 @@ def parse(payload: Payload) -> Observation:
     Raises:
         QuotaExceededError: 429, the account is blocked.
         RetryableFetchError: 408 and 5xx.
+        AccountError: 401, the key is wrong, not active yet, or of a plan without this product.
         PermanentFetchError: Any other refusal, with the provider's own words.
         PayloadError: Not a body of current weather.
     """
@@ -168,8 +169,11 @@ def _refusal(payload: Payload, code: int) -> FetchError:
     reason = f"{code}: {said}" if said else f"HTTP {payload.status} without a message"
     if code == 429:
         return QuotaExceededError(NAME, reason, retry_at=payload.retry_at(BLOCKED_FOR), status=payload.status)
-    kind = RetryableFetchError if 500 <= code < 600 or code == 408 else PermanentFetchError  # "400000" is a missing plan
-    return kind(NAME, reason, status=payload.status)
+    if code == 401:
+        return AccountError(NAME, reason, key_state="invalid", status=payload.status)
+    if 500 <= code < 600 or code == 408:
+        return RetryableFetchError(NAME, reason, status=payload.status, wait=payload.wait)
+    return PermanentFetchError(NAME, reason, status=payload.status)
 
 
 PROVIDER: Final = Provider(

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from ..errors import FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
 from ..values import Coordinates, Observation, Payload, Request
 from .base import UNREADABLE, Provider, degrees, error_code, from_unix, one_line, place_at, quoted, unreadable
 
@@ -19,6 +19,7 @@ NAME: Final = "weatherstack"
 #: The throttle of the whole APILayer family is per second.
 THROTTLED_FOR: Final = timedelta(minutes=1)
 
+_ACCOUNT: Final = {101: "invalid", 401: "invalid", 102: "blocked", 105: "plan_missing", 403: "plan_missing"}
 _MAY_HEAL: Final = {408, 615}  # 615 request_failed: "please try again", though also said of an unknown place
 
 _UNITS: Final = {"m", "s", "f"}
@@ -83,6 +84,7 @@ def parse(payload: Payload) -> Observation:
     Raises:
         QuotaExceededError: 104 until the month ends, 429 and 106 for a minute or what ``Retry-After`` says.
         RetryableFetchError: 408, 5xx and 615.
+        AccountError: 101, 102 and 105, the account is refused.
         PermanentFetchError: Any other refusal, with the provider's own words.
         PayloadError: Not a body of current weather, or one in units that are not known.
     """
@@ -167,8 +169,11 @@ def _refusal(payload: Payload, body: _Body | None) -> FetchError:
     if payload.status == 429 or code in (429, 106):
         retry_at = payload.retry_at(THROTTLED_FOR)
         return QuotaExceededError(NAME, reason, retry_at=retry_at, status=payload.status)
-    kind = RetryableFetchError if code in _MAY_HEAL or payload.status >= 500 else PermanentFetchError
-    return kind(NAME, reason, status=payload.status)
+    if code in _ACCOUNT:
+        return AccountError(NAME, reason, key_state=_ACCOUNT[code], status=payload.status)
+    if code in _MAY_HEAL or payload.status >= 500:
+        return RetryableFetchError(NAME, reason, status=payload.status, wait=payload.wait)
+    return PermanentFetchError(NAME, reason, status=payload.status)
 
 
 def _next_month(now: datetime) -> datetime:

@@ -23,5 +23,5 @@ def require_token() -> None:
     if tokens and not any(known):
         raise Unauthorized(
             "This route spends quota: send one of METEOROGRAPH_API_TOKENS as 'Authorization: Bearer TOKEN'.",
-            www_authenticate=WWWAuthenticate("bearer"),
+            www_authenticate=WWWAuthenticate("bearer", {"realm": "meteorograph"}),
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from typing import Final
+from urllib.parse import quote
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from .. import scheduler
@@ -14,12 +16,15 @@ from ..db import init_db
 from ..errors import StoreError
 from ..logs import get_logger, setup_logging
 from ..settings import Settings, get_settings, pin_settings
-from . import data, health, ingest, page, problems
+from . import data, health, ingest, locations, page, problems
 
 log = get_logger(__name__)
 
 #: Longest request body that is read [bytes].
 MAX_BODY_BYTES: Final = 64 * 1024
+
+#: Under this name an application keeps the id of the process in which it has started the scheduler.
+_STARTED_IN: Final = "meteorograph.scheduler"
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -48,7 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
-    for blueprint in (data.blueprint, health.blueprint, ingest.blueprint, page.blueprint):
+    for blueprint in (data.blueprint, health.blueprint, ingest.blueprint, locations.blueprint, page.blueprint):
         app.register_blueprint(blueprint)
     problems.register(app)
     app.before_request(_begin)
@@ -58,8 +63,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     except StoreError as error:
         log.error("the database is not usable yet", reason=str(error))  # noqa: TRY400  # the reason says all
     if settings.scheduler_enabled:
-        scheduler.start(settings)
+        _start_scheduler(app, settings)
     return app
+
+
+def _start_scheduler(app: Flask, settings: Settings) -> None:
+    scheduler.start(settings)
+    app.extensions[_STARTED_IN] = os.getpid()
 
 
 def _begin() -> None:
@@ -68,13 +78,15 @@ def _begin() -> None:
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
     settings = get_settings()
-    if settings.scheduler_enabled and not scheduler.scheduler.is_alive():
-        scheduler.start(settings)  # a worker forked from a preloaded application has no threads yet
+    if settings.scheduler_enabled and current_app.extensions.get(_STARTED_IN) != os.getpid():
+        # A worker forked from a preloaded application has no threads yet. One that lost them is left to show it.
+        _start_scheduler(current_app, settings)
 
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    log.info("request", method=request.method, path=request.path, status=response.status_code)
+    path = quote(request.path, safe="/:@!$&()*+,;=~")  # as it came: no control character reaches a terminal
+    log.info("request", method=request.method, path=path, status=response.status_code)
     return response

@@ -63,9 +63,11 @@ def _told(row: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _refuse_unknown(known: tuple[str, ...]) -> None:
-    for name, value in request.args.items():
+    for name, values in request.args.lists():
         if name not in known:
-            raise BadInput(name, value, f"is not known here; {', '.join(known)} are")
+            raise BadInput(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
+        if len(values) > 1:
+            raise BadInput(name, ", ".join(values), "must be given once")
 
 
 def _fields(text: str | None) -> tuple[str, ...]:
@@ -109,6 +111,6 @@ def _position(cursor: str) -> series.Position:
         instant = datetime.fromisoformat(due_at)
         if instant.tzinfo is None or not 0 <= int(location_id) < 2**63:
             raise ValueError(plain)
-        return series.Position(instant, int(location_id))
+        return series.Position(instant.astimezone(UTC), int(location_id))
     except (ValueError, binascii.Error, OverflowError):
         raise BadInput("cursor", cursor, "must be the `next` of an earlier answer") from None

@@ -24,7 +24,7 @@ def report() -> tuple[dict[str, Any], int]:
     database: series.Health | None = None
     try:
         with get_db_session(read_only=True) as session:
-            database = series.health(session, now, settings.interval)
+            database = series.health(session, now, schedule.Interval(settings.interval))
     except (MeteorographError, SQLAlchemyError) as error:
         log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason says all
     running = _is_scheduler_running(settings, database)
@@ -50,7 +50,7 @@ def report() -> tuple[dict[str, Any], int]:
             "stored": last.stored,
             "failed": last.failed,
         },
-        "next_run": (schedule.slot_at(now, settings.interval) + settings.interval).isoformat() if running else None,
+        "next_run": schedule.Interval(settings.interval).next_after(now).isoformat() if running else None,
         "providers": {name: {"key": "set" if settings.key(name) else "missing"} for name in PROVIDERS},
     }, (503 if problems else 200)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, g, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from .. import locations
 from ..ingest import ingest_data
 from ..settings import get_settings
 from .access import require_token
 from .problems import BadInput
 
 blueprint = Blueprint("ingest", __name__)
+
+#: Largest absolute value of each coordinate [degree].
+_LIMITS: Final = {"lat": 90, "lon": 180}
 
 
 @blueprint.get("/ingest")
@@ -37,13 +39,14 @@ def collect() -> dict[str, Any]:
 
 
 def _body() -> dict[str, Any]:
-    if request.data and not request.is_json:
+    told = request.get_data()
+    if told and not request.is_json:
         # A page of another site can send a form unasked, but not JSON.
         raise UnsupportedMediaType("The body must be JSON, sent as 'Content-Type: application/json'.")
     try:
         body = request.get_json()
     except (BadRequest, UnsupportedMediaType, RecursionError):
-        raise BadInput("body", request.get_data(as_text=True)[:200], 'must be JSON such as {"lat": 51.5, "lon": -0.13}') from None
+        raise BadInput("body", told.decode(errors="replace"), 'must be JSON such as {"lat": 51.5, "lon": -0.13}') from None
     if not isinstance(body, dict):
         raise BadInput("body", body, 'must be a JSON object such as {"lat": 51.5, "lon": -0.13}')
     return body
@@ -51,14 +54,14 @@ def _body() -> dict[str, Any]:
 
 def _point(body: dict[str, Any]) -> tuple[float | None, float | None]:
     for name, value in body.items():
-        if name not in ("lat", "lon"):
+        if name not in _LIMITS:
             raise BadInput(name, value, "is not known here; lat and lon are")
-    lat, lon = body.get("lat"), body.get("lon")
-    if lat is None and lon is None:
+    if body.get("lat") is None and body.get("lon") is None:
         return None, None
-    try:
-        point = locations.coordinates(lat, lon)
-    except ValueError as error:
-        field, _, _ = str(error).partition("=" if "=" in str(error) else " ")
-        raise BadInput(field, body.get(field), str(error)) from None
-    return point.latitude, point.longitude
+    for name, limit in _LIMITS.items():
+        value = body.get(name)
+        if value is None:
+            raise BadInput(name, None, f"must be a number from -{limit} to {limit}, since its fellow coordinate is given")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -limit <= value <= limit:
+            raise BadInput(name, value, f"must be a number from -{limit} to {limit}")
+    return float(body["lat"]), float(body["lon"])

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, render_template, request
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import NotAcceptable
 
 from .. import clock, series
@@ -23,7 +24,7 @@ _POINTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 @blueprint.get("/")
 def overview() -> str:
     """The page. It answers also while the database does not, and says so."""
-    if not request.accept_mimetypes.accept_html:
+    if request.accept_mimetypes and not request.accept_mimetypes.accept_html:
         raise NotAcceptable("This is a page of HTML; /data/latest has the same as JSON.")
     settings, now = get_settings(), clock.now()
     health, _ = report()
@@ -31,7 +32,7 @@ def overview() -> str:
     try:
         with get_db_session(read_only=True) as session:
             rows = series.latest(session)
-    except MeteorographError:
+    except (MeteorographError, SQLAlchemyError):
         pass  # the health line says it
     shown = {row["provider"] for row in rows} | {name for row in rows for name in (row["providers"] or {}).values()}
     return render_template(
@@ -62,10 +63,19 @@ def ago(instant: datetime | None, now: datetime) -> str:
 @blueprint.app_template_filter()
 def number(value: float | None, decimals: int = 0) -> str:
     """A value with so many decimals; a dash for "not given"."""
-    return "–" if value is None else f"{value + 0.0:.{decimals}f}".replace("-", "−")  # noqa: RUF001  # typographic signs
+    if value is None:
+        return "–"  # noqa: RUF001  # a typographic sign, like the minus below
+    rounded = round(value, decimals) + 0.0  # never "-0"
+    return f"{rounded:.{decimals}f}".replace("-", "−")  # noqa: RUF001
 
 
 @blueprint.app_template_filter()
 def compass(degrees: float | None) -> str:
     """The point of the compass that a wind comes from."""
     return "" if degrees is None else _POINTS[round(degrees / 45) % 8]
+
+
+@blueprint.app_template_filter()
+def period(seconds: int) -> str:
+    """A length of time [s] in whole hours where it is some, else in minutes."""
+    return f"{seconds // 3600} h" if seconds % 3600 == 0 else f"{seconds // 60} min"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response, g, json
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from .. import clock
@@ -23,13 +24,34 @@ from ..redaction import redact
 
 log = get_logger(__name__)
 
+#: Longer texts are cut where an answer repeats them.
+_LONGEST: Final = 200
+#: Larger numbers, which not every reader of JSON knows, are told as a text.
+_LARGEST: Final = 2**53
+
 
 class BadInput(Exception):
     """A request that cannot be served as it stands: 400, with one entry for each field that is wrong."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
+        field = str(_shown(field))
         super().__init__(f"{field}: {allowed}")
-        self.errors = [{"field": field, "value": value, "allowed": allowed}]
+        self.errors = [{"field": field, "value": _shown(value), "allowed": allowed}]
+
+
+def _shown(value: object) -> object:
+    """A value as it came, if it is short and plain: no answer is made large, deep or invalid by what was asked."""
+    match value:
+        case str():
+            text = redact(value)
+            return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+        case list():
+            return "[…]"
+        case dict():
+            return "{…}"
+        case int() | float() if not abs(value) <= _LARGEST:
+            return f"{float(value):g}" if isinstance(value, float) else f"a number of {len(str(value))} digits"
+    return value
 
 
 def problem(status: int, title: str, detail: str | None = None, **more: Any) -> Response:
@@ -50,6 +72,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(FetchError, _provider)
     app.register_error_handler(PayloadError, _provider)
     app.register_error_handler(StoreError, _store)
+    app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 
@@ -59,7 +82,7 @@ def _bad_input(error: BadInput) -> Response:
 
 
 def _not_found(error: LocationNotFoundError) -> Response:
-    return problem(404, "Not Found", str(error))
+    return problem(404, "Not Found", str(_shown(str(error))))
 
 
 def _no_key(error: MissingAPIKeyError) -> Response:
@@ -83,6 +106,12 @@ def _provider(error: FetchError | PayloadError) -> Response:
 
 def _store(error: StoreError) -> Response:
     log.error("the database failed", reason=str(error))
+    return problem(503, "The database is not available")
+
+
+def _database(error: DBAPIError) -> Response:
+    """Not one of the errors that a session expects: a file that is no database, a schema that is not there."""
+    log.error("the database failed", exc_info=error)
     return problem(503, "The database is not available")
 
 

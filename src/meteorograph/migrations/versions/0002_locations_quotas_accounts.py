@@ -46,6 +46,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("resolved_latitude", sa.Float(precision=53), nullable=True))
         batch_op.add_column(sa.Column("resolved_longitude", sa.Float(precision=53), nullable=True))
         batch_op.add_column(sa.Column("resolved_distance_km", sa.Float(precision=53), nullable=True))
+        batch_op.create_index("ix_locations_schedule", ["state", "schedule"], unique=False)
 
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("calls", sa.Integer(), nullable=False, server_default="0"))
@@ -62,6 +63,7 @@ def downgrade() -> None:
         batch_op.drop_column("calls")
 
     with op.batch_alter_table("locations", schema=None) as batch_op:
+        batch_op.drop_index("ix_locations_schedule")
         batch_op.drop_column("resolved_distance_km")
         batch_op.drop_column("resolved_longitude")
         batch_op.drop_column("resolved_latitude")

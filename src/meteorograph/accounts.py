@@ -1,0 +1,121 @@
+"""What is known of the account with each provider: its key's state, and whether it may be called.
+
+One row per provider in the database, so that a provider that refused stays closed across restarts and processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import or_, update
+from sqlalchemy.orm import Session
+
+from .db import get_db_session
+from .errors import AccountError, ProviderClosedError, QuotaExceededError
+from .ledger import holder
+from .logs import get_logger
+from .tables import Account
+from .upsert import insert_or_ignore
+
+log = get_logger(__name__)
+
+#: A new OpenWeatherMap key becomes active within two hours; until then it is refused like a wrong one.
+ACTIVATION: Final = timedelta(hours=3)
+
+#: After a refused key: minutes first, then half an hour, so that an hourly slot outlives a key that becomes active in it.
+REFUSED_FIRST: Final = timedelta(minutes=5)
+REFUSED_MOST: Final = timedelta(minutes=30)
+
+#: After an outage, doubled each time.
+OUTAGE_FIRST: Final = timedelta(seconds=30)
+OUTAGE_MOST: Final = timedelta(minutes=10)
+
+#: How long the others wait for the one that tries whether the provider is well again.
+PROBE: Final = timedelta(seconds=60)
+
+
+def fingerprint(key: str) -> str:
+    """Tells one key from another without telling the key."""
+    return hashlib.blake2b(key.encode(), digest_size=12, person=b"meteorograph").hexdigest()
+
+
+def standing(session: Session, provider: str, key: str, now: datetime) -> Account:
+    """The account's row; another key than the last one begins anew."""
+    new = {"provider": provider, "key_state": "untested", "key_since": now, "failures": 0, "key_fingerprint": fingerprint(key)}
+    account = session.get(Account, provider)
+    if account is None:
+        insert_or_ignore(session, Account, [new])
+        account = session.get_one(Account, provider)
+    if account.key_fingerprint != fingerprint(key):
+        fresh = {"closed_until": None, "reason": None, "probe_holder": None, "probe_until": None, "succeeded_at": None}
+        for name, value in (new | fresh).items():
+            setattr(account, name, value)
+    return account
+
+
+def check_open(provider: str, key: str, now: datetime) -> Account:
+    """The account, if it may be called: it is not closed, or this process is the one to try whether it is well again.
+
+    Raises:
+        ProviderClosedError: It may not; a ``QuotaExceededError`` where the quota is used up.
+    """
+    with get_db_session() as session:
+        account = standing(session, provider, key, now)
+        if account.closed_until is None:
+            return account
+        session.flush()
+        if account.closed_until <= now and _take_probe(session, provider, now):
+            return account
+        kind = QuotaExceededError if account.failures == 0 else ProviderClosedError
+        retry_at = account.closed_until if account.closed_until > now else now + PROBE
+        raise kind(provider, f"not called before {retry_at:%Y-%m-%d %H:%M:%S} UTC: {account.reason}", retry_at=retry_at)
+
+
+def _take_probe(session: Session, provider: str, now: datetime) -> bool:
+    free = or_(Account.probe_until.is_(None), Account.probe_until < now, Account.probe_holder == holder())
+    taken = session.execute(
+        update(Account)
+        .where(Account.provider == provider, free)
+        .values(probe_holder=holder(), probe_until=now + PROBE)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a cursor result
+
+
+def well(provider: str, key: str, now: datetime) -> None:
+    """The provider has answered: open it, and note that the key is good."""
+    with get_db_session() as session:
+        account = standing(session, provider, key, now)
+        if account.key_state != "active" or account.closed_until is not None:
+            log.info("provider answers", provider=provider, was=account.key_state, reason=account.reason)
+        account.key_state, account.failures, account.succeeded_at = "active", 0, now
+        account.closed_until = account.reason = account.probe_holder = account.probe_until = None
+
+
+def refused(provider: str, key: str, error: Exception, now: datetime) -> datetime:
+    """The provider has refused the account, used up its quota, or is down: close it; gives until when."""
+    with get_db_session() as session:
+        account = standing(session, provider, key, now)
+        if isinstance(error, QuotaExceededError):
+            until, account.failures = error.retry_at, 0
+        elif isinstance(error, AccountError):
+            account.failures += 1
+            account.key_state = _key_state(account, error, now)
+            until = now + min(REFUSED_FIRST * 2 ** min(account.failures - 1, 10), REFUSED_MOST)
+        else:
+            account.failures += 1
+            until = now + min(OUTAGE_FIRST * 2 ** min(account.failures - 1, 10), OUTAGE_MOST)
+        account.closed_until = max(until, account.closed_until or until)
+        account.reason = str(error)[:500]
+        account.probe_holder = account.probe_until = None
+        log.warning("provider closed", provider=provider, until=account.closed_until.isoformat(), reason=str(error))
+        return account.closed_until
+
+
+def _key_state(account: Account, error: AccountError, now: datetime) -> str:
+    """A key that was never good may be new: it is refused in the same words as a wrong one."""
+    if error.key_state == "invalid" and account.succeeded_at is None and now - account.key_since < ACTIVATION:
+        return "pending"
+    return error.key_state

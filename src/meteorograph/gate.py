@@ -1,0 +1,101 @@
+"""The way to one provider within one run: every attempt is charged before it is made, and a closed provider stays closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from . import accounts, clock, quota
+from .errors import AccountError, FetchError, PermanentFetchError, ProviderClosedError, QuotaExceededError, RetryableFetchError
+
+#: Calls charged at once: a process that is killed loses what is left of them.
+BLOCK: Final = 200
+
+#: Failures in a row, with nothing else in between, that mean the provider is down and not the place unlucky.
+OUTAGE: Final = 8
+
+
+class Gate:
+    """Calls to one provider's account: spend before each, report after each."""
+
+    def __init__(self, provider: str, key: str, limits: Mapping[str, int], *, wanted: int, on_demand: bool = False) -> None:
+        self.provider = provider
+        self.calls = 0
+        #: Why no further call is made in this run.
+        self.closed: ProviderClosedError | None = None
+        self._key = key
+        self._limits = limits
+        self._wanted = wanted
+        self._on_demand = on_demand
+        self._block = 0
+        #: Whether one call is to tell that the provider is well, before others are made.
+        self.is_probing = False
+        self._known_well = False
+        self._was_down = False
+        self._failures = 0
+        self._lock = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Ask whether the provider may be called at all.
+
+        Raises:
+            ProviderClosedError: It may not.
+        """
+        try:
+            account = await asyncio.to_thread(accounts.check_open, self.provider, self._key, clock.now())
+        except ProviderClosedError as error:
+            self.closed = error
+            raise
+        self._was_down = account.closed_until is not None
+        self._known_well = account.key_state == "active" and not self._was_down
+        self.is_probing = not self._known_well
+
+    async def spend(self) -> None:
+        """Charge one call.
+
+        Raises:
+            ProviderClosedError: No call may be made now.
+        """
+        if self.closed is not None:
+            raise self.closed
+        while self._block == 0:
+            async with self._lock:
+                if self._block == 0:
+                    await self._charge_block()
+        self._block -= 1
+        self.calls += 1
+
+    async def _charge_block(self) -> None:
+        if self.closed is not None:
+            raise self.closed
+        now, size = clock.now(), max(1, min(BLOCK, self._wanted - self.calls))
+        grant = await asyncio.to_thread(quota.spend, self.provider, self._limits, size, now, on_demand=self._on_demand)
+        if grant.retry_at is not None:
+            reason = f"the quota is used up until {grant.retry_at:%Y-%m-%d %H:%M:%S} UTC"
+            self.closed = QuotaExceededError(self.provider, reason, retry_at=grant.retry_at)
+            raise self.closed
+        self._block += grant.calls
+
+    async def report(self, error: FetchError | None) -> None:
+        """What became of a call."""
+        if error is None or (isinstance(error, PermanentFetchError) and not isinstance(error, AccountError)):
+            self._failures = 0
+            if not self._known_well:
+                self._known_well, self.is_probing, self._was_down = True, False, False
+                await asyncio.to_thread(accounts.well, self.provider, self._key, clock.now())
+            return
+        if isinstance(error, RetryableFetchError):
+            self._failures += 1
+            if self._failures < (1 if self._was_down else OUTAGE):
+                return
+        if self.closed is None:
+            self.closed = ProviderClosedError(self.provider, str(error), retry_at=clock.now())  # nobody else calls meanwhile
+            until = await asyncio.to_thread(accounts.refused, self.provider, self._key, error, clock.now())
+            kind = QuotaExceededError if isinstance(error, QuotaExceededError) else ProviderClosedError
+            self.closed = kind(self.provider, str(error).removeprefix(f"{self.provider}: "), retry_at=until)
+
+    async def close(self) -> None:
+        """Give back what was charged and not used."""
+        block, self._block = self._block, 0
+        await asyncio.to_thread(quota.give_back, self.provider, self._limits, block, clock.now())

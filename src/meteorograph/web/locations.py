@@ -1,0 +1,180 @@
+"""``/api/locations``: the places that are collected, read and changed."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import BadRequest, Conflict, UnsupportedMediaType
+
+from .. import clock, locations
+from ..db import get_db_session
+from ..location_files import FORMATS, MEDIA_TYPES, LocationFileError, read, write
+from ..location_import import Plan, carry_out, plan
+from ..location_values import STATES, InvalidLocationError
+from .access import require_token
+from .problems import BadInput
+
+blueprint = Blueprint("locations", __name__)
+
+#: Longest file that is imported [bytes]; 100,000 rows are about 6 MB.
+MAX_IMPORT_BYTES: Final = 32 * 1024 * 1024
+
+#: Wrong rows and warnings that an answer lists; it has the number of all.
+_MOST_TOLD: Final = 1000
+
+
+class BadFields(BadInput):
+    """One or more fields of a location are wrong."""
+
+    def __init__(self, error: InvalidLocationError) -> None:
+        entries = [BadInput(*each).errors[0] for each in error.errors]
+        super().__init__("body", None, "; ".join(f"{entry['field']}: {entry['allowed']}" for entry in entries))
+        self.errors = entries
+
+
+class BadFile(BadInput):
+    """A file of locations, or rows of it, cannot be taken."""
+
+    def __init__(self, reason: str, errors: list[dict[str, Any]] | None = None) -> None:
+        super().__init__("file", None, reason)
+        self.errors = self.errors if errors is None else errors
+
+
+@blueprint.get("/api/locations")
+def listing() -> dict[str, Any] | Response:
+    """All locations by name, or those in a state or with a tag; as JSON, CSV or GeoJSON."""
+    asked = _query(state=STATES, tag=None, format=("json", *FORMATS))
+    state, tag, format = asked.get("state"), asked.get("tag"), asked.get("format", "json")
+    with get_db_session(read_only=True) as session:
+        if format != "json":
+            found = locations.exported(session, state=state, tag=tag)
+            return Response(write(found, format), mimetype=MEDIA_TYPES[format])
+        told = [_told(location) for location in locations.listing(session, state=state, tag=tag)]
+    return {"locations": told, "request_id": g.request_id}
+
+
+@blueprint.post("/api/locations")
+def add() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Add one location."""
+    require_token()
+    body = _body()
+    try:
+        with get_db_session() as session:
+            made, warnings = locations.add(session, body, clock.now())
+            told = _told(locations.told(made))
+    except InvalidLocationError as error:
+        raise BadFields(error) from None
+    except locations.LocationExistsError as error:
+        raise Conflict(str(error)) from None
+    place = f"/api/locations/{quote(made.name)}"
+    return {"location": told, "warnings": warnings, "request_id": g.request_id}, 201, {"Location": place}
+
+
+@blueprint.get("/api/locations/<path:name>")
+def show(name: str) -> dict[str, Any]:
+    """One location."""
+    with get_db_session(read_only=True) as session:
+        return {"location": _told(locations.shown(session, name)), "request_id": g.request_id}
+
+
+@blueprint.patch("/api/locations/<path:name>")
+def change(name: str) -> dict[str, Any]:
+    """Change state, elevation, timezone, schedule or tags."""
+    require_token()
+    body = _body()
+    try:
+        with get_db_session() as session:
+            locations.change(session, name, body)
+            session.flush()
+            told = _told(locations.shown(session, name))
+    except InvalidLocationError as error:
+        raise BadFields(error) from None
+    return {"location": told, "request_id": g.request_id}
+
+
+@blueprint.delete("/api/locations/<path:name>")
+def remove(name: str) -> dict[str, Any]:
+    """Remove a location; where it has data, ``data`` says whether that is deleted or kept."""
+    require_token()
+    match _query(data=("delete", "keep")).get("data"):
+        case "delete":
+            data: Literal["delete", "keep"] | None = "delete"
+        case "keep":
+            data = "keep"
+        case _:
+            data = None
+    try:
+        with get_db_session() as session:
+            rows = locations.remove(session, name, data)
+    except locations.LocationHasDataError as error:
+        raise Conflict(f"{error}: data=delete deletes them, data=keep keeps them") from None
+    kept = rows if data == "keep" else 0
+    return {"removed": name, "rows_deleted": rows - kept, "rows_kept": kept, "request_id": g.request_id}
+
+
+@blueprint.post("/api/locations/import")
+def import_file() -> dict[str, Any]:
+    """Add the locations of a CSV or GeoJSON file, all or none, in one transaction."""
+    require_token()
+    flags = ("0", "1")
+    asked = _query(skip_bad=flags, update=flags)
+    format = next((name for name, type in MEDIA_TYPES.items() if request.mimetype == type), None)
+    if format is None:
+        raise UnsupportedMediaType(f"The body must be sent as one of {', '.join(MEDIA_TYPES.values())}.")
+    request.max_content_length = MAX_IMPORT_BYTES
+    lines = io.BytesIO(request.get_data(cache=False))
+    skip, replace = asked.get("skip_bad") == "1", asked.get("update") == "1"
+    try:
+        rows = list(read(lines, format))
+    except LocationFileError as error:
+        raise BadFile(str(error)) from None
+    with get_db_session() as session:
+        made = plan(session, rows, replace=replace)
+        if not made.bad or skip:
+            for _ in carry_out(session, made, clock.now()):
+                pass
+    summary = _short(made)
+    if made.bad and not skip:
+        hint = "; update=1 lets the file overrule what is there" if made.conflicts and not replace else ""
+        raise BadFile(f"{len(made.bad)} rows are wrong: nothing was changed; skip_bad=1 goes on without{hint}", summary["errors"])
+    return {**summary, "request_id": g.request_id}
+
+
+def _short(made: Plan) -> dict[str, Any]:
+    summary = made.summary()
+    for name in ("errors", "warnings"):
+        summary[name] = summary[name][:_MOST_TOLD]
+    return summary
+
+
+def _told(location: dict[str, Any]) -> dict[str, Any]:
+    return {**location, "last_at": location["last_at"] and location["last_at"].isoformat()}
+
+
+def _body() -> dict[str, Any]:
+    if not request.is_json:
+        # A page of another site can send a form unasked, but not JSON.
+        raise UnsupportedMediaType("The body must be JSON, sent as 'Content-Type: application/json'.")
+    try:
+        body = request.get_json()
+    except (BadRequest, RecursionError):
+        raise BadInput("body", request.get_data().decode(errors="replace"), "must be JSON") from None
+    if not isinstance(body, dict):
+        raise BadInput("body", body, "must be a JSON object")
+    return body
+
+
+def _query(**known: tuple[str, ...] | None) -> dict[str, str]:
+    """The parameters of the request; each is known and is given once, with one of its words where it has any."""
+    for name, values in request.args.lists():
+        if name not in known:
+            raise BadInput(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
+        words = known[name]
+        if len(values) > 1:
+            raise BadInput(name, ", ".join(values), "must be given once")
+        if words is not None and values[0] not in words:
+            raise BadInput(name, values[0], f"must be one of {', '.join(words)}")
+    return request.args.to_dict()
