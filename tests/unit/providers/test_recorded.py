@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contract import Answer, assert_answer, assert_sound_error, payload, read
-from meteorograph.errors import MeteorographError, PayloadError, PermanentFetchError, QuotaExceededError
+from meteorograph.errors import AccountError, MeteorographError, PayloadError, PermanentFetchError, QuotaExceededError
 from meteorograph.providers import PROVIDERS
 from meteorograph.values import Observation
 
@@ -79,7 +79,7 @@ ERRORS: dict[str, type[MeteorographError]] = {
     "openweathermap/error_400_onecall_out_of_range.json": PermanentFetchError,
     "openweathermap/error_400_wrong_latitude.json": PermanentFetchError,
     "openweathermap/error_400_wrong_longitude.json": PermanentFetchError,
-    "openweathermap/error_401_invalid_key.json": PermanentFetchError,
+    "openweathermap/error_401_invalid_key.json": AccountError,
     "openweathermap/error_404_legacy_text.json": PermanentFetchError,
     "openweathermap/find_empty.json": PayloadError,
     "openweathermap/find_legacy.json": PayloadError,
@@ -90,9 +90,9 @@ ERRORS: dict[str, type[MeteorographError]] = {
     "openweathermap/onecall3_exclude_minutely_hourly.json": PayloadError,
     "openweathermap/onecall3_timemachine.json": PayloadError,
     "weatherstack/docs_error_104.json": QuotaExceededError,
-    "weatherstack/error_101.json": PermanentFetchError,
+    "weatherstack/error_101.json": AccountError,
     "weatherstack/error_103.json": PermanentFetchError,
-    "weatherstack/error_105_function_access_restricted.json": PermanentFetchError,
+    "weatherstack/error_105_function_access_restricted.json": AccountError,
     "weatherstack/error_601.json": PermanentFetchError,
     "weatherstack/error_604_bulk_not_supported.json": PermanentFetchError,
     "weatherstack/error_606_invalid_unit.json": PermanentFetchError,
