@@ -1,4 +1,4 @@
-"""A run: every due location of one slot through the walk, many at once, stored in batches as the answers come.
+"""A run: every due location of one slot, with the ledger's claim on it kept alive.
 
 What cannot be done now, because a quota is used up or a provider is down, waits in the ledger: the run is given back until
 then, and any process takes it up again, as long as its slot lasts.
@@ -8,54 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from . import clock, ledger
-from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError, RetryableFetchError, StoreError
-from .fetch import Fetcher
+from .engine import Engine, Failed, Stored
+from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
 from .ledger import Claim
 from .logs import get_logger
-from .observe import Sources, observe, sources
+from .observe import Sources, sources
 from .pace import left_out
 from .settings import Settings
-from .store import Row, resolved, row, store, store_resolved
+from .store import store, store_resolved
 from .values import Due
 
 log = get_logger(__name__)
 
-#: Rows per transaction at most: short enough that nobody waits for it.
-BATCH: Final = 1000
-
-#: How long the writer gathers rows before it stores them [s]: a transaction for each answer would cost more than the answer.
-GATHER_SECONDS: Final = 0.1
-
 #: The first wait before what failed is tried again.
 AGAIN: Final = timedelta(seconds=30)
-
-#: How long a run that is told to stop waits for the answers under way.
-PATIENCE: Final = timedelta(seconds=5)
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """A location of which nothing can be stored in this slot."""
-
-    location_id: int
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A location's row, and where the provider says it is for, if that is news."""
-
-    row: Row
-    resolved: Row | None
 
 
 async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> str:
@@ -68,171 +41,132 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     spread = timedelta(seconds=settings.spread_seconds)
     due, more = await asyncio.to_thread(ledger.due_locations, claimed, clock.now(), spread)
     asked = sources(settings, wanted=len(due), on_demand=False)
-    run = _Run(claimed, settings, asked, stop)
-    try:
-        for gate in asked.gates():
-            with suppress(ProviderClosedError):
-                await gate.open()
-        complete = await run.through(due) if due else True
-    finally:
-        for gate in asked.gates():
-            await gate.close()
+    rain = await asyncio.to_thread(left_out, _rain_limits(asked, settings), claimed, due, clock.now())
+    engine = Engine(asked, claimed.due_at, _keeper(claimed.due_at), stop, rain)
+    tried_all = not due or await _through(engine, due, settings, _keep_lease(claimed, stop))
+    if tried_all and _again_at(claimed) >= claimed.ends_at:  # no time to try what failed once more
+        await asyncio.to_thread(_record, engine.undecided, claimed.due_at)
+        engine.undecided.clear()
     calls = sum(gate.calls for gate in asked.gates())
-    if complete and not more:
+    if tried_all and not engine.undecided and not more:
         return await asyncio.to_thread(ledger.finish, claimed, calls, clock.now())
-    until, reason = run.waits_for()
+    until, reason = _waits_for(engine, claimed, stop)
     await asyncio.to_thread(ledger.release, claimed, calls, until=until, reason=reason)
     return "pending"
 
 
-class _Run:
-    """The moving parts of one run: workers that fetch, one writer that stores, one keeper of the lease."""
+async def collect_now(
+    settings: Settings, stop: threading.Event, told: Callable[[int, int, int], None]
+) -> tuple[int, list[Failed]]:
+    """Collect every active location at once, outside its schedule; gives the number stored, and what failed.
 
-    def __init__(self, claimed: Claim, settings: Settings, asked: Sources, stop: threading.Event) -> None:
-        self.claimed = claimed
-        self.settings = settings
-        self.asked = asked
-        self.stop = stop
-        self.done: asyncio.Queue[_Stored | _Failed | None] = asyncio.Queue(maxsize=2 * BATCH)
-        #: Failures that may heal while the slot lasts.
-        self.undecided: list[_Failed] = []
-        self.left_out: dict[int, frozenset[str]] = {}
+    Args:
+        settings: The settings in force.
+        stop: Set from outside to end early.
+        told: Is told how many locations there are, how many of them are stored, and how many failed, as it goes.
 
-    def closed(self) -> ProviderClosedError | None:
-        """Why no observation can be had any more, if so: every provider of the list is closed."""
-        reasons = [source.gate.closed for source in self.asked.observation]
-        known = [reason for reason in reasons if reason is not None]
-        return min(known, key=lambda reason: reason.retry_at) if len(known) == len(reasons) else None
+    Raises:
+        MissingAPIKeyError: No usable key is configured.
+        ProviderClosedError: A provider closed before the last location.
+        StoreError: The database went away.
+    """
+    due_at = clock.now().replace(microsecond=0)
+    due = await asyncio.to_thread(ledger.active_locations)
+    asked = sources(settings, wanted=len(due), on_demand=False)
+    count, failures = 0, list[Failed]()
 
-    def waits_for(self) -> tuple[datetime | None, str | None]:
-        """Until when a run that is given back is to be left alone, and why, in the ledger's words."""
-        closed = self.closed()
-        if closed is not None:
-            return closed.retry_at, "quota" if isinstance(closed, QuotaExceededError) else "provider_error"
-        if self.undecided:
-            return self._again_at(), "provider_error"
-        return None, None if self.stop.is_set() else "late"
+    def keep(stored: list[Stored], failed: list[Failed]) -> None:
+        nonlocal count
+        refused = _store(stored)
+        count += len(stored) - len(refused)
+        failures.extend((*failed, *refused))
+        told(len(due), count, len(failures))
 
-    def _again_at(self) -> datetime:
-        """When to try again what failed: after as long again as the slot is old, so that the waits double."""
-        now = clock.now()
-        return now + max(AGAIN, now - self.claimed.due_at)
+    engine = Engine(asked, due_at, keep, stop)
+    told(len(due), 0, 0)
+    await _through(engine, due, settings, _until(stop))
+    failures.extend(engine.undecided)
+    told(len(due), count, len(failures))
+    if (closed := engine.closed()) is not None:
+        raise closed
+    names = {location.id: location.name for location in due}
+    return {names[one.location_id]: one.detail for one in failures}
 
-    async def through(self, due: Sequence[Due]) -> bool:
-        """Take every location through; False when some are still to be had: stopped, overtaken, shut out or failed for now."""
-        self.left_out = await asyncio.to_thread(left_out, self._rain_limits(), self.claimed, due, clock.now())
-        left = iter(due)
-        async with make_fetcher(self.settings, self.settings.concurrency) as fetcher:
-            writer = asyncio.create_task(self._write())
-            keeper = asyncio.create_task(self._keep())
-            workers = asyncio.create_task(self._work_all(fetcher, left, min(self.settings.concurrency, len(due))))
-            try:
-                under_way: set[asyncio.Future[Any]] = {workers, keeper, writer}
-                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                if not workers.done() and not writer.done() and self.stop.is_set():
-                    await asyncio.wait({workers}, timeout=PATIENCE.total_seconds())
-                tried_all = workers.done() and self.closed() is None and next(left, None) is None
-            finally:
-                keeper.cancel()
-                workers.cancel()
-                with suppress(asyncio.CancelledError):
-                    await workers
-                await self._end(writer)
-        return tried_all and not self.undecided
 
-    def _rain_limits(self) -> dict[str, dict[str, int]]:
-        """The quotas of providers that are asked for precipitation only."""
-        main = {source.provider.name for source in self.asked.observation}
-        names = {source.provider.name for source in self.asked.precipitation} - main
-        return {name: self.settings.limits(name) for name in names}
+async def _through(engine: Engine, due: Sequence[Due], settings: Settings, guard: Coroutine[Any, Any, None]) -> bool:
+    try:
+        for gate in engine.asked.gates():
+            with suppress(ProviderClosedError):
+                await gate.open()
+        async with make_fetcher(settings, settings.concurrency) as fetcher:
+            return await engine.through(due, fetcher, settings.concurrency, guard)
+    finally:
+        for gate in engine.asked.gates():
+            await gate.close()
 
-    async def _end(self, writer: asyncio.Task[None]) -> None:
-        """Give up what cannot be tried again before the next slot, and let the writer finish."""
-        if self.closed() is None and self._again_at() >= self.claimed.ends_at:
-            for failed in self.undecided:
-                if not writer.done():
-                    await self.done.put(failed)
-            self.undecided.clear()
-        if not writer.done():
-            await self.done.put(None)
-        await writer
 
-    async def _work_all(self, fetcher: Fetcher, left: Iterator[Due], count: int) -> None:
-        if any(source.gate.is_probing for source in self.asked.observation):
-            await self._work(fetcher, left, once=True)  # one call tells whether the provider is well again
-        if self.closed() is None:
-            await asyncio.gather(*(self._work(fetcher, left) for _ in range(count)))
+def _rain_limits(asked: Sources, settings: Settings) -> dict[str, dict[str, int]]:
+    """The quotas of providers that are asked for precipitation only."""
+    main = {source.provider.name for source in asked.observation}
+    names = {source.provider.name for source in asked.precipitation} - main
+    return {name: settings.limits(name) for name in names}
 
-    async def _work(self, fetcher: Fetcher, left: Iterator[Due], *, once: bool = False) -> None:
-        for location in left:
-            outcome = await self._collect_one(fetcher, location)
-            if outcome is not None:
-                await self.done.put(outcome)
-            if once or self.stop.is_set() or self.closed() is not None:
-                return
 
-    async def _collect_one(self, fetcher: Fetcher, location: Due) -> _Stored | _Failed | None:
-        """The outcome for one location; None when it is still to be had in this slot."""
-        try:
-            left_out = self.left_out.get(location.id, frozenset())
-            observation = await observe(fetcher, self.asked, location.coordinates, passed_over=left_out)
-        except ProviderClosedError:
-            return None
-        except FetchError as error:
-            if self.closed() is not None:  # by this very answer
-                return None
-            failed = _Failed(location.id, "provider_error", str(error))
-            if not isinstance(error, RetryableFetchError):
-                return failed
-            self.undecided.append(failed)
-            return None
-        except PayloadError as error:
-            return _Failed(location.id, "payload_error", str(error))
-        except Exception as error:  # a fault of ours must cost one location and not the run
-            log.exception("collection of a location failed", location=location.name)
-            return _Failed(location.id, "provider_error", f"unexpected {type(error).__name__}")
-        return _Stored(row(location.id, self.claimed.due_at, observation), resolved(location, observation))
+def _waits_for(engine: Engine, claimed: Claim, stop: threading.Event) -> tuple[datetime | None, str | None]:
+    """Until when a run that is given back is to be left alone, and why, in the ledger's words."""
+    closed = engine.closed()
+    if closed is not None:
+        return closed.retry_at, "quota" if isinstance(closed, QuotaExceededError) else "provider_error"
+    if engine.undecided and not stop.is_set():
+        return _again_at(claimed), "provider_error"
+    return None, None if stop.is_set() else "late"
 
-    async def _write(self) -> None:
-        """Store what has come, a batch at a time, until None comes."""
-        ended = False
-        while not ended:
-            batch = [await self.done.get()]
-            if batch[0] is not None and self.done.qsize() < BATCH:
-                await asyncio.sleep(GATHER_SECONDS)
-            while len(batch) < BATCH and not self.done.empty():
-                batch.append(self.done.get_nowait())
-            ended = batch[-1] is None
-            stored = [one for one in batch if isinstance(one, _Stored)]
-            failed = [one for one in batch if isinstance(one, _Failed)]
-            await asyncio.to_thread(self._store, stored, failed)
 
-    def _store(self, stored: list[_Stored], failed: list[_Failed]) -> None:
-        for refused, reason in store([one.row for one in stored]):
-            log.error("the database refused a row", location_id=refused["location_id"], reason=reason)
-            failed.append(_Failed(refused["location_id"], "store_error", reason))
-        store_resolved([one.resolved for one in stored if one.resolved is not None])
-        ledger.record_missed(
-            [
-                {"location_id": one.location_id, "due_at": self.claimed.due_at, "reason": one.reason, "detail": one.detail[:500]}
-                for one in failed
-            ]
-        )
+def _again_at(claimed: Claim) -> datetime:
+    """When to try again what failed: after as long again as the slot is old, so that the waits double."""
+    now = clock.now()
+    return now + max(AGAIN, now - claimed.due_at)
 
-    async def _keep(self) -> None:
-        """Renew the lease; returns when the run is to stop or another process has taken it."""
-        length = self.claimed.lease
+
+def _keeper(due_at: datetime) -> Callable[[list[Stored], list[Failed]], None]:
+    def keep(stored: list[Stored], failed: list[Failed]) -> None:
+        _record([*failed, *_store(stored)], due_at)
+
+    return keep
+
+
+def _store(stored: list[Stored]) -> list[Failed]:
+    """Store the rows; gives those that the database refused."""
+    refused = store([one.row for one in stored])
+    store_resolved([one.resolved for one in stored if one.resolved is not None])
+    for row, reason in refused:
+        log.error("the database refused a row", location_id=row["location_id"], reason=reason)
+    return [Failed(row["location_id"], "store_error", reason) for row, reason in refused]
+
+
+def _record(failed: list[Failed], due_at: datetime) -> None:
+    columns = [{"location_id": one.location_id, "reason": one.reason, "detail": one.detail[:500]} for one in failed]
+    ledger.record_missed([{**one, "due_at": due_at} for one in columns])
+
+
+async def _until(stop: threading.Event) -> None:
+    while not stop.is_set():  # noqa: ASYNC110  # it is set by another thread, or a signal
+        await asyncio.sleep(0.2)
+
+
+async def _keep_lease(claimed: Claim, stop: threading.Event) -> None:
+    """Renew the lease; returns when the run is to stop or another process has taken it."""
+    renewed = clock.now()
+    while not stop.is_set():
+        await asyncio.sleep(min(0.2, claimed.lease.total_seconds() / 3))
+        if abs(clock.now() - renewed) < claimed.lease / 3:
+            continue
         renewed = clock.now()
-        while not self.stop.is_set():
-            await asyncio.sleep(min(0.2, length.total_seconds() / 3))
-            if abs(clock.now() - renewed) < length / 3:
-                continue
-            renewed = clock.now()
-            try:
-                mine = await asyncio.to_thread(ledger.renew, self.claimed.run_id, renewed + length)
-            except StoreError as error:
-                log.warning("the lease could not be renewed", reason=str(error))
-                continue
-            if not mine:
-                log.warning("another process has taken the run", run_id=self.claimed.run_id)
-                return
+        try:
+            mine = await asyncio.to_thread(ledger.renew, claimed.run_id, renewed + claimed.lease)
+        except StoreError as error:
+            log.warning("the lease could not be renewed", reason=str(error))
+            continue
+        if not mine:
+            log.warning("another process has taken the run", run_id=claimed.run_id)
+            return

@@ -48,6 +48,17 @@ class Claim:
         return schedule.lease(self.ends_at - self.due_at)
 
 
+_LOCATIONS: Final = select(
+    Location.id,
+    Location.name,
+    Location.latitude,
+    Location.longitude,
+    Location.resolved_name,
+    Location.resolved_latitude,
+    Location.resolved_longitude,
+).order_by(Location.id)
+
+
 @cache
 def _holder(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
@@ -172,9 +183,7 @@ def due_locations(claimed: Claim, now: datetime, spread: timedelta = timedelta(0
 
     Within ``spread`` each location has an offset of its own, the same in every slot.
     """
-    place = (Location.resolved_name, Location.resolved_latitude, Location.resolved_longitude)
-    query = select(Location.id, Location.name, Location.latitude, Location.longitude, *place)
-    query = query.where(_still_missing(claimed.schedule, claimed.due_at)).order_by(Location.id)
+    query = _LOCATIONS.where(_still_missing(claimed.schedule, claimed.due_at))
     seconds = int(min(spread, claimed.ends_at - claimed.due_at).total_seconds())
     elapsed = int((now - claimed.due_at).total_seconds())
     with get_db_session(read_only=True) as session:
@@ -183,9 +192,17 @@ def due_locations(claimed: Claim, now: datetime, spread: timedelta = timedelta(0
             offset = (cast(Location.id, BigInteger) * _SCATTER) % seconds
             more = session.scalar(query.where(offset > elapsed).limit(1)) is not None
             query = query.where(offset <= elapsed)
-        return [
-            Due(row[0], row[1], Coordinates(row[2], row[3]), (row[4], row[5], row[6])) for row in session.execute(query)
-        ], more
+        return [_due(row) for row in session.execute(query)], more
+
+
+def active_locations() -> list[Due]:
+    """All active locations, whatever their schedule."""
+    with get_db_session(read_only=True) as session:
+        return [_due(row) for row in session.execute(_LOCATIONS.where(Location.state == "active"))]
+
+
+def _due(row: Any) -> Due:
+    return Due(row[0], row[1], Coordinates(row[2], row[3]), (row[4], row[5], row[6]))
 
 
 def renew(run_id: int, until: datetime) -> bool:
@@ -202,7 +219,7 @@ def release(claimed: Claim, calls: int, *, until: datetime | None = None, reason
         free = {"state": "pending", "holder": None, "lease_expires_at": until, "reason": reason}
         given = session.execute(mine.values(**free, calls=Run.calls + calls).execution_options(synchronize_session=False))
         if not _rows(given):
-            ended_at = session.scalar(select(Run.ended_at).where(Run.id == claimed.run_id, Run.state.in_(FINAL)))
+            ended_at = session.scalar(select(Run.ended_at).where(Run.id == claimed.run_id))
             if ended_at is not None:  # closed by another process while this one, longer than its lease, stored
                 _settle(session, claimed.run_id, claimed.schedule, claimed.due_at, ended_at)
 

@@ -234,7 +234,7 @@ def test_a_run_that_another_process_took_is_left_to_it(
         session.get_one(Run, claim.run_id).holder = "another:1"
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
-    monkeypatch.setattr("meteorograph.collect.PATIENCE", timedelta(0))
+    monkeypatch.setattr("meteorograph.engine.PATIENCE", timedelta(0))
     assert _collect(claim, stop) == "pending"
     with get_db_session(read_only=True) as session:
         assert session.get_one(Run, claim.run_id).holder == "another:1"

@@ -1,0 +1,167 @@
+"""Many locations at once: workers that fetch, and one writer that stores in batches as the answers come.
+
+The queue between them is bounded, so memory does not grow with the number of locations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from .errors import FetchError, PayloadError, ProviderClosedError, RetryableFetchError
+from .fetch import Fetcher
+from .logs import get_logger
+from .observe import Sources, observe
+from .store import Row, resolved, row
+from .values import Due
+
+log = get_logger(__name__)
+
+#: Rows per transaction at most: short enough that nobody waits for it.
+BATCH: Final = 1000
+
+#: How long the writer gathers rows before it stores them [s]: a transaction for each answer would cost more than the answer.
+GATHER_SECONDS: Final = 0.1
+
+#: How long workers that are told to stop may wait for the answers under way.
+PATIENCE: Final = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A location of which nothing can be stored in this slot."""
+
+    location_id: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A location's row, and where the provider says it is for, if that is news."""
+
+    row: Row
+    resolved: Row | None
+
+
+#: Takes a batch to the database; called in a thread of its own, one batch after the other.
+Keep = Callable[[list[Stored], list[Failed]], None]
+
+
+class Engine:
+    """Takes locations through the walk.
+
+    Args:
+        asked: The providers, with their gates.
+        due_at: The slot of the rows.
+        keep: Stores a batch.
+        stop: Set from outside when the work is to end early.
+        left_out: Providers that a location must do without, by location id.
+    """
+
+    def __init__(
+        self,
+        asked: Sources,
+        due_at: datetime,
+        keep: Keep,
+        stop: threading.Event,
+        left_out: Mapping[int, frozenset[str]] | None = None,
+    ) -> None:
+        self.asked = asked
+        self.due_at = due_at
+        self.keep = keep
+        self.stop = stop
+        self.left_out = left_out or {}
+        #: Failures that may heal while the slot lasts.
+        self.undecided: list[Failed] = []
+        self._done: asyncio.Queue[Stored | Failed | None] = asyncio.Queue(maxsize=2 * BATCH)
+
+    def closed(self) -> ProviderClosedError | None:
+        """Why no observation can be had any more, if so: every provider of the list is closed."""
+        reasons = [source.gate.closed for source in self.asked.observation]
+        known = [reason for reason in reasons if reason is not None]
+        return min(known, key=lambda reason: reason.retry_at) if len(known) == len(reasons) else None
+
+    async def through(self, due: Sequence[Due], fetcher: Fetcher, workers: int, guard: Coroutine[Any, Any, None]) -> bool:
+        """Try every location; False when stopped, or shut out, before the last one.
+
+        ``guard`` runs beside the workers; when it ends first, they are stopped.
+
+        Raises:
+            StoreError: The writer could not store; what was fetched since is lost to this call.
+        """
+        left = iter(due)
+        writer = asyncio.create_task(self._write())
+        guarding = asyncio.create_task(guard)
+        working = asyncio.create_task(self._work_all(fetcher, left, min(workers, len(due))))
+        try:
+            under_way: set[asyncio.Future[Any]] = {working, guarding, writer}
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done() and not writer.done() and self.stop.is_set():
+                await asyncio.wait({working}, timeout=PATIENCE.total_seconds())
+            tried_all = working.done() and self.closed() is None and next(left, None) is None
+        finally:
+            guarding.cancel()
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+            if not writer.done():
+                await self._done.put(None)
+            await writer
+        return tried_all
+
+    async def _work_all(self, fetcher: Fetcher, left: Iterator[Due], count: int) -> None:
+        if any(source.gate.is_probing for source in self.asked.observation):
+            await self._work(fetcher, left, once=True)  # one call tells whether the provider is well
+        if self.closed() is None:
+            await asyncio.gather(*(self._work(fetcher, left) for _ in range(count)))
+
+    async def _work(self, fetcher: Fetcher, left: Iterator[Due], *, once: bool = False) -> None:
+        for location in left:
+            outcome = await self._collect(fetcher, location)
+            if outcome is not None:
+                await self._done.put(outcome)
+            if once or self.stop.is_set() or self.closed() is not None:
+                return
+
+    async def _collect(self, fetcher: Fetcher, location: Due) -> Stored | Failed | None:
+        """The outcome for one location; None when it is still to be had in this slot."""
+        try:
+            left_out = self.left_out.get(location.id, frozenset())
+            observation = await observe(fetcher, self.asked, location.coordinates, passed_over=left_out)
+        except ProviderClosedError:
+            return None
+        except FetchError as error:
+            if self.closed() is not None:  # by this very answer
+                return None
+            failed = Failed(location.id, "provider_error", str(error))
+            if not isinstance(error, RetryableFetchError):
+                return failed
+            self.undecided.append(failed)
+            return None
+        except PayloadError as error:
+            return Failed(location.id, "payload_error", str(error))
+        except Exception as error:  # a fault of ours must cost one location and not the run
+            log.exception("collection of a location failed", location=location.name)
+            return Failed(location.id, "provider_error", f"unexpected {type(error).__name__}")
+        return Stored(row(location.id, self.due_at, observation), resolved(location, observation))
+
+    async def _write(self) -> None:
+        """Store what has come, a batch at a time, until None comes."""
+        ended = False
+        while not ended:
+            batch = [await self._done.get()]
+            if batch[0] is not None and self._done.qsize() < BATCH:
+                await asyncio.sleep(GATHER_SECONDS)
+            while len(batch) < BATCH and not self._done.empty():
+                batch.append(self._done.get_nowait())
+            ended = batch[-1] is None
+            stored = [one for one in batch if isinstance(one, Stored)]
+            failed = [one for one in batch if isinstance(one, Failed)]
+            if stored or failed:
+                await asyncio.to_thread(self.keep, stored, failed)
