@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from . import __version__
+from . import __version__, cli_ledger, cli_locations, cli_quota
 from .errors import ConfigurationError, MeteorographError
 from .redaction import redact
 
@@ -45,14 +45,18 @@ def serve(host: str | None, port: int | None, demo: bool, demo_without_key: bool
 @click.option("--lat", type=float, help="Latitude [degree north].")
 @click.option("--lon", type=float, help="Longitude [degree east].")
 @click.option("--location", "names", multiple=True, help="Name of a location; may be given several times.")
+@click.option("--all", "everything", is_flag=True, help="Every active location, with its progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def ingest(lat: float | None, lon: float | None, names: tuple[str, ...], as_json: bool) -> None:
-    """Collect now and print what was stored: a point, locations by name, or the default place."""
+def ingest(lat: float | None, lon: float | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Collect now and print what was stored: a point, locations by name, all of them, or the default place."""
+    from .cli_ingest import ingest_all
     from .ingest import ingest_data, ingest_location
 
-    if names and (lat is not None or lon is not None):
-        raise click.UsageError("--location does not go with --lat and --lon")
+    if bool(names) + everything + (lat is not None or lon is not None) > 1:
+        raise click.UsageError("--lat and --lon, --location and --all do not go together")
     _quiet_logging()
+    if everything:
+        raise SystemExit(ingest_all(as_json=as_json))
     failed = False
     for name in names or (None,):
         try:
@@ -61,11 +65,19 @@ def ingest(lat: float | None, lon: float | None, names: tuple[str, ...], as_json
             raise
         except MeteorographError as error:
             failed = True
-            _complain(str(error))
+            _tell(error, str(error))
             continue
         click.echo(json.dumps(stored, ensure_ascii=False) if as_json else _table(stored))
     if failed:
         raise SystemExit(1)
+
+
+cli.add_command(cli_locations.locations)
+cli.add_command(cli_ledger.runs)
+cli.add_command(cli_ledger.gaps)
+cli.add_command(cli_ledger.coverage)
+cli.add_command(cli_quota.plan)
+cli.add_command(cli_quota.check_keys)
 
 
 @cli.command()
@@ -101,27 +113,46 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Apply the migrations that are missing."""
-    from . import migrations
-    from .db import engine, init_db
+    from .db import init_db
 
-    before = migrations.current(engine())
+    before = _revision()
     init_db()
-    after = migrations.current(engine())
-    click.echo(f"{engine().url}: {after}" + (" already" if before == after else f", was {before or 'empty'}"))
+    after = _revision()
+    click.echo(f"{_database()}: {after}" + (" already" if before == after else f", was {before or 'empty'}"))
 
 
 @db.command()
 def current() -> None:
     """Show the schema's revision; exit 1 if it is not the newest."""
     from . import migrations
-    from .db import engine
 
-    found, newest = migrations.current(engine()), migrations.head()
+    found, newest = _revision(), migrations.head()
     click.echo(
-        f"{engine().url}: {found or 'empty'}{'' if found == newest else f', newest is {newest}: run meteorograph db upgrade'}"
+        f"{_database()}: {found or 'empty'}{'' if found == newest else f', newest is {newest}: run meteorograph db upgrade'}"
     )
     if found != newest:
         raise SystemExit(1)
+
+
+def _revision() -> str | None:
+    from sqlalchemy.exc import DBAPIError
+
+    from . import migrations
+    from .db import engine
+    from .errors import StoreError
+
+    try:
+        return migrations.current(engine())
+    except DBAPIError as error:
+        raise StoreError(f"the database {_database()} cannot be used: {error.orig}") from error
+
+
+def _database() -> str:
+    """The database in force as a user writes it, without its password."""
+    from .db import engine
+
+    url = engine().url
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def _table(stored: dict[str, Any]) -> str:
@@ -159,9 +190,15 @@ def _complain(line: str) -> None:
     click.echo(f"meteorograph: {redact(' '.join(line.split()))}", err=True)
 
 
+def _tell(error: Exception, line: str) -> None:
+    """An error in one line, behind its traceback if that is asked for."""
+    if "--debug" in sys.argv[1:2]:
+        click.echo(redact("".join(traceback.format_exception(error))), err=True)
+    _complain(line)
+
+
 def main() -> None:
     """Run the command line; errors are one line on stderr."""
-    debug = "--debug" in sys.argv[1:2]
     code: object
     try:
         code = cli.main(standalone_mode=False)
@@ -169,13 +206,17 @@ def main() -> None:
         code = ended.code
     except click.exceptions.Abort:
         code = 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = error.exit_code
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         _complain(f"{error.format_message()} (see {context.command_path if context else 'meteorograph'} --help)")
         code = error.exit_code
     except (MeteorographError, ValueError, OSError) as error:
-        if debug:
-            click.echo(redact("".join(traceback.format_exception(error))), err=True)
-        _complain(str(error))
+        _tell(error, str(error))
         code = 2 if isinstance(error, ValueError) else 1
+    except Exception as error:
+        _tell(error, f"unexpected {type(error).__name__}: {error} (meteorograph --debug shows where)")
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,21 +1,49 @@
-"""Locations: finding the one for a point, and making the one that the settings name."""
+"""Locations: finding the one for a point, making the one that the settings name, adding, changing and removing them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final, Literal
 
-from sqlalchemy import select
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from .errors import LocationNotFoundError
+from .errors import LocationNotFoundError, MeteorographError
+from .location_values import CHANGEABLE, FIELDS, checked
 from .logs import get_logger
+from .nearby import NEAR_M
 from .settings import Settings
-from .tables import Location
+from .tables import Base, Location, WeatherData
 from .upsert import insert_or_ignore
-from .values import Coordinates
+from .values import EARTH_RADIUS_KM, Coordinates
 
 log = get_logger(__name__)
+
+#: Values of one IN list; SQLite takes no more than 32,766 of all kinds in a statement.
+_CHUNK: Final = 10_000
+
+
+#: A provider whose answer is for a place further off than this [km] has answered for another place.
+FAR_KM: Final = 10.0
+
+
+class LocationExistsError(MeteorographError):
+    """There is a location of that name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"name={name!r}: must be unique, and there is a location of this name")
+        self.name = name
+
+
+class LocationHasDataError(MeteorographError):
+    """A location is to go, but it has rows, and nobody said whether they go too."""
+
+    def __init__(self, name: str, rows: int) -> None:
+        super().__init__(f"{name!r} has {rows} {'row' if rows == 1 else 'rows'} of data")
+        self.name = name
+        self.rows = rows
 
 
 def coordinates(lat: object, lon: object) -> Coordinates:
@@ -33,7 +61,7 @@ def _degrees(name: str, value: object, limit: int) -> float:
         raise ValueError(f"{name} is missing: {allowed}, and goes with its fellow coordinate")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name}={value!r}: {allowed}")
-    if not math.isfinite(value) or abs(value) > limit:
+    if not abs(value) <= limit:
         raise ValueError(f"{name}={value}: {allowed}")
     return float(value)
 
@@ -54,7 +82,13 @@ def named(session: Session, name: str) -> Location:
     Raises:
         LocationNotFoundError: There is none.
     """
-    found = session.scalars(select(Location).where(Location.name == name)).first()
+    return _found(session, name, select(Location))
+
+
+def _found(session: Session, name: str, query: Select[Location]) -> Location:
+    # No database takes half a surrogate pair, nor PostgreSQL a NUL, so no location has one in its name.
+    possible = "\0" not in name and name.encode(errors="ignore").decode() == name
+    found = session.scalars(query.where(Location.name == name)).first() if possible else None
     if found is None:
         raise LocationNotFoundError(name)
     return found
@@ -76,6 +110,8 @@ def ensure_default(session: Session, settings: Settings, now: datetime) -> None:
             found.state = "active"
         return
     if not _add(session, settings.default_location, point, "active", now):
+        if session.scalars(here.limit(1)).first() is not None:  # another process was quicker
+            return
         log.warning("the name of the default place belongs to another point", name=settings.default_location)
         _add(session, f"{point.latitude!r},{point.longitude!r}", point, "active", now)
 
@@ -83,3 +119,151 @@ def ensure_default(session: Session, settings: Settings, now: datetime) -> None:
 def _add(session: Session, name: str, point: Coordinates, state: str, now: datetime) -> bool:
     new = {"name": name, "latitude": point.latitude, "longitude": point.longitude, "state": state, "created_at": now}
     return insert_or_ignore(session, Location, [new]) > 0
+
+
+def add(session: Session, given: Mapping[str, object], now: datetime) -> tuple[Location, list[str]]:
+    """Make a location of these ``FIELDS``; gives it, and a warning for each other one that is within 100 m.
+
+    One that is only there with its data (``remove``), or for a collection on demand, is taken up again at its point.
+
+    Raises:
+        InvalidLocationError: Fields are wrong, missing or unknown.
+        LocationExistsError: The name is taken.
+    """
+    values = checked(given)
+    name, point = values["name"], Coordinates(values["latitude"], values["longitude"])
+    new = {**dict.fromkeys(FIELDS), **values, "state": "active", "created_at": now}
+    if insert_or_ignore(session, Location, [new]) <= 0:
+        found = named(session, name)
+        if found.state != "unscheduled" or point != Coordinates(found.latitude, found.longitude):
+            raise LocationExistsError(name)
+        _set(found, {**values, "state": "active"})
+        session.flush()
+    return named(session, name), [
+        f"{name!r} is {distance:.0f} m from {other!r}" for other, distance in _near(session, name, point)
+    ]
+
+
+def _near(session: Session, name: str, point: Coordinates) -> list[tuple[str, float]]:
+    """The other locations within 100 m, and how far off they are [m]."""
+    reach = math.degrees(NEAR_M / 1000 / EARTH_RADIUS_KM) * 1.001
+    band = Location.latitude.between(point.latitude - reach, point.latitude + reach)
+    query = select(Location.name, Location.latitude, Location.longitude).where(band, Location.name != name)
+    distances = [(other, point.distance_km(Coordinates(lat, lon)) * 1000) for other, lat, lon in session.execute(query)]
+    return sorted([pair for pair in distances if pair[1] <= NEAR_M], key=lambda pair: pair[1])
+
+
+def change(session: Session, name: str, given: Mapping[str, object]) -> Location:
+    """Change some of the ``CHANGEABLE`` fields of a location.
+
+    Raises:
+        InvalidLocationError: Fields are wrong or unknown.
+        LocationNotFoundError: There is no location of this name.
+    """
+    values = checked(given, CHANGEABLE, ())
+    found = named(session, name)
+    _set(found, values)
+    return found
+
+
+def _set(location: Location, values: Mapping[str, Any]) -> None:
+    for field, value in values.items():
+        setattr(location, field, value)
+
+
+def set_state(session: Session, state: Literal["active", "paused"], names: Sequence[str]) -> tuple[int, list[str]]:
+    """Pause or resume locations by name; gives how many changed, and the names that no location has."""
+    changed, missing = 0, []
+    for name in names:
+        try:
+            found = named(session, name)
+        except LocationNotFoundError:
+            missing.append(name)
+            continue
+        changed += found.state != state
+        found.state = state
+    return changed, missing
+
+
+def set_state_of_all(session: Session, state: Literal["active", "paused"], tag: str | None = None) -> tuple[int, int]:
+    """Pause or resume all locations, or all with a tag; unscheduled ones stay so. Gives how many changed, and of how many."""
+    query = select(Location.id, Location.state, Location.tags).where(Location.state != "unscheduled")
+    meant = [row for row in session.execute(query) if tag is None or tag in (row.tags or ())]
+    ids = [row.id for row in meant if row.state != state]
+    for start in range(0, len(ids), _CHUNK):
+        session.execute(update(Location).where(Location.id.in_(ids[start : start + _CHUNK])).values(state=state))
+    return len(ids), len(meant)
+
+
+def remove(session: Session, name: str, data: Literal["delete", "keep"] | None = None) -> int:
+    """Remove a location; gives how many rows of data it had.
+
+    What else is known of it, such as its missed slots, goes with it. Where its rows are kept, so is all of it, unscheduled.
+
+    Raises:
+        LocationNotFoundError: There is no location of this name.
+        LocationHasDataError: It has rows, and ``data`` does not say what becomes of them.
+    """
+    found = _found(session, name, select(Location).with_for_update())  # from here on, nobody stores another row of it
+    rows = session.scalar(select(func.count()).select_from(WeatherData).where(WeatherData.location_id == found.id)) or 0
+    if rows and data is None:
+        raise LocationHasDataError(name, rows)
+    if rows and data == "keep":
+        found.state = "unscheduled"
+        return rows
+    for table in reversed(Base.metadata.sorted_tables):
+        for key in table.foreign_keys:
+            if key.column.table.name == Location.__tablename__:
+                session.execute(delete(table).where(key.parent == found.id))
+    session.delete(found)
+    session.flush()
+    return rows
+
+
+def _newest() -> Any:
+    newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id)
+    return newest.correlate(Location).scalar_subquery()
+
+
+def shown(session: Session, name: str) -> dict[str, Any]:
+    """One location as ``listing`` has it.
+
+    Raises:
+        LocationNotFoundError: There is no location of this name.
+    """
+    found = named(session, name)
+    return told(found, session.scalar(select(_newest()).where(Location.id == found.id)))
+
+
+def listing(session: Session, *, state: str | None = None, tag: str | None = None) -> list[dict[str, Any]]:
+    """The locations by name: their fields, ``state``, ``last_at`` (the newest row's slot) and ``resolved``.
+
+    ``resolved`` is the place that the provider answers for, with ``distance_km``, or None while that is not known.
+    """
+    query = select(Location, _newest()).order_by(Location.name)
+    if state is not None:
+        query = query.where(Location.state == state)
+    found = session.execute(query.execution_options(yield_per=_CHUNK))
+    return [told(location, last_at) for location, last_at in found if tag is None or tag in (location.tags or ())]
+
+
+def told(location: Location, last_at: datetime | None = None) -> dict[str, Any]:
+    """A location as an answer shows it."""
+    resolved = None
+    if location.resolved_distance_km is not None:
+        resolved = {
+            "name": location.resolved_name,
+            "latitude": location.resolved_latitude,
+            "longitude": location.resolved_longitude,
+            "distance_km": location.resolved_distance_km,
+        }
+    fields = {field: getattr(location, field) for field in (*FIELDS, "state")}
+    return {**fields, "tags": location.tags or [], "last_at": last_at, "resolved": resolved}
+
+
+def exported(session: Session, *, state: str | None = None, tag: str | None = None) -> list[dict[str, Any]]:
+    """The ``FIELDS`` of the locations by name, for a file; without a ``state``, of all but the unscheduled ones."""
+    query = select(*(getattr(Location, field) for field in FIELDS)).order_by(Location.name)
+    query = query.where(Location.state != "unscheduled" if state is None else Location.state == state)
+    found = session.execute(query).all()
+    return [dict(zip(FIELDS, row, strict=True)) for row in found if tag is None or tag in (row.tags or ())]

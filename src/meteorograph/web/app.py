@@ -6,7 +6,6 @@ import os
 import re
 import uuid
 from typing import Final
-from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
@@ -16,7 +15,7 @@ from ..db import init_db
 from ..errors import StoreError
 from ..logs import get_logger, setup_logging
 from ..settings import Settings, get_settings, pin_settings
-from . import data, health, ingest, locations, page, problems
+from . import data, health, ingest, ledger, locations, page, problems, quota
 
 log = get_logger(__name__)
 
@@ -53,8 +52,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
-    for blueprint in (data.blueprint, health.blueprint, ingest.blueprint, locations.blueprint, page.blueprint):
-        app.register_blueprint(blueprint)
+    for module in (data, health, ingest, locations, page, quota):
+        app.register_blueprint(module.blueprint)
     problems.register(app)
     app.before_request(_begin)
     app.after_request(_end)
@@ -87,6 +86,5 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    path = quote(request.path, safe="/:@!$&()*+,;=~")  # as it came: no control character reaches a terminal
-    log.info("request", method=request.method, path=path, status=response.status_code)
+    log.info("request", method=request.method, path=request.path, status=response.status_code)
     return response
