@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, g
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import __version__, clock, migrations, schedule, scheduler, series
+from .. import __version__, accounts, clock, migrations, schedule, scheduler, series
 from ..db import get_db_session
 from ..errors import MeteorographError
 from ..logs import get_logger
@@ -22,9 +22,11 @@ def report() -> tuple[dict[str, Any], int]:
     """The state of the service and its HTTP status: 200, or 503 with what is wrong in ``problems``."""
     settings, now = get_settings(), clock.now()
     database: series.Health | None = None
+    keys = {name: accounts.Known("unknown" if settings.key(name) else "missing") for name in PROVIDERS}
     try:
         with get_db_session(read_only=True) as session:
             database = series.health(session, now, schedule.Interval(settings.interval))
+            keys = {name: accounts.known(session, name, settings.key(name), now) for name in PROVIDERS}
     except (MeteorographError, SQLAlchemyError) as error:
         log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason says all
     running = _is_scheduler_running(settings, database)
@@ -51,7 +53,14 @@ def report() -> tuple[dict[str, Any], int]:
             "failed": last.failed,
         },
         "next_run": schedule.Interval(settings.interval).next_after(now).isoformat() if running else None,
-        "providers": {name: {"key": "set" if settings.key(name) else "missing"} for name in PROVIDERS},
+        "providers": {
+            name: {
+                "key": known.key_state,
+                "closed_until": known.closed_until and known.closed_until.isoformat(),
+                "reason": known.reason,
+            }
+            for name, known in keys.items()
+        },
     }, (503 if problems else 200)
 
 

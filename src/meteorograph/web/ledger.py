@@ -1,0 +1,85 @@
+"""``/api/runs``, ``/api/gaps`` and ``/api/coverage``: what was collected, what was not, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, g, request
+
+from .. import clock, coverage, history, periods
+from ..db import get_db_session
+from . import params
+from .problems import BadInput
+
+blueprint = Blueprint("ledger", __name__)
+
+
+@blueprint.get("/api/runs")
+def runs() -> dict[str, Any]:
+    """Runs, newest first."""
+    params.refuse_unknown(("start", "end", "schedule", "state", "limit", "cursor"))
+    start, end = _period(periods.RUNS_PERIOD)
+    limit, state, after = params.limit(), params.word("state", history.STATES), _after()
+    with get_db_session(read_only=True) as session:
+        found, more = history.runs(
+            session, start, end, limit=limit, schedule=request.args.get("schedule"), state=state, after=after
+        )
+    return _answer(found, more and params.place_cursor(*more))
+
+
+@blueprint.get("/api/gaps")
+def gaps() -> dict[str, Any]:
+    """Missed slots as gaps, newest first."""
+    params.refuse_unknown(("start", "end", "location", "reason", "limit", "cursor"))
+    start, end = _period(periods.PERIOD)
+    limit, reason, after = params.limit(), params.word("reason", history.REASONS), _after()
+    with get_db_session(read_only=True) as session:
+        found, more = history.gaps(
+            session, start, end, location=request.args.get("location"), reason=reason, limit=limit, after=after
+        )
+    return _answer(found, more and params.place_cursor(*more))
+
+
+@blueprint.get("/api/coverage")
+def coverage_() -> dict[str, Any]:
+    """What became of the slots, by location, by day, or by both."""
+    text = params.word("by", coverage.BY) or "location"
+    by = next(each for each in coverage.BY if each == text)
+    params.refuse_unknown(("start", "end", "location", "by", *(() if by == "day" else ("limit", "cursor"))))
+    start, end = _period(periods.PERIOD)
+    limit, after = params.limit(), params.after()
+    with get_db_session(read_only=True) as session:
+        found, more = coverage.coverage(
+            session, start, end, by=by, location=request.args.get("location"), limit=limit, after=after
+        )
+    return _answer(found, more and params.cursor(more))
+
+
+def _after() -> history.Place | None:
+    place = params.after_place()
+    return history.Place(*place) if place else None
+
+
+def _period(length: timedelta) -> tuple[datetime, datetime]:
+    now = clock.now()
+    try:
+        return periods.period(_moment("start", now), _moment("end", now), now, length)
+    except ValueError as error:
+        raise BadInput("start", request.args.get("start"), str(error)) from None
+
+
+def _moment(name: str, now: datetime) -> datetime | None:
+    text = params.time_text(name)
+    try:
+        return None if text is None else periods.moment(text, now)
+    except ValueError as error:
+        raise BadInput(name, request.args[name], str(error)) from None
+
+
+def _answer(found: list[dict[str, Any]], more: str | None) -> dict[str, Any]:
+    return {"data": [_told(entry) for entry in found], "next": more, "request_id": g.request_id}
+
+
+def _told(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in entry.items()}

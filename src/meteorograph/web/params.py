@@ -1,0 +1,97 @@
+"""Parameters that several routes read from their query string; what is wrong with one is said in a 400."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from flask import request
+
+from .problems import BadInput
+
+_CURSOR = "must be the `next` of an earlier answer"
+
+
+def refuse_unknown(known: Sequence[str]) -> None:
+    """Every parameter must be one of these, and be given once."""
+    for name, values in request.args.lists():
+        if name not in known:
+            raise BadInput(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
+        if len(values) > 1:
+            raise BadInput(name, ", ".join(values), "must be given once")
+
+
+def limit() -> int:
+    """How many entries an answer may have."""
+    text = request.args.get("limit", "100")
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 1000):
+        raise BadInput("limit", text, "must be a whole number from 1 to 1000")
+    return int(text)
+
+
+def word(name: str, allowed: Sequence[str]) -> str | None:
+    """One of some words; None when it is not given."""
+    text = request.args.get(name)
+    if text is not None and text not in allowed:
+        raise BadInput(name, text, f"must be one of {'; '.join(allowed) if ',' in ''.join(allowed) else ', '.join(allowed)}")
+    return text
+
+
+def time_text(name: str) -> str | None:
+    """A time as it was meant: in a query string a plus sign is a space unless it is encoded, and few people encode it."""
+    text = request.args.get(name)
+    return text.replace(" ", "+") if text and "T" in text else text
+
+
+def instant(name: str) -> datetime | None:
+    """An instant (aware UTC); None when it is not given."""
+    text = time_text(name)
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        allowed = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
+        raise BadInput(name, request.args[name], allowed) from None
+
+
+def cursor(plain: str) -> str:
+    """A position in an answer as text for a query string."""
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def after() -> str | None:
+    """The position that the parameter ``cursor`` stands for; None when it is not given."""
+    text = request.args.get("cursor")
+    if text is None:
+        return None
+    try:
+        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except (ValueError, binascii.Error):
+        raise BadInput("cursor", text, _CURSOR) from None
+    if not plain or "\0" in plain:  # the database takes no NUL
+        raise BadInput("cursor", text, _CURSOR)
+    return plain
+
+
+def place_cursor(at: datetime, id_: int) -> str:
+    """The cursor of an entry that an instant and an id tell from the others."""
+    return cursor(f"{at.isoformat()}/{id_}")
+
+
+def after_place() -> tuple[datetime, int] | None:
+    """The instant (aware UTC) and the id that the parameter ``cursor`` stands for; None when it is not given."""
+    plain = after()
+    if plain is None:
+        return None
+    try:
+        text, number = plain.split("/")
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None or not 0 <= int(number) < 2**63:
+            raise ValueError(plain)
+        return found.astimezone(UTC), int(number)
+    except (ValueError, OverflowError):
+        raise BadInput("cursor", request.args["cursor"], _CURSOR) from None

@@ -1,0 +1,45 @@
+"""``/api/quota``: what is spent of each provider's account, and whether it may be called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, g
+from sqlalchemy.orm import Session
+
+from .. import accounts, clock, quota
+from ..db import get_db_session
+from ..settings import get_settings
+
+blueprint = Blueprint("quota", __name__)
+
+
+@blueprint.get("/api/quota")
+def quotas() -> dict[str, Any]:
+    """The account with each provider of the settings: its key's state, whether it is closed, and its windows."""
+    settings = get_settings()
+    names = dict.fromkeys((*settings.providers, *settings.precipitation_providers))
+    with get_db_session(read_only=True) as session:
+        told = [_account(session, name, settings.key(name), settings.limits(name)) for name in names]
+    return {"data": told, "request_id": g.request_id}
+
+
+def _account(session: Session, name: str, key: str | None, limits: dict[str, int]) -> dict[str, Any]:
+    now = clock.now()
+    known = accounts.known(session, name, key, now)
+    return {
+        "provider": name,
+        "key_state": known.key_state,
+        "closed_until": known.closed_until and known.closed_until.isoformat(),
+        "reason": known.reason,
+        "windows": [
+            {
+                "window": one.window,
+                "limit": one.limit,
+                "used": one.used,
+                "reserved": quota.reserved(one.limit),
+                "resets_at": one.resets_at.isoformat(),
+            }
+            for one in quota.usage(session, name, limits, now)
+        ],
+    }

@@ -1,0 +1,102 @@
+"""The scheduler's thread: what it outlives, that it starts and stops at will, and when it ticks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from acceptance.books import books
+from acceptance.processes import until
+from meteorograph import create_app, schedule, scheduler
+from meteorograph.settings import get_settings
+from meteorograph.simulator import Simulator
+
+pytestmark = [
+    pytest.mark.usefixtures("empty_database", "collecting"),
+    pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True),
+]
+
+
+def _threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "APScheduler"]
+
+
+@pytest.mark.parametrize(("where", "method"), [(BackgroundScheduler, "_process_jobs"), (MemoryJobStore, "update_job")])
+def test_an_error_in_its_own_bookkeeping_does_not_end_it(
+    where: type[Any], method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = getattr(where, method)
+    failures: list[str] = []
+
+    def broken(self: Any, *args: Any) -> Any:
+        if len(failures) < 2:
+            failures.append(method)
+            raise OSError("of the test")
+        return real(self, *args)
+
+    monkeypatch.setattr(where, method, broken)
+    monkeypatch.setenv("METEOROGRAPH_INTERVAL", "1s")
+    create_app()
+    until(lambda: len(failures) == 2, "two errors")
+    until(lambda: sum("bookkeeping failed" in record.getMessage() for record in caplog.records) == 2, "both in the log")
+    ended = len(books().ended())
+    until(lambda: len(books().ended()) > ended, "a run after them")
+    assert scheduler.is_running()
+    assert len(_threads()) == 1
+
+
+def test_it_starts_and_stops_and_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_INTERVAL", "1s")
+    for _ in range(2):
+        scheduler.start(get_settings())
+        assert scheduler.is_running()
+        ended = len(books().ended())
+        until(lambda ended=ended: len(books().ended()) > ended, "a run")  # type: ignore[misc]  # no type in a lambda
+        scheduler.stop()
+        assert not scheduler.is_running()
+        assert _threads() == []
+    scheduler.stop()
+
+
+def test_it_stops_at_once_when_it_has_nothing_to_do() -> None:
+    scheduler.start(get_settings())
+    begun = time.monotonic()
+    scheduler.stop()
+    assert time.monotonic() - begun < 0.5
+
+
+@pytest.mark.usefixtures("one_slot")
+def test_two_applications_in_a_process_share_it(collecting: Simulator) -> None:
+    create_app()
+    thread, jobs = _threads(), len(scheduler.scheduler.get_jobs())
+    create_app()
+    assert _threads() == thread
+    assert len(thread) == 1
+    assert len(scheduler.scheduler.get_jobs()) == jobs == 4
+    until(lambda: books().ended(), "the run")
+    assert collecting.count("openweathermap") == 1
+
+
+def test_switched_off_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_SCHEDULER_ENABLED", "false")
+    client = create_app().test_client()
+    assert client.get("/health").json["scheduler_running"] is False  # type: ignore[index]  # it is JSON
+    assert _threads() == []
+    assert scheduler.scheduler.get_jobs() == []
+
+
+@pytest.mark.parametrize("interval", ["1s", "7s", "20s", "10m", "1h"])
+def test_it_looks_on_the_grid_of_the_slots(interval: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_INTERVAL", interval)
+    settings = get_settings()
+    scheduler.start(settings)
+    for name, seconds in (("scheduled_ingest", schedule.tick_seconds(settings.interval)), ("heartbeat", 15)):
+        due = scheduler.scheduler.get_job(name).next_run_time.timestamp()
+        assert due % seconds == 0
+        assert 0 < due - time.time() <= seconds + scheduler.FIRST_TICK_AFTER.total_seconds()
+    assert settings.interval.total_seconds() % schedule.tick_seconds(settings.interval) == 0

@@ -1,0 +1,118 @@
+"""Many processes on one database: each slot is collected once, whoever started them and however."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from acceptance.books import books, pids
+from acceptance.processes import PYTHON, Process, Starter, ask, ask_all_workers, until
+from meteorograph.simulator import Simulator
+
+SLOTS = 4
+LONDON = 51.5074
+
+
+def _gunicorn(start: Starter, *options: str) -> Process:
+    log = ("--access-logfile", "-", "--access-logformat", "answered by %(p)s: %(U)s %(s)s", "--graceful-timeout", "10")
+    return start(PYTHON, "-m", "gunicorn", "-w", "4", "--bind", "127.0.0.1:0", *log, *options, "meteorograph:create_app()")
+
+
+def _have_ended(number: int) -> Callable[[], bool]:
+    return lambda: len(books().ended()) >= number
+
+
+def _calls(simulator: Simulator) -> int:
+    """Calls for the location on schedule; those for other points were made on demand."""
+    return sum(call.latitude == LONDON for call in simulator.calls())
+
+
+def _check_once(simulator: Simulator, *servers: Process) -> None:
+    """After the services have ended: one call and one row a slot, nothing left open, no slot without an entry.
+
+    A process that the machine holds up for longer than its lease (1 s) has its run taken over, and says so: a call more.
+    """
+    taken_over = sum(server.output().count("taken_over=True") for server in servers)
+    kept = books()
+    assert [run.state for run in kept.runs if run.state in ("running", "pending")] == []
+    assert [run for run in kept.ended() if (run.state, run.stored, len(kept.stored[run.due_at])) != ("succeeded", 1, 1)] == []
+    assert len(kept.stored) == len(kept.ended())
+    assert 0 <= _calls(simulator) - len(kept.stored) <= taken_over
+    assert {(after.due_at - before.due_at).seconds for before, after in pairwise(kept.runs)} == {2}
+
+
+def _check_health(server: Process, workers: set[int]) -> None:
+    answers = ask_all_workers(server, workers, "/health")
+    assert all(answer.json["scheduler_running"] is True for answer in answers)
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_four_gunicorn_workers_collect_each_slot_once(start: Starter, collecting: Simulator) -> None:
+    server = _gunicorn(start)
+    until(lambda: len(pids()) == 4, "four schedulers")
+    _check_health(server, pids())
+    until(_have_ended(SLOTS), f"{SLOTS} slots")
+    assert server.end() == 0
+    _check_once(collecting, server)
+
+
+@pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("empty_database")
+def test_workers_forked_from_a_preloaded_application_collect_and_are_replaced(start: Starter, collecting: Simulator) -> None:
+    server = _gunicorn(start, "--preload")
+    workers = set(until(lambda: pids() if len(pids()) == 4 else None, "four schedulers") or ())
+    assert server.pid not in workers
+    _check_health(server, workers)
+    answers = ask_all_workers(server, workers, "/ingest", {"lat": 10, "lon": 20})
+    assert {answer.status for answer in answers} == {200}
+    until(_have_ended(SLOTS), f"{SLOTS} slots")
+
+    victim = workers.pop()
+    os.kill(victim, signal.SIGKILL)
+    replacement = until(lambda: pids() - workers - {victim}, "a scheduler in place of the one that was killed")
+    _check_health(server, workers | replacement)
+    answers = ask_all_workers(server, workers | replacement, "/ingest", {"lat": 10, "lon": 20})
+    assert {answer.status for answer in answers} == {200}
+    until(_have_ended(len(books().ended()) + 2), "two slots more")
+    assert server.end() == 0
+    kept = books()
+    # The one that was killed may have had a run: a call more than rows then.
+    assert 0 <= _calls(collecting) - len(kept.stored) <= 1 + server.output().count("taken_over=True")
+    assert [run.state for run in kept.runs if run.state in ("running", "pending")] == []
+
+
+@pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("empty_database")
+def test_the_reloader_of_flask_collects_each_slot_once(start: Starter, collecting: Simulator) -> None:
+    server = start(PYTHON, "-m", "flask", "--app", "meteorograph:create_app", "run", "--debug", "--port", "0")
+    assert ask(f"{server.address()}/health").json["scheduler_running"] is True
+    until(lambda: len(pids()) == 2, "the reloader's scheduler and that of the one it reloads")
+    until(_have_ended(SLOTS), f"{SLOTS} slots")
+    for pid in pids():
+        os.kill(pid, signal.SIGTERM)
+    server.end()
+    kept = books()
+    done = [run for run in kept.runs if run.state not in ("running", "pending")]
+    assert [run.state for run in done] == ["succeeded"] * len(done)
+    assert _calls(collecting) - len(kept.stored) in (0, len(kept.runs) - len(done))
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_four_services_that_start_at_once_make_the_schema_and_collect_each_slot_once(
+    start: Starter, collecting: Simulator
+) -> None:
+    servers = [start.serve() for _ in range(4)]
+    assert len({server.address() for server in servers}) == 4  # before the test itself opens the database
+    until(lambda: pids() == {server.pid for server in servers}, "four schedulers")
+    for server in servers:
+        assert ask(f"{server.address()}/health").json["scheduler_running"] is True
+    until(_have_ended(SLOTS), f"{SLOTS} slots")
+    assert [server.end() for server in servers] == [0, 0, 0, 0]
+    _check_once(collecting, *servers)
+    for server in servers:
+        assert not re.search(r"(?i)\[(error|warning)|traceback", server.output())

@@ -1,0 +1,67 @@
+"""The demonstration's own database, its cities, and what it leaves to the user."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from meteorograph import get_db_session, ingest_data
+from meteorograph.db import _engines
+from meteorograph.demo import CITIES, DATABASE, INTERVAL, demonstration
+from meteorograph.settings import load_settings
+from meteorograph.tables import Location
+from support import NOON
+
+
+def _locations() -> dict[str, str]:
+    with get_db_session(read_only=True) as session:
+        return {location.name: location.state for location in session.scalars(select(Location))}
+
+
+def _forget_connections() -> None:
+    for engine in _engines.values():
+        engine.dispose()
+    _engines.clear()
+
+
+def test_twelve_cities_in_a_database_of_their_own(tmp_path: Path) -> None:
+    with demonstration(load_settings()) as settings:
+        assert settings.demo
+        assert settings.interval == INTERVAL
+        assert _locations() == {city[0]: "active" for city in CITIES}
+        assert len(CITIES) == 12
+        assert ingest_data(51.5074, -0.1278)["location"] == "London"
+    assert (tmp_path / DATABASE).exists()
+    assert not (tmp_path / "data" / "meteorograph.db").exists()
+
+
+def test_a_new_one_begins_anew() -> None:
+    with demonstration(load_settings()), get_db_session() as session:
+        session.add(Location(name="Extra", latitude=1, longitude=2, state="active", created_at=NOON))
+    _forget_connections()
+    with demonstration(load_settings()):
+        assert set(_locations()) == {city[0] for city in CITIES}
+
+
+@pytest.mark.usefixtures("database")
+def test_a_database_and_an_interval_that_are_set_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("METEOROGRAPH_INTERVAL", "5m")
+    with get_db_session() as session:
+        session.add(Location(name="Athens", latitude=1, longitude=2, state="paused", created_at=NOON))
+    for _ in range(2):
+        with demonstration(load_settings()) as settings:
+            assert settings.interval == timedelta(minutes=5)
+            assert len(_locations()) == 12
+            assert _locations()["Athens"] == "paused"
+    assert not (tmp_path / DATABASE).exists()
+
+
+def test_keys_that_are_set_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWM_API_KEY", "a-key-of-the-users")
+    monkeypatch.setenv("METEOROGRAPH_OWM_BASE_URL", "http://127.0.0.1:1")
+    with demonstration(load_settings()) as settings:
+        assert settings.key("openweathermap") != "a-key-of-the-users"
+        assert ingest_data()["provider"] == "openweathermap"

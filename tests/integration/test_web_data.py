@@ -1,0 +1,280 @@
+"""``/data`` and ``/data/latest``: paging, ranges and parameters, on both databases."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask.testing import FlaskClient
+
+from meteorograph import WeatherData, create_app, get_db_session, series
+from meteorograph.quantities import QUANTITIES
+from meteorograph.tables import Location
+from support import NOON, served
+
+pytestmark = pytest.mark.usefixtures("database", "driven")
+
+ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    monkeypatch.setenv("METEOROGRAPH_SCHEDULER_ENABLED", "false")
+    return create_app().test_client()
+
+
+def _locations(*names: str) -> dict[str, int]:
+    with get_db_session() as session:
+        made = [
+            Location(name=name, latitude=10.0 + number, longitude=20, state="active", created_at=NOON)
+            for number, name in enumerate(names)
+        ]
+        session.add_all(made)
+        session.flush()
+        return {location.name: location.id for location in made}
+
+
+def _row(location_id: int, due_at: datetime, **values: Any) -> WeatherData:
+    return WeatherData(location_id=location_id, due_at=due_at, fetched_at=due_at, provider="openweathermap", **values)
+
+
+def _store(*rows: WeatherData) -> None:
+    with get_db_session() as session:
+        session.add_all(rows)
+
+
+@pytest.fixture
+def three_by_four() -> list[tuple[str, str]]:
+    """Three locations with rows at the same four instants; gives location and instant in the order of an answer."""
+    ids = _locations("Athens", "Bergen", "Cork")
+    _store(*(_row(id_, NOON - number * HOUR, temperature=number) for id_ in ids.values() for number in range(4)))
+    return [(name, (NOON - number * HOUR).isoformat()) for number in range(4) for name in ("Cork", "Bergen", "Athens")]
+
+
+def _get(client: FlaskClient, path: str) -> dict[str, Any]:
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.get_json()
+    assert body["request_id"] == response.headers["X-Request-ID"]
+    return body
+
+
+def _keys(body: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(row["location"], row["due_at"]) for row in body["data"]]
+
+
+def _pages(client: FlaskClient, query: str, between: Callable[[], None] = lambda: None) -> list[list[tuple[str, str]]]:
+    pages, cursor = [], ""
+    while True:
+        body = _get(client, f"/data?{query}{cursor}")
+        pages.append(_keys(body))
+        if body["next"] is None:
+            return pages
+        assert len(pages) < 50, "the cursor does not come to an end"
+        cursor = f"&cursor={body['next']}"
+        between()
+
+
+def test_nothing_stored(client: FlaskClient) -> None:
+    body = _get(client, "/data")
+    assert (body["data"], body["next"]) == ([], None)
+    assert _get(client, "/data/latest")["data"] == []
+
+
+def test_rows_have_every_field_with_its_unit_and_null_for_what_is_not_given(client: FlaskClient) -> None:
+    [athens] = _locations("Athens").values()
+    _store(_row(athens, NOON, temperature=-0.5, precipitation=0, flags={"precipitation": ["implied_zero"]}))
+    body = _get(client, "/data")
+    [row] = body["data"]
+    assert tuple(row) == series.FIELDS
+    assert set(row) >= {"location", "due_at", "fetched_at", "provider", "flags", *(quantity.name for quantity in QUANTITIES)}
+    assert (row["location"], row["temperature"], row["precipitation"]) == ("Athens", -0.5, 0)
+    assert row["humidity"] is row["wind_speed"] is row["observed_at"] is row["providers"] is None
+    assert row["due_at"] == row["fetched_at"] == "2026-03-01T12:00:00+00:00"
+    assert row["flags"] == {"precipitation": ["implied_zero"]}
+    units = {quantity.name: quantity.unit for quantity in QUANTITIES}
+    assert body["units"] == {**units, "precipitation_period": "s"}
+    assert _get(client, "/data/latest")["data"] == [row]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 11, 12, 13, 1000])
+def test_paging_gives_every_row_once_and_newest_first(
+    client: FlaskClient, three_by_four: list[tuple[str, str]], limit: int
+) -> None:
+    pages = _pages(client, f"limit={limit}")
+    assert [key for page in pages for key in page] == three_by_four
+    assert all(len(page) == limit for page in pages[:-1])
+    assert 0 < len(pages[-1]) <= limit
+
+
+def test_paging_is_not_disturbed_by_rows_that_arrive(client: FlaskClient, three_by_four: list[tuple[str, str]]) -> None:
+    [dublin] = _locations("Dublin").values()
+    arrivals = iter(range(1, 100))
+
+    def newer() -> None:
+        _store(_row(dublin, NOON + next(arrivals) * HOUR))
+
+    assert [key for page in _pages(client, "limit=2", newer) for key in page] == three_by_four
+    assert _keys(_get(client, "/data?limit=1"))[0][0] == "Dublin"
+
+
+def test_paging_keeps_to_location_and_range(client: FlaskClient, three_by_four: list[tuple[str, str]]) -> None:
+    query = f"location=Bergen&start={(NOON - 2 * HOUR).isoformat()}&limit=1".replace("+", "%2B")
+    assert _pages(client, query) == [[key] for key in three_by_four if key[0] == "Bergen"][:3]
+
+
+def test_paging_goes_on_within_a_second(client: FlaskClient) -> None:
+    [athens] = _locations("Athens").values()
+    instants = [NOON + timedelta(microseconds=number * 100_001) for number in range(5)]
+    _store(*(_row(athens, instant) for instant in instants))
+    found = [key for page in _pages(client, "limit=2") for key in page]
+    assert len(found) == len(set(found)) == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "hours"),
+    [
+        ("start=2026-03-01T10:00Z", [12, 11, 10]),
+        ("start=2026-03-01T10:00:00.000001Z", [12, 11]),
+        ("end=2026-03-01T11:00Z", [10, 9]),
+        ("end=2026-03-01T11:00:01Z", [11, 10, 9]),
+        ("start=2026-03-01T10:00Z&end=2026-03-01T11:00Z", [10]),
+        ("start=2026-03-01T10:00Z&end=2026-03-01T10:00Z", []),
+        ("start=2026-03-01T10:00", [12, 11, 10]),
+        ("start=2026-03-01T12:00%2B02:00", [12, 11, 10]),
+        ("start=2026-03-01T12:00+02:00", [12, 11, 10]),
+        ("start=2026-03-01T08:00-02:00", [12, 11, 10]),
+        ("start=2026-03-01%2010:00", [12, 11, 10]),
+        ("start=2026-03-01", [12, 11, 10, 9]),
+        ("end=2026-03-01", []),
+        ("start=20260301T100000Z", [12, 11, 10]),
+        ("start=0001-01-01", [12, 11, 10, 9]),
+        ("end=9999-12-31", [12, 11, 10, 9]),
+    ],
+)
+def test_a_range_has_its_start_and_not_its_end(client: FlaskClient, query: str, hours: list[int]) -> None:
+    [athens] = _locations("Athens").values()
+    _store(*(_row(athens, NOON - number * HOUR) for number in range(4)))
+    assert [datetime.fromisoformat(at).hour for _, at in _keys(_get(client, f"/data?{query}"))] == hours
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("limit", [(None, 100), ("1", 1), ("007", 7), ("1000", 101)])
+def test_limits(client: FlaskClient, limit: tuple[str | None, int]) -> None:
+    [athens] = _locations("Athens").values()
+    _store(*(_row(athens, NOON - number * HOUR) for number in range(101)))
+    assert len(_get(client, f"/data?limit={limit[0]}" if limit[0] else "/data")["data"]) == limit[1]
+
+
+def _cursor(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+TIME = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
+NEXT = "must be the `next` of an earlier answer"
+LIMIT = "must be a whole number from 1 to 1000"
+KNOWN = "is not known here; location, start, end, limit, cursor, fields, units, format are"
+FIELDS = f"must be some of {', '.join(series.FIELDS)}, separated by commas"
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("path", "field", "value", "allowed"),
+    [
+        *(("/data", "limit", value, LIMIT) for value in ("abc", "", "0", "-1", "1001", "1.5", "1e2", "٣", "9" * 50, "+5")),
+        *(("/data", "start", value, TIME) for value in ("", "yesterday", "2026-13-01", "2026-02-29", "1772366400", "12:00")),
+        ("/data", "end", "2026-03-01T25:00Z", TIME),
+        ("/data", "end", "9999-12-31T23:59:59-23:59", TIME),
+        ("/data", "start", "0001-01-01T00:00:00+23:59", TIME),
+        *(("/data", "cursor", value, NEXT) for value in ("", "x", "é", "!!!!", "AAAA", _cursor("2026-03-01T12:00:00+00:00"))),
+        ("/data", "cursor", _cursor("2026-03-01T12:00:00/1"), NEXT),
+        ("/data", "cursor", _cursor("2026-03-01T12:00:00+00:00/-1"), NEXT),
+        ("/data", "cursor", _cursor(f"2026-03-01T12:00:00+00:00/{2**63}"), NEXT),
+        ("/data", "cursor", _cursor("0001-01-01T00:00:00+23:59/1"), NEXT),
+        ("/data", "fields", "", FIELDS),
+        ("/data", "fields", "temperature,heat", FIELDS),
+        ("/data", "fields", "location_id", FIELDS),
+        ("/data/latest", "fields", ",", FIELDS),
+        ("/data", "units", "imperial", "must be metric"),
+        ("/data", "format", "xml", "must be json"),
+        ("/data", "loc", "Athens", KNOWN),
+        ("/data", "x" * 300, "1", None),
+        ("/data/latest", "limit", "5", "is not known here; fields is"),
+    ],
+)
+def test_a_bad_parameter_is_named_with_its_value_and_what_is_allowed(
+    client: FlaskClient, path: str, field: str, value: str, allowed: str | None
+) -> None:
+    response = client.get(f"{path}?{field}={quote(value)}")
+    problem = response.get_json()
+    assert response.status_code == problem["status"] == 400
+    assert response.content_type == "application/problem+json"
+    field = field if len(field) <= 200 else field[:200] + "…"
+    assert problem["errors"] == [{"field": field, "value": value, "allowed": allowed or KNOWN}]
+    assert problem["detail"] == f"{field}: {allowed or KNOWN}"
+    assert problem["request_id"] == response.headers["X-Request-ID"]
+
+
+@ONE_DATABASE
+def test_a_parameter_given_twice_is_refused_rather_than_half_heeded(client: FlaskClient) -> None:
+    problem = client.get("/data?location=Athens&location=Cork").get_json()
+    assert problem["errors"] == [{"field": "location", "value": "Athens, Cork", "allowed": "must be given once"}]
+
+
+@pytest.mark.parametrize("name", ["Atlantis", "", "athens", "Athens ", "\0", "Athens\0", "' OR 1=1 --", "%", "x" * 5000, "🌩"])
+def test_a_location_that_is_not_there(client: FlaskClient, three_by_four: object, name: str) -> None:
+    response = client.get(f"/data?location={quote(name)}")
+    assert response.status_code == 404, response.text
+    assert response.content_type == "application/problem+json"
+    assert "no location is named" in response.get_json()["detail"]
+    assert len(response.data) < 1000
+
+
+@pytest.mark.parametrize("name", ["Île-d'Aix & Co", "São Paulo +1", "a/b?c=d#e", "天気", "53.35,-6.26"])
+def test_a_location_of_any_name(client: FlaskClient, name: str) -> None:
+    [id_] = _locations(name).values()
+    _store(_row(id_, NOON))
+    assert _keys(_get(client, f"/data?location={quote(name, safe='')}")) == [(name, NOON.isoformat())]
+
+
+def test_a_cursor_from_the_ends_of_time_is_only_empty_or_full(client: FlaskClient, three_by_four: list[tuple[str, str]]) -> None:
+    assert _keys(_get(client, f"/data?cursor={_cursor('9999-12-31T00:00:00+00:00/1')}")) == three_by_four
+    assert _keys(_get(client, f"/data?cursor={_cursor(f'0001-01-01T00:00:00+00:00/{2**63 - 1}')}")) == []
+
+
+def test_chosen_fields_with_only_their_units(client: FlaskClient, three_by_four: object) -> None:
+    body = _get(client, "/data?fields=temperature,%20due_at&limit=1&units=metric&format=json")
+    assert body["data"] == [{"temperature": 0, "due_at": NOON.isoformat()}]
+    assert list(body["data"][0]) == ["temperature", "due_at"]
+    assert body["units"] == {"temperature": "°C"}
+    assert _get(client, "/data/latest?fields=location")["data"] == [{"location": name} for name in ("Athens", "Bergen", "Cork")]
+
+
+def test_latest_is_the_newest_row_of_each_location_that_has_one(client: FlaskClient) -> None:
+    ids = _locations("Bergen", "Athens", "Empty")
+    _store(_row(ids["Bergen"], NOON, temperature=1), _row(ids["Bergen"], NOON - HOUR, temperature=2))
+    _store(_row(ids["Athens"], NOON - 5 * HOUR, temperature=3))
+    assert [(row["location"], row["temperature"]) for row in _get(client, "/data/latest")["data"]] == [
+        ("Athens", 3),
+        ("Bergen", 1),
+    ]
+
+
+@ONE_DATABASE
+def test_an_unencoded_plus_over_a_socket(client: FlaskClient) -> None:
+    [athens] = _locations("Athens").values()
+    _store(_row(athens, NOON), _row(athens, NOON - HOUR))
+    with (
+        served(client.application) as url,
+        urllib.request.urlopen(f"{url}/data?start=2026-03-01T14:00+02:00&limit=5", timeout=10) as answer,
+    ):
+        body = json.load(answer)
+    assert _keys(body) == [("Athens", datetime(2026, 3, 1, 12, tzinfo=UTC).isoformat())]

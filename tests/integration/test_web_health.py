@@ -1,0 +1,283 @@
+"""``/health``, ``/livez`` and ``/api/version``: what must hold for "ok", and that nothing dead looks alive."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from psycopg import sql
+
+from meteorograph import WeatherData, create_app, get_db_session, ledger, migrations, scheduler
+from meteorograph.clock import DrivenClock
+from meteorograph.db import engine
+from meteorograph.settings import load_settings
+from meteorograph.tables import Heartbeat, Location, Run
+from support import KEY, NOON, wait_until
+
+pytestmark = pytest.mark.usefixtures("database", "driven")
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def watching(monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    """A process without a scheduler of its own."""
+    monkeypatch.setenv("METEOROGRAPH_SCHEDULER_ENABLED", "false")
+    return create_app().test_client()
+
+
+@pytest.fixture
+def collecting_client(collecting: object) -> FlaskClient:
+    """A process whose scheduler has given its first sign of life, and rings no more."""
+    app = create_app()
+    wait_until(_has_beaten, 30, "the first heartbeat")
+    scheduler.scheduler.pause()
+    return app.test_client()
+
+
+def _has_beaten() -> bool:
+    with get_db_session(read_only=True) as session:
+        return session.get(Heartbeat, ledger.holder()) is not None
+
+
+def _health(client: FlaskClient, status: int) -> dict[str, Any]:
+    response = client.get("/health")
+    body: dict[str, Any] = response.get_json()
+    assert response.status_code == status, body
+    assert body["status"] == ("ok" if status == 200 else "unhealthy")
+    assert bool(body["problems"]) == (status != 200)
+    assert body["request_id"] == response.headers["X-Request-ID"]
+    return body
+
+
+def _add(
+    name: str,
+    *,
+    newest: timedelta | None = None,
+    made: timedelta = timedelta(0),
+    state: str = "active",
+    schedule: str | None = None,
+) -> None:
+    """A location made ``made`` ago, whose newest row is ``newest`` old."""
+    with get_db_session() as session:
+        location = Location(name=name, latitude=1, longitude=len(name), state=state, schedule=schedule, created_at=NOON - made)
+        session.add(location)
+        session.flush()
+        if newest is not None:
+            due_at = NOON - newest
+            session.add(WeatherData(location_id=location.id, due_at=due_at, fetched_at=due_at, provider="openweathermap"))
+
+
+@pytest.fixture
+def away(database: str) -> Callable[[], AbstractContextManager[None]]:
+    """Take the database away for a block: the file cannot be opened, the server lets nobody in."""
+    return lambda: _file_away(Path(database.removeprefix("sqlite:///"))) if "sqlite" in database else _server_away(database)
+
+
+@contextmanager
+def _file_away(path: Path) -> Iterator[None]:
+    engine().dispose()
+    aside = path.parent.rename(path.parent.with_name("aside"))
+    try:
+        yield
+    finally:
+        aside.rename(path.parent)
+
+
+@contextmanager
+def _server_away(url: str) -> Iterator[None]:
+    name = engine().url.database
+    assert name is not None
+    maintenance = psycopg.conninfo.make_conninfo(url, dbname="postgres")
+
+    def let_in(whether: bool) -> None:
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(whether))
+            )
+            if not whether:
+                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+    let_in(False)
+    try:
+        yield
+    finally:
+        let_in(True)
+
+
+def test_all_is_well(collecting_client: FlaskClient) -> None:
+    _add("Athens", newest=30 * MINUTE)
+    body = _health(collecting_client, 200)
+    assert (body["scheduler_running"], body["database"]) == (True, "ok")
+    assert body["freshness"]["Athens"] == 1800
+    assert body["next_run"] == "2026-03-01T13:00:00+00:00"
+    assert body["providers"] == {"openweathermap": {"key": "set"}, "weatherstack": {"key": "set"}}
+
+
+def test_a_dead_scheduler_thread(collecting_client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = threading.Thread(target=lambda: None)
+    dead.start()
+    dead.join()
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler.scheduler, "_thread", dead)
+        assert scheduler.scheduler.running, "this is what the library itself would say"
+        for _ in range(2):
+            body = _health(collecting_client, 503)
+            assert (body["scheduler_running"], body["next_run"]) == (False, None)
+            assert body["problems"] == ["the scheduler is not running"]
+    assert _health(collecting_client, 200)["scheduler_running"] is True
+
+
+def test_a_scheduler_that_was_shut_down(collecting_client: FlaskClient) -> None:
+    scheduler.stop()
+    assert _health(collecting_client, 503)["scheduler_running"] is False
+
+
+def test_a_scheduler_that_is_stuck(collecting_client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "_last_beat", time.monotonic() - scheduler.STALE_HEARTBEAT_SECONDS + 10)
+    _health(collecting_client, 200)
+    monkeypatch.setattr(scheduler, "_last_beat", time.monotonic() - scheduler.STALE_HEARTBEAT_SECONDS - 1)
+    body = _health(collecting_client, 503)
+    assert body["scheduler_running"] is False
+    assert scheduler.scheduler.is_alive()
+
+
+def test_switched_off_it_is_another_processs_heartbeat_that_counts(watching: FlaskClient, driven: DrivenClock) -> None:
+    body = _health(watching, 200)
+    assert (body["scheduler_running"], body["next_run"], body["last_run"]) == (False, None, None)
+    assert body["providers"] == {"openweathermap": {"key": "missing"}, "weatherstack": {"key": "missing"}}
+    ledger.beat(NOON)
+    assert _health(watching, 200)["scheduler_running"] is True
+    driven.advance(timedelta(seconds=scheduler.STALE_HEARTBEAT_SECONDS))
+    assert _health(watching, 200)["scheduler_running"] is False
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_the_database_is_away(
+    request: pytest.FixtureRequest, away: Callable[[], AbstractContextManager[None]], running: bool
+) -> None:
+    client: FlaskClient = request.getfixturevalue("collecting_client" if running else "watching")
+    with away():
+        body = _health(client, 503)
+        assert body["database"] == "unreachable"
+        assert body["problems"] == ["the database does not answer"]
+        assert (body["scheduler_running"], body["freshness"], body["last_run"]) == (running, {}, None)
+        alive = client.get("/livez")
+        assert (alive.status_code, alive.get_json()["status"]) == (200, "alive")
+        assert client.get("/api/version").status_code == 200
+        for response in (client.get("/data"), client.get("/data/latest"), client.get("/data?location=Athens")):
+            assert (response.status_code, response.content_type) == (503, "application/problem+json")
+            assert response.get_json()["title"] == "The database is not available"
+        page = client.get("/")
+        assert page.status_code == 200
+        assert "the database does not answer" in page.text
+    assert _health(client, 200)["database"] == "ok"
+    assert client.get("/data").status_code == 200
+
+
+@pytest.mark.usefixtures("collecting")
+def test_collecting_with_the_database_away_says_so(
+    watching: FlaskClient, away: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with away():
+        response = watching.post("/ingest", json={})
+        assert (response.status_code, response.get_json()["title"]) == (503, "The database is not available")
+    assert watching.post("/ingest", json={}).status_code == 200
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_file_that_is_no_database(watching: FlaskClient, database: str) -> None:
+    engine().dispose()
+    path = Path(database.removeprefix("sqlite:///"))
+    path.write_bytes(b"this is no database, whatever its name says" * 200)
+    assert _health(watching, 503)["database"] == "unreachable"
+    assert watching.get("/").status_code == 200
+    assert (watching.get("/data").status_code, watching.post("/ingest", json={}).status_code) == (503, 503)
+
+
+@pytest.mark.parametrize(
+    ("newest", "made", "state", "stale"),
+    [
+        (2 * HOUR, 9 * HOUR, "active", False),
+        (2 * HOUR + timedelta(seconds=1), 9 * HOUR, "active", True),
+        (None, 2 * HOUR, "active", False),
+        (None, 3 * HOUR, "active", True),
+        (9 * HOUR, 9 * HOUR, "paused", False),
+        (9 * HOUR, 9 * HOUR, "unscheduled", False),
+    ],
+)
+def test_a_stale_location(watching: FlaskClient, newest: timedelta | None, made: timedelta, state: str, stale: bool) -> None:
+    ledger.beat(NOON)
+    _add("Athens", newest=newest, made=made, state=state)
+    _add("Bergen", newest=MINUTE)
+    body = _health(watching, 503 if stale else 200)
+    assert body["problems"] == (["1 of 2 locations are stale: Athens"] if stale else [])
+    assert body["freshness"]["Bergen"] == 60
+    assert body["freshness"].get("Athens", "none") == (
+        "none" if state != "active" else None if newest is None else newest.total_seconds()
+    )
+
+
+def test_a_slot_has_a_minute_to_be_collected(watching: FlaskClient, driven: DrivenClock) -> None:
+    _add("Athens", newest=2 * HOUR)
+    driven.advance(timedelta(seconds=59))
+    ledger.beat(NOON)
+    _health(watching, 200)
+    driven.advance(timedelta(seconds=1))
+    assert _health(watching, 503)["problems"] == ["1 of 1 locations are stale: Athens"]
+
+
+def test_a_location_is_measured_by_its_own_schedule(watching: FlaskClient) -> None:
+    ledger.beat(NOON)
+    _add("Athens", newest=9 * HOUR, made=99 * HOUR, schedule="6h")
+    _add("Bergen", newest=13 * HOUR, made=99 * HOUR, schedule="6h")
+    assert _health(watching, 503)["problems"] == ["1 of 2 locations are stale: Bergen"]
+
+
+def test_many_stale_locations_are_counted_and_a_few_named(watching: FlaskClient) -> None:
+    ledger.beat(NOON)
+    for number in range(8):
+        _add("x" * (number + 1), newest=5 * HOUR, made=9 * HOUR)
+    [told] = _health(watching, 503)["problems"]
+    assert told == "8 of 8 locations are stale: x, xx, xxx, xxxx, xxxxx"
+
+
+def test_the_last_run_is_the_newest_that_was_not_missed(watching: FlaskClient) -> None:
+    with get_db_session() as session:
+        session.add_all(
+            Run(schedule="default", due_at=NOON - ago * HOUR, state=state, due=3, stored=stored, failed=3 - stored)
+            for ago, state, stored in ((2, "succeeded", 3), (1, "partial", 2), (0, "missed", 0))
+        )
+    expected = {"due_at": "2026-03-01T11:00:00+00:00", "state": "partial", "due": 3, "stored": 2, "failed": 1}
+    assert _health(watching, 200)["last_run"] == expected
+
+
+def test_no_answer_shows_a_key(collecting_client: FlaskClient) -> None:
+    assert KEY not in collecting_client.get("/health").text
+
+
+def test_version(watching: FlaskClient) -> None:
+    from meteorograph import __version__
+
+    body = watching.get("/api/version").get_json()
+    assert (body["version"], body["schema"]) == (__version__, migrations.head())
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_it_starts_without_a_database_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:not-for-anyones-eyes@127.0.0.1:1/nowhere")
+    client = create_app(load_settings(scheduler_enabled=False)).test_client()
+    body = _health(client, 503)
+    assert body["database"] == "unreachable"
+    assert client.get("/livez").status_code == 200
+    for path in ("/health", "/data", "/"):
+        assert "not-for-anyones-eyes" not in client.get(path).text
