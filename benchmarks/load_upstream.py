@@ -1,4 +1,4 @@
-"""The server the clients are measured against: one fixed answer after ``/<milliseconds>``, in a process of its own."""
+"""The server that is measured against: one fixed answer below ``/<milliseconds>``, in a process of its own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Answers(asyncio.Protocol):
             count = str(Answers.open_connections - 1).encode()
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(count), count))
             return
-        latency = int(data[5 : data.index(b"?")])
+        latency = int(data[5:].split(b"?", 1)[0].split(b"/", 1)[0])
         if latency == 0:
             self.transport.write(ANSWER)
         elif latency < 1000:

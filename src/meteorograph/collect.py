@@ -55,10 +55,8 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     return "pending"
 
 
-async def collect_now(
-    settings: Settings, stop: threading.Event, told: Callable[[int, int, int], None]
-) -> tuple[int, list[Failed]]:
-    """Collect every active location at once, outside its schedule; gives the number stored, and what failed.
+async def collect_now(settings: Settings, stop: threading.Event, told: Callable[[int, int, int], None]) -> dict[str, str]:
+    """Collect every active location at once, outside its schedule; gives what failed: the location's name, and why.
 
     Args:
         settings: The settings in force.

@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import quote
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import (
@@ -120,7 +121,7 @@ class Fetcher:
             raise RuntimeError("the fetcher is closed")
         ends = time.monotonic() + self._timeout.total_seconds()
         try:
-            call = client.get(request.url).query(request.params | request.secrets)
+            call = client.get(_address(request))
             url = None
             for _ in range(MAX_REDIRECTS + 1):
                 async with call.build_streamed() as response:
@@ -143,6 +144,14 @@ class Fetcher:
         except ValueError:
             return PermanentFetchError(request.provider, "the address, or the one it redirects to, is no URL")
         return PermanentFetchError(request.provider, f"{_host(request)} redirects more than {MAX_REDIRECTS} times")
+
+
+def _address(request: Request) -> str:
+    """The URL with the key in it: made here, because the client takes three times as long to encode a query."""
+    pairs = (
+        f"{quote(name, '')}={quote(value, '')}" for part in (request.params, request.secrets) for name, value in part.items()
+    )
+    return f"{request.url}?{'&'.join(pairs)}"
 
 
 def _cancels() -> int:

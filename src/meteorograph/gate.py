@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from . import accounts, clock, quota
@@ -29,6 +30,8 @@ class Gate:
         self._wanted = wanted
         self._on_demand = on_demand
         self._block = 0
+        self._granted = quota.Grant(0)
+        self._ends_at: datetime | None = None
         #: Whether one call is to tell that the provider is well, before others are made.
         self.is_probing = False
         self._known_well = False
@@ -59,12 +62,17 @@ class Gate:
         """
         if self.closed is not None:
             raise self.closed
-        while self._block == 0:
+        while self._must_charge():
             async with self._lock:
-                if self._block == 0:
+                if self._must_charge():
+                    await self._give_back()
                     await self._charge_block()
         self._block -= 1
         self.calls += 1
+
+    def _must_charge(self) -> bool:
+        """Whether there is nothing left, or only what was charged to a minute that is over."""
+        return self._block == 0 or (self._ends_at is not None and clock.now() >= self._ends_at)
 
     async def _charge_block(self) -> None:
         if self.closed is not None:
@@ -75,17 +83,18 @@ class Gate:
             reason = f"the quota is used up until {grant.retry_at:%Y-%m-%d %H:%M:%S} UTC"
             self.closed = QuotaExceededError(self.provider, reason, retry_at=grant.retry_at)
             raise self.closed
-        self._block += grant.calls
+        self._granted, self._ends_at, self._block = grant, grant.ends_at, grant.calls
 
     async def report(self, error: FetchError | None) -> None:
         """What became of a call."""
-        if error is None or (isinstance(error, PermanentFetchError) and not isinstance(error, AccountError)):
+        answered = error is not None and error.status is not None
+        if error is None or (answered and isinstance(error, PermanentFetchError) and not isinstance(error, AccountError)):
             self._failures = 0
             if not self._known_well:
                 self._known_well, self.is_probing, self._was_down = True, False, False
                 await asyncio.to_thread(accounts.well, self.provider, self._key, clock.now())
             return
-        if isinstance(error, RetryableFetchError):
+        if isinstance(error, RetryableFetchError) or not answered:
             self._failures += 1
             if self._failures < (1 if self._was_down else OUTAGE):
                 return
@@ -97,5 +106,9 @@ class Gate:
 
     async def close(self) -> None:
         """Give back what was charged and not used."""
+        await self._give_back()
+
+    async def _give_back(self) -> None:
         block, self._block = self._block, 0
-        await asyncio.to_thread(quota.give_back, self.provider, self._limits, block, clock.now())
+        if block:
+            await asyncio.to_thread(quota.give_back, self.provider, self._granted, block)

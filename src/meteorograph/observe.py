@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, NoReturn
 
 import msgspec
 import stamina
+from stamina.instrumentation import set_on_retry_hooks
 
 from .check import check
 from .errors import FetchError, MissingAPIKeyError, PayloadError, ProviderClosedError, RetryableFetchError
@@ -20,6 +21,9 @@ from .settings import Settings
 from .values import Coordinates, Observation, Payload
 
 log = get_logger(__name__)
+
+# Left to itself, stamina writes a line for each retry past our logging, and so past redaction.
+set_on_retry_hooks(())
 
 
 #: Attempts at one call within a run, and the longest wait between two of them [s].
@@ -33,8 +37,8 @@ class Source:
 
     provider: Provider
     base_url: str
-    key: str
-    gate: Gate
+    key: str = field(repr=False)
+    gate: Gate = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,7 @@ async def _ask(fetcher: Fetcher, source: Source, point: Coordinates, attempts: i
         with attempt:
             if attempt.num == 1:
                 raise first
+            log.debug("trying again", provider=source.provider.name, point=str(point), attempt=attempt.num)
             return await _attempt(fetcher, source, point)
     raise AssertionError("the loop ends with an answer or an error")
 

@@ -88,7 +88,8 @@ def test_without_a_key_it_is_a_value_error_that_says_how_to_set_one(
         ingest_data(53.35, -6.26)
     assert isinstance(caught.value, MissingAPIKeyError)
     assert collecting.count() == 0
-    assert _rows() == _locations() == []
+    assert list(_rows()) == []
+    assert list(_locations()) == []
 
 
 @pytest.mark.parametrize(

@@ -36,12 +36,13 @@ CONDUCTORS: dict[str, tuple[str, ...]] = {
     "pace": (),
     "observe": ("gate",),
     "ingest": ("accounts", "gate", "locations", "observe"),
-    "collect": ("accounts", "gate", "ingest", "locations", "observe", "pace"),
+    "engine": ("observe",),
+    "collect": ("accounts", "engine", "gate", "ingest", "locations", "observe", "pace"),
 }
 
 #: Modules that are closed to all but those named.
 CLOSED: dict[str, tuple[str, ...]] = {
-    "collect": ("scheduler", "serve"),
+    "collect": ("scheduler", "cli_ingest"),
     "fetch": (*CONDUCTORS,),
     "web": ("meteorograph", "serve"),
     "cli": (),
