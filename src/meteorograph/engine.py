@@ -79,6 +79,7 @@ class Engine:
         self.left_out = left_out or {}
         #: Failures that may heal while the slot lasts.
         self.undecided: list[Failed] = []
+        self._all_done = asyncio.Event()
         self._done: asyncio.Queue[Stored | Failed | None] = asyncio.Queue(maxsize=2 * BATCH)
 
     def closed(self) -> ProviderClosedError | None:
@@ -110,6 +111,7 @@ class Engine:
             working.cancel()
             with suppress(asyncio.CancelledError):
                 await working
+            self._all_done.set()
             if not writer.done():
                 await self._done.put(None)
             await writer
@@ -157,7 +159,8 @@ class Engine:
         while not ended:
             batch = [await self._done.get()]
             if batch[0] is not None and self._done.qsize() < BATCH:
-                await asyncio.sleep(GATHER_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._all_done.wait(), GATHER_SECONDS)
             while len(batch) < BATCH and not self._done.empty():
                 batch.append(self._done.get_nowait())
             ended = batch[-1] is None

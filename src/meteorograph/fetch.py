@@ -6,7 +6,7 @@ import asyncio
 import time
 from datetime import timedelta
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from pyreqwest.client import Client, ClientBuilder
@@ -103,18 +103,20 @@ class Fetcher:
             RetryableFetchError: No answer, or one longer than ``MAX_BODY_BYTES``.
             PermanentFetchError: A redirect that must not be followed, or a certificate that is not trusted.
         """
-        cancels = _cancels()
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine runs in a task"
+        cancels = task.cancelling()
         async with self._places:
-            outcome = await self._attempt(request, cancels)
+            outcome = await self._attempt(request, task, cancels)
         # The client drops a cancellation that comes together with its answer or error.
-        if _cancels() > cancels:
+        if task.cancelling() > cancels:
             raise asyncio.CancelledError
         # Raised here and not where it is noticed: neither the chain nor the frames of the traceback see the key.
         if isinstance(outcome, FetchError):
             raise outcome
         return outcome
 
-    async def _attempt(self, request: Request, cancels: int) -> Payload | FetchError:
+    async def _attempt(self, request: Request, task: asyncio.Task[Any], cancels: int) -> Payload | FetchError:
         # Known to this frame only: an error that is kept would keep those of its traceback, and so the connections.
         client = self._client
         if client is None:
@@ -125,7 +127,7 @@ class Fetcher:
             url = None
             for _ in range(MAX_REDIRECTS + 1):
                 async with call.build_streamed() as response:
-                    if _cancels() > cancels:  # dropped, as in `fetch`; do not wait for the body then
+                    if task.cancelling() > cancels:  # dropped, as in `fetch`; do not wait for the body then
                         raise asyncio.CancelledError
                     if response.status not in _REDIRECT_STATUSES:
                         return await _payload(request, response)
@@ -152,12 +154,6 @@ def _address(request: Request) -> str:
         f"{quote(name, '')}={quote(value, '')}" for part in (request.params, request.secrets) for name, value in part.items()
     )
     return f"{request.url}?{'&'.join(pairs)}"
-
-
-def _cancels() -> int:
-    """How often the current task has been asked to cancel."""
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
 
 
 def _client(timeout: timedelta, user_agent: str, connections: int) -> Client:

@@ -82,7 +82,11 @@ def place_at(latitude: float | None, longitude: float | None, name: str | None) 
 
 def one_line(text: str | None) -> str | None:
     """A provider's text on one line, without control characters (PostgreSQL takes no NUL); None for nothing."""
-    return " ".join(_CONTROL.sub(" ", text).split()) or None if text else None
+    if not text:
+        return None
+    if text.isprintable() and text[0] != " " != text[-1] and "  " not in text:  # as it is, nearly always
+        return text
+    return " ".join(_CONTROL.sub(" ", text).split()) or None
 
 
 def quoted(payload: Payload, *words: str | None) -> str:
