@@ -6,6 +6,7 @@ One row per provider in the database, so that a provider that refused stays clos
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -34,6 +35,33 @@ OUTAGE_MOST: Final = timedelta(minutes=10)
 
 #: How long the others wait for the one that tries whether the provider is well again.
 PROBE: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is to be told of an account: its key's state (``missing`` without one), and until when and why it is closed."""
+
+    key_state: str
+    closed_until: datetime | None = None
+    reason: str | None = None
+    #: Whether it is closed because its quota is used up.
+    by_quota: bool = False
+
+
+def known(session: Session, provider: str, key: str | None, now: datetime) -> Known:
+    """What is known of the account with this key; of another key than the last one used, nothing is."""
+    if key is None:
+        return Known("missing")
+    account = session.get(Account, provider)
+    if account is None or account.key_fingerprint != fingerprint(key):
+        return Known("untested")
+    closed_until = account.closed_until if account.closed_until and account.closed_until > now else None
+    return Known(account.key_state, closed_until, account.reason, _is_used_up(account, now))
+
+
+def _is_used_up(account: Account, now: datetime) -> bool:
+    """Whether it is closed because of its quota: only then has nothing failed."""
+    return account.failures == 0 and account.closed_until is not None and account.closed_until > now
 
 
 def fingerprint(key: str) -> str:
@@ -74,7 +102,7 @@ def check_open(provider: str, key: str, now: datetime) -> Account:
 
 
 def _take_probe(session: Session, provider: str, now: datetime) -> bool:
-    free = or_(Account.probe_until.is_(None), Account.probe_until < now, Account.probe_holder == holder())
+    free = or_(Account.probe_until.is_(None), Account.probe_until <= now)
     taken = session.execute(
         update(Account)
         .where(Account.provider == provider, free)
@@ -90,7 +118,10 @@ def well(provider: str, key: str, now: datetime) -> None:
         account = standing(session, provider, key, now)
         if account.key_state != "active" or account.closed_until is not None:
             log.info("provider answers", provider=provider, was=account.key_state, reason=account.reason)
-        account.key_state, account.failures, account.succeeded_at = "active", 0, now
+        account.key_state, account.succeeded_at = "active", now
+        if _is_used_up(account, now):
+            return  # a call made before that: it says nothing against it
+        account.failures = 0
         account.closed_until = account.reason = account.probe_holder = account.probe_until = None
 
 
@@ -100,6 +131,8 @@ def refused(provider: str, key: str, error: Exception, now: datetime) -> datetim
         account = standing(session, provider, key, now)
         if isinstance(error, QuotaExceededError):
             until, account.failures = error.retry_at, 0
+        elif _is_used_up(account, now) and account.closed_until is not None:
+            return account.closed_until  # nothing that a call made before that came to shortens it or gives another reason
         elif isinstance(error, AccountError):
             account.failures += 1
             account.key_state = _key_state(account, error, now)

@@ -80,7 +80,9 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
         failures.extend((*failed, *refused))
         told(len(due), count, len(failures))
 
-    engine = Engine(asked, due_at, keep, stop)
+    # Of the few calls of a provider that is asked for precipitation only, none is spent outside the schedule's turns.
+    without = frozenset(_rain_limits(asked, settings))
+    engine = Engine(asked, due_at, keep, stop, dict.fromkeys((location.id for location in due), without))
     told(len(due), 0, 0)
     await _through(engine, due, settings, _until(stop))
     failures.extend(engine.undecided)

@@ -20,15 +20,15 @@ from pyreqwest.exceptions import (
 from pyreqwest.http import Url
 from pyreqwest.response import Response, ResponseBodyReader
 
-from meteorograph import clock
-from meteorograph.errors import (
+from . import clock
+from .errors import (
     ConfigurationError,
     FetchError,
     FetchTimeoutError,
     PermanentFetchError,
     RetryableFetchError,
 )
-from meteorograph.values import Payload, Request
+from .values import Payload, Request
 
 #: Longest body that is read [bytes after decompression]; a weather answer has a few thousand.
 MAX_BODY_BYTES: Final = 1024 * 1024

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from . import quota
+from sqlalchemy import select
+
+from . import quota, schedule
 from .db import get_db_session
 from .ledger import Claim
+from .tables import Location
 from .values import Due
 
 
 def left_out(limits: dict[str, dict[str, int]], claimed: Claim, due: Sequence[Due], now: datetime) -> dict[int, frozenset[str]]:
     """Which providers (of those in ``limits``) each location must do without in this slot, by location id.
 
-    The turns go round the locations in the order of their ids, one place on for each call that the account has spent.
+    The turns go round the locations of the schedule in the order of their ids, one place on for each call that the account
+    has spent. Calls left over from earlier slots go round slot by slot, so that a location that fails keeps no turn for good.
     """
     without: dict[int, set[str]] = {}
+    length = claimed.ends_at - claimed.due_at
     for provider, windows in limits.items():
         if "month" not in windows:
             continue
         with get_db_session(read_only=True) as session:
             used = next(one.used for one in quota.usage(session, provider, windows, now) if one.window == "month")
-        calls = quota.allowance(windows["month"], used, now, claimed.ends_at - claimed.due_at)
-        for location in _others(due, first=used, count=calls):
-            without.setdefault(location.id, set()).add(provider)
+        calls = quota.allowance(windows["month"], used, now, length)
+        first = (claimed.due_at - schedule.EPOCH) // length if quota.is_behind(windows["month"], used, now, length) else used
+        turns = _turns(claimed.schedule, first, calls) if calls else frozenset()
+        for location in due:
+            if location.id not in turns:
+                without.setdefault(location.id, set()).add(provider)
     return {location_id: frozenset(providers) for location_id, providers in without.items()}
 
 
-def _others(due: Sequence[Due], *, first: int, count: int) -> Iterable[Due]:
-    """All but ``count`` of the locations, counted from position ``first`` round the list."""
-    if count >= len(due):
-        return ()
-    return (location for position, location in enumerate(due) if (position - first) % len(due) >= count)
+def _turns(name: str, first: int, calls: int) -> frozenset[int]:
+    """The ids of so many locations of a schedule, from position ``first`` round the list.
+
+    All active ones are counted: those due become fewer each time that the slot is taken up again.
+    """
+    mine = Location.schedule.is_(None) if name == schedule.DEFAULT else Location.schedule == name
+    with get_db_session(read_only=True) as session:
+        ids = session.scalars(select(Location.id).where(Location.state == "active", mine).order_by(Location.id)).all()
+    return frozenset(ids[(first + turn) % len(ids)] for turn in range(min(calls, len(ids))))

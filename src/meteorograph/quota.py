@@ -8,11 +8,11 @@ calendar ones, in UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from .db import get_db_session
@@ -33,6 +33,13 @@ class Grant:
 
     calls: int
     retry_at: datetime | None = None
+    #: Window → start of the period that was charged.
+    periods: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the first of the periods ends, and what is left should no longer be used; None without a quota."""
+        return min((period_end(window, start) for window, start in self.periods.items()), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +87,22 @@ def spend(provider: str, limits: Mapping[str, int], wanted: int, now: datetime, 
         left = {window: limit - used[window].used - (0 if on_demand else reserved(limit)) for window, limit in limits.items()}
         calls = max(0, min(wanted, *left.values()))
         if calls:
-            _charge(session, used, calls)
-            return Grant(calls)
+            for row in used.values():
+                row.used += calls
+            return Grant(calls, periods={window: row.period_start for window, row in used.items()})
     empty = [window for window, count in left.items() if count <= 0]
     return Grant(0, max(period_end(window, used[window].period_start) for window in empty))
 
 
-def give_back(provider: str, limits: Mapping[str, int], calls: int, now: datetime) -> None:
+def give_back(provider: str, granted: Grant, calls: int) -> None:
     """Take back the charge of calls that were never made, where the period they were charged to still runs."""
-    if not limits or not calls:
+    if not granted.periods or not calls:
         return
     with get_db_session() as session:
-        used = _locked(session, provider, limits, now)
-        _charge(session, used, -calls)
+        for window, start in sorted(granted.periods.items()):  # in the order in which ``_locked`` takes the rows
+            mine = update(Quota).where(Quota.provider == provider, Quota.window == window, Quota.period_start == start)
+            left = case((Quota.used > calls, Quota.used - calls), else_=0)
+            session.execute(mine.values(used=left).execution_options(synchronize_session=False))
 
 
 def usage(session: Session, provider: str, limits: Mapping[str, int], now: datetime) -> list[Usage]:
@@ -102,20 +112,32 @@ def usage(session: Session, provider: str, limits: Mapping[str, int], now: datet
     for window, limit in limits.items():
         row = rows.get(window)
         current = row is not None and row.period_start >= period_start(window, now)
-        told.append(Usage(window, limit, row.used if row and current else 0, period_end(window, now)))
+        start = row.period_start if row and current else period_start(window, now)
+        told.append(Usage(window, limit, row.used if row and current else 0, period_end(window, start)))
     return told
 
 
-def allowance(limit: int, used: int, now: datetime, slots_left_hint: timedelta) -> int:
+def allowance(limit: int, used: int, now: datetime, slot: timedelta) -> int:
     """Calls of a small monthly quota that may be made in a slot, so that they are spread evenly over the month.
 
     What has not been used so far is not made up for at once: a slot gets twice its even share at most, and at least one.
     """
-    start, end = period_start("month", now), period_end("month", now)
     usable = limit - reserved(limit)
-    by_now = int(usable * ((now - start) / (end - start))) + 1
-    share = usable * (slots_left_hint / (end - start))
-    return max(0, min(by_now - used, max(1, int(2 * share)), usable - used))
+    left, share = _even(usable, used, now, slot)
+    return max(0, min(left, max(1, int(2 * share)), usable - used))
+
+
+def is_behind(limit: int, used: int, now: datetime, slot: timedelta) -> bool:
+    """Whether calls of a small monthly quota are left over from earlier slots."""
+    left, share = _even(limit - reserved(limit), used, now, slot)
+    return left > share + 1
+
+
+def _even(usable: int, used: int, now: datetime, slot: timedelta) -> tuple[int, float]:
+    """Of an even spread over the month: the calls that may still be made by now, and the part of one slot."""
+    start, end = period_start("month", now), period_end("month", now)
+    spread, share = usable * ((now - start) / (end - start)), usable * (slot / (end - start))
+    return max(int(spread) + 1, int(spread + share)) - used, share
 
 
 def _locked(session: Session, provider: str, limits: Mapping[str, int], now: datetime) -> dict[str, Quota]:
@@ -131,9 +153,3 @@ def _locked(session: Session, provider: str, limits: Mapping[str, int], now: dat
         if row.period_start < period_start(window, now):
             row.period_start, row.used = period_start(window, now), 0
     return rows
-
-
-def _charge(session: Session, rows: Mapping[str, Quota], calls: int) -> None:
-    for row in rows.values():
-        row.used = max(0, row.used + calls)
-    session.flush()

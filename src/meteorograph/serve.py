@@ -10,7 +10,7 @@ from types import FrameType
 import waitress.server
 from sqlalchemy.engine import make_url
 
-from . import scheduler
+from . import clock, demand, scheduler
 from .db import init_db
 from .demo import demonstration
 from .errors import ConfigurationError, MissingAPIKeyError
@@ -44,6 +44,8 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             _require_key(settings)
         pin_settings(settings)
         init_db()
+        if settings.scheduler_enabled and not settings.demo:
+            demand.warn(settings, clock.now())
         stack.callback(scheduler.stop)
         app = create_app(settings)
         server = waitress.server.create_server(

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     owm_calls_per_minute: Annotated[int, Field(ge=1)] = 60
     owm_calls_per_month: Annotated[int, Field(ge=1)] = 1_000_000
     weatherstack_calls_per_month: Annotated[int, Field(ge=1)] = 100
-    spread_seconds: Annotated[int, Field(ge=0, le=86400)] = 0
+    spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     owm_base_url: str = "https://api.openweathermap.org"
     weatherstack_base_url: str = "https://api.weatherstack.com"
     user_agent: str = f"meteorograph/{__version__}"

@@ -49,7 +49,7 @@ def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) 
 @cache
 def _processors(dialect: Dialect, model: type[Base], names: tuple[str, ...]) -> dict[str, Callable[[Any], Any] | None]:
     """What turns a column's values into the driver's."""
-    return {name: _table(model).c[name].type.bind_processor(dialect) for name in names}
+    return {name: _table(model).c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
 
 
 @cache

@@ -27,10 +27,9 @@ PER_MONTH = PLACES * SLOTS + 50
 RAIN_PER_MONTH = 100
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # tests/integration/test_quota.py has PostgreSQL
 @pytest.mark.usefixtures("database")
-def test_a_month_on_the_smallest_plans(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not database.startswith("sqlite"):
-        pytest.skip("a month takes a minute; quotas are tested on PostgreSQL in tests/integration/test_quota.py")
+def test_a_month_on_the_smallest_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     assert PER_MONTH - reserved(PER_MONTH) == PLACES * SLOTS
     driven = DrivenClock(START)
     with clock.driven_by(driven), Simulator(keys=(KEY, RAIN_KEY)) as simulator:

@@ -20,6 +20,14 @@ from meteorograph.tables import Base, Location
 from support import NOON
 
 
+IMPOSSIBLE = [
+    ("precipitation_period", 0.0),
+    *((quantity.name, float("inf")) for quantity in QUANTITIES),
+    *((quantity.name, quantity.possible[0] - 0.5) for quantity in QUANTITIES if quantity.possible[0] is not None),
+    *((quantity.name, quantity.possible[1] + 0.5) for quantity in QUANTITIES if quantity.possible[1] is not None),
+]
+
+
 def _location() -> int:
     with get_db_session() as session:
         location = Location(name="here", latitude=1.5, longitude=2.5, state="active", created_at=NOON)
@@ -69,10 +77,15 @@ def test_a_session_commits_at_its_end_and_rolls_back_on_any_error() -> None:
     with get_db_session() as session:
         session.add(_row(here))
     assert _count() == 1
-    with pytest.raises(KeyError, match="no"), get_db_session() as session:
-        session.add(_row(here, due_at=NOON + timedelta(hours=1)))
-        session.flush()
-        raise KeyError("no")
+
+    def fail_halfway() -> None:
+        with get_db_session() as session:
+            session.add(_row(here, due_at=NOON + timedelta(hours=1)))
+            session.flush()
+            raise KeyError("no")
+
+    with pytest.raises(KeyError, match="no"):
+        fail_halfway()
     assert _count() == 1
 
 
@@ -110,12 +123,7 @@ def test_a_reader_does_not_wait_for_a_writer() -> None:
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [(quantity.name, bound + side) for quantity in QUANTITIES for bound, side in zip(quantity.possible, (-0.5, 0.5), strict=True) if bound is not None]
-    + [(quantity.name, float("inf")) for quantity in QUANTITIES]
-    + [("precipitation_period", 0)],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "value"), IMPOSSIBLE)
 def test_impossible_values_are_refused(name: str, value: float) -> None:
     here = _location()
     with pytest.raises(IntegrityError, match=name), get_db_session() as session:

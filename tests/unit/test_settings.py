@@ -99,7 +99,7 @@ WRONG = [
     ("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "0", "0", "a whole number of at least 1"),
     ("METEOROGRAPH_OWM_CALLS_PER_MONTH", "1e6", "1e6", "a whole number of at least 1"),
     ("METEOROGRAPH_WEATHERSTACK_CALLS_PER_MONTH", "none", "none", "a whole number of at least 1"),
-    ("METEOROGRAPH_SPREAD_SECONDS", "86401", "86401", "a whole number from 0 to 86400"),
+    ("METEOROGRAPH_SPREAD_SECONDS", "3601", "3601", "a whole number from 0 to 3600"),
     ("METEOROGRAPH_OWM_BASE_URL", "ftp://h", "ftp://h", _ADDRESS),
     ("METEOROGRAPH_OWM_BASE_URL", "http://h:port", "http://h:port", _ADDRESS),
     ("METEOROGRAPH_OWM_BASE_URL", f"http://u:{PASSWORD}@h", "http://u:[redacted]@h", _ADDRESS),

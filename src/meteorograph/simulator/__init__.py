@@ -3,7 +3,7 @@
 It is a second, independent reading of the providers' contracts: nothing here is shared with the code that calls them.
 """
 
-from meteorograph.simulator.simulator import Simulator
-from meteorograph.simulator.tally import Call
+from .simulator import Simulator
+from .tally import Call
 
 __all__ = ["Call", "Simulator"]

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from meteorograph.simulator import openweathermap, weatherstack
-from meteorograph.simulator.rules import Rule
-from meteorograph.simulator.tally import OPENWEATHERMAP
+from ..simulator import openweathermap, weatherstack
+from .rules import Rule
+from .tally import OPENWEATHERMAP
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"

@@ -10,8 +10,8 @@ import threading
 from http import HTTPStatus
 from typing import NamedTuple
 
-from meteorograph.simulator.answer import TEXT, Answer
-from meteorograph.simulator.routes import Routes
+from .answer import TEXT, Answer
+from .routes import Routes
 
 #: Longest request head and body that is read [byte].
 LONGEST = 1_000_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
-from meteorograph.simulator.chance import unit
-from meteorograph.simulator.rules import Rule, parse
-from meteorograph.simulator.tally import Call
+from .chance import unit
+from .rules import Rule, parse
+from .tally import Call
 
 
 class Verdict(NamedTuple):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from meteorograph.simulator import conditions
-from meteorograph.simulator.geography import Spot, spot_at
-from meteorograph.simulator.waves import fields_of
-from meteorograph.simulator.weather import Weather
+from ..simulator import conditions
+from .geography import Spot, spot_at
+from .waves import fields_of
+from .weather import Weather
 
 #: The weather is renewed at whole multiples of this, as OpenWeatherMap's is.
 STEP = timedelta(minutes=10)

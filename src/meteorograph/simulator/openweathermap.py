@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from meteorograph.simulator import sun
-from meteorograph.simulator.apparent import apparent_temperature, station_pressure
-from meteorograph.simulator.geography import Spot
-from meteorograph.simulator.weather import Source, Weather
+from ..simulator import sun
+from .apparent import apparent_temperature, station_pressure
+from .geography import Spot
+from .weather import Source, Weather
 
 PATH = "/data/2.5/weather"
 _ERRORS: dict[int, str] = {

@@ -18,11 +18,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
-from meteorograph.errors import ConfigurationError
-from meteorograph.simulator import conditions
-from meteorograph.simulator.geography import Spot, spot_at
-from meteorograph.simulator.weather import Weather
-from meteorograph.values import Coordinates
+from ..errors import ConfigurationError
+from ..simulator import conditions
+from ..values import Coordinates
+from .geography import Spot, spot_at
+from .weather import Weather
 
 COLUMNS = ("temp_c", "rh_pct", "pressure_msl_hpa", "rain_1h_mm", "wind_kt", "wind_dir_deg")
 SERIES_HEADER = ("station", "time_utc", *COLUMNS)

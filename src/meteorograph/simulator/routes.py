@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from meteorograph.errors import ConfigurationError
-from meteorograph.simulator import openweathermap, weatherstack
-from meteorograph.simulator.answer import TEXT, Answer, as_json, spoil
-from meteorograph.simulator.faults import Faults
-from meteorograph.simulator.tally import OPENWEATHERMAP, WEATHERSTACK, Call, Tally
-from meteorograph.simulator.weather import Source
+from ..errors import ConfigurationError
+from ..simulator import openweathermap, weatherstack
+from .answer import TEXT, Answer, as_json, spoil
+from .faults import Faults
+from .tally import OPENWEATHERMAP, WEATHERSTACK, Call, Tally
+from .weather import Source
 
 OWN = "/_simulator/"
 ABOUT = b"""Weather simulator: answers as OpenWeatherMap and Weatherstack do. The weather is made up or replayed.

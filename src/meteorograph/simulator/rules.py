@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from meteorograph.errors import ConfigurationError
-from meteorograph.simulator.tally import PROVIDERS, Call
+from ..errors import ConfigurationError
+from .tally import PROVIDERS, Call
 
 STATUS_CODES = (401, 429, 500, 502, 503)
 #: Kind → the words it must have, and those it may have.

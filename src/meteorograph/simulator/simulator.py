@@ -8,14 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from meteorograph import clock
-from meteorograph.errors import ConfigurationError
-from meteorograph.simulator.connection import Listener
-from meteorograph.simulator.model import Model
-from meteorograph.simulator.replay import Replay
-from meteorograph.simulator.routes import Routes
-from meteorograph.simulator.tally import OPENWEATHERMAP, WEATHERSTACK, Call
-from meteorograph.values import Coordinates
+from .. import clock
+from ..errors import ConfigurationError
+from ..values import Coordinates
+from .connection import Listener
+from .model import Model
+from .replay import Replay
+from .routes import Routes
+from .tally import OPENWEATHERMAP, WEATHERSTACK, Call
 
 
 class Simulator:

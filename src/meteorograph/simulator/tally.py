@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from meteorograph.values import Coordinates
+from ..values import Coordinates
 
 OPENWEATHERMAP = "openweathermap"
 WEATHERSTACK = "weatherstack"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from meteorograph.simulator.chance import unit
+from .chance import unit
 
 WAVES_PER_FIELD = 6
 

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import msgspec
 
-from meteorograph.quantities import QUANTITIES
-from meteorograph.simulator.conditions import Condition
-from meteorograph.simulator.geography import Spot
+from ..quantities import QUANTITIES
+from .conditions import Condition
+from .geography import Spot
 
 
 class Weather(msgspec.Struct, frozen=True, kw_only=True):

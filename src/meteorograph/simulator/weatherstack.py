@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from meteorograph.simulator import sun
-from meteorograph.simulator.apparent import apparent_temperature
-from meteorograph.simulator.geography import Spot
-from meteorograph.simulator.weather import Source, Weather
+from ..simulator import sun
+from .apparent import apparent_temperature
+from .geography import Spot
+from .weather import Source, Weather
 
 PATH = "/current"
 _ICONS = "https://cdn.worldweatheronline.com/images/wsymbols01_png_64"

@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
-    for module in (data, health, ingest, locations, page, quota):
+    for module in (data, health, ingest, ledger, locations, page, quota):
         app.register_blueprint(module.blueprint)
     problems.register(app)
     app.before_request(_begin)

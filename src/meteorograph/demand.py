@@ -1,0 +1,47 @@
+"""What there is to collect: the active locations by schedule, as the plan wants them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from .db import get_db_session
+from .logs import get_logger
+from .plan import Group, plan
+from .schedule import DEFAULT, Interval, parse_schedule
+from .settings import Settings
+from .tables import Location
+
+log = get_logger(__name__)
+
+
+def warn(settings: Settings, now: datetime) -> None:
+    """Say in the log which provider's quotas cannot hold what there is to collect."""
+    with get_db_session(read_only=True) as session:
+        made = plan(groups(session, settings), settings, now)
+    for provider in made.providers:
+        if not provider.holds:
+            log.warning(provider.sentence)
+
+
+def groups(session: Session, settings: Settings) -> list[Group]:
+    """The active locations by schedule, with the default place where the scheduler is yet to add it."""
+    query = select(Location.schedule, func.count()).where(Location.state == "active").group_by(Location.schedule)
+    found: dict[str | None, int] = dict(session.execute(query).all())
+    if _default_is_to_come(session, settings):
+        found[None] = found.get(None, 0) + 1
+    return [
+        Group(text or DEFAULT, parse_schedule(text) if text else Interval(settings.interval), number)
+        for text, number in sorted(found.items(), key=lambda item: item[0] or "")
+    ]
+
+
+def _default_is_to_come(session: Session, settings: Settings) -> bool:
+    """Whether ``locations.ensure_default`` will make the place of the settings a scheduled location."""
+    known = select(Location.state).where(Location.state != "unscheduled")
+    if settings.default_is_chosen:
+        point = settings.default_coordinates
+        known = known.where(Location.latitude == point.latitude, Location.longitude == point.longitude)
+    return session.scalar(known.limit(1)) is None

@@ -1,0 +1,243 @@
+"""What the configuration will ask of each provider, against its quotas, and what would fit. Pure.
+
+It counts one call per location and slot; what is tried again after a failure, and what is collected on demand, comes on top.
+The schedule may spend what ``quota.reserved`` leaves of a limit, as ``quota.spend`` does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+
+from . import quota
+from .providers import PROVIDERS
+from .schedule import GRACE, Interval, Schedule
+from .settings import Settings
+
+MONTH: Final = timedelta(days=31)
+
+_LENGTHS: Final = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": MONTH}
+
+#: The intervals that are proposed, shortest first.
+LADDER: Final = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Locations that share a schedule."""
+
+    #: Name of the schedule: ``default``, or its text.
+    name: str
+    schedule: Schedule
+    locations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How often a schedule comes: slots in the busiest hour, day and month, and the time to collect one in."""
+
+    most: dict[str, int]
+    time: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Calls of one window: what is needed, and what the schedule may spend; None where the account has no such window.
+
+    Of a minute it is the mean over the time that a slot may take: calls wait for the next minute as long as that lasts.
+    """
+
+    window: str
+    calls: int
+    limit: int | None
+
+    @property
+    def usable(self) -> int | None:
+        """Calls that the schedule may spend."""
+        return None if self.limit is None else self.limit - quota.reserved(self.limit)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the need is met."""
+        return self.usable is None or self.calls <= self.usable
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderPlan:
+    """What one provider is asked."""
+
+    provider: str
+    title: str
+    #: ``observation``, ``precipitation`` (only that), or ``fallback`` (only when the providers before it fail).
+    role: str
+    needs: tuple[Need, ...]
+    #: Locations that are collected now, and how many could be at the same schedules.
+    locations: int
+    most_locations: int
+    #: The interval of all of them; None where they differ, or follow a cron expression.
+    interval: timedelta | None
+    #: The shortest interval of ``LADDER`` for these locations; None if even a day is too short.
+    shortest: timedelta | None
+    #: Minutes that a slot takes at the quota for a minute; None without one.
+    slot_minutes: int | None
+    #: Part of the slots that get their precipitation here, where it is asked for nothing else.
+    share: Fraction | None
+    #: Whose rain the other slots have; None if nobody's.
+    others: str | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the quotas are enough; one that is asked for precipitation only gives what it has."""
+        return self.role != "observation" or all(need.holds for need in self.needs)
+
+    @property
+    def sentence(self) -> str:
+        """The plan in words."""
+        if self.role == "fallback":
+            return f"{self.title} is asked only when the providers before it fail."
+        if not self.locations:
+            return f"{self.title} is asked nothing: no location is active."
+        return self._share() if self.role == "precipitation" else self._verdict()
+
+    def _share(self) -> str:
+        if not self.share:
+            return f"{self.title} has no calls for the schedule."
+        if self.share == 1:
+            return f"{self.title} gives the rain of every slot."
+        rest = f"use {self.others}'s rain" if self.others else "have no rain"
+        percent = math.floor(self.share * 100)
+        return f"{self.title} gives the rain of {percent or 'less than 1'} % of slots, spread evenly; the others {rest}."
+
+    def _verdict(self) -> str:
+        these = f"these {self.locations:,}" if self.locations > 1 else "this one"
+        fits = [f"{_count(self.most_locations, 'location')} at this schedule"] if self.most_locations else []
+        if self.shortest and self.shortest != self.interval:
+            fits.append(f"{these} every {interval_text(self.shortest)}")
+        if self.holds:
+            takes = f" A slot takes {_count(self.slot_minutes, 'minute')}." if self.slot_minutes and self.slot_minutes > 1 else ""
+            return f"{self.title} holds.{takes} Up to {', or '.join(fits)} would fit."
+        short = [
+            f"{need.calls:,} calls {_PER[need.window]} are needed, {need.usable:,} may be made"
+            for need in self.needs
+            if not need.holds
+        ]
+        what = ", or ".join(fits) or f"not even one location at this schedule, or {these} every 24 h"
+        return f"{self.title} does not hold: {'; '.join(short)}. What would fit: {what}."
+
+
+_PER: Final = {"minute": "a minute", "hour": "an hour", "day": "a day", "month": "a month"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole configuration."""
+
+    groups: tuple[Group, ...]
+    providers: tuple[ProviderPlan, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every location can be collected in every slot."""
+        return all(provider.holds for provider in self.providers)
+
+
+def plan(groups: Sequence[Group], settings: Settings, now: datetime) -> Plan:
+    """What the locations of ``groups`` ask of the providers of ``settings`` in the 31 days from ``now`` (aware UTC)."""
+    known = [name for name in settings.providers if settings.key(name)] or settings.providers
+    main = known[0]
+    asked = [name for name in settings.precipitation_providers if settings.key(name) or name == main]
+    before = asked[: asked.index(main)] if main in asked else asked
+    slots = {group.name: count(group.schedule, now) for group in groups}
+    made = [_provider(main, "observation", groups, slots, settings, None)]
+    for name in [name for name in before if name != main]:
+        rest = asked[asked.index(name) + 1 :]
+        made.append(_provider(name, "precipitation", groups, slots, settings, PROVIDERS[rest[0]].title if rest else None))
+    told = {one.provider for one in made}
+    for name in dict.fromkeys((*known, *asked)):
+        if name not in told:
+            made.append(_provider(name, "fallback", (), {}, settings, None))
+    return Plan(tuple(groups), tuple(made))
+
+
+def count(schedule: Schedule, now: datetime) -> Slots:
+    """How often a schedule comes: on its grid, or in the 31 days from ``now`` for a cron expression."""
+    if isinstance(schedule, Interval):
+        return _regular(schedule.length)
+    instants = list(schedule.slots_between(now - timedelta(microseconds=1), now + MONTH))
+    most = {"month": len(instants)}
+    for window in ("hour", "day"):
+        most[window] = max(Counter(quota.period_start(window, slot) for slot in instants).values(), default=0)
+    return Slots(most, min((GRACE, *(later - earlier for earlier, later in pairwise(instants)))))
+
+
+def _regular(length: timedelta) -> Slots:
+    return Slots({window: math.ceil(whole / length) for window, whole in _LENGTHS.items()}, min(length, GRACE))
+
+
+def interval_text(length: timedelta) -> str:
+    """An interval in words: ``15 min``, ``3 h``."""
+    seconds = int(length.total_seconds())
+    for unit, word in ((3600, "h"), (60, "min")):
+        if seconds % unit == 0:
+            return f"{seconds // unit} {word}"
+    return f"{seconds} s"
+
+
+def _provider(
+    name: str, role: str, groups: Sequence[Group], slots: dict[str, Slots], settings: Settings, others: str | None
+) -> ProviderPlan:
+    limits = settings.limits(name)
+    load = {window: _load(window, [(slots[group.name], group.locations) for group in groups]) for window in quota.WINDOWS}
+    locations = sum(group.locations for group in groups)
+    lengths = {group.schedule.length if isinstance(group.schedule, Interval) else None for group in groups}
+    # Whatever a slot leaves over waits for the next minute, so it is the mean that has to hold.
+    usable = {window: limit - quota.reserved(limit) for window, limit in limits.items()}
+    ratio = min((Fraction(usable[window]) / load[window] for window in usable if load[window]), default=Fraction(1))
+    share = None
+    if role == "precipitation":
+        share = min(Fraction(1), ratio)
+        load = {window: calls * share for window, calls in load.items()}
+    return ProviderPlan(
+        provider=name,
+        title=PROVIDERS[name].title,
+        role=role,
+        needs=tuple(Need(window, math.ceil(load[window]), limits.get(window)) for window in quota.WINDOWS),
+        locations=locations,
+        most_locations=math.floor(locations * ratio),
+        interval=lengths.pop() if len(lengths) == 1 else None,
+        shortest=_shortest(locations, usable),
+        slot_minutes=math.ceil(locations / usable["minute"]) if usable.get("minute") and role == "observation" else None,
+        share=share,
+        others=others,
+    )
+
+
+def _load(window: str, asked: Sequence[tuple[Slots, int]]) -> Fraction:
+    """Calls in the busiest period of a window."""
+    if window == "minute":
+        return sum((Fraction(number * 60) / _seconds(slots.time) for slots, number in asked), Fraction(0))
+    return Fraction(sum(slots.most[window] * number for slots, number in asked))
+
+
+def _seconds(length: timedelta) -> Fraction:
+    return Fraction(length // timedelta(microseconds=1), 1_000_000)
+
+
+def _shortest(locations: int, usable: dict[str, int]) -> timedelta | None:
+    for length in LADDER:
+        asked = [(_regular(length), locations)]
+        if all(_load(window, asked) <= calls for window, calls in usable.items()):
+            return length
+    return None
+
+
+def _count(number: int | None, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
