@@ -19,7 +19,6 @@ from meteorograph.quantities import QUANTITIES
 from meteorograph.tables import Base, Location
 from support import NOON
 
-
 IMPOSSIBLE = [
     ("precipitation_period", 0.0),
     *((quantity.name, float("inf")) for quantity in QUANTITIES),
