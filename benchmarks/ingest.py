@@ -2,7 +2,7 @@
 
 Every side fetches the same answers from the same server (``load_upstream.py``), in a process of its own and in the same run.
 
-- ``meteorograph``: a scheduled run, claim to ledger, into SQLite (synchronous FULL);
+- ``meteorograph``: the second scheduled run of a process, from the claim to the settled ledger, in SQLite (synchronous FULL);
 - ``bare``: pyreqwest alone, fetches and throws away;
 - ``grown``: the shape this system grew out of: one location after the other, a new connection and an ORM commit each;
 - ``scrapy``: Scrapy with a pipeline that writes to SQLite;
@@ -23,13 +23,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-IN_FLIGHT = 256
 Figures = dict[str, float]
+
+
+def in_flight(latency: int) -> int:
+    """Requests at once, the same on all sides: 100 ms allow 256 no more than 2,560 a second."""
+    return 1024 if latency else 256
 
 
 @contextmanager
@@ -51,38 +56,65 @@ def measured(work: Callable[[], int]) -> Figures:
     return {"wall": wall, "cpu": cpu, "peak": peak, "count": count}
 
 
+def of_setup(port: int, latency: int, locations: int) -> Figures:
+    """A database with locations, made in a process of its own so that making it costs no side memory."""
+    from sqlalchemy import insert
+
+    from meteorograph import clock
+    from meteorograph.db import get_db_session, init_db
+    from meteorograph.tables import Location
+
+    _settings(port, latency)
+    init_db()
+    # The server answers for Berlin whatever it is asked; these locations have been told so before.
+    known = {"resolved_name": "Berlin", "resolved_latitude": 52.52, "resolved_longitude": 13.41, "created_at": clock.now()}
+    rows = [
+        {"name": f"p{n}", "latitude": n % 1700 / 10 - 85, "longitude": n % 3500 / 10 - 175, "state": "active", **known}
+        for n in range(locations)
+    ]
+    with get_db_session() as session:
+        session.execute(insert(Location), rows)
+    return {"count": locations}
+
+
 def of_meteorograph(port: int, latency: int, locations: int) -> Figures:
-    """A scheduled run on a database that is there already."""
+    """The second slot of a service: claim, collect, store, settle. What a process does once is done in the first."""
+    from sqlalchemy import text
+
+    from meteorograph import clock
     from meteorograph.db import get_db_session, init_db
     from meteorograph.scheduler import scheduled_ingest
 
     _settings(port, latency)
     init_db()
-    _add_locations(locations)
+    driven = clock.DrivenClock(clock.now())
 
     def work() -> int:
         scheduled_ingest()
         with get_db_session(read_only=True) as session:
-            from sqlalchemy import text
+            return int(session.scalar(text("SELECT stored FROM runs ORDER BY due_at DESC LIMIT 1")) or 0)
 
-            return int(session.scalar(text("SELECT stored FROM runs")) or 0)
-
-    return measured(work)
+    with clock.driven_by(driven):
+        work()
+        driven.advance(timedelta(hours=1))
+        return measured(work)
 
 
 def of_idle(port: int, latency: int, locations: int) -> Figures:
     """A tick with nothing due; the median of a hundred."""
+    from sqlalchemy import text
+
     from meteorograph.db import get_db_session, init_db
     from meteorograph.scheduler import scheduled_ingest
 
     _settings(port, latency)
     init_db()
-    _add_locations(locations)
     with get_db_session() as session:
-        from sqlalchemy import text
-
         session.execute(text("UPDATE locations SET state = 'paused'"))
-    scheduled_ingest()  # claims the slot of the default place, which is all there is
+        session.execute(
+            text("INSERT INTO locations (name, latitude, longitude, state, created_at) VALUES ('one', 0, 0, 'active', 0)")
+        )
+    scheduled_ingest()
     with get_db_session() as session:
         session.execute(text("UPDATE locations SET state = 'active'"))
     times = []
@@ -109,7 +141,7 @@ def of_bare(port: int, latency: int, locations: int) -> Figures:
                     answer = await client.get(f"http://127.0.0.1:{port}/{latency}/data/2.5/weather?lat={number}").build().send()
                     await answer.bytes()
 
-            await asyncio.gather(*(one_after_the_other() for _ in range(IN_FLIGHT)))
+            await asyncio.gather(*(one_after_the_other() for _ in range(in_flight(latency))))
             await asyncio.sleep(0.01)  # see ADR 2
         return locations
 
@@ -126,7 +158,6 @@ def of_grown(port: int, latency: int, locations: int) -> Figures:
 
     _settings(port, latency)
     init_db()
-    _add_locations(locations)
 
     def work() -> int:
         now = clock.now()
@@ -163,8 +194,8 @@ def of_scrapy(port: int, latency: int, locations: int) -> Figures:
     class Spider(scrapy.Spider):
         name = "weather"
         custom_settings = {  # noqa: RUF012  # as Scrapy reads it
-            "CONCURRENT_REQUESTS": IN_FLIGHT,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": IN_FLIGHT,
+            "CONCURRENT_REQUESTS": in_flight(latency),
+            "CONCURRENT_REQUESTS_PER_DOMAIN": in_flight(latency),
             "DOWNLOAD_DELAY": 0,
             "ITEM_PIPELINES": {Store: 1},
             "LOG_ENABLED": False,
@@ -227,7 +258,7 @@ def _settings(port: int, latency: int) -> None:
             "METEOROGRAPH_OWM_BASE_URL": f"http://127.0.0.1:{port}/{latency}",
             "METEOROGRAPH_OWM_CALLS_PER_MINUTE": plenty,
             "METEOROGRAPH_OWM_CALLS_PER_MONTH": plenty,
-            "METEOROGRAPH_CONCURRENCY": str(IN_FLIGHT),
+            "METEOROGRAPH_CONCURRENCY": str(in_flight(latency)),
         }
     )
     from meteorograph.logs import setup_logging
@@ -235,24 +266,8 @@ def _settings(port: int, latency: int) -> None:
     setup_logging()
 
 
-def _add_locations(count: int) -> None:
-    from sqlalchemy import insert
-
-    from meteorograph import clock
-    from meteorograph.db import get_db_session
-    from meteorograph.tables import Location
-
-    # The server answers for Berlin whatever it is asked; these locations have been told so before.
-    known = {"resolved_name": "Berlin", "resolved_latitude": 52.52, "resolved_longitude": 13.41, "created_at": clock.now()}
-    with get_db_session() as session:
-        rows = [
-            {"name": f"p{n}", "latitude": n % 1700 / 10 - 85, "longitude": n % 3500 / 10 - 175, "state": "active", **known}
-            for n in range(count)
-        ]
-        session.execute(insert(Location), rows)
-
-
 SIDES: dict[str, Callable[[int, int, int], Figures]] = {
+    "setup": of_setup,
     "meteorograph": of_meteorograph,
     "idle": of_idle,
     "bare": of_bare,
@@ -265,13 +280,15 @@ SIDES: dict[str, Callable[[int, int, int], Figures]] = {
 def in_process(side: str, port: int, latency: int, locations: int) -> Figures:
     """One measurement in a process and a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(HERE / "ingest.py"), "--side", side, "--port", str(port)]
-        command += ["--latency", str(latency), "--locations", str(locations)]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{side} failed:\n{done.stderr[-2000:]}")
-        figures: Figures = json.loads(done.stdout.splitlines()[-1])
-        assert figures["count"] >= locations, (side, figures)
+        figures: Figures = {}
+        for part in ("setup", side) if side in ("meteorograph", "idle", "grown") else (side,):
+            command = [sys.executable, str(HERE / "ingest.py"), "--side", part, "--port", str(port)]
+            command += ["--latency", str(latency), "--locations", str(locations)]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(f"{part} failed:\n{done.stderr[-2000:]}")
+            figures = json.loads(done.stdout.splitlines()[-1])
+            assert figures["count"] >= locations, (part, figures)
         return figures
 
 
@@ -311,7 +328,7 @@ def main() -> None:
     rounds, many = (1, 2_000) if given.quick else (5, 10_000)
     names = ("meteorograph", "pyreqwest", "uvloop", "sqlalchemy", "msgspec", "scrapy", "pyowm")
     print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in names))
-    print(f"{os.cpu_count()} cores, {IN_FLIGHT} in flight, medians of {rounds}")
+    print(f"{os.cpu_count()} cores, {in_flight(0)} in flight without latency and {in_flight(100)} with it, medians of {rounds}")
     with upstream() as port:
         table("100 ms latency", medians({"bare": many, "meteorograph": many, "grown": 100}, port, 100, rounds), "bare")
         sides = {"bare": many, "meteorograph": many, "scrapy": many, "pyowm": many // 10, "grown": many // 10}

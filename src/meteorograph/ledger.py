@@ -192,13 +192,13 @@ def due_locations(claimed: Claim, now: datetime, spread: timedelta = timedelta(0
             offset = (cast(Location.id, BigInteger) * _SCATTER) % seconds
             more = session.scalar(query.where(offset > elapsed).limit(1)) is not None
             query = query.where(offset <= elapsed)
-        return [_due(row) for row in session.execute(query)], more
+        return [_due(row) for row in session.execute(query).yield_per(1000)], more
 
 
 def active_locations() -> list[Due]:
     """All active locations, whatever their schedule."""
     with get_db_session(read_only=True) as session:
-        return [_due(row) for row in session.execute(_LOCATIONS.where(Location.state == "active"))]
+        return [_due(row) for row in session.execute(_LOCATIONS.where(Location.state == "active")).yield_per(1000)]
 
 
 def _due(row: Any) -> Due:
