@@ -14,7 +14,7 @@ from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from .db import get_db_session
-from .errors import AccountError, ProviderClosedError, QuotaExceededError
+from .errors import AccountError, ProviderClosedError, QuotaExceededError, RetryableFetchError
 from .ledger import holder
 from .logs import get_logger
 from .tables import Account
@@ -140,6 +140,8 @@ def refused(provider: str, key: str, error: Exception, now: datetime) -> datetim
         else:
             account.failures += 1
             until = now + min(OUTAGE_FIRST * 2 ** min(account.failures - 1, 10), OUTAGE_MOST)
+            if isinstance(error, RetryableFetchError) and error.wait:
+                until = max(until, now + error.wait)
         account.closed_until = max(until, account.closed_until or until)
         account.reason = str(error)[:500]
         account.probe_holder = account.probe_until = None

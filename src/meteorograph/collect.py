@@ -107,8 +107,7 @@ async def _through(engine: Engine, due: Sequence[Due], settings: Settings, guard
 
 def _rain_limits(asked: Sources, settings: Settings) -> dict[str, dict[str, int]]:
     """The quotas of providers that are asked for precipitation only."""
-    main = {source.provider.name for source in asked.observation}
-    names = {source.provider.name for source in asked.precipitation} - main
+    names = {source.provider.name for source in asked.precipitation} - {asked.observation[0].provider.name}
     return {name: settings.limits(name) for name in names}
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -136,16 +136,6 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
         raise
     finally:
         session.close()
-
-
-def is_reachable() -> bool:
-    """Whether the database answers."""
-    try:
-        with engine().execution_options(read_only=True).connect() as connection:
-            connection.execute(text("SELECT 1 FROM runs LIMIT 1"))
-    except (SQLAlchemyError, ConfigurationError):
-        return False
-    return True
 
 
 def _cause(error: SQLAlchemyError) -> str:

@@ -42,12 +42,12 @@ CITIES: Final = (
 def demonstration(settings: Settings) -> Iterator[Settings]:
     """Settings under which the service runs on a simulator that lives as long as the block.
 
-    A database or an interval that the user has set is kept; otherwise a new database is made at each start.
+    Its database is made anew at each start; simulated weather never goes into the one that the user has set. An interval
+    that the user has set is kept.
     """
     chosen = settings.model_fields_set
-    if "database_url" not in chosen:
-        for suffix in ("", "-wal", "-shm"):
-            DATABASE.with_name(DATABASE.name + suffix).unlink(missing_ok=True)
+    for suffix in ("", "-wal", "-shm"):
+        DATABASE.with_name(DATABASE.name + suffix).unlink(missing_ok=True)
     with Simulator(keys=(KEY,)) as simulator:
         simulated = settings.model_copy(
             update={
@@ -58,7 +58,7 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
                 "weatherstack_calls_per_month": PLENTY,
                 "owm_base_url": simulator.url,
                 "weatherstack_base_url": simulator.url,
-                "database_url": settings.database_url if "database_url" in chosen else SecretStr(f"sqlite:///{DATABASE}"),
+                "database_url": SecretStr(f"sqlite:///{DATABASE}"),
                 "interval": settings.interval if "interval" in chosen else INTERVAL,
             }
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from .errors import FetchError, PayloadError, ProviderClosedError, RetryableFetchError
+from .errors import FetchError, PayloadError, ProviderClosedError, RetryableFetchError, StoreError
 from .fetch import Fetcher
 from .logs import get_logger
 from .observe import Sources, observe
@@ -109,19 +109,30 @@ class Engine:
         finally:
             guarding.cancel()
             working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
+            await asyncio.wait({working})
             self._all_done.set()
-            if not writer.done():
-                await self._done.put(None)
-            await writer
+            await self._end(writer)
+        if not working.cancelled():
+            await working  # for its error, if it ended with one
         return tried_all
+
+    async def _end(self, writer: asyncio.Task[None]) -> None:
+        """Let the writer store what is left; should it fail meanwhile, nobody empties the queue any more."""
+        last = asyncio.create_task(self._done.put(None))
+        await asyncio.wait({last, writer}, return_when=asyncio.FIRST_COMPLETED)
+        last.cancel()
+        await writer
 
     async def _work_all(self, fetcher: Fetcher, left: Iterator[Due], count: int) -> None:
         if any(source.gate.is_probing for source in self.asked.observation):
             await self._work(fetcher, left, once=True)  # one call tells whether the provider is well
         if self.closed() is None:
-            await asyncio.gather(*(self._work(fetcher, left) for _ in range(count)))
+            workers = [asyncio.create_task(self._work(fetcher, left)) for _ in range(count)]
+            try:
+                await asyncio.gather(*workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
 
     async def _work(self, fetcher: Fetcher, left: Iterator[Due], *, once: bool = False) -> None:
         for location in left:
@@ -136,6 +147,8 @@ class Engine:
         try:
             left_out = self.left_out.get(location.id, frozenset())
             observation = await observe(fetcher, self.asked, location.coordinates, passed_over=left_out)
+        except StoreError:
+            raise  # the database is away: the run breaks off, and is taken up again with all that it has not stored
         except ProviderClosedError:
             return None
         except FetchError as error:

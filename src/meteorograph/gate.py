@@ -13,6 +13,12 @@ from .errors import AccountError, FetchError, PermanentFetchError, ProviderClose
 #: Calls charged at once: a process that is killed loses what is left of them.
 BLOCK: Final = 200
 
+#: Blocks that the smallest window of an account has at least.
+PARTS: Final = 20
+
+#: A provider that asks to be left alone for longer than this is closed at once [s].
+PATIENCE_SECONDS: Final = 10.0
+
 #: Failures in a row, with nothing else in between, that mean the provider is down and not the place unlucky.
 OUTAGE: Final = 8
 
@@ -28,6 +34,8 @@ class Gate:
         self._key = key
         self._limits = limits
         self._wanted = wanted
+        #: Of a small quota a block is a small part too: what a killed process had charged is lost.
+        self._most = max(1, min(BLOCK, *(limit // PARTS for limit in limits.values()))) if limits else BLOCK
         self._on_demand = on_demand
         self._block = 0
         self._granted = quota.Grant(0)
@@ -77,7 +85,7 @@ class Gate:
     async def _charge_block(self) -> None:
         if self.closed is not None:
             raise self.closed
-        now, size = clock.now(), max(1, min(BLOCK, self._wanted - self.calls))
+        now, size = clock.now(), max(1, min(self._most, self._wanted - self.calls))
         grant = await asyncio.to_thread(quota.spend, self.provider, self._limits, size, now, on_demand=self._on_demand)
         if grant.retry_at is not None:
             reason = f"the quota is used up until {grant.retry_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -96,7 +104,8 @@ class Gate:
             return
         if isinstance(error, RetryableFetchError) or not answered:
             self._failures += 1
-            if self._failures < (1 if self._was_down else OUTAGE):
+            asked_for = error.wait.total_seconds() if isinstance(error, RetryableFetchError) and error.wait else 0.0
+            if self._failures < (1 if self._was_down else OUTAGE) and asked_for <= PATIENCE_SECONDS:
                 return
         if self.closed is None:
             self.closed = ProviderClosedError(self.provider, str(error), retry_at=clock.now())  # nobody else calls meanwhile

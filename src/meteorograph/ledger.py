@@ -1,7 +1,7 @@
 """Stop 2 of the walk: takes a due slot, gives a claimed run, or nothing when somebody else has it or it is done.
 
 The database elects: the UNIQUE constraint of ``runs`` and conditional updates whose row count is read. A claim is a lease;
-when its holder dies it runs out, and another process finishes what is still missing, until the next slot is due.
+when its holder dies it runs out, and another process finishes what is still missing, while the slot lasts.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, CursorResult, and_, cast, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from . import schedule
@@ -37,16 +39,24 @@ class Claim:
     #: Name of the schedule: ``default``, or its text.
     schedule: str
     due_at: datetime
-    #: When the next slot is due, and this one is no longer collected.
+    #: When this slot is no longer collected: the next one is due, or the grace is over.
     ends_at: datetime
+    #: From this slot to the next.
+    length: timedelta
     #: Whether another process began it and let its lease run out, or gave it back.
     taken_over: bool
 
     @property
     def lease(self) -> timedelta:
         """How long the run is held without a sign of life."""
-        return schedule.lease(self.ends_at - self.due_at)
+        return schedule.lease(self.length)
 
+
+#: Another process's clock may be ahead by this much: a lease.
+AHEAD: Final = timedelta(seconds=30)
+
+#: Slots that are written off in one transaction.
+SKIPPED_AT_ONCE: Final = 200
 
 _LOCATIONS: Final = select(
     Location.id,
@@ -88,14 +98,29 @@ def claim(now: datetime, name: str, when: Schedule) -> Claim | None:
     slot = when.slot_at(now)
     if slot is None:
         return None
-    in_time = now - slot <= schedule.GRACE
+    in_time = now - slot < schedule.GRACE
     with get_db_session(read_only=True) as session:
         if _nothing_to_do(session, name, slot, now, in_time=in_time):
             return None
-    with get_db_session() as session:
-        _close_abandoned(session, name, slot, now)
-        _record_skipped(session, name, when, slot if in_time else slot + timedelta(microseconds=1))
-        return _take(session, name, when, slot, now) if in_time else None
+    over = slot if in_time else slot + timedelta(microseconds=1)  # slots before this are past
+    while True:
+        with get_db_session() as session:
+            _close_abandoned(session, name, over, now)
+            if _record_skipped(session, name, when, over) == SKIPPED_AT_ONCE:
+                continue  # the rest in a transaction of its own: others wait for this one
+            return _take(session, name, when, slot, now) if in_time else None
+
+
+def close_orphans(now: datetime, names: Collection[str]) -> None:
+    """Close runs past their slot whose schedule no active location follows any more, so that nobody will claim them."""
+    orphans = select(Run.id, Run.schedule, Run.due_at).where(
+        Run.state.in_(("pending", "running")), Run.schedule.not_in(names), Run.due_at < now - schedule.GRACE, _is_free(now)
+    )
+    with get_db_session(read_only=True) as session:
+        found = session.execute(orphans).all()
+    for run_id, name, due_at in found:
+        with get_db_session() as session:
+            _settle(session, run_id, name, due_at, now)
 
 
 def _is_free(now: datetime) -> Any:
@@ -105,26 +130,32 @@ def _is_free(now: datetime) -> Any:
 
 def _nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, *, in_time: bool) -> bool:
     mine = select(Run.id).where(Run.schedule == name)
-    if session.scalar(mine.where(Run.due_at >= slot).limit(1)) is None:
+    if session.scalar(mine.where(_accounted(slot, now)).limit(1)) is None:
         return not in_time and session.scalar(mine.limit(1)) is None  # too late for the first slot there ever was
     open_ = Run.state.in_(("pending", "running"))
-    return session.scalar(mine.where(open_, or_(_is_free(now), Run.due_at < slot)).limit(1)) is None
+    past = Run.due_at < slot if in_time else Run.due_at <= slot
+    return session.scalar(mine.where(open_, Run.due_at <= slot, or_(_is_free(now), past)).limit(1)) is None
+
+
+def _accounted(slot: datetime, now: datetime) -> Any:
+    """A run of the slot, or of a later one by another process whose clock is a little ahead; not one by a clock gone wrong."""
+    return or_(Run.due_at == slot, and_(Run.due_at > slot, Run.due_at <= now + AHEAD))
 
 
 def _take(session: Session, name: str, when: Schedule, slot: datetime, now: datetime) -> Claim | None:
-    newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot).limit(1)
+    newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _accounted(slot, now)).limit(1)
     if session.scalar(newer) is not None:  # this process's clock is behind; the slot has been accounted for
         return None
     new = insert_or_ignore(session, Run, [_row(name, slot, "pending")])
-    ends_at = when.next_after(slot) or slot + schedule.GRACE
-    mine = {"state": "running", "holder": holder(), "lease_expires_at": now + schedule.lease(ends_at - slot), "reason": None}
+    length = (when.next_after(slot) or slot + schedule.GRACE) - slot
+    mine = {"state": "running", "holder": holder(), "lease_expires_at": now + schedule.lease(length), "reason": None}
     due = select(func.count()).select_from(Location).where(_follows(name)).scalar_subquery()
     began = func.coalesce(Run.started_at, literal(now, Run.started_at.type))
     taken = update(Run).where(Run.schedule == name, Run.due_at == slot, _is_free(now)).values(**mine, due=due, started_at=began)
     if not _rows(session.execute(taken.execution_options(synchronize_session=False))):
         return None
     run_id = session.scalars(select(Run.id).where(Run.schedule == name, Run.due_at == slot)).one()
-    return Claim(run_id, name, slot, ends_at, taken_over=not new)
+    return Claim(run_id, name, slot, slot + min(length, schedule.GRACE), length, taken_over=not new)
 
 
 def _row(name: str, slot: datetime, state: str, reason: str | None = None) -> dict[str, Any]:
@@ -132,18 +163,23 @@ def _row(name: str, slot: datetime, state: str, reason: str | None = None) -> di
     return {"schedule": name, "due_at": slot, "shard": 0, "state": state, "reason": reason, **counts}
 
 
-def _record_skipped(session: Session, name: str, when: Schedule, before: datetime) -> None:
-    """Slots for which no run was ever claimed: ``late`` while the run before them was still at work, else ``down``."""
-    mine = select(Run.due_at, Run.ended_at).where(Run.schedule == name)
+def _record_skipped(session: Session, name: str, when: Schedule, before: datetime) -> int:
+    """Slots for which no run was ever claimed: ``late`` while the run before them was still at work, else ``down``.
+
+    Gives how many were recorded: ``SKIPPED_AT_ONCE`` at most, the oldest.
+    """
+    mine = select(Run.due_at, Run.ended_at).where(Run.schedule == name, Run.due_at < before)
     last = session.execute(mine.order_by(Run.due_at.desc()).limit(1)).first()
     if last is None:
-        return
-    for slot in when.slots_between(last.due_at, before):
+        return 0
+    slots = list(islice(when.slots_between(last.due_at, before), SKIPPED_AT_ONCE))
+    for slot in slots:
         reason = "late" if last.ended_at is not None and last.ended_at > slot else "down"
         if insert_or_ignore(session, Run, [_row(name, slot, "missed", reason)]):
             lost = _record_lost(session, name, slot, reason)
             counts = update(Run).where(Run.schedule == name, Run.due_at == slot).values(due=lost, failed=lost)
             session.execute(counts.execution_options(synchronize_session=False))
+    return len(slots)
 
 
 def _close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> None:
@@ -158,7 +194,8 @@ def _close_abandoned(session: Session, name: str, slot: datetime, now: datetime)
 def _record_lost(session: Session, name: str, slot: datetime, reason: str) -> int:
     """Write a reason for every location that has neither a row nor a reason for the slot; gives how many."""
     known = or_(
-        Location.created_at <= slot, exists().where(Run.schedule == name, Run.due_at == slot, Run.started_at.is_not(None))
+        func.coalesce(Location.due_since, Location.created_at) <= slot,
+        exists().where(Run.schedule == name, Run.due_at == slot, Run.started_at.is_not(None)),
     )
     lost = select(Location.id, literal(slot, Run.due_at.type), literal(reason)).where(_still_missing(name, slot), known)
     written = insert(Missed).from_select(["location_id", "due_at", "reason"], lost)
@@ -184,7 +221,8 @@ def due_locations(claimed: Claim, now: datetime, spread: timedelta = timedelta(0
     Within ``spread`` each location has an offset of its own, the same in every slot.
     """
     query = _LOCATIONS.where(_still_missing(claimed.schedule, claimed.due_at))
-    seconds = int(min(spread, claimed.ends_at - claimed.due_at).total_seconds())
+    # The last ones need a tick, and time to be collected, before the slot is over.
+    seconds = int(min(spread, (claimed.ends_at - claimed.due_at) * 0.8).total_seconds())
     elapsed = int((now - claimed.due_at).total_seconds())
     with get_db_session(read_only=True) as session:
         more = False
@@ -226,9 +264,13 @@ def release(claimed: Claim, calls: int, *, until: datetime | None = None, reason
 
 def record_missed(missed: Sequence[dict[str, Any]]) -> None:
     """Write why slots have nothing stored: rows of ``location_id``, ``due_at``, ``reason`` and ``detail``."""
-    if missed:
+    try:
         with get_db_session() as session:
             insert_or_replace(session, Missed, missed)
+    except IntegrityError:  # a location was removed meanwhile; it owes no reason
+        with get_db_session() as session:
+            there = set(session.scalars(select(Location.id).where(Location.id.in_([row["location_id"] for row in missed]))))
+            insert_or_replace(session, Missed, [row for row in missed if row["location_id"] in there])
 
 
 def finish(claimed: Claim, calls: int, now: datetime) -> str:

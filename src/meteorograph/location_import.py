@@ -134,7 +134,7 @@ def carry_out(session: Session, made: Plan, now: datetime) -> Iterator[int]:
         piece = made.added[start : start + _CHUNK]
         connection.execute(insert(table), [{**_NEW, **values, "created_at": now} for values in piece])
         yield len(piece)
-    values: dict[str, Any] = {name: bindparam(name) for name in (*FIELDS[1:], "state")}
+    values: dict[str, Any] = {**{name: bindparam(name) for name in (*FIELDS[1:], "state")}, "due_since": now}
     for start in range(0, len(made.updated), _CHUNK):
         piece = made.updated[start : start + _CHUNK]
         connection.execute(update(table).where(table.c.id == bindparam("key")).values(values), piece)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from . import clock
 from .errors import LocationNotFoundError, MeteorographError
 from .location_values import CHANGEABLE, FIELDS, checked
 from .logs import get_logger
@@ -190,8 +191,9 @@ def set_state_of_all(session: Session, state: Literal["active", "paused"], tag: 
     query = select(Location.id, Location.state, Location.tags).where(Location.state != "unscheduled")
     meant = [row for row in session.execute(query) if tag is None or tag in (row.tags or ())]
     ids = [row.id for row in meant if row.state != state]
+    values = {"state": state, "due_since": clock.now()} if state == "active" else {"state": state}
     for start in range(0, len(ids), _CHUNK):
-        session.execute(update(Location).where(Location.id.in_(ids[start : start + _CHUNK])).values(state=state))
+        session.execute(update(Location).where(Location.id.in_(ids[start : start + _CHUNK])).values(**values))
     return len(ids), len(meant)
 
 

@@ -77,9 +77,10 @@ def sources(settings: Settings, *, wanted: int = 1, on_demand: bool = True) -> S
         if name not in known and (key := settings.key(name)):
             gate = Gate(name, key, settings.limits(name), wanted=wanted, on_demand=on_demand)
             known[name] = Source(PROVIDERS[name], settings.base_url(name), key, gate)
+    rain = settings.precipitation_providers or settings.providers  # with none named, the observation's own
     return Sources(
         [known[name] for name in settings.providers if name in known],
-        [known[name] for name in settings.precipitation_providers if name in known],
+        [known[name] for name in rain if name in known],
         1 if on_demand else ATTEMPTS,
     )
 

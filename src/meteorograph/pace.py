@@ -21,7 +21,7 @@ def left_out(limits: dict[str, dict[str, int]], claimed: Claim, due: Sequence[Du
     has spent. Calls left over from earlier slots go round slot by slot, so that a location that fails keeps no turn for good.
     """
     without: dict[int, set[str]] = {}
-    length = claimed.ends_at - claimed.due_at
+    length = claimed.length
     for provider, windows in limits.items():
         if "month" not in windows:
             continue

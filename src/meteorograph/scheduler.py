@@ -90,6 +90,7 @@ def scheduled_ingest() -> None:
         now = clock.now()
         _ensure_default(settings, now)
         schedules = ledger.due_schedules(schedule.Interval(settings.interval))
+        ledger.close_orphans(now, [name for name, _ in schedules])
         claims = [claim for name, when in schedules if (claim := ledger.claim(now, name, when))]
         if claims:
             run_async(_run_all(claims, settings))

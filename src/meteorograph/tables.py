@@ -19,10 +19,13 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    event,
+    inspect,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
+from . import clock
 from .quantities import QUANTITIES, Quantity
 
 
@@ -94,11 +97,21 @@ class Location(Base):
     schedule: Mapped[str | None] = mapped_column(String(100))
     tags: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
+    #: Since when it is due on its schedule, where that is later than ``created_at``: resumed, or given another schedule.
+    due_since: Mapped[datetime | None]
     #: Where the provider says its answers are for, and how far off that is.
     resolved_name: Mapped[str | None] = mapped_column(String(200))
     resolved_latitude: Mapped[float | None] = mapped_column(Float(53))
     resolved_longitude: Mapped[float | None] = mapped_column(Float(53))
     resolved_distance_km: Mapped[float | None] = mapped_column(Float(53))
+
+
+@event.listens_for(Location, "before_update")
+def _note_since_when_it_is_due(_mapper: object, _connection: object, location: Location) -> None:
+    """Slots before a location was resumed, or got its schedule, were never due to it."""
+    changed = inspect(location).attrs
+    if location.state == "active" and (changed.state.history.has_changes() or changed.schedule.history.has_changes()):
+        location.due_since = clock.now()
 
 
 def _possible(quantity: Quantity) -> CheckConstraint:
@@ -152,6 +165,7 @@ class Run(Base):
     __table_args__ = (
         UniqueConstraint("schedule", "due_at", "shard"),
         CheckConstraint("state IN ('pending', 'running', 'succeeded', 'partial', 'failed', 'missed')", "state"),
+        Index("ix_runs_state", "state", "schedule", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -174,7 +188,7 @@ class Run(Base):
 
 
 class Missed(Base):
-    """A due slot of one location with nothing stored, and why. A run missed as a whole says so in ``runs``."""
+    """A due slot of one location with nothing stored, and why."""
 
     __tablename__ = "missed"
     __table_args__ = (

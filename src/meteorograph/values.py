@@ -78,7 +78,8 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
         if told.isascii() and told.isdigit():
             return self.fetched_at + timedelta(seconds=min(int(told), 366 * 86400))
         try:
-            return max(self.fetched_at, parsedate_to_datetime(told).astimezone(UTC))
+            at = parsedate_to_datetime(told).astimezone(UTC)
+            return min(max(self.fetched_at, at), self.fetched_at + timedelta(days=366))
         except (ValueError, OverflowError):
             return self.fetched_at + otherwise
 

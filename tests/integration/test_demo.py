@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from meteorograph import get_db_session, ingest_data
+from meteorograph import WeatherData, get_db_session, ingest_data
 from meteorograph.db import _engines
 from meteorograph.demo import CITIES, DATABASE, INTERVAL, demonstration
-from meteorograph.settings import load_settings
+from meteorograph.settings import load_settings, pin_settings
 from meteorograph.tables import Location
 from support import NOON
 
@@ -47,16 +47,19 @@ def test_a_new_one_begins_anew() -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_a_database_and_an_interval_that_are_set_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_simulated_weather_never_goes_into_the_users_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("METEOROGRAPH_INTERVAL", "5m")
     with get_db_session() as session:
         session.add(Location(name="Athens", latitude=1, longitude=2, state="paused", created_at=NOON))
-    for _ in range(2):
-        with demonstration(load_settings()) as settings:
-            assert settings.interval == timedelta(minutes=5)
-            assert len(_locations()) == 12
-            assert _locations()["Athens"] == "paused"
-    assert not (tmp_path / DATABASE).exists()
+    with demonstration(load_settings()) as settings:
+        assert settings.interval == timedelta(minutes=5)
+        assert len(_locations()) == 12
+        ingest_data()
+        assert (tmp_path / DATABASE).exists()
+    pin_settings(None)
+    assert _locations() == {"Athens": "paused"}
+    with get_db_session(read_only=True) as session:
+        assert session.query(WeatherData).count() == 0
 
 
 def test_keys_that_are_set_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

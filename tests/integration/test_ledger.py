@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from meteorograph import get_db_session, ledger
+from meteorograph import clock, get_db_session, ledger
 from meteorograph.schedule import DEFAULT, Interval
 from meteorograph.store import store
 from meteorograph.tables import Heartbeat, Location, Missed, Run, WeatherData
@@ -131,7 +131,7 @@ def test_the_lease_of_a_dead_process_runs_out_and_another_one_goes_on(monkeypatc
     _as(monkeypatch, "alive:2")
     assert _claim(NOON + timedelta(seconds=29)) is None
     again = _claim(NOON + timedelta(seconds=31))
-    assert again == ledger.Claim(claim.run_id, DEFAULT, NOON, NOON + HOUR, taken_over=True)
+    assert again == ledger.Claim(claim.run_id, DEFAULT, NOON, NOON + HOUR, HOUR, taken_over=True)
     assert len(_due(claim)) == 2
     _as(monkeypatch, "dead:1")
     assert not ledger.renew(claim.run_id, NOON + HOUR)
@@ -192,12 +192,13 @@ def test_what_a_dead_process_left_of_an_earlier_slot_is_missed() -> None:
 
 
 def test_a_clock_that_steps_back_claims_nothing_twice() -> None:
-    claim = _claim(NOON)
-    assert claim
-    ledger.finish(claim, 0, NOON)
-    assert _claim(NOON - 2 * HOUR) is None
-    assert _claim(NOON) is None
-    assert [run.due_at for run in _runs()] == [NOON]
+    for hour in range(3):
+        claim = _claim(NOON + hour * HOUR)
+        assert claim
+        ledger.finish(claim, 0, NOON + hour * HOUR)
+    for hour in (0, 1, 2):
+        assert _claim(NOON + hour * HOUR + timedelta(minutes=5)) is None
+    assert len(_runs()) == 3
 
 
 def test_a_shorter_interval_goes_on_from_the_last_slot() -> None:
@@ -216,3 +217,68 @@ def test_heartbeats_are_one_row_a_process_and_those_of_yesterday_go(monkeypatch:
     with get_db_session(read_only=True) as session:
         beats = session.scalars(select(Heartbeat).order_by(Heartbeat.holder)).all()
     assert [(beat.holder, beat.beat_at) for beat in beats] == [("a:1", NOON + HOUR), ("b:2", NOON + 25 * HOUR)]
+
+
+def test_a_clock_that_was_ahead_once_stops_nothing() -> None:
+    ahead = _claim(NOON + timedelta(days=1))
+    assert ahead
+    ledger.finish(ahead, 0, NOON + timedelta(days=1))
+    claimed = [hour for hour in range(27) if _claim(NOON + hour * HOUR)]
+    assert claimed == [hour for hour in range(27) if hour != 24], "the run of the future accounts for no slot but its own"
+
+
+def test_a_location_owes_no_slot_of_before_it_was_resumed() -> None:
+    claim = _claim(NOON)
+    assert claim
+    ledger.finish(claim, 0, NOON)
+    with clock.driven_by(lambda: NOON + timedelta(hours=5, minutes=30)), get_db_session() as session:
+        session.query(Location).filter_by(name="place 2").one().state = "active"
+    assert _claim(NOON + 7 * HOUR)
+    lost = [row.due_at for row in _missed() if row.location_id == 3]
+    assert lost == [NOON + 6 * HOUR]
+    assert len(_missed()) == 3 * 6 + 1
+
+
+def test_a_run_whose_schedule_nobody_follows_any_more_is_closed() -> None:
+    assert ledger.claim(NOON, "6h", Interval(timedelta(hours=6)))
+    ledger.close_orphans(NOON + timedelta(minutes=59), [DEFAULT])
+    assert [run.state for run in _runs()] == ["running"]
+    ledger.close_orphans(NOON + timedelta(minutes=61), [DEFAULT])
+    assert [run.state for run in _runs()] == ["succeeded"]
+
+
+def test_a_long_downtime_is_written_off_in_several_transactions() -> None:
+    claim = _claim(NOON, timedelta(minutes=1))
+    assert claim
+    ledger.finish(claim, 0, NOON)
+    assert _claim(NOON + timedelta(minutes=500), timedelta(minutes=1))
+    assert Counter(run.state for run in _runs()) == {"succeeded": 1, "missed": 499, "running": 1}
+
+
+def test_a_slot_of_a_long_schedule_is_over_after_the_grace() -> None:
+    day = timedelta(days=1)
+    midnight = NOON - timedelta(hours=12)
+    claim = _claim(midnight, day)
+    assert claim
+    assert claim.ends_at == midnight + HOUR
+    ledger.release(claim, 1, until=midnight + timedelta(minutes=62), reason="provider_error")
+    assert _claim(midnight + timedelta(minutes=61), day) is None
+    assert _runs()[0].state == "failed"
+    assert {row.reason for row in _missed()} == {"provider_error"}
+
+
+def test_a_spread_window_gives_each_location_its_offset_and_leaves_time() -> None:
+    with get_db_session() as session:
+        for number in range(300):
+            session.add(Location(name=f"spread {number}", latitude=number / 4, longitude=1, state="active", created_at=NOON))
+    claim = _claim(NOON)
+    assert claim
+    sizes = []
+    for minute in (0, 15, 30, 48):
+        due, more = ledger.due_locations(claim, NOON + timedelta(minutes=minute), HOUR)
+        sizes.append(len(due))
+        assert more == (minute < 48)
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 30
+    assert 60 < sizes[1] < 130
+    assert sizes[-1] == 303

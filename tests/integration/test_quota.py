@@ -209,7 +209,7 @@ def test_only_the_period_that_was_charged_gets_calls_back() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_run_gives_back_what_it_does_not_use_and_makes_no_call_of_an_earlier_minute(driven: DrivenClock) -> None:
-    limits = {"minute": 60, "month": 1000}
+    limits = {"minute": 1000, "month": 10_000}
 
     async def run() -> None:
         gate = Gate(NAME, KEY, limits, wanted=50)
@@ -223,6 +223,17 @@ def test_a_run_gives_back_what_it_does_not_use_and_makes_no_call_of_an_earlier_m
 
     run_async(run())
     assert _used(limits, driven()) == {"minute": 1, "month": 11}
+
+
+@pytest.mark.usefixtures("database")
+def test_a_block_is_a_small_part_of_the_smallest_window(driven: DrivenClock) -> None:
+    limits = {"month": 100}
+
+    async def be_killed_after_one_call() -> None:
+        await Gate(NAME, KEY, limits, wanted=95).spend()
+
+    run_async(be_killed_after_one_call())
+    assert _used(limits, driven()) == {"month": 5}
 
 
 def _spread(limit: int, locations: int, slot: timedelta = HOUR, down: timedelta = timedelta(0)) -> list[tuple[datetime, int]]:
@@ -270,7 +281,7 @@ def test_the_month_is_never_overspent_and_each_location_gets_its_share() -> None
     calls = Counter[int]()
     for day_slot in range(0, 744, 6):
         due_at = _at("2026-03-01") + day_slot * HOUR
-        claim = Claim(1, DEFAULT, due_at, due_at + 6 * HOUR, False)
+        claim = Claim(1, DEFAULT, due_at, due_at + HOUR, 6 * HOUR, False)
         without = pace.left_out(limits, claim, places, due_at)
         for place in places:
             if place.id not in without:
@@ -286,7 +297,7 @@ def test_a_location_that_always_fails_keeps_no_turn_from_the_others() -> None:
     calls = Counter[int]()
     for number in range(124):
         due_at = _at("2026-03-01") + number * HOUR
-        claim = Claim(1, DEFAULT, due_at, due_at + HOUR, False)
+        claim = Claim(1, DEFAULT, due_at, due_at + HOUR, HOUR, False)
         without = pace.left_out(limits, claim, places, due_at)
         for place in places[1:]:  # the first one fails before its rain is asked for
             if place.id not in without:
@@ -300,7 +311,7 @@ def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
     places = _places(6)
     quota.spend("weatherstack", {"month": 100}, 4, NOON)
     now = _at("2026-03-02T10:00")
-    claim = Claim(1, DEFAULT, now, now + HOUR, False)
+    claim = Claim(1, DEFAULT, now, now + HOUR, HOUR, False)
 
     def allowed(due: list[Due]) -> list[int]:
         without = pace.left_out({"weatherstack": {"month": 100}}, claim, due, now)
@@ -312,7 +323,7 @@ def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_without_a_monthly_quota_or_locations_nobody_is_left_out() -> None:
-    claim = Claim(1, DEFAULT, NOON, NOON + HOUR, False)
+    claim = Claim(1, DEFAULT, NOON, NOON + HOUR, HOUR, False)
     assert pace.left_out({"x": {"minute": 1}}, claim, [Due(1, "a", Coordinates(0, 0))], NOON) == {}
     assert pace.left_out({"x": {"month": 1}}, claim, [], NOON) == {}
 

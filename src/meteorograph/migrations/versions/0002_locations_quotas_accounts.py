@@ -46,9 +46,11 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("resolved_latitude", sa.Float(precision=53), nullable=True))
         batch_op.add_column(sa.Column("resolved_longitude", sa.Float(precision=53), nullable=True))
         batch_op.add_column(sa.Column("resolved_distance_km", sa.Float(precision=53), nullable=True))
+        batch_op.add_column(sa.Column("due_since", UTCDateTime(), nullable=True))
         batch_op.create_index("ix_locations_schedule", ["state", "schedule"], unique=False)
 
     with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.create_index("ix_runs_state", ["state", "schedule", "due_at"], unique=False)
         batch_op.add_column(sa.Column("calls", sa.Integer(), nullable=False, server_default="0"))
         batch_op.alter_column(
             "schedule", existing_type=sa.VARCHAR(length=64), type_=sa.String(length=100), existing_nullable=False
@@ -60,10 +62,12 @@ def downgrade() -> None:
         batch_op.alter_column(
             "schedule", existing_type=sa.String(length=100), type_=sa.VARCHAR(length=64), existing_nullable=False
         )
+        batch_op.drop_index("ix_runs_state")
         batch_op.drop_column("calls")
 
     with op.batch_alter_table("locations", schema=None) as batch_op:
         batch_op.drop_index("ix_locations_schedule")
+        batch_op.drop_column("due_since")
         batch_op.drop_column("resolved_distance_km")
         batch_op.drop_column("resolved_longitude")
         batch_op.drop_column("resolved_latitude")
