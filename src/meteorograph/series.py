@@ -102,18 +102,24 @@ def health(session: Session, now: datetime, default: Schedule) -> Health:
     """The state of the ledger at ``now``."""
     # A row of the future, by a clock that was ahead, says nothing of how fresh the data are.
     newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id, WeatherData.due_at <= now)
-    since = func.coalesce(Location.due_since, Location.created_at)
-    columns = (Location.name, Location.schedule, since, newest.correlate(Location).scalar_subquery())
+    columns = (
+        Location.name,
+        Location.schedule,
+        Location.created_at,
+        Location.due_since,
+        newest.correlate(Location).scalar_subquery(),
+    )
     query = select(*columns).where(Location.state == "active").order_by(Location.name)
     freshness: dict[str, float | None] = {}
     stale = []
     expected: dict[str | None, datetime] = {}
-    for name, text, due_since, newest_at in session.execute(query):
+    for name, text, created_at, due_since, newest_at in session.execute(query):
         due_at: datetime | None = newest_at  # a scalar subquery may find nothing, whatever its type says
         freshness[name] = None if due_at is None else (now - due_at).total_seconds()
         if text not in expected:
             expected[text] = _expected(parse_schedule(text) if text else default, now)
-        if max(due_at or due_since, due_since) < expected[text]:
+        since_when = due_at or created_at
+        if max(since_when, due_since or since_when) < expected[text]:
             stale.append(name)
     beat = session.scalar(select(func.max(Heartbeat.beat_at)))
     last = session.scalars(select(Run).where(Run.state != "missed").order_by(Run.due_at.desc()).limit(1)).first()
