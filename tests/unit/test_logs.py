@@ -19,7 +19,7 @@ from meteorograph.logs import get_logger, setup_logging
 from meteorograph.settings import load_settings
 
 log = get_logger("meteorograph.of_this_test")
-theirs = logging.getLogger("a.library")
+theirs = logging.getLogger("other.package")
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_every_json_line_is_an_object(capsys: pytest.CaptureFixture[str]) -> Non
     theirs.warning("two\nlines of %s", "theirs")
     ours, foreign = _lines(capsys.readouterr().err)
     assert (ours["event"], ours["level"], ours["logger"], ours["rows"]) == ("stored", "info", "meteorograph.of_this_test", 3)
-    assert (foreign["event"], foreign["level"], foreign["logger"]) == ("two\nlines of theirs", "warning", "a.library")
+    assert (foreign["event"], foreign["level"], foreign["logger"]) == ("two\nlines of theirs", "warning", "other.package")
     for line in (ours, foreign):
         assert datetime.fromisoformat(line["timestamp"]).utcoffset() is not None
         assert not {name for name in line if name.startswith("_")}
@@ -84,7 +84,7 @@ def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> Non
     assert "[info" in first
     assert first.endswith("stored [meteorograph.of_this_test] rows=3")
     assert "[warning" in second
-    assert "from theirs [a.library]" in second
+    assert "from theirs [other.package]" in second
     assert "failed" in third
     assert trace[0] == "Traceback (most recent call last):"
     assert trace[-1] == "LookupError: nothing there"
@@ -148,7 +148,7 @@ def test_handlers_of_others_stay(caplog: pytest.LogCaptureFixture) -> None:
     log.info("for all", rows=3)
     theirs.info("for all too")
     assert other in logging.getLogger().handlers
-    assert [record.name for record in caplog.records] == ["meteorograph.of_this_test", "a.library"]
+    assert [record.name for record in caplog.records] == ["meteorograph.of_this_test", "other.package"]
 
 
 def test_the_log_file_is_made_and_turned_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ from meteorograph.settings import Settings
 from support import KEY
 
 #: Made before redaction is installed, as other libraries' loggers are.
-_EARLY = logging.getLogger("early.library")
+_EARLY = logging.getLogger("early.package")
 
 _URL = f"https://api.openweathermap.org/data/2.5/weather?lat=1&lon=2&appid={KEY}"
 
