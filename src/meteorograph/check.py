@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from .flags import IMPOSSIBLE
 from .quantities import QUANTITIES
 from .values import Observation
 
@@ -23,6 +24,6 @@ def check(observation: Observation) -> Observation:
         return observation
     flags = {
         **observation.flags,
-        **{name: ["impossible:" + repr(value).removesuffix(".0")] for name, value in impossible.items()},
+        **{name: [f"{IMPOSSIBLE}:" + repr(value).removesuffix(".0")] for name, value in impossible.items()},
     }
     return msgspec.structs.replace(observation, **dict.fromkeys(impossible), flags=flags)

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ..flags import IMPLIED_ZERO
 from ..values import Coordinates, Observation, Payload, Request
 from .base import (
     UNREADABLE,
@@ -124,7 +125,7 @@ def parse(payload: Payload) -> Observation:
         precipitation=0.0 if amount is None else amount,
         precipitation_period=3600 if amount is None else period,
         condition=one_line(body.weather[0].description) if body.weather else None,
-        flags={"precipitation": ["implied_zero"]} if amount is None else {},
+        flags={"precipitation": [IMPLIED_ZERO]} if amount is None else {},
         place=place_at(coord.lat, coord.lon, body.name),
     )
 
