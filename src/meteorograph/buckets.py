@@ -55,11 +55,8 @@ def edges(start: datetime, end: datetime, length: timedelta | None, zone: ZoneIn
     if most > MOST_BUCKETS:
         raise ValueError(f"would give {most:,} buckets, and {MOST_BUCKETS:,} is the most: take longer ones or a shorter range")
     try:
-        found: list[datetime] = []
-        for edge in _all(start.astimezone(zone).date(), length, zone):
-            if edge <= start:
-                found = [edge]
-                continue
+        found = []
+        for edge in edges_from(start, length, zone):
             found.append(edge)
             if edge >= end:
                 return found
@@ -68,20 +65,37 @@ def edges(start: datetime, end: datetime, length: timedelta | None, zone: ZoneIn
     raise ValueError("must lie within the years 2 to 9998")
 
 
+def edges_from(start: datetime, length: timedelta | None, zone: ZoneInfo) -> Iterator[datetime]:
+    """The edges (aware UTC) from the beginning of the bucket that an instant lies in.
+
+    Raises:
+        OverflowError: The calendar has come to its end.
+    """
+    before = None
+    for edge in _all(start.astimezone(zone).date(), length, zone):
+        if edge > start:
+            if before is not None:
+                yield before
+                before = None
+            yield edge
+        else:
+            before = edge
+
+
 def _all(first: date, length: timedelta | None, zone: ZoneInfo) -> Iterator[datetime]:
-    """Edges from the beginning of a date's month or day on."""
+    """Edges from the beginning of a date's month or day on, or a little earlier."""
     if length is None:
         month = first.replace(day=1)
         while True:
             yield midnight(month, zone)
             month = (month + timedelta(days=31)).replace(day=1)
-    # Where the clocks jump over midnight, or show it twice, a date of an instant may begin after it.
+    # Where the clocks jump over midnight, or show it twice, the date of an instant may begin after it.
     day = first - DAY
     while True:
         edge, following = midnight(day, zone), midnight(day + DAY, zone)
         while edge < following:
             yield edge
-            edge += length
+            edge = edge + length if length < DAY else following
         day += DAY
 
 

@@ -1,0 +1,107 @@
+"""Raw rows to tallies: what the rows of locations come to between edges of time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .amounts import added
+from .history import schedules
+from .rollups import REACH
+from .series_rows import json_text, seconds, suspects
+from .tables import Run, WeatherData
+from .tallies import AMOUNT, Tally, tally
+
+#: Columns before those of the quantities: the slot, the end and the length of the precipitation's window, flags.
+_HEAD: Final = 4
+#: Where what each amount adds stands beside the quantities.
+_ADDED: Final = "added"
+
+
+@dataclass(slots=True)
+class Cell:
+    """What the rows of a stretch of time come to."""
+
+    #: Rows at slots.
+    stored: int = 0
+    #: Values that are not to be trusted.
+    suspect: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+
+def cells(
+    session: Session,
+    edges: Mapping[int, Sequence[datetime]],
+    quantities: Sequence[str],
+    *,
+    include_flagged: bool = False,
+) -> Iterator[tuple[int, list[Cell]]]:
+    """By location, what its rows come to between each two of its edges (aware UTC); nothing of one without rows there."""
+    if not edges:
+        return
+    slots = _slots(session, min(each[0] for each in edges.values()), max(each[-1] for each in edges.values()))
+    together: dict[tuple[datetime, datetime], list[int]] = {}
+    for location, each in edges.items():
+        together.setdefault((each[0], each[-1]), []).append(location)
+    for (start, end), locations in together.items():
+        rows = _rows(session, locations, start, end, quantities)
+        for location, group in groupby(rows, key=itemgetter(0)):
+            marks = [edge.timestamp() for edge in edges[location]]
+            yield location, _cells([row[1:] for row in group], marks, slots, quantities, include_flagged)
+
+
+def _rows(session: Session, locations: list[int], start: datetime, end: datetime, quantities: Sequence[str]) -> Any:
+    at, through = WeatherData.due_at, WeatherData.observed_at
+    dialect = session.get_bind().dialect
+    head = (seconds(dialect, at), seconds(dialect, through), WeatherData.precipitation_period, json_text(WeatherData.flags))
+    values = [getattr(WeatherData, name) for name in quantities]
+    # Amounts of before may reach into the first slots.
+    within = (WeatherData.location_id.in_(locations), at >= start - REACH, at < end)
+    query = select(WeatherData.location_id, *head, *values).where(*within)
+    return session.connection().execute(query.order_by(WeatherData.location_id, at))
+
+
+def _slots(session: Session, start: datetime, end: datetime) -> frozenset[float]:
+    """The instants of runs [s]; a row of a collection on demand lies at none."""
+    within = (Run.schedule.in_(schedules(session)), Run.due_at >= start, Run.due_at < end)
+    instants = session.connection().execute(select(seconds(session.get_bind().dialect, Run.due_at)).where(*within))
+    return frozenset(row[0] for row in instants)
+
+
+def _cells(
+    rows: list[tuple[Any, ...]], marks: list[float], slots: frozenset[float], quantities: Sequence[str], include_flagged: bool
+) -> list[Cell]:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    dues, flags = columns[0], columns[3]
+    values = dict(zip(quantities, columns[_HEAD:], strict=True))
+    doubtful: list[tuple[int, str]] = []
+    for number, text in enumerate(flags):
+        if text is not None:
+            doubtful += [(number, name) for name in suspects(text) if name in values and values[name][number] is not None]
+    if not include_flagged:
+        for number, name in doubtful:
+            values[name][number] = None
+    if AMOUNT in values:
+        values[_ADDED] = added(zip(*columns[:3], values[AMOUNT], strict=True))
+    places = [bisect_left(dues, mark) for mark in marks]
+    found = []
+    for first, last in pairwise(places):
+        stored = sum(due in slots for due in dues[first:last])
+        found.append(Cell(stored, 0, {name: _tally(name, values, first, last) for name in quantities}))
+    for number, _ in doubtful:
+        if places[0] <= number < places[-1]:
+            found[bisect_left(places, number + 1) - 1].suspect += 1
+    return found
+
+
+def _tally(name: str, values: dict[str, list[Any]], first: int, last: int) -> Tally:
+    given = [value for value in values[name][first:last] if value is not None]
+    return tally(name, given, values[_ADDED][first:last] if name == AMOUNT else ())
