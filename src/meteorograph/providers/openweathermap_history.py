@@ -11,10 +11,9 @@ from typing import Final
 
 import msgspec
 
-from ..errors import PayloadError
 from ..flags import IMPLIED_ZERO
 from ..values import Observation, Payload, Point, Request
-from .base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at
+from .base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
 from .openweathermap_body import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
 
 ACCOUNT: Final = f"{NAME}-onecall"
@@ -26,7 +25,6 @@ _HOUR: Final = timedelta(hours=1)
 
 _TIMELINE: Final = "/data/4.0/onecall/timeline/1h"
 _TIMEMACHINE: Final = "/data/3.0/onecall/timemachine"
-_PRODUCTS: Final = {_TIMELINE: "One Call 4.0", _TIMEMACHINE: "One Call 3.0"}
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -68,8 +66,8 @@ def _request(path: str, base_url: str, point: Point, when: dict[str, str], key: 
     return Request(NAME, f"{base_url.rstrip('/')}{path}", {**where, **when, "units": "metric"}, {"appid": key})
 
 
-def parse(payload: Payload) -> Page:
-    """Read an answer of either product. Hours that are not over yet are forecasts, and left out.
+def parse_page(payload: Payload) -> Page:
+    """Read a page of One Call 4.0; the next one starts an hour after its last record. Hours to come are left out.
 
     Raises:
         QuotaExceededError: 429, the account is blocked.
@@ -78,27 +76,47 @@ def parse(payload: Payload) -> Page:
         PermanentFetchError: Any other refusal, with the provider's own words.
         PayloadError: Not a body of past hours.
     """
-    product = next((name for path, name in _PRODUCTS.items() if payload.request.url.endswith(path)), "One Call")
+    observations, last, body = _read(payload, "One Call 4.0")
+    goes_on = body.next is not None and last is not None and last + _HOUR <= payload.fetched_at
+    return Page(observations, last + _HOUR if last is not None and goes_on else None)
+
+
+def parse_hour(payload: Payload) -> Page:
+    """Read the one hour of an answer of One Call 3.0; the next page is the hour after it, until now.
+
+    Raises:
+        FetchError: As ``parse_page``.
+        PayloadError: Not a body of a past hour.
+    """
+    asked = from_unix(int(payload.request.params["dt"]))
+    observations, _, _ = _read(payload, "One Call 3.0")
+    return Page(observations, asked + _HOUR if asked is not None and asked + _HOUR <= payload.fetched_at else None)
+
+
+def _read(payload: Payload, product: str) -> tuple[list[Observation], datetime | None, _Body]:
+    """The observations of hours that are over, the time of the last record, and the body."""
     if payload.status != 200:
         raise refusal(payload, payload.status, product)
     try:
         body = _body.decode(payload.body)
     except UNREADABLE as error:
         raise misfit(payload, error, product) from None
-    read = [_observation(record, body, payload) for record in body.data]
-    past = [one for at, one in read if at <= payload.fetched_at]
-    last = max((at for at, _ in read), default=None)
-    goes_on = body.next is not None and last is not None and last < payload.fetched_at
-    return Page(past, last + _HOUR if last is not None and goes_on else None)
+    found: list[Observation] = []
+    last = None
+    for record in body.data:
+        at = from_unix(record.dt)
+        if at is None or (last is not None and at <= last):
+            raise unreadable(NAME, payload, ValueError("times that do not go on"))
+        last = at
+        if at <= payload.fetched_at:
+            found.append(_observation(record, at, body, payload))
+    return found, last, body
 
 
-def _observation(record: _Record, body: _Body, payload: Payload) -> tuple[datetime, Observation]:
+def _observation(record: _Record, at: datetime, body: _Body, payload: Payload) -> Observation:
     units = payload.request.params.get("units", "standard")
-    at = from_unix(record.dt)
-    if at is None:
-        raise PayloadError(NAME, f"dt {record.dt:g} is in no calendar", payload.body)
     amount, period = precipitation(record.rain, record.snow)
-    return at, Observation(
+    return Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=at,
@@ -126,7 +144,7 @@ HISTORY: Final = (
     History(
         account=ACCOUNT,
         request=_request_page,
-        parse=parse,
+        parse=parse_page,
         cost=lambda start, end: -(-_hours(start, end) // PAGE),
         span=(PAGE - 1) * _HOUR,
         setting="OWM_ONECALL",
@@ -135,9 +153,9 @@ HISTORY: Final = (
     History(
         account=ACCOUNT,
         request=_request_hour,
-        parse=parse,
+        parse=parse_hour,
         cost=_hours,
-        span=timedelta(0),
+        span=(PAGE - 1) * _HOUR,
         setting="OWM_ONECALL",
         windows=WINDOWS,
     ),
