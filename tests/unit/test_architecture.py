@@ -23,7 +23,7 @@ STOPS: dict[str, tuple[str, ...]] = {
     "schedule": (),
     "fetch": (),
     "providers": (),
-    "check": (),
+    "check": TABLES,  # for ``check_states.py`` alone
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
     "store": TABLES,
