@@ -141,7 +141,7 @@ def totals(amounts: Sequence[Amount], bounds: Sequence[datetime], slack: float =
         start, end = edges[n], edges[n + 1]
         if piece.stretches[0][0] >= start - slack and piece.stretches[-1][1] <= end + slack:
             sums[n] = (sums[n] or 0.0) + piece.amount
-            covered[n] += sum(min(stop, end) - max(begin, start) for begin, stop in piece.stretches)
+            covered[n] += sum(max(0.0, min(stop, end) - max(begin, start)) for begin, stop in piece.stretches)
     for one in amounts:
         n = bisect_left(edges, one.end.timestamp()) - 1
         if not one.seconds and 0 <= n < len(sums):
