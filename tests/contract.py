@@ -18,10 +18,10 @@ from meteorograph.check import check
 from meteorograph.errors import FetchError, MeteorographError, PayloadError, QuotaExceededError
 from meteorograph.providers import Provider
 from meteorograph.quantities import QUANTITIES
-from meteorograph.values import Coordinates, Observation, Payload
+from meteorograph.values import Observation, Payload, Point
 from support import KEY, NOON
 
-POINT = Coordinates(51.5, -0.13)
+POINT = Point(51.5, -0.13)
 LONGEST_TEXT = 400
 
 Body = bytes | dict[str, Any] | list[Any] | str | int | float | None
@@ -82,7 +82,7 @@ def payload(
     fetched_at: datetime = NOON,
 ) -> Payload:
     """The payload of a call to the provider that was answered with ``body``."""
-    request = provider.request("https://provider.invalid", POINT, key)
+    request = provider.request("https://provider.invalid", [POINT], key)
     request.params.update(params or {})
     return Payload(request, status, encoded(body), fetched_at, retry_after)
 
@@ -90,7 +90,8 @@ def payload(
 def read(provider: Provider, answered: Payload) -> Observation | FetchError | PayloadError:
     """What the provider's parser makes of a payload, held to the contract; any other exception passes through."""
     try:
-        observation = provider.parse(answered)
+        (observation,) = provider.parse(answered)
+        assert observation is not None
     except (FetchError, PayloadError) as error:
         assert_sound_error(provider, answered, error)
         return error
@@ -122,9 +123,9 @@ def assert_refusal(provider: Provider, refusal: Refusal) -> None:
         assert found.retry_at == refusal.retry_at
 
 
-def assert_sound_request(provider: Provider, point: Coordinates, key: str = KEY) -> None:
+def assert_sound_request(provider: Provider, point: Point, key: str = KEY) -> None:
     """The request asks for this point, and shows its key in no text."""
-    request = provider.request("https://provider.invalid/base/", point, key)
+    request = provider.request("https://provider.invalid/base/", [point], key)
     assert request.provider == provider.name
     assert request.url.startswith("https://provider.invalid/base/")
     assert "//" not in request.url.removeprefix("https://")

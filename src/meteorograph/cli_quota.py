@@ -50,7 +50,7 @@ def check_keys(as_json: bool) -> None:
 
     settings = load_settings()
     if not any(settings.key(name) for name in PROVIDERS):
-        wanted = " or ".join(provider.key_setting for provider in PROVIDERS.values())
+        wanted = " or ".join(filter(None, (provider.key_setting for provider in PROVIDERS.values())))
         raise ConfigurationError(f"no key is configured: set {wanted} in the environment or in .env")
     # What goes wrong is in the report; the log says it again only to those who ask for it.
     asked = "log_level" in settings.model_fields_set

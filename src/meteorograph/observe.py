@@ -12,13 +12,13 @@ import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from .check import check
-from .errors import FetchError, MissingAPIKeyError, PayloadError, ProviderClosedError, RetryableFetchError
+from .errors import FetchError, MissingAPIKeyError, PayloadError, PermanentFetchError, ProviderClosedError, RetryableFetchError
 from .fetch import Fetcher
 from .gate import Gate
 from .logs import get_logger
 from .providers import PROVIDERS, Provider
 from .settings import Settings
-from .values import Coordinates, Observation, Payload
+from .values import Coordinates, Observation, Payload, Point
 
 log = get_logger(__name__)
 
@@ -61,7 +61,7 @@ def require_key(settings: Settings) -> None:
     Raises:
         MissingAPIKeyError: No provider of ``METEOROGRAPH_PROVIDERS`` has a key.
     """
-    if not any(settings.key(name) for name in settings.providers):
+    if all(settings.key(name) is None for name in settings.providers):
         _no_key(settings)
 
 
@@ -74,7 +74,7 @@ def sources(settings: Settings, *, wanted: int = 1, on_demand: bool = True) -> S
     require_key(settings)
     known: dict[str, Source] = {}
     for name in (*settings.providers, *settings.precipitation_providers):
-        if name not in known and (key := settings.key(name)):
+        if name not in known and (key := settings.key(name)) is not None:
             gate = Gate(name, key, settings.limits(name), wanted=wanted, on_demand=on_demand)
             known[name] = Source(PROVIDERS[name], settings.base_url(name), key, gate)
     rain = settings.precipitation_providers or settings.providers  # with none named, the observation's own
@@ -187,7 +187,9 @@ def _may_heal(error: Exception) -> bool | timedelta:
 async def _attempt(fetcher: Fetcher, source: Source, point: Coordinates) -> Observation:
     await source.gate.spend()
     try:
-        payload = await fetcher.fetch(source.provider.request(source.base_url, point, source.key))
+        payload = await fetcher.fetch(
+            source.provider.request(source.base_url, [Point(point.latitude, point.longitude)], source.key)
+        )
         observation = _parsed(source.provider, payload)
     except FetchError as error:
         await source.gate.report(error)
@@ -198,7 +200,10 @@ async def _attempt(fetcher: Fetcher, source: Source, point: Coordinates) -> Obse
 
 def _parsed(provider: Provider, payload: Payload) -> Observation:
     try:
-        return provider.parse(payload)
+        found = provider.parse(payload)[0]
+        if found is None:
+            raise PermanentFetchError(provider.name, "nothing for this point", status=payload.status)
+        return found
     except (FetchError, PayloadError):
         raise
     except Exception as error:  # a parser's fault must cost one answer and not the run

@@ -151,9 +151,9 @@ class Plan:
 
 def plan(groups: Sequence[Group], settings: Settings, now: datetime) -> Plan:
     """What the locations of ``groups`` ask of the providers of ``settings`` in the 31 days from ``now`` (aware UTC)."""
-    known = [name for name in settings.providers if settings.key(name)] or settings.providers
+    known = [name for name in settings.providers if settings.key(name) is not None] or settings.providers
     main = known[0]
-    asked = [name for name in settings.precipitation_providers if settings.key(name) or name == main]
+    asked = [name for name in settings.precipitation_providers if settings.key(name) is not None or name == main]
     before = asked[: asked.index(main)] if main in asked else asked
     slots = {group.name: count(group.schedule, now) for group in groups}
     made = [_provider(main, "observation", groups, slots, settings, None)]

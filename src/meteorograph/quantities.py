@@ -17,8 +17,8 @@ class Quantity:
 
     #: Column name, and the key in every answer.
     name: str
-    #: CF standard name.
-    standard_name: str
+    #: CF standard name; None where the table has none.
+    standard_name: str | None
     #: Canonical unit, in which the value is stored.
     unit: str
     #: Smallest and largest value that the quantity can have, None for no bound [unit].
@@ -35,7 +35,10 @@ class Quantity:
 QUANTITIES: tuple[Quantity, ...] = (
     Quantity("temperature", "air_temperature", "°C", (-273.15, None), (-90, 57)),
     Quantity("humidity", "relative_humidity", "%", (0, 100), (0, 100)),
+    Quantity("dew_point", "dew_point_temperature", "°C", (-273.15, None), (-100, 36)),
     Quantity("pressure", "air_pressure_at_mean_sea_level", "hPa", (0, None), (870, 1090)),
+    # QNH: reduced by the standard atmosphere, so no mean sea level pressure
+    Quantity("altimeter_setting", None, "hPa", (0, None), (870, 1090)),
     Quantity("wind_speed", "wind_speed", "m/s", (0, None), (0, 85)),
     Quantity("wind_direction", "wind_from_direction", "degree", (0, 360), (0, 360)),
     Quantity("wind_gust", "wind_speed_of_gust", "m/s", (0, None), (0, 114)),

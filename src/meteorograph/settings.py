@@ -8,18 +8,19 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from . import __version__, redaction
 from .errors import ConfigurationError
-from .providers import PROVIDERS
+from .providers import PROVIDERS, History
 from .settings_errors import one_line
 from .settings_files import PREFIX, SECRETS, given, secrets_from_files, unknown
+from .settings_providers import ACCOUNTS, by_quantity, known_providers, names, of_providers
 from .values import Coordinates
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})\s*(s|m|min|h|d)")
@@ -36,17 +37,6 @@ def duration(value: object) -> object:
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
-def _names(value: object) -> object:
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-def _known_providers(names: list[str]) -> list[str]:
-    for name in names:
-        if name not in PROVIDERS:
-            raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas")
-    return names
-
-
 def _one_of(*words: str) -> BeforeValidator:
     """Take one of these words in capitals or small letters; anything else stays as it was typed."""
     spelt = {word.lower(): word for word in words}
@@ -57,8 +47,8 @@ def _plain(name: str) -> Any:
     return Field(validation_alias=name)
 
 
-class Settings(BaseSettings):
-    """All settings, validated (see ``docs/settings.md``)."""
+class _Settings(BaseSettings):
+    """All settings, validated (see ``docs/settings.md``); those of the providers come from the registry."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -71,8 +61,6 @@ class Settings(BaseSettings):
         validate_by_alias=True,
     )
 
-    owm_api_key: Annotated[SecretStr | None, _plain("OWM_API_KEY")] = None
-    weatherstack_api_key: Annotated[SecretStr | None, _plain("WEATHERSTACK_API_KEY")] = None
     database_url: Annotated[SecretStr, _plain("DATABASE_URL")] = SecretStr("sqlite:///data/meteorograph.db")
     host: Annotated[str, _plain("HOST"), Field(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[int, _plain("PORT"), Field(ge=0, le=65535)] = 8000
@@ -86,11 +74,12 @@ class Settings(BaseSettings):
     log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
     log_file_count: Annotated[int, Field(ge=1, le=1000)] = 5
 
-    providers: Annotated[list[str], NoDecode, BeforeValidator(_names)] = ["openweathermap"]
-    precipitation_providers: Annotated[list[str], NoDecode, BeforeValidator(_names)] = [
+    providers: Annotated[list[str], NoDecode, BeforeValidator(names)] = ["openweathermap"]
+    precipitation_providers: Annotated[list[str], NoDecode, BeforeValidator(names)] = [
         "weatherstack",
         "openweathermap",
     ]
+    quantity_providers: Annotated[dict[str, list[str]], NoDecode, BeforeValidator(by_quantity)] = {}
     interval: Annotated[timedelta, BeforeValidator(duration)] = timedelta(hours=1)
     scheduler_enabled: bool = True
     default_latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] = 51.5074
@@ -99,34 +88,23 @@ class Settings(BaseSettings):
 
     http_timeout_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 64
-    owm_calls_per_minute: Annotated[int, Field(ge=1)] = 60
-    owm_calls_per_month: Annotated[int, Field(ge=1)] = 1_000_000
-    weatherstack_calls_per_month: Annotated[int, Field(ge=1)] = 100
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
-    owm_base_url: str = "https://api.openweathermap.org"
-    weatherstack_base_url: str = "https://api.weatherstack.com"
     user_agent: str = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False
-    api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(_names)] = []
+    api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(names)] = []
 
     @field_validator("providers", "precipitation_providers")
     @classmethod
-    def _check_providers(cls, names: list[str]) -> list[str]:
-        return _known_providers(names)
+    def _check_providers(cls, named: list[str]) -> list[str]:
+        return known_providers(named)
 
     @field_validator("providers")
     @classmethod
-    def _check_some_provider(cls, names: list[str]) -> list[str]:
-        if not names:
+    def _check_some_provider(cls, named: list[str]) -> list[str]:
+        if not named:
             raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas")
-        return names
-
-    @field_validator("owm_api_key", "weatherstack_api_key")
-    @classmethod
-    def _strip(cls, key: SecretStr | None) -> SecretStr | None:
-        text = key.get_secret_value().strip() if key else ""
-        return SecretStr(text) if text else None
+        return named
 
     @field_validator("user_agent")
     @classmethod
@@ -141,13 +119,6 @@ class Settings(BaseSettings):
         if not timedelta(seconds=1) <= value <= timedelta(days=1):
             raise ValueError("from 1s to 24h")
         return value
-
-    @field_validator("owm_base_url", "weatherstack_base_url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        if not re.fullmatch(r"https?://([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?", value):
-            raise ValueError("an http:// or https:// address without a query, a fragment or a password")
-        return value.rstrip("/")
 
     @field_validator("database_url")
     @classmethod
@@ -184,20 +155,38 @@ class Settings(BaseSettings):
         return bool({"default_latitude", "default_longitude", "default_location"} & self.model_fields_set)
 
     def key(self, provider: str) -> str | None:
-        """The key for a provider, or None."""
-        secret = {"openweathermap": self.owm_api_key, "weatherstack": self.weatherstack_api_key}[provider]
-        return secret.get_secret_value() if secret else None
+        """The key for a provider: None where it is missing, an empty text where none is needed."""
+        name = PROVIDERS[provider].key_setting
+        secret: SecretStr | None = getattr(self, name.lower()) if name else SecretStr("")
+        return None if secret is None else secret.get_secret_value()
 
-    def limits(self, provider: str) -> dict[str, int]:
-        """Calls that the account with a provider may make, by window (``quota.py``), shortest first."""
-        return {
-            "openweathermap": {"minute": self.owm_calls_per_minute, "month": self.owm_calls_per_month},
-            "weatherstack": {"month": self.weatherstack_calls_per_month},
-        }[provider]
+    def limits(self, account: str) -> dict[str, int]:
+        """Calls that the account of a provider or of its history may make, by window (``quota.py``), shortest first."""
+        setting, windows = ACCOUNTS[account]
+        return {window: getattr(self, f"{setting.lower()}_calls_per_{window}") for window in windows}
 
-    def base_url(self, provider: str) -> str:
-        """Where a provider is called."""
-        return {"openweathermap": self.owm_base_url, "weatherstack": self.weatherstack_base_url}[provider]
+    def base_url(self, provider: str, history: History | None = None) -> str:
+        """Where a provider, or its history, is called."""
+        setting = history.setting if history and history.setting and history.base_url else PROVIDERS[provider].setting
+        url: str = getattr(self, f"{setting.lower()}_base_url")
+        return url
+
+
+if TYPE_CHECKING:
+
+    class Settings(_Settings):
+        """All settings."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    Settings = create_model(
+        "Settings",
+        __base__=_Settings,
+        __module__=__name__,
+        __doc__=_Settings.__doc__,
+        **dict(of_providers()),
+    )
 
 
 def setting_names() -> dict[str, str]:
@@ -235,9 +224,9 @@ def load_settings(**values: Any) -> Settings:
 
 
 def _secret_texts(settings: Settings) -> list[str]:
-    secrets = [settings.owm_api_key, settings.weatherstack_api_key, *settings.api_tokens]
     password = make_url(settings.database_url.get_secret_value()).password
-    return [secret.get_secret_value() for secret in secrets if secret] + ([password] if password else [])
+    texts = [*map(settings.key, PROVIDERS), *(token.get_secret_value() for token in settings.api_tokens), password]
+    return [text for text in texts if text]
 
 
 _pinned: Settings | None = None

@@ -11,11 +11,16 @@ from typing import Final
 from dotenv import dotenv_values
 
 from .errors import ConfigurationError
+from .providers import PROVIDERS
 
 PREFIX: Final = "METEOROGRAPH_"
 
 #: Settings that are secret: never shown, and readable from a file.
-SECRETS: Final = ("OWM_API_KEY", "WEATHERSTACK_API_KEY", "DATABASE_URL", "METEOROGRAPH_API_TOKENS")
+SECRETS: Final = (
+    *(provider.key_setting for provider in PROVIDERS.values() if provider.key_setting),
+    "DATABASE_URL",
+    "METEOROGRAPH_API_TOKENS",
+)
 
 #: Where the tests find recorded material; no settings, but no slips of the pen either.
 _OF_THE_TESTS: Final = frozenset({"METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR"})

@@ -24,14 +24,15 @@ FAR_KM: Final = 10.0
 Row = dict[str, Any]
 
 
-def row(location_id: int, due_at: datetime, observation: Observation) -> Row:
-    """The columns of ``WeatherData`` for an observation of a slot."""
+def row(location_id: int, due_at: datetime, observation: Observation, origin: str = "live") -> Row:
+    """The columns of ``WeatherData`` for an observation of a slot; ``origin`` as in the table."""
     return {
         "location_id": location_id,
         "due_at": due_at,
         "observed_at": observation.observed_at,
         "fetched_at": observation.fetched_at,
         "provider": observation.provider,
+        "origin": origin,
         **{quantity.name: getattr(observation, quantity.name) for quantity in QUANTITIES},
         "precipitation_period": observation.precipitation_period,
         "condition": observation.condition and observation.condition[:200],

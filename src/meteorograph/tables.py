@@ -131,6 +131,7 @@ class WeatherData(Base):
     __table_args__ = (
         *(_possible(quantity) for quantity in QUANTITIES),
         CheckConstraint("precipitation_period > 0", "precipitation_period"),
+        CheckConstraint("origin IN ('live', 'backfill')", "origin"),
         Index("ix_weather_data_due_at", "due_at"),
         {"sqlite_with_rowid": False},
     )
@@ -142,9 +143,13 @@ class WeatherData(Base):
     observed_at: Mapped[datetime | None]
     fetched_at: Mapped[datetime]
     provider: Mapped[str] = mapped_column(String(64))
+    #: ``live``: collected in its slot. ``backfill``: from a provider's history, afterwards.
+    origin: Mapped[str] = mapped_column(String(16), default="live", server_default="live")
     temperature: Mapped[float | None] = mapped_column(Float(53))
     humidity: Mapped[float | None] = mapped_column(Float(53))
+    dew_point: Mapped[float | None] = mapped_column(Float(53))
     pressure: Mapped[float | None] = mapped_column(Float(53))
+    altimeter_setting: Mapped[float | None] = mapped_column(Float(53))
     wind_speed: Mapped[float | None] = mapped_column(Float(53))
     wind_direction: Mapped[float | None] = mapped_column(Float(53))
     wind_gust: Mapped[float | None] = mapped_column(Float(53))
@@ -157,6 +162,22 @@ class WeatherData(Base):
     providers: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     #: Quantity → what is to be known of its value.
     flags: Mapped[dict[str, list[str]] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class LocationStation(Base):
+    """The station that answers for a location, of a provider that answers by station."""
+
+    __tablename__ = "stations"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: The provider's word for it.
+    station: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str | None] = mapped_column(String(200))
+    latitude: Mapped[float] = mapped_column(Float(53))
+    longitude: Mapped[float] = mapped_column(Float(53))
+    distance_km: Mapped[float] = mapped_column(Float(53))
+    found_at: Mapped[datetime]
 
 
 class Run(Base):

@@ -29,6 +29,27 @@ class Coordinates(msgspec.Struct, frozen=True, gc=False):
         return f"{self.latitude:g},{self.longitude:g}"
 
 
+class Point(Coordinates, frozen=True, gc=False):
+    """A point that a provider is asked for, with its station there where the provider answers by station."""
+
+    station: str | None = None
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where the provider says its answer is for; it may be a town some way off the point that was asked."""
+
+    coordinates: Coordinates
+    name: str | None = None
+
+
+class Station(msgspec.Struct, frozen=True, gc=False):
+    """A provider's station that answers for a point."""
+
+    #: The provider's word for it.
+    id: str
+    place: Place
+
+
 class Due(msgspec.Struct, frozen=True, gc=False):
     """A location that a run is to collect."""
 
@@ -48,7 +69,9 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     #: Query parameters that may be logged, kept and journalled.
     params: dict[str, str]
     #: Query parameters that carry the key.
-    secrets: dict[str, str]
+    secrets: dict[str, str] = {}
+    #: Header fields beside those of every request; never secret.
+    headers: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"Request({self.provider!r}, {self.url!r}, {self.params!r})"
@@ -66,6 +89,9 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
     fetched_at: datetime
     #: The ``Retry-After`` header as it came: seconds or a date (RFC 9110, 10.2.3).
     retry_after: str | None = None
+    #: The ``Expires`` and ``Last-Modified`` headers as they came; kept for providers whose answers are ``caches``.
+    expires: str | None = None
+    last_modified: str | None = None
 
     @property
     def wait(self) -> timedelta | None:
@@ -84,13 +110,6 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
             return self.fetched_at + otherwise
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where the provider says its answer is for; it may be a town some way off the point that was asked."""
-
-    coordinates: Coordinates
-    name: str | None = None
-
-
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """Values of quantities at one place and time, in the units of ``quantities.py``; None is "not given"."""
 
@@ -100,7 +119,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     observed_at: datetime | None
     temperature: float | None = None
     humidity: float | None = None
+    dew_point: float | None = None
     pressure: float | None = None
+    altimeter_setting: float | None = None
     wind_speed: float | None = None
     wind_direction: float | None = None
     wind_gust: float | None = None

@@ -126,7 +126,11 @@ def test_conductors_know_the_stops_and_no_more(conductor: str) -> None:
 
 def test_what_all_may_use_knows_none_of_them() -> None:
     higher = (*STOPS, *CONDUCTORS, *TABLES, "web", "scheduler", "serve", "simulator", "cli", "locations")
-    excused = {("settings", "providers")}  # the settings ask the registry which names there are
+    excused = {
+        ("settings", "providers"),
+        ("settings_files", "providers"),
+        ("settings_providers", "providers"),
+    }  # the settings ask the registry which names there are
     lower = tuple(name for name in COMMON if name != "meteorograph")  # the package names what it lends out
     wrong = [found for found in ALL if _in(found.by, lower) and _in(found.of, higher) and (found.by, found.of) not in excused]
     assert not wrong, _told(wrong)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 from urllib.parse import quote, quote_plus
 
 import msgspec
 
 from ..errors import PayloadError
-from ..values import Coordinates, Observation, Payload, Place, Request
+from ..values import Coordinates, Observation, Payload, Place, Point, Request, Station
 
 #: What decoding raises for a body that does not fit, is no text, or is nested beyond all measure.
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -20,9 +20,57 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
+Method = Literal["measured", "modelled", "blended", "forecast"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stations:
+    """How a provider that answers by station tells which one is for a point; asked once for each location."""
+
+    #: The first request: ``request(base_url, point)``.
+    request: Callable[[str, Coordinates], Request]
+    #: Reads an answer: the station, or the next request to make.
+    parse: Callable[[Payload], Station | Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a history: observations with ``observed_at``, oldest first."""
+
+    observations: Sequence[Observation]
+    #: Where the next page starts; None on the last one.
+    next_start: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Where a provider gives the weather of past hours."""
+
+    #: The word for it in quotas, accounts and logs; the provider's name where they share one account.
+    account: str
+    #: Makes the request for the hours ``start <= t <= end`` at a point: ``request(base_url, point, start, end, key)``.
+    request: Callable[[str, Point, datetime, datetime, str], Request]
+    #: Reads an answer, or raises ``FetchError`` or ``PayloadError`` with the reason from the body.
+    parse: Callable[[Payload], Page]
+    #: Calls that are charged for the hours from ``start`` to ``end``, all pages together.
+    cost: Callable[[datetime, datetime], int]
+    #: Longest stretch of one request.
+    span: timedelta
+    #: How far back it goes; None for as far as anybody asks.
+    reach: timedelta | None = None
+    #: How long after an hour its data are there.
+    delay: timedelta = timedelta(0)
+    #: Prefix of its own settings, where it has some (``Provider.setting``).
+    setting: str | None = None
+    #: Address of its own; None for the provider's.
+    base_url: str | None = None
+    #: Windows of its own account, as in ``Provider.windows``.
+    windows: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One API that Meteorograph calls."""
+    """One API that Meteorograph calls: all that there is to know of it, and pure functions."""
 
     #: The word for it in settings, rows and logs.
     name: str
@@ -32,14 +80,38 @@ class Provider:
     documentation: str
     #: What its terms ask to be shown next to its data.
     attribution: str
-    #: Quantities it can give (names of ``quantities.py``).
-    quantities: frozenset[str]
-    #: Environment variable that holds its key.
-    key_setting: str
-    #: Makes the request for a point: ``request(base_url, coordinates, key)``.
-    request: Callable[[str, Coordinates, str], Request]
-    #: Reads an answer, or raises ``FetchError`` or ``PayloadError`` with the reason from the body.
-    parse: Callable[[Payload], Observation]
+    #: The licence of its data.
+    licence: str
+    #: How its values come about.
+    method: Method
+    #: Quantities it can give (names of ``quantities.py``), each with the unit it comes in.
+    quantities: Mapping[str, str]
+    #: Prefix of its settings: ``METEOROGRAPH_<setting>_BASE_URL``, ``METEOROGRAPH_<setting>_CALLS_PER_<WINDOW>``.
+    setting: str
+    #: Where it is called unless the settings say otherwise.
+    base_url: str
+    #: Calls that an account may make by window (``quota.WINDOWS``), of the plan that costs nothing.
+    windows: Mapping[str, int]
+    #: Makes the request for the weather at some points now: ``request(base_url, points, key)``; at most ``most`` points.
+    request: Callable[[str, Sequence[Point], str], Request]
+    #: Reads an answer: what it has for each point, in their order, None for nothing; or raises ``FetchError`` or
+    #: ``PayloadError`` with the reason from the body. The time now is ``Payload.fetched_at``.
+    parse: Callable[[Payload], Sequence[Observation | None]]
+    #: Environment variable that holds its key; None where it needs none, and ``key`` is an empty text.
+    key_setting: str | None = None
+    #: Points of one request at most.
+    most: int = 1
+    #: Calls that are charged for one point.
+    cost: float = 1.0
+    #: The zone of its calendar windows.
+    quota_zone: str = "UTC"
+    #: What a user must know of its terms before using it; said once at the start.
+    terms: str | None = None
+    #: Whether answers may be used again until ``Expires``, and are asked for with ``If-Modified-Since`` after that.
+    caches: bool = False
+    stations: Stations | None = None
+    #: Best first.
+    history: tuple[History, ...] = ()
 
 
 class Amount(msgspec.Struct, gc=False):

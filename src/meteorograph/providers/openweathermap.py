@@ -5,6 +5,7 @@ Contract: https://openweathermap.org/current and https://openweathermap.org/faq#
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -12,7 +13,7 @@ import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
 from ..flags import IMPLIED_ZERO
-from ..values import Coordinates, Observation, Payload, Request
+from ..values import Observation, Payload, Point, Request
 from .base import (
     UNREADABLE,
     Amount,
@@ -80,8 +81,9 @@ _body = msgspec.json.Decoder(_Body)
 _error = msgspec.json.Decoder(_Error)
 
 
-def request(base_url: str, coordinates: Coordinates, key: str) -> Request:
-    """The request for the weather at ``coordinates`` now, in metric units (the default would be kelvin)."""
+def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+    """The request for the weather at the point now, in metric units (the default would be kelvin)."""
+    (coordinates,) = points
     return Request(
         provider=NAME,
         url=f"{base_url.rstrip('/')}/data/2.5/weather",
@@ -90,7 +92,7 @@ def request(base_url: str, coordinates: Coordinates, key: str) -> Request:
     )
 
 
-def parse(payload: Payload) -> Observation:
+def parse(payload: Payload) -> list[Observation | None]:
     """Read an answer to ``request``; its units are those asked for, since the body does not say.
 
     Raises:
@@ -109,7 +111,7 @@ def parse(payload: Payload) -> Observation:
     units = payload.request.params.get("units", "standard")
     main, wind, coord = body.main, body.wind or _Wind(), body.coord or _Point()
     amount, period = _precipitation(body.rain, body.snow)
-    return Observation(
+    found = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=from_unix(body.dt),
@@ -128,6 +130,7 @@ def parse(payload: Payload) -> Observation:
         flags={"precipitation": [IMPLIED_ZERO]} if amount is None else {},
         place=place_at(coord.lat, coord.lon, body.name),
     )
+    return [found]
 
 
 def _precipitation(rain: Amount | None, snow: Amount | None) -> tuple[float | None, int | None]:
@@ -182,19 +185,22 @@ PROVIDER: Final = Provider(
     title="OpenWeatherMap",
     documentation="https://openweathermap.org/current",
     attribution="Weather data provided by OpenWeather (https://openweathermap.org/)",
-    quantities=frozenset(
-        {
-            "temperature",
-            "humidity",
-            "pressure",
-            "wind_speed",
-            "wind_direction",
-            "wind_gust",
-            "cloud_cover",
-            "visibility",
-            "precipitation",
-        }
-    ),
+    licence="ODbL 1.0",
+    method="blended",
+    quantities={
+        "temperature": "°C",
+        "humidity": "%",
+        "pressure": "hPa",
+        "wind_speed": "m/s",
+        "wind_direction": "degree",
+        "wind_gust": "m/s",
+        "cloud_cover": "%",
+        "visibility": "m",
+        "precipitation": "mm",
+    },
+    setting="OWM",
+    base_url="https://api.openweathermap.org",
+    windows={"minute": 60, "month": 1_000_000},
     key_setting="OWM_API_KEY",
     request=request,
     parse=parse,

@@ -5,13 +5,14 @@ Contract: https://weatherstack.com/documentation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
-from ..values import Coordinates, Observation, Payload, Request
+from ..values import Observation, Payload, Point, Request
 from .base import UNREADABLE, Provider, degrees, error_code, from_unix, one_line, place_at, quoted, unreadable
 
 NAME: Final = "weatherstack"
@@ -68,8 +69,9 @@ class _Body(msgspec.Struct, gc=False):
 _body = msgspec.json.Decoder(_Body)
 
 
-def request(base_url: str, coordinates: Coordinates, key: str) -> Request:
-    """The request for the weather at ``coordinates`` now, in units ``m`` (°C, km/h, mb, mm, km)."""
+def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+    """The request for the weather at the point now, in units ``m`` (°C, km/h, mb, mm, km)."""
+    (coordinates,) = points
     return Request(
         provider=NAME,
         url=f"{base_url.rstrip('/')}/current",
@@ -78,7 +80,7 @@ def request(base_url: str, coordinates: Coordinates, key: str) -> Request:
     )
 
 
-def parse(payload: Payload) -> Observation:
+def parse(payload: Payload) -> list[Observation | None]:
     """Read an answer to ``request``. An error comes with HTTP 200 as a rule, so the body is asked before the status.
 
     Raises:
@@ -99,7 +101,7 @@ def parse(payload: Payload) -> Observation:
         raise unreadable(NAME, payload)
     current, location = body.current, body.location or _Location()
     imperial = unit == "f"
-    return Observation(
+    found = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=_observed_at(current, location),
@@ -114,6 +116,7 @@ def parse(payload: Payload) -> Observation:
         condition=_words(current.weather_descriptions),
         place=place_at(_number(location.lat), _number(location.lon), location.name),
     )
+    return [found]
 
 
 def _observed_at(current: _Current, location: _Location) -> datetime | None:
@@ -186,18 +189,21 @@ PROVIDER: Final = Provider(
     title="Weatherstack",
     documentation="https://weatherstack.com/documentation",
     attribution="Weather data by Weatherstack (https://weatherstack.com/)",
-    quantities=frozenset(
-        {
-            "temperature",
-            "humidity",
-            "pressure",
-            "wind_speed",
-            "wind_direction",
-            "cloud_cover",
-            "visibility",
-            "precipitation",
-        }
-    ),
+    licence="Weatherstack terms of service",
+    method="blended",
+    quantities={
+        "temperature": "°C",
+        "humidity": "%",
+        "pressure": "hPa",
+        "wind_speed": "km/h",
+        "wind_direction": "degree",
+        "cloud_cover": "%",
+        "visibility": "km",
+        "precipitation": "mm",
+    },
+    setting="WEATHERSTACK",
+    base_url="https://api.weatherstack.com",
+    windows={"month": 100},
     key_setting="WEATHERSTACK_API_KEY",
     request=request,
     parse=parse,

@@ -37,7 +37,7 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
 
     def truth(self) -> dict[str, float | str | None]:
         """The canonical values by name, ``precipitation_period`` [s], and ``condition`` in OpenWeatherMap's words."""
-        values: dict[str, float | str | None] = {row.name: getattr(self, row.name) for row in QUANTITIES}
+        values: dict[str, float | str | None] = {row.name: getattr(self, row.name, None) for row in QUANTITIES}
         values["precipitation_period"] = None if self.precipitation is None else 3600
         values["condition"] = self.condition.owm_description if self.condition else None
         return values

@@ -22,7 +22,7 @@ def report() -> tuple[dict[str, Any], int]:
     """The state of the service and its HTTP status: 200, or 503 with what is wrong in ``problems``."""
     settings, now = get_settings(), clock.now()
     database: series.Health | None = None
-    keys = {name: accounts.Known("unknown" if settings.key(name) else "missing") for name in PROVIDERS}
+    keys = {name: accounts.Known("missing" if settings.key(name) is None else "unknown") for name in PROVIDERS}
     try:
         with get_db_session(read_only=True) as session:
             database = series.health(session, now, schedule.Interval(settings.interval))

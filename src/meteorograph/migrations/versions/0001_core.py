@@ -73,15 +73,31 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "stations",
+        sa.Column("location_id", sa.Integer(), nullable=False),
+        sa.Column("provider", sa.String(length=64), nullable=False),
+        sa.Column("station", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=True),
+        sa.Column("latitude", sa.Float(precision=53), nullable=False),
+        sa.Column("longitude", sa.Float(precision=53), nullable=False),
+        sa.Column("distance_km", sa.Float(precision=53), nullable=False),
+        sa.Column("found_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["location_id"], ["locations.id"], name=op.f("fk_stations_location_id")),
+        sa.PrimaryKeyConstraint("location_id", "provider", name=op.f("pk_stations")),
+    )
+    op.create_table(
         "weather_data",
         sa.Column("location_id", sa.Integer(), nullable=False),
         sa.Column("due_at", UTCDateTime(), nullable=False),
         sa.Column("observed_at", UTCDateTime(), nullable=True),
         sa.Column("fetched_at", UTCDateTime(), nullable=False),
         sa.Column("provider", sa.String(length=64), nullable=False),
+        sa.Column("origin", sa.String(length=16), nullable=False, server_default="live"),
         sa.Column("temperature", sa.Float(precision=53), nullable=True),
         sa.Column("humidity", sa.Float(precision=53), nullable=True),
+        sa.Column("dew_point", sa.Float(precision=53), nullable=True),
         sa.Column("pressure", sa.Float(precision=53), nullable=True),
+        sa.Column("altimeter_setting", sa.Float(precision=53), nullable=True),
         sa.Column("wind_speed", sa.Float(precision=53), nullable=True),
         sa.Column("wind_direction", sa.Float(precision=53), nullable=True),
         sa.Column("wind_gust", sa.Float(precision=53), nullable=True),
@@ -92,6 +108,9 @@ def upgrade() -> None:
         sa.Column("condition", sa.String(length=200), nullable=True),
         sa.Column("providers", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("flags", sa.JSON(none_as_null=True), nullable=True),
+        sa.CheckConstraint("altimeter_setting BETWEEN 0 AND 1e+308", name=op.f("ck_weather_data_altimeter_setting")),
+        sa.CheckConstraint("dew_point BETWEEN -273.15 AND 1e+308", name=op.f("ck_weather_data_dew_point")),
+        sa.CheckConstraint("origin IN ('live', 'backfill')", name=op.f("ck_weather_data_origin")),
         sa.CheckConstraint("cloud_cover BETWEEN 0 AND 100", name=op.f("ck_weather_data_cloud_cover")),
         sa.CheckConstraint("humidity BETWEEN 0 AND 100", name=op.f("ck_weather_data_humidity")),
         sa.CheckConstraint("precipitation BETWEEN 0 AND 1e+308", name=op.f("ck_weather_data_precipitation")),
@@ -115,6 +134,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_weather_data_due_at")
 
     op.drop_table("weather_data")
+    op.drop_table("stations")
     op.drop_table("missed")
     op.drop_table("runs")
     with op.batch_alter_table("locations", schema=None) as batch_op:
