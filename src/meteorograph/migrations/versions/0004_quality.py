@@ -8,7 +8,7 @@ from alembic import op
 from meteorograph.tables import UTCDateTime
 
 revision = "0004"
-down_revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
