@@ -44,16 +44,14 @@ def cost() -> None:
     from meteorograph.check_states import flagged
     from meteorograph.upsert import insert_or_replace
 
-    (name, at), *_ = series.stations().items()
-    year = list(series.ireland([name]))[:SLOTS]
-    places = dict.fromkeys(range(1, LOCATIONS + 1), at)
+    year = list(series.ireland(["ATHENRY"]))[:SLOTS]
     checking, storing, both = [], [], []
     for slot in year:
         others = {"wind_gust": 40.0 + slot["due_at"].hour, "cloud_cover": 10.0 + slot["due_at"].hour, "visibility": 10000.0}
-        rows = [{**slot, **others, "location_id": number} for number in places]
+        rows = [{**slot, **others, "location_id": number} for number in range(1, LOCATIONS + 1)]
         with get_db_session() as session:
             begin = time.process_time()
-            rows = flagged(session, rows, places)
+            rows = flagged(session, rows)
             middle = time.process_time()
             insert_or_replace(session, WeatherData, rows)
             session.commit()

@@ -76,14 +76,13 @@ def barcelona() -> Iterator[Row]:
 def checked(rows: Sequence[Row], places: Sequence[Coordinates]) -> list[Row]:
     """The rows after all checks, in batches of a thousand, in the database of the settings in force."""
     now = datetime.now(UTC)
-    known = dict(enumerate(places, start=1))
     with get_db_session() as session:
         named: list[dict[str, Any]] = [
             {"id": n, "name": str(n), "latitude": at.latitude, "longitude": at.longitude, "created_at": now}
-            for n, at in known.items()
+            for n, at in enumerate(places, start=1)
         ]
         session.execute(insert(Location), named)
-        return [one for first in range(0, len(rows), 1000) for one in flagged(session, rows[first : first + 1000], known)]
+        return [one for first in range(0, len(rows), 1000) for one in flagged(session, rows[first : first + 1000])]
 
 
 def counted(rows: Sequence[Row]) -> tuple[Counter[tuple[str, str]], Counter[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from .check_past import State, against
 from .check_row import Flags, alone
 from .flags import RANGE
 from .logs import get_logger
-from .tables import CheckState
+from .tables import CheckState, Location
 from .upsert import insert_or_replace
 
 log = get_logger(__name__)
@@ -29,15 +29,7 @@ _decoder = msgspec.json.Decoder(State)
 _encoder = msgspec.json.Encoder()
 
 
-class HasLatitude(Protocol):
-    """A place, as far as the checks know it."""
-
-    @property
-    def latitude(self) -> float:
-        """Degree north."""
-
-
-def flagged(session: Session, rows: Sequence[Row], places: Mapping[int, HasLatitude]) -> list[Row]:
+def flagged(session: Session, rows: Sequence[Row]) -> list[Row]:
     """The rows in their order, with what the checks found added to their ``flags``; no value is changed.
 
     Call it in the transaction that stores the rows: the states of their locations move on with it. A row that is no newer than
@@ -45,19 +37,17 @@ def flagged(session: Session, rows: Sequence[Row], places: Mapping[int, HasLatit
     and leaves the state alone.
 
     Args:
-        session: Reads and writes ``check_states``.
+        session: Reads and writes ``check_states``, reads ``locations``.
         rows: Columns of ``WeatherData``.
-        places: By location id; the rows of a location that is not there are not held against its climate.
     """
-    states = _load(session, sorted({row["location_id"] for row in rows}))
+    known = _load(session, sorted({row["location_id"] for row in rows}))
     found = list(rows)
     moved: dict[int, State] = {}
     stale: list[State] = []
     order = sorted(range(len(rows)), key=lambda index: (rows[index]["location_id"], rows[index]["due_at"]))
     for location_id, indexes in groupby(order, key=lambda index: rows[index]["location_id"]):
-        place = places.get(location_id)
-        latitude = None if place is None else place.latitude
-        before, aside = states.get(location_id), None
+        latitude, before = known.get(location_id, (None, None))
+        aside: State | None = None
         for index in indexes:
             row = rows[index]
             flags = alone(row, latitude)
@@ -71,7 +61,7 @@ def flagged(session: Session, rows: Sequence[Row], places: Mapping[int, HasLatit
                 aside, more = against(row, aside, untrusted)
             if flags or more:
                 found[index] = {**row, "flags": _merged(row.get("flags") or {}, flags, more)}
-    _save(session, moved)  # in the order of their ids, so that two batches at once never wait for each other
+    _save(session, {location_id: state for location_id, state in moved.items() if location_id in known})
     _warn(stale)
     return found
 
@@ -85,16 +75,18 @@ def _merged(*given: Flags) -> Flags:
     return merged
 
 
-def _load(session: Session, ids: Sequence[int]) -> dict[int, State]:
-    states = {}
+def _load(session: Session, ids: Sequence[int]) -> dict[int, tuple[float, State | None]]:
+    """The latitude and the state of each of these locations that there is."""
+    known: dict[int, tuple[float, State | None]] = {}
     for first in range(0, len(ids), TOGETHER):
-        query = select(CheckState.location_id, CheckState.state).where(CheckState.location_id.in_(ids[first : first + TOGETHER]))
-        for location_id, state in session.execute(query):
-            states[location_id] = _decoder.decode(state)
-    return states
+        query = select(Location.id, Location.latitude, CheckState.state).outerjoin(CheckState)
+        for location_id, latitude, state in session.execute(query.where(Location.id.in_(ids[first : first + TOGETHER]))):
+            known[location_id] = latitude, None if state is None else _decoder.decode(state)
+    return known
 
 
 def _save(session: Session, states: Mapping[int, State]) -> None:
+    """Keep the states, in the order of their locations, so that of two batches at once one waits for the other and not both."""
     insert_or_replace(
         session,
         CheckState,

@@ -15,20 +15,19 @@ from meteorograph.check_states import flagged
 from meteorograph.locations import remove
 from meteorograph.store import Row, row
 from meteorograph.tables import CheckState, Location
-from meteorograph.values import Coordinates, Observation
+from meteorograph.values import Observation
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")
 
 HOUR = timedelta(hours=1)
-DUBLIN = Coordinates(53.3, -6.4)
 
 
 @pytest.fixture(autouse=True)
 def _two_locations(database: str) -> None:
     with get_db_session() as session:
         for number in (1, 2):
-            at = {"latitude": DUBLIN.latitude, "longitude": DUBLIN.longitude}
+            at = {"latitude": 53.3, "longitude": -6.4}
             session.add(Location(id=number, name=f"place {number}", state="active", created_at=NOON, **at))
 
 
@@ -41,7 +40,7 @@ def made(hour: float, temperature: float = 8.0, location_id: int = 1, **values: 
 
 def check(rows: Sequence[Row]) -> list[Row]:
     with get_db_session() as session:
-        return flagged(session, rows, {1: DUBLIN, 2: DUBLIN})
+        return flagged(session, rows)
 
 
 def newest(location_id: int = 1) -> datetime | None:
@@ -86,7 +85,7 @@ def test_a_slot_that_is_stored_once_more_is_not_its_own_past() -> None:
 def test_a_batch_that_is_rolled_back_leaves_no_past() -> None:
     def fail() -> None:
         with get_db_session() as session:
-            flagged(session, [made(0)], {})
+            flagged(session, [made(0)])
             raise KeyError("no")
 
     with pytest.raises(KeyError, match="no"):
@@ -104,10 +103,16 @@ def test_stale_answers_are_flagged_and_said_once(capsys: pytest.CaptureFixture[s
     assert (said.out + said.err + caplog.text).count("answers no longer change") == 1
 
 
-def test_a_place_that_is_not_known_has_no_climate() -> None:
+def test_a_place_has_its_climate() -> None:
     with get_db_session() as session:
-        assert flagged(session, [made(0, 45.0)], {})[0]["flags"] is None
-    assert check([made(1, 45.0)])[0]["flags"] == {"temperature": ["climate"]}
+        session.add(Location(id=3, name="Khartoum", state="active", created_at=NOON, latitude=15.5, longitude=32.5))
+    found = check([made(0, 45.0), made(0, 45.0, location_id=3)])
+    assert [one["flags"] for one in found] == [{"temperature": ["climate"]}, None]
+
+
+def test_a_location_that_is_gone_is_left_to_who_stores_its_row() -> None:
+    assert [one["flags"] for one in check([made(0), made(0, location_id=99)])] == [None, None]
+    assert (newest(), newest(99)) == (NOON, None)
 
 
 def test_nothing_to_check() -> None:
