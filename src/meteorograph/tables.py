@@ -19,6 +19,7 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     event,
@@ -263,6 +264,18 @@ class Account(Base):
     probe_holder: Mapped[str | None] = mapped_column(String(200))
     probe_until: Mapped[datetime | None]
     succeeded_at: Mapped[datetime | None]
+
+
+class CheckState(Base):
+    """What the checks remember of a location's past (``check_past.py``)."""
+
+    __tablename__ = "check_states"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    #: The slot of the newest row that was checked.
+    due_at: Mapped[datetime]
+    #: JSON.
+    state: Mapped[str] = mapped_column(Text)
 
 
 class Heartbeat(Base):

@@ -24,7 +24,7 @@ STOPS: dict[str, tuple[str, ...]] = {
     "fetch": (),
     "journal": (),
     "providers": (),
-    "check": (),
+    "check": TABLES,  # for ``check_states.py`` alone
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
     "store": (*TABLES, "rollups"),
