@@ -41,7 +41,7 @@ CONDUCTORS: dict[str, tuple[str, ...]] = {
     "observe": ("ask", "sources"),
     "ingest": ("accounts", "locations", "observe", "sources"),
     "engine": ("ask", "observe", "sources"),
-    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources"),
+    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources", "standin"),
 }
 
 #: Modules that are closed to all but those named.
