@@ -159,6 +159,7 @@ def test_the_command_line_tells_no_secret_even_with_tracebacks(
     start: Starter, secretive: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WEATHERSTACK_API_KEY", RAIN)
+    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "60")
     with echoing() as address:
         runs = [
             start(METEOROGRAPH, "--debug", "ingest", "--lat", "-72", "--lon", "11"),
@@ -186,7 +187,7 @@ def test_no_error_of_a_collection_has_a_secret_in_its_chain(
     secretive: Simulator, providers: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("METEOROGRAPH_PROVIDERS", providers)
-    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "0.3")
+    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "0.6")
     monkeypatch.setenv("METEOROGRAPH_SCHEDULER_ENABLED", "false")
     caplog.set_level(logging.DEBUG)
     client = create_app().test_client()
