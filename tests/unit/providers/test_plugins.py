@@ -54,7 +54,7 @@ def history(account: str, setting: str | None) -> tuple[History, ...]:
     def parse(_: Payload) -> object:
         raise AssertionError("nothing is called")
 
-    return (History(account, never, parse, lambda *_: 1, timedelta(days=1), setting=setting),)
+    return (History(account, never, parse, lambda *_: 1, timedelta(days=1), setting=setting),)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def history(account: str, setting: str | None) -> tuple[History, ...]:
         (replace(GOOD, most=0), "most must be at least 1"),
         (replace(GOOD, history=history("nws", None)), "an account of its history is one of nws"),
         (replace(GOOD, history=history("garden", "NWS")), "setting=GARDEN is taken by nws"),
-        (replace(GOOD, windows=None), "AttributeError: 'NoneType' object has no attribute 'keys'"),
+        (replace(GOOD, windows=None), "AttributeError: 'NoneType' object has no attribute 'keys'"),  # type: ignore[arg-type]
         ("PROVIDER", "TypeError: it must name a Provider and names a str"),
     ],
 )
