@@ -7,6 +7,7 @@ from .base import History, Page, Provider, Stations
 from .met_norway import PROVIDER as MET_NORWAY
 from .metar import PROVIDER as METAR
 from .nws import PROVIDER as NWS
+from .open_meteo import PROVIDER as OPEN_METEO
 from .openweathermap import PROVIDER as OPENWEATHERMAP
 from .weatherstack import PROVIDER as WEATHERSTACK
 
@@ -15,6 +16,7 @@ _BUILT_IN: dict[str, Provider] = {
     for provider in (
         OPENWEATHERMAP,
         WEATHERSTACK,
+        OPEN_METEO,
         MET_NORWAY,
         NWS,
         METAR,

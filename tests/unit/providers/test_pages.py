@@ -28,8 +28,9 @@ def row(provider: Provider) -> str:
 
 
 def reach(history: History) -> str:
-    """How far back a history goes, with its account."""
-    return f"{history.account}: {f'{history.reach.days} days' if history.reach else 'without end'}"
+    """How far back a history goes and how late it is, with its account."""
+    late = f", {history.delay.days} days late" if history.delay.days else ""
+    return f"{history.account}: {f'{history.reach.days} days' if history.reach else 'without end'}{late}"
 
 
 def test_the_table_is_that_of_the_registry() -> None:
