@@ -11,6 +11,7 @@ import pytest
 
 from meteorograph import __version__, logs, redaction
 from meteorograph.errors import ConfigurationError
+from meteorograph.providers import PROVIDERS
 from meteorograph.settings import (
     Settings,
     duration,
@@ -39,6 +40,12 @@ GOOD = [
     ("METEOROGRAPH_LOG_FILE_COUNT", "1", "log_file_count", 1),
     ("METEOROGRAPH_PROVIDERS", " weatherstack , openweathermap ,", "providers", ["weatherstack", "openweathermap"]),
     ("METEOROGRAPH_PRECIPITATION_PROVIDERS", "openweathermap", "precipitation_providers", ["openweathermap"]),
+    (
+        "METEOROGRAPH_QUANTITY_PROVIDERS",
+        "pressure=weatherstack, openweathermap; wind_gust=",
+        "quantity_providers",
+        {"pressure": ["weatherstack", "openweathermap"], "wind_gust": []},
+    ),
     ("METEOROGRAPH_INTERVAL", "15m", "interval", timedelta(minutes=15)),
     ("METEOROGRAPH_SCHEDULER_ENABLED", "no", "scheduler_enabled", False),
     ("METEOROGRAPH_DEFAULT_LATITUDE", "-90", "default_latitude", -90.0),
@@ -52,6 +59,12 @@ GOOD = [
     ("METEOROGRAPH_SPREAD_SECONDS", "300", "spread_seconds", 300),
     ("METEOROGRAPH_OWM_BASE_URL", "http://[::1]:81/a/", "owm_base_url", "http://[::1]:81/a"),
     ("METEOROGRAPH_WEATHERSTACK_BASE_URL", "https://h", "weatherstack_base_url", "https://h"),
+    ("METEOROGRAPH_OPEN_METEO_ARCHIVE_BASE_URL", "https://h/a/", "open_meteo_archive_base_url", "https://h/a"),
+    ("METEOROGRAPH_OPEN_METEO_BASE_URL", "http://h:8001", "open_meteo_base_url", "http://h:8001"),
+    ("METEOROGRAPH_OPEN_METEO_CALLS_PER_MINUTE", "60", "open_meteo_calls_per_minute", 60),
+    ("METEOROGRAPH_OPEN_METEO_CALLS_PER_HOUR", "400", "open_meteo_calls_per_hour", 400),
+    ("METEOROGRAPH_OPEN_METEO_CALLS_PER_DAY", "500", "open_meteo_calls_per_day", 500),
+    ("METEOROGRAPH_OWM_ONECALL_CALLS_PER_DAY", "2000", "owm_onecall_calls_per_day", 2000),
     ("METEOROGRAPH_USER_AGENT", "me/1 (me@h)", "user_agent", "me/1 (me@h)"),
     ("METEOROGRAPH_DEMO", "true", "demo", True),
     ("METEOROGRAPH_API_TOKENS", f" {KEY}, {RAIN_KEY}", "api_tokens", [KEY, RAIN_KEY]),
@@ -59,7 +72,7 @@ GOOD = [
 
 _URL = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
 _ADDRESS = "an http:// or https:// address without a query, a fragment or a password"
-_PROVIDERS = "one or more of openweathermap, weatherstack, separated by commas"
+_PROVIDERS = f"one or more of {', '.join(PROVIDERS)}, separated by commas"
 _AGENT = "1 to 200 ASCII characters on one line"
 _DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
@@ -126,6 +139,7 @@ DEFAULTS = {
     "log_file_count": 5,
     "providers": ["openweathermap"],
     "precipitation_providers": ["weatherstack", "openweathermap"],
+    "quantity_providers": {},
     "interval": timedelta(hours=1),
     "scheduler_enabled": True,
     "default_latitude": 51.5074,
@@ -139,6 +153,12 @@ DEFAULTS = {
     "spread_seconds": 0,
     "owm_base_url": "https://api.openweathermap.org",
     "weatherstack_base_url": "https://api.weatherstack.com",
+    "owm_onecall_calls_per_day": 1000,
+    "open_meteo_base_url": "https://api.open-meteo.com",
+    "open_meteo_archive_base_url": "https://archive-api.open-meteo.com",
+    "open_meteo_calls_per_minute": 600,
+    "open_meteo_calls_per_hour": 5000,
+    "open_meteo_calls_per_day": 10_000,
     "user_agent": f"meteorograph/{__version__}",
     "demo": False,
     "api_tokens": [],
