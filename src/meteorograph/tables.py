@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    Column,
     DateTime,
     Dialect,
     Float,
@@ -17,6 +18,8 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     String,
+    Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     event,
@@ -27,6 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from . import clock
 from .quantities import QUANTITIES, Quantity
+from .tallies import PARTS
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -143,7 +147,7 @@ class WeatherData(Base):
     fetched_at: Mapped[datetime]
     provider: Mapped[str] = mapped_column(String(64))
     #: ``live``: collected in its slot. ``backfill``: from a provider's history, afterwards.
-    origin: Mapped[str] = mapped_column(String(16), default="live", server_default="live")
+    origin: Mapped[str] = mapped_column(String(16), server_default="live")
     temperature: Mapped[float | None] = mapped_column(Float(53))
     humidity: Mapped[float | None] = mapped_column(Float(53))
     dew_point: Mapped[float | None] = mapped_column(Float(53))
@@ -262,6 +266,18 @@ class Account(Base):
     succeeded_at: Mapped[datetime | None]
 
 
+class CheckState(Base):
+    """What the checks remember of a location's past (``check_past.py``)."""
+
+    __tablename__ = "check_states"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    #: The slot of the newest row that was checked.
+    due_at: Mapped[datetime]
+    #: JSON.
+    state: Mapped[str] = mapped_column(Text)
+
+
 class Heartbeat(Base):
     """The last sign of life of each process's scheduler."""
 
@@ -269,3 +285,37 @@ class Heartbeat(Base):
 
     holder: Mapped[str] = mapped_column(String(200), primary_key=True)
     beat_at: Mapped[datetime]
+
+
+class Daily(Base):
+    """What the rows of a location come to in a day that is over. One that is there is right: who stores into it deletes it."""
+
+    __table__ = Table(
+        "daily",
+        Base.metadata,
+        Column("location_id", ForeignKey("locations.id"), primary_key=True),
+        #: The day as instants; a location's days follow its time zone.
+        Column("start_at", UTCDateTime(), primary_key=True),
+        Column("end_at", UTCDateTime(), nullable=False),
+        #: Rows at slots.
+        Column("stored", Integer, nullable=False),
+        #: Values that were left out because they are not to be trusted.
+        Column("suspect", Integer, nullable=False),
+        *(
+            Column(f"{name}_{part}", Integer if part == "count" else Float(53), nullable=part != "count")
+            for name, parts in PARTS.items()
+            for part in parts
+        ),
+        sqlite_with_rowid=False,
+    )
+
+
+class Folded(Base):
+    """Until when the days of a location are in ``daily``."""
+
+    __tablename__ = "folded"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    until_at: Mapped[datetime]
+    #: The time zone that its days follow; None for UTC.
+    timezone: Mapped[str | None] = mapped_column(String(64))

@@ -15,29 +15,33 @@ import meteorograph
 ROOT = Path(meteorograph.__file__).parent
 
 #: Everyone may use these: values, errors, settings, logs and the clock; they know none of the modules below.
-COMMON = ("meteorograph", "clock", "errors", "flags", "logs", "quantities", "redaction", "settings", "values")
+COMMON = ("meteorograph", "clock", "errors", "flags", "logs", "quantities", "redaction", "settings", "tallies", "values")
 TABLES = ("db", "tables", "upsert")
 
 #: What each stop may import beside ``COMMON`` and its own package.
 STOPS: dict[str, tuple[str, ...]] = {
     "schedule": (),
     "fetch": (),
+    "journal": (),
     "providers": (),
-    "check": (),
+    "check": TABLES,  # for ``check_states.py`` alone
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
-    "store": TABLES,
-    "series": (*TABLES, "schedule"),
+    "store": (*TABLES, "rollups"),
+    "series": (*TABLES, "schedule", "units"),
 }
 
 #: The conductors, and what each may import beside the stops, ``COMMON`` and ``TABLES``.
 CONDUCTORS: dict[str, tuple[str, ...]] = {
     "gate": ("accounts",),
     "pace": (),
-    "observe": ("gate",),
-    "ingest": ("accounts", "gate", "locations", "observe"),
-    "engine": ("observe",),
-    "collect": ("accounts", "engine", "gate", "ingest", "locations", "observe", "pace"),
+    "sources": ("gate",),
+    "stations": ("sources",),
+    "ask": ("http_cache", "sources", "stations"),
+    "observe": ("ask", "sources"),
+    "ingest": ("accounts", "locations", "observe", "sources"),
+    "engine": ("ask", "observe", "sources"),
+    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources", "standin"),
 }
 
 #: Modules that are closed to all but those named.

@@ -42,9 +42,9 @@ GOOD = [
     ("METEOROGRAPH_PRECIPITATION_PROVIDERS", "openweathermap", "precipitation_providers", ["openweathermap"]),
     (
         "METEOROGRAPH_QUANTITY_PROVIDERS",
-        "pressure=weatherstack, openweathermap; wind_gust=",
+        " pressure = weatherstack, openweathermap ; visibility= ;",
         "quantity_providers",
-        {"pressure": ["weatherstack", "openweathermap"], "wind_gust": []},
+        {"pressure": ["weatherstack", "openweathermap"], "visibility": []},
     ),
     ("METEOROGRAPH_INTERVAL", "15m", "interval", timedelta(minutes=15)),
     ("METEOROGRAPH_SCHEDULER_ENABLED", "no", "scheduler_enabled", False),
@@ -65,6 +65,8 @@ GOOD = [
     ("METEOROGRAPH_OPEN_METEO_CALLS_PER_HOUR", "400", "open_meteo_calls_per_hour", 400),
     ("METEOROGRAPH_OPEN_METEO_CALLS_PER_DAY", "500", "open_meteo_calls_per_day", 500),
     ("METEOROGRAPH_OWM_ONECALL_CALLS_PER_DAY", "2000", "owm_onecall_calls_per_day", 2000),
+    ("METEOROGRAPH_JOURNAL_DIR", "kept/journal", "journal_dir", Path("kept/journal")),
+    ("METEOROGRAPH_JOURNAL_DAYS", "0", "journal_days", 0),
     ("METEOROGRAPH_USER_AGENT", "me/1 (me@h)", "user_agent", "me/1 (me@h)"),
     ("METEOROGRAPH_DEMO", "true", "demo", True),
     ("METEOROGRAPH_API_TOKENS", f" {KEY}, {RAIN_KEY}", "api_tokens", [KEY, RAIN_KEY]),
@@ -126,7 +128,7 @@ WRONG = [
     ("DATABASE_URL", f"postgresql://u:a {PASSWORD}\n@h:port/n", "postgresql://u:[redacted]@h:port/n", _URL),
 ]
 
-DEFAULTS = {
+DEFAULTS: dict[str, object] = {
     "owm_api_key": None,
     "weatherstack_api_key": None,
     "database_url": "sqlite:///data/meteorograph.db",
@@ -138,8 +140,10 @@ DEFAULTS = {
     "log_file_bytes": 10_000_000,
     "log_file_count": 5,
     "providers": ["openweathermap"],
-    "precipitation_providers": ["weatherstack", "openweathermap"],
     "quantity_providers": {},
+    "journal_dir": Path("data/journal"),
+    "journal_days": 30,
+    "precipitation_providers": ["weatherstack", "openweathermap"],
     "interval": timedelta(hours=1),
     "scheduler_enabled": True,
     "default_latitude": 51.5074,
