@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 from structlog.contextvars import bind_contextvars
 
-from . import clock, ledger, locations, schedule
+from . import clock, heal, heal_sources, ledger, locations, schedule
 from .collect import collect
 from .db import get_db_session, init_db
 from .errors import MeteorographError
@@ -35,6 +35,9 @@ _BEAT_SECONDS: Final = 15
 
 #: Ticks of one process at work at the same time: a long run must not keep the slots of other schedules waiting.
 RUNS_AT_ONCE: Final = 4
+
+#: How often to look for missed slots that can be healed [s].
+HEALING_SECONDS: Final = 60
 
 #: Time for a server that forks its workers to do so before anything is collected in its parent process.
 FIRST_TICK_AFTER: Final = timedelta(seconds=1)
@@ -98,6 +101,20 @@ def scheduled_ingest() -> None:
         _complain(str(error))
     except Exception:
         log.exception("scheduled collection failed")
+
+
+def scheduled_healing() -> None:
+    """Fill missed slots from histories, unless another process does; logs the outcome and never raises."""
+    global _has_collected
+    try:
+        settings = get_settings()
+        if settings.healing and heal_sources.providers(settings):
+            init_db()
+            _has_collected = heal.tick(settings, _stop) is not None or _has_collected
+    except MeteorographError as error:
+        log.warning("healing broke off", reason=str(error))
+    except Exception:
+        log.exception("healing failed")
 
 
 async def _run_all(claims: list[ledger.Claim], settings: Settings) -> None:
@@ -176,6 +193,7 @@ def start(settings: Settings) -> None:
                 job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True, max_instances=RUNS_AT_ONCE
             )
             scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
+        scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
 
 
 def stop() -> None:
