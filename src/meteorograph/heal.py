@@ -129,7 +129,7 @@ async def _through(filler: Filler, jobs: Sequence[Job], stop: threading.Event) -
 
 
 async def _keep_lease(lost: asyncio.Event) -> None:
-    while not lost.is_set():  # noqa: ASYNC110  # this is who sets it
+    while not lost.is_set():  # this is who sets it
         await asyncio.sleep(lease.LENGTH.total_seconds() / 4)
         try:
             if not await asyncio.to_thread(lease.renew, LEASE, clock.now()):

@@ -222,6 +222,7 @@ class Missed(Base):
     __tablename__ = "missed"
     __table_args__ = (
         CheckConstraint("reason IN ('down', 'quota', 'provider_error', 'payload_error', 'store_error', 'late')", "reason"),
+        Index("ix_missed_open", "due_at", **_only("closed_at IS NULL")),
         {"sqlite_with_rowid": False},
     )
 
@@ -230,7 +231,7 @@ class Missed(Base):
     reason: Mapped[str] = mapped_column(String(32))
     detail: Mapped[str | None] = mapped_column(String(500))
     #: How often histories answered without data for it, and when they were last asked, whatever came of it.
-    tries: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    tries: Mapped[int] = mapped_column(Integer, server_default="0")
     tried_at: Mapped[datetime | None]
     #: No history is asked before this instant.
     next_try_at: Mapped[datetime | None]

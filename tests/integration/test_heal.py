@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import func, select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, get_db_session, heal, heal_book, lease, ledger
+from meteorograph import WeatherData, get_db_session, heal
 from meteorograph.clock import DrivenClock
 from meteorograph.heal_fill import Healed
 from meteorograph.quantities import QUANTITIES
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location, Missed, Quota
+from meteorograph.tables import Location, Missed
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -40,9 +40,7 @@ def archive(collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def _add(number: int, **values: Any) -> None:
     with get_db_session() as session:
         for index in range(number):
-            session.add(
-                Location(name=f"p{index:02}", latitude=index, longitude=10, state="active", created_at=NOON, **values)
-            )
+            session.add(Location(name=f"p{index:02}", latitude=index, longitude=10, state="active", created_at=NOON, **values))
 
 
 def _outage(driven: DrivenClock, hours: int) -> None:
