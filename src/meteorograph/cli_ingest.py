@@ -16,9 +16,9 @@ from .collect import collect_now
 from .db import get_db_session, init_db
 from .errors import MeteorographError, ProviderClosedError
 from .ingest import run_async
-from .observe import require_key
 from .redaction import redact
 from .settings import Settings, get_settings
+from .sources import require_key
 
 #: How often a plain line is written where there is no terminal [s].
 PLAIN_SECONDS: Final = 5.0

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from typing import Final
 
 from . import accounts, clock, quota
-from .errors import AccountError, FetchError, PermanentFetchError, ProviderClosedError, QuotaExceededError, RetryableFetchError
+from .errors import (
+    AccountError,
+    FetchError,
+    PayloadError,
+    PermanentFetchError,
+    ProviderClosedError,
+    QuotaExceededError,
+    RetryableFetchError,
+)
 
 #: Calls charged at once: a process that is killed loses what is left of them.
 BLOCK: Final = 200
@@ -62,20 +72,25 @@ class Gate:
         self._known_well = account.key_state == "active" and not self._was_down
         self.is_probing = not self._known_well
 
-    async def spend(self) -> None:
-        """Charge one call.
+    def place(self) -> AbstractAsyncContextManager[None]:
+        """A place among the calls under way."""
+        return nullcontext()
+
+    async def spend(self, calls: float = 1) -> None:
+        """Charge calls.
 
         Raises:
             ProviderClosedError: No call may be made now.
         """
         if self.closed is not None:
             raise self.closed
-        while self._must_charge():
-            async with self._lock:
-                if self._must_charge():
-                    await self._give_back()
-                    await self._charge_block()
-        self._block -= 1
+        for _ in range(math.ceil(calls)):
+            while self._must_charge():
+                async with self._lock:
+                    if self._must_charge():
+                        await self._give_back()
+                        await self._charge_block()
+            self._block -= 1
         self.calls += 1
 
     def _must_charge(self) -> bool:
@@ -93,8 +108,10 @@ class Gate:
             raise self.closed
         self._granted, self._ends_at, self._block = grant, grant.ends_at, grant.calls
 
-    async def report(self, error: FetchError | None) -> None:
+    async def report(self, error: FetchError | PayloadError | None) -> None:
         """What became of a call."""
+        if isinstance(error, PayloadError):
+            return
         answered = error is not None and error.status is not None
         if error is None or (answered and isinstance(error, PermanentFetchError) and not isinstance(error, AccountError)):
             self._failures = 0

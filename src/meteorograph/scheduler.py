@@ -24,8 +24,8 @@ from .db import get_db_session, init_db
 from .errors import MeteorographError
 from .ingest import run_async
 from .logs import get_logger
-from .observe import require_key
 from .settings import Settings, get_settings
+from .sources import require_key
 
 log = get_logger(__name__)
 

@@ -92,6 +92,8 @@ class _Settings(BaseSettings):
     http_timeout_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 64
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    journal_dir: Path = Path("data/journal")
+    journal_days: Annotated[int, Field(ge=0, le=36500)] = 30
     user_agent: str = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.exc import DataError, IntegrityError
@@ -14,12 +14,9 @@ from .logs import get_logger
 from .quantities import QUANTITIES
 from .tables import Location, WeatherData
 from .upsert import insert_or_replace
-from .values import Due, Observation
+from .values import FAR_KM, Due, Observation
 
 log = get_logger(__name__)
-
-#: Beyond this the provider's place is another one than was asked for [km].
-FAR_KM: Final = 10.0
 
 Row = dict[str, Any]
 

@@ -151,7 +151,7 @@ class WeatherData(Base):
     fetched_at: Mapped[datetime]
     provider: Mapped[str] = mapped_column(String(64))
     #: ``live``: collected in its slot. ``backfill``: from a provider's history, afterwards.
-    origin: Mapped[str] = mapped_column(String(16), default="live", server_default="live")
+    origin: Mapped[str] = mapped_column(String(16), server_default="live")
     temperature: Mapped[float | None] = mapped_column(Float(53))
     humidity: Mapped[float | None] = mapped_column(Float(53))
     dew_point: Mapped[float | None] = mapped_column(Float(53))

@@ -22,6 +22,7 @@ TABLES = ("db", "tables", "upsert")
 STOPS: dict[str, tuple[str, ...]] = {
     "schedule": (),
     "fetch": (),
+    "journal": (),
     "providers": (),
     "check": (),
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
@@ -34,10 +35,13 @@ STOPS: dict[str, tuple[str, ...]] = {
 CONDUCTORS: dict[str, tuple[str, ...]] = {
     "gate": ("accounts",),
     "pace": (),
-    "observe": ("gate",),
-    "ingest": ("accounts", "gate", "locations", "observe"),
-    "engine": ("observe",),
-    "collect": ("accounts", "engine", "gate", "ingest", "locations", "observe", "pace"),
+    "sources": ("gate",),
+    "stations": ("sources",),
+    "ask": ("http_cache", "sources", "stations"),
+    "observe": ("ask", "sources"),
+    "ingest": ("accounts", "locations", "observe", "sources"),
+    "engine": ("ask", "observe", "sources"),
+    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources"),
 }
 
 #: Modules that are closed to all but those named.

@@ -54,7 +54,7 @@ def test_documented_defaults_are_the_defaults() -> None:
 def _defaults(settings: Settings, field: str) -> set[str]:
     """The ways in which the default of a field may be written."""
     value = getattr(settings, field)
-    if value is None or value == []:
+    if value is None or value in ([], {}):
         return {"not set"}
     if isinstance(value, timedelta):
         return {"`1h`"} if value == timedelta(hours=1) else {str(value)}

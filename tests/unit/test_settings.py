@@ -39,6 +39,12 @@ GOOD = [
     ("METEOROGRAPH_LOG_FILE_COUNT", "1", "log_file_count", 1),
     ("METEOROGRAPH_PROVIDERS", " weatherstack , openweathermap ,", "providers", ["weatherstack", "openweathermap"]),
     ("METEOROGRAPH_PRECIPITATION_PROVIDERS", "openweathermap", "precipitation_providers", ["openweathermap"]),
+    (
+        "METEOROGRAPH_QUANTITY_PROVIDERS",
+        " pressure = weatherstack, openweathermap ; visibility= ;",
+        "quantity_providers",
+        {"pressure": ["weatherstack", "openweathermap"], "visibility": []},
+    ),
     ("METEOROGRAPH_INTERVAL", "15m", "interval", timedelta(minutes=15)),
     ("METEOROGRAPH_SCHEDULER_ENABLED", "no", "scheduler_enabled", False),
     ("METEOROGRAPH_DEFAULT_LATITUDE", "-90", "default_latitude", -90.0),
@@ -52,6 +58,8 @@ GOOD = [
     ("METEOROGRAPH_SPREAD_SECONDS", "300", "spread_seconds", 300),
     ("METEOROGRAPH_OWM_BASE_URL", "http://[::1]:81/a/", "owm_base_url", "http://[::1]:81/a"),
     ("METEOROGRAPH_WEATHERSTACK_BASE_URL", "https://h", "weatherstack_base_url", "https://h"),
+    ("METEOROGRAPH_JOURNAL_DIR", "kept/journal", "journal_dir", Path("kept/journal")),
+    ("METEOROGRAPH_JOURNAL_DAYS", "0", "journal_days", 0),
     ("METEOROGRAPH_USER_AGENT", "me/1 (me@h)", "user_agent", "me/1 (me@h)"),
     ("METEOROGRAPH_DEMO", "true", "demo", True),
     ("METEOROGRAPH_API_TOKENS", f" {KEY}, {RAIN_KEY}", "api_tokens", [KEY, RAIN_KEY]),
@@ -113,7 +121,7 @@ WRONG = [
     ("DATABASE_URL", f"postgresql://u:a {PASSWORD}\n@h:port/n", "postgresql://u:[redacted]@h:port/n", _URL),
 ]
 
-DEFAULTS = {
+DEFAULTS: dict[str, object] = {
     "owm_api_key": None,
     "weatherstack_api_key": None,
     "database_url": "sqlite:///data/meteorograph.db",
@@ -125,6 +133,9 @@ DEFAULTS = {
     "log_file_bytes": 10_000_000,
     "log_file_count": 5,
     "providers": ["openweathermap"],
+    "quantity_providers": {},
+    "journal_dir": Path("data/journal"),
+    "journal_days": 30,
     "precipitation_providers": ["weatherstack", "openweathermap"],
     "interval": timedelta(hours=1),
     "scheduler_enabled": True,
