@@ -20,6 +20,7 @@ from .errors import StoreError
 from .heal_fill import Filler, Healed
 from .heal_sources import Job, Planner, Work, pasts, providers
 from .ingest import make_fetcher, run_async
+from .journal import open_journal
 from .logs import get_logger
 from .settings import Settings
 
@@ -92,7 +93,7 @@ async def fill(
     jobs = planner.jobs(work, MOST)
     gates = {past.budget.name: past.budget.gate for past in planner.asked}
     async with make_fetcher(settings, AT_ONCE) as fetcher:
-        filler = Filler(planner, fetcher, told)
+        filler = Filler(planner, fetcher, open_journal(settings.journal_dir) if settings.journal_days else None, told)
         try:
             await _through(filler, jobs, stop)
         finally:

@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from . import heal_book
+from . import heal_book, journal
 from .check import check
 from .errors import AccountError, FetchError, PayloadError, PermanentFetchError, ProviderClosedError
 from .fetch import Fetcher
 from .heal_plan import Stretch, matched
 from .heal_sources import Budget, Job, Past, Planner
+from .journal import Journal
 from .logs import get_logger
 from .providers.base import Page
 from .store import row
@@ -47,13 +48,17 @@ class Filler:
     Args:
         planner: Knows the histories.
         fetcher: The HTTP client of the round.
+        kept_in: Where payloads are kept before anybody reads them.
         told: Hears how far it has come after each request.
     """
 
-    def __init__(self, planner: Planner, fetcher: Fetcher, told: Callable[[Healed], None] | None = None) -> None:
+    def __init__(
+        self, planner: Planner, fetcher: Fetcher, kept_in: Journal | None, told: Callable[[Healed], None] | None = None
+    ) -> None:
         self.healed = Healed()
         self._planner = planner
         self._fetcher = fetcher
+        self._journal = kept_in
         self._told = told
         self._opened: set[str] = set()
         self._lock = asyncio.Lock()
@@ -140,13 +145,18 @@ class Filler:
         past, location = job.past, job.stretch.location
         station = self._planner.stations.get((location.id, past.provider.name))
         point = Point(location.coordinates.latitude, location.coordinates.longitude, station)
+        request = past.history.request(past.base_url, point, start, job.stretch.end, past.key)
+        gate = past.budget.gate
         try:
-            payload = await self._fetcher.fetch(past.history.request(past.base_url, point, start, job.stretch.end, past.key))
+            async with gate.place():
+                payload = await self._fetcher.fetch(request)
+            if self._journal is not None:
+                self._journal.keep(journal.entry(payload, "history", start, [location]))
             page = _parsed(past, payload)
-        except FetchError as error:
-            await past.budget.gate.report(error)
+        except (FetchError, PayloadError) as error:
+            await gate.report(error)
             raise
-        await past.budget.gate.report(None)
+        await gate.report(None)
         return page
 
     async def _open(self, budget: Budget) -> None:
