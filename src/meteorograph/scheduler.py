@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 from structlog.contextvars import bind_contextvars
 
-from . import clock, heal, heal_sources, ledger, locations, schedule
+from . import clock, folding, heal, heal_sources, ledger, locations, schedule
 from .collect import collect
 from .db import get_db_session, init_db
 from .errors import MeteorographError
@@ -32,6 +32,9 @@ log = get_logger(__name__)
 #: A heartbeat older than this means that the scheduler is dead or stuck [s].
 STALE_HEARTBEAT_SECONDS: Final = 90
 _BEAT_SECONDS: Final = 15
+#: How often to look for days that are over, and how long to leave the database to others between two steps of rolling them up.
+_FOLD_SECONDS: Final = 300
+_FOLD_PAUSE_SECONDS: Final = 0.05
 
 #: Ticks of one process at work at the same time: a long run must not keep the slots of other schedules waiting.
 RUNS_AT_ONCE: Final = 4
@@ -61,7 +64,7 @@ class _UnendingScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedu
     def begin(self) -> None:
         """Start with a new pool, also after an end, and after a fork that left the thread behind."""
         self.forget()
-        self.add_executor(ThreadPoolExecutor(RUNS_AT_ONCE + 3), "default")
+        self.add_executor(ThreadPoolExecutor(RUNS_AT_ONCE + 4), "default")
         self.start()
 
     def forget(self) -> None:
@@ -171,6 +174,16 @@ def _heartbeat() -> None:
         log.warning("no heartbeat could be written", reason=str(error))
 
 
+def _fold() -> None:
+    """Roll up the days that are over."""
+    try:
+        init_db()
+        while folding.fold(clock.now()) and not _stop.wait(_FOLD_PAUSE_SECONDS):
+            pass
+    except Exception as error:
+        log.warning("days could not be rolled up", reason=str(error))
+
+
 def start(settings: Settings) -> None:
     """Start ticking in this process; if it ticks already, only take over the interval."""
     global _owner, _last_beat
@@ -184,7 +197,8 @@ def start(settings: Settings) -> None:
                 getattr(threading, "_register_atexit", atexit.register)(stop)
             _owner = os.getpid()
         first = datetime.now(UTC) + FIRST_TICK_AFTER
-        for job, seconds in ((_heartbeat, _BEAT_SECONDS), (scheduled_ingest, schedule.tick_seconds(settings.interval))):
+        ticks = schedule.tick_seconds(settings.interval)
+        for job, seconds in ((_heartbeat, _BEAT_SECONDS), (scheduled_ingest, ticks), (_fold, _FOLD_SECONDS)):
             # Off its grid an interval stays off it; so the first tick is a date of its own.
             length = timedelta(seconds=seconds)
             grid = schedule.Interval(length).next_after(first)

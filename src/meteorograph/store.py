@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import bindparam, update
 from sqlalchemy.exc import DataError, IntegrityError
 
+from . import clock
 from .db import get_db_session
 from .logs import get_logger
 from .quantities import QUANTITIES
+from .rollups import forget
 from .tables import Location, WeatherData
 from .upsert import insert_or_replace
 from .values import FAR_KM, Due, Observation
@@ -83,6 +85,7 @@ def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:
         return []
     try:
         with get_db_session() as session:
+            forget(session, rows, clock.now())
             insert_or_replace(session, WeatherData, rows)
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    Column,
     DateTime,
     Dialect,
     Float,
@@ -17,6 +18,8 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     String,
+    Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     event,
@@ -28,6 +31,7 @@ from sqlalchemy.types import TypeEngine
 
 from . import clock
 from .quantities import QUANTITIES, Quantity
+from .tallies import PARTS
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -288,6 +292,18 @@ class Lease(Base):
     expires_at: Mapped[datetime | None]
 
 
+class CheckState(Base):
+    """What the checks remember of a location's past (``check_past.py``)."""
+
+    __tablename__ = "check_states"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    #: The slot of the newest row that was checked.
+    due_at: Mapped[datetime]
+    #: JSON.
+    state: Mapped[str] = mapped_column(Text)
+
+
 class Heartbeat(Base):
     """The last sign of life of each process's scheduler."""
 
@@ -295,3 +311,37 @@ class Heartbeat(Base):
 
     holder: Mapped[str] = mapped_column(String(200), primary_key=True)
     beat_at: Mapped[datetime]
+
+
+class Daily(Base):
+    """What the rows of a location come to in a day that is over. One that is there is right: who stores into it deletes it."""
+
+    __table__ = Table(
+        "daily",
+        Base.metadata,
+        Column("location_id", ForeignKey("locations.id"), primary_key=True),
+        #: The day as instants; a location's days follow its time zone.
+        Column("start_at", UTCDateTime(), primary_key=True),
+        Column("end_at", UTCDateTime(), nullable=False),
+        #: Rows at slots.
+        Column("stored", Integer, nullable=False),
+        #: Values that were left out because they are not to be trusted.
+        Column("suspect", Integer, nullable=False),
+        *(
+            Column(f"{name}_{part}", Integer if part == "count" else Float(53), nullable=part != "count")
+            for name, parts in PARTS.items()
+            for part in parts
+        ),
+        sqlite_with_rowid=False,
+    )
+
+
+class Folded(Base):
+    """Until when the days of a location are in ``daily``."""
+
+    __tablename__ = "folded"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    until_at: Mapped[datetime]
+    #: The time zone that its days follow; None for UTC.
+    timezone: Mapped[str | None] = mapped_column(String(64))

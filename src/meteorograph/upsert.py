@@ -21,7 +21,7 @@ TOGETHER: Final = 100
 def insert_or_ignore(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
     """Insert rows; one whose key is taken is passed over. Gives how many went in, where the driver counts them."""
     connection = session.connection()
-    statement = _insert(connection.dialect, _table(model)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    statement = _insert(connection.dialect, table_of(model)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     result = connection.execute(statement, list(rows))
     assert isinstance(result, CursorResult)
     return result.rowcount
@@ -49,13 +49,13 @@ def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) 
 @cache
 def _processors(dialect: Dialect, model: type[Base], names: tuple[str, ...]) -> dict[str, Callable[[Any], Any] | None]:
     """What turns a column's values into the driver's."""
-    return {name: _table(model).c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+    return {name: table_of(model).c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
 
 
 @cache
 def _replacing(dialect: Dialect, model: type[Base], names: tuple[str, ...], count: int) -> tuple[str, tuple[str, ...]]:
     """The statement for ``count`` rows, and the order of a row's parameters; empty where they go by name."""
-    table = _table(model)
+    table = table_of(model)
     statement = _insert(dialect, table)
     if count > 1:
         statement = statement.values([dict.fromkeys(names)] * count)
@@ -71,7 +71,8 @@ def _insert(dialect: Dialect, table: Table) -> Any:
     return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def _table(model: type[Base]) -> Table:
+def table_of(model: type[Base]) -> Table:
+    """The table of a model."""
     table = inspect(model).local_table
     assert isinstance(table, Table)
     return table

@@ -37,7 +37,7 @@ def _collect(hours: int, missed: dict[int, str]) -> None:
     with get_db_session() as session:
         for number, name in enumerate(("Athens", "São Tomé")):
             session.add(Location(name=name, latitude=number, longitude=9, state="active", created_at=NOON - 2 * hours * HOUR))
-    empty = {column.name: None for column in WeatherData.__table__.columns}
+    empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(hours)):
         at = NOON - back * HOUR
         claim = ledger.claim(at, DEFAULT, Interval(HOUR))

@@ -52,7 +52,7 @@ def _missed() -> Sequence[Missed]:
 
 
 def _store(due: Due, at: datetime = NOON) -> None:
-    columns = {column.name: None for column in WeatherData.__table__.columns}
+    columns = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     store([columns | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
 
 

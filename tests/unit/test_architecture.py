@@ -15,7 +15,7 @@ import meteorograph
 ROOT = Path(meteorograph.__file__).parent
 
 #: Everyone may use these: values, errors, settings, logs and the clock; they know none of the modules below.
-COMMON = ("meteorograph", "clock", "errors", "flags", "logs", "quantities", "redaction", "settings", "values")
+COMMON = ("meteorograph", "clock", "errors", "flags", "logs", "quantities", "redaction", "settings", "tallies", "values")
 TABLES = ("db", "tables", "upsert")
 
 #: What each stop may import beside ``COMMON`` and its own package.
@@ -24,11 +24,11 @@ STOPS: dict[str, tuple[str, ...]] = {
     "fetch": (),
     "journal": (),
     "providers": (),
-    "check": (),
+    "check": TABLES,  # for ``check_states.py`` alone
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
-    "store": TABLES,
-    "series": (*TABLES, "schedule"),
+    "store": (*TABLES, "rollups"),
+    "series": (*TABLES, "schedule", "units"),
 }
 
 #: The conductors, and what each may import beside the stops, ``COMMON`` and ``TABLES``.

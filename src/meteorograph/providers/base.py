@@ -35,10 +35,10 @@ class Stations:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a history: observations with ``observed_at``, oldest first."""
+    """One answer of a history: observations with ``observed_at``, oldest first, which may be of other hours too."""
 
     observations: Sequence[Observation]
-    #: Where the next page starts; None on the last one.
+    #: Where the next page starts, if need be past the end that was asked for; None on the last one.
     next_start: datetime | None = None
 
 

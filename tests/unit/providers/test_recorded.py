@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from contract import Answer, assert_answer, assert_sound_error, payload, read
 from meteorograph.errors import AccountError, MeteorographError, PayloadError, PermanentFetchError, QuotaExceededError
 from meteorograph.providers import PROVIDERS
+from meteorograph.testing import Answer, assert_answer, assert_sound_error, payload, read
 from meteorograph.values import Observation
 
 FOLDER = Path(__file__).parents[3] / os.environ.get("METEOROGRAPH_RECORDED_DIR", "../shared/recorded")
@@ -124,6 +124,7 @@ def test_a_recorded_body_is_read_as_the_table_says(entry: dict[str, Any]) -> Non
     body = (FOLDER / file).read_bytes()
     if file in WEATHER:
         found = assert_answer(provider, Answer(file, body, WEATHER[file], params=units(file), whole=False))
+        assert found is not None
         assert_plausible(found, json.loads(body))
         return
     answered = payload(provider, body, status=status, params=units(file))

@@ -8,7 +8,7 @@ from alembic import op
 from meteorograph.tables import UTCDateTime
 
 revision = "0006"
-down_revision = "0002"
+down_revision = "0005"
 
 
 def upgrade() -> None:

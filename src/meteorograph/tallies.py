@@ -1,0 +1,87 @@
+"""What the values of a quantity come to: tallies that can be put together again, a day's into a month's. Pure.
+
+The mean of wind directions is that of unit vectors: 350° and 10° give 0°, and no lowest or highest one is told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from .quantities import QUANTITIES
+
+#: The numbers of one quantity, in the order of ``PARTS``; None where there is nothing to count.
+Tally = tuple[float | int | None, ...]
+
+#: What is told of a quantity; each is None where it has no value or makes no sense.
+Values = dict[str, float | int | None]
+
+DIRECTION: Final = "wind_direction"
+AMOUNT: Final = "precipitation"
+
+_NUMBERS: Final = ("min", "max", "sum", "count")
+
+#: Quantity → what its tally is made of. ``total`` is what fell (``amounts.py``).
+PARTS: Final[dict[str, tuple[str, ...]]] = {
+    **{quantity.name: _NUMBERS for quantity in QUANTITIES},
+    DIRECTION: ("sin", "cos", "count"),
+    AMOUNT: (*_NUMBERS, "total"),
+}
+
+#: Mean unit vectors that are shorter point nowhere.
+_POINTS_NOWHERE: Final = 1e-9
+
+
+def tally(name: str, values: Sequence[float], fell: float | None = None) -> Tally:
+    """The tally of a quantity's values, and, of precipitation, what fell [mm]."""
+    if name == DIRECTION:
+        angles = [math.radians(value) for value in values]
+        sums = (math.fsum(map(math.sin, angles)), math.fsum(map(math.cos, angles))) if angles else (None, None)
+        return (*sums, len(values))
+    numbers = (min(values), max(values), math.fsum(values), len(values)) if values else (None, None, None, 0)
+    return (*numbers, fell) if name == AMOUNT else numbers
+
+
+def merged(name: str, tallies: Sequence[Tally]) -> Tally:
+    """The tally of several stretches of time that do not overlap."""
+    if len(tallies) == 1:
+        return tallies[0]
+    columns = list(zip(*tallies, strict=True)) or [()] * len(PARTS[name])
+    return tuple(_MERGE[part](column) for part, column in zip(PARTS[name], columns, strict=True))
+
+
+def told(name: str, found: Tally) -> Values:
+    """``min``, ``max``, ``mean``, ``sum`` (of precipitation) and ``count`` of a tally."""
+    if name == DIRECTION:
+        sin, cos, count = found
+        return {"min": None, "max": None, "mean": _direction(sin, cos, count), "sum": None, "count": count}
+    low, high, total, count = found[:4]
+    mean = total / count if total is not None and count else None
+    return {"min": low, "max": high, "mean": mean, "sum": found[4] if len(found) > 4 else None, "count": count}
+
+
+def _direction(sin: float | None, cos: float | None, count: float | None) -> float | None:
+    if sin is None or cos is None or not count or math.hypot(sin, cos) / count < _POINTS_NOWHERE:
+        return None
+    return round(math.degrees(math.atan2(sin, cos)), 6) % 360.0
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    given = [value for value in values if value is not None]
+    return math.fsum(given) if given else None
+
+
+def _least(values: Iterable[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+def _greatest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _count(values: Iterable[float | None]) -> int:
+    return sum(int(value or 0) for value in values)
+
+
+_MERGE: Final = {"min": _least, "max": _greatest, "sum": _sum, "total": _sum, "sin": _sum, "cos": _sum, "count": _count}

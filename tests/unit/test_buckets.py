@@ -1,0 +1,140 @@
+"""Buckets, tallies and amounts: what ranges are cut into, and what values come to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from meteorograph.amounts import Window, fallen
+from meteorograph.buckets import edges, parse_bucket, zone_of
+from meteorograph.tallies import PARTS, merged, tally, told
+
+HOUR = timedelta(hours=1)
+ATHENS = ZoneInfo("Europe/Athens")
+SPRING, AUTUMN = datetime(2026, 3, 29, tzinfo=ATHENS), datetime(2026, 10, 25, tzinfo=ATHENS)
+
+
+def _hours(marks: list[datetime]) -> list[float]:
+    return [(after - before) / HOUR for before, after in pairwise(marks)]
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("hour", HOUR), ("day", 24 * HOUR), ("month", None), ("15m", HOUR / 4), ("6h", 6 * HOUR), ("1D", 24 * HOUR)],
+)
+def test_a_bucket_is_a_word_or_a_length(text: str, length: timedelta | None) -> None:
+    assert parse_bucket(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "week", "7h", "0m", "30s", "90s", "2d", "-1h", "1.5h", "25h", "h", "7m"])
+def test_what_is_no_bucket_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be hour, day, month"):
+        parse_bucket(text)
+
+
+@pytest.mark.parametrize(("day", "length"), [(SPRING, 23), (AUTUMN, 25), (SPRING + timedelta(days=1), 24)])
+def test_local_days_are_as_long_as_they_are(day: datetime, length: int) -> None:
+    marks = edges(day, day + HOUR, 24 * HOUR, ATHENS)
+    assert _hours(marks) == [length]
+    assert marks[0] == day
+    assert marks[0].tzinfo is UTC
+    assert _hours(edges(marks[0], marks[1], HOUR, ATHENS)) == [1] * length
+    assert sum(_hours(edges(marks[0], marks[1], 6 * HOUR, ATHENS))) == length
+
+
+def test_the_last_bucket_of_a_day_on_which_the_clocks_change_is_shorter() -> None:
+    assert _hours(edges(SPRING.astimezone(UTC), SPRING.astimezone(UTC) + 23 * HOUR, 6 * HOUR, ATHENS)) == [6, 6, 6, 5]
+    assert _hours(edges(AUTUMN.astimezone(UTC), AUTUMN.astimezone(UTC) + 25 * HOUR, 6 * HOUR, ATHENS)) == [6, 6, 6, 6, 1]
+
+
+def test_months_begin_at_local_midnight() -> None:
+    marks = edges(datetime(2025, 12, 31, 23, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), None, ATHENS)
+    local = [datetime(2026, month, 1, tzinfo=ATHENS) for month in (1, 2, 3, 4)]
+    assert marks == local
+
+
+def test_buckets_are_whole_and_have_their_start_but_not_their_end() -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert edges(noon, noon + HOUR, HOUR, zone_of(None)) == [noon, noon + HOUR]
+    assert edges(noon + HOUR / 2, noon + HOUR * 1.1, HOUR, zone_of(None)) == [noon, noon + HOUR, noon + 2 * HOUR]
+    assert edges(noon, noon, HOUR, zone_of(None)) == []
+
+
+@pytest.mark.parametrize(
+    "zone", ["America/Sao_Paulo", "Asia/Beirut", "America/Havana", "Atlantic/Azores", "Africa/Cairo", "Asia/Tehran"]
+)
+def test_where_the_clocks_change_at_midnight_no_hour_is_lost_or_doubled(zone: str) -> None:
+    start = datetime(2015, 1, 1, 12, tzinfo=UTC)
+    marks = edges(start, start + timedelta(days=1500), 24 * HOUR, ZoneInfo(zone))
+    assert set(_hours(marks)) <= {23, 24, 25}
+    assert len({mark.astimezone(ZoneInfo(zone)).date() for mark in marks}) == len(marks)
+
+
+def test_half_an_hour_off_utc_hours_are_local_ones() -> None:
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert edges(start, start + HOUR, HOUR, ZoneInfo("Asia/Kolkata"))[0] == start - HOUR / 2
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "length", "reason"),
+    [
+        (datetime(2026, 1, 1, tzinfo=UTC), 366, timedelta(minutes=1), "would give 527,040 buckets, and 50,000 is the most"),
+        (datetime(1, 1, 1, tzinfo=UTC), 365 * 400, 24 * HOUR, "would give"),
+        (datetime(9999, 1, 1, tzinfo=UTC), 364, 24 * HOUR, "years 2 to 9998"),
+    ],
+)
+def test_too_many_and_impossible_buckets_are_refused(start: datetime, days: int, length: timedelta, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        edges(start, start + timedelta(days=days), length, ZoneInfo("Pacific/Honolulu"))
+
+
+def test_a_zone_that_nobody_knows_is_utc() -> None:
+    assert {zone_of(name).key for name in (None, "", "Mars/Olympus", "../etc/passwd")} == {"UTC"}
+
+
+def test_wind_directions_are_averaged_as_vectors() -> None:
+    def mean(*values: float) -> float | int | None:
+        return told("wind_direction", tally("wind_direction", values))["mean"]
+
+    assert mean(350, 10) == 0
+    assert mean(350, 20) == 5
+    assert mean(90) == 90
+    assert mean(0, 180) is None
+    assert mean() is None
+    assert told("wind_direction", tally("wind_direction", [350, 10]))["min"] is None
+
+
+@pytest.mark.parametrize("name", list(PARTS))
+def test_tallies_of_parts_come_to_that_of_the_whole(name: str) -> None:
+    values = [3.5, 0.25, 300.0, 12.125, 7.0, 7.0]
+    whole = told(name, tally(name, values, sum(values)))
+    parts = [tally(name, part, sum(part) if part else None) for part in (values[:2], [], values[2:5], values[5:])]
+    assert told(name, merged(name, parts)) == pytest.approx(whole)
+    assert told(name, merged(name, [])) == told(name, tally(name, [])) == dict.fromkeys(whole) | {"count": 0}
+
+
+def test_only_precipitation_has_a_sum() -> None:
+    assert told("temperature", tally("temperature", [1.0, 3.0])) == {"min": 1, "max": 3, "mean": 2, "sum": None, "count": 2}
+    found = told("precipitation", tally("precipitation", [1.0, 3.0], 2.5))
+    assert found == {"min": 1, "max": 3, "mean": 2, "sum": 2.5, "count": 2}
+
+
+@pytest.mark.parametrize(
+    ("windows", "fell"),
+    [
+        ([], None),
+        ([(1, 1, 2.0), (2, 1, 3.0), (6, 1, 0.5)], 5.5),
+        ([(3, 3, 3.0), (4, 3, 3.0), (5, 3, 3.0), (6, 3, 3.0)], 6),  # three hours told every hour
+        ([(1, 1, 1.0), (1.9, 1, 1.0), (3, 1, 1.0)], 3),  # six minutes early
+        ([(1, 1, 1.0), (1, 1, 1.0)], 1),  # the same answer again
+        ([(3, 3, 3.0), (1, 1, 1.0), (2, 1, 1.0)], 2),  # an hour is known better than three
+        ([(0, 1, 1.0), (7, 1, 1.0), (6.5, 1, 1.0), (0.5, 1, 1.0)], None),  # not in these hours, or in part
+        ([(6.1, 1, 1.0), (0.9, 1, 2.0)], 3),  # nearly
+    ],
+)
+def test_what_fell_is_counted_once(windows: list[tuple[float, float, float]], fell: float | None) -> None:
+    given = [Window(end * 3600, hours * 3600, amount) for end, hours, amount in windows]
+    assert fallen(given, 0, 6 * 3600) == fell
