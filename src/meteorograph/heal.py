@@ -56,9 +56,10 @@ def tick(settings: Settings, stop: threading.Event) -> Healed | None:
 
 async def _round(settings: Settings, since: datetime, now: datetime, stop: threading.Event) -> Healed | None:
     planner, work = await asyncio.to_thread(_work, settings, since, now)
-    if not work:
+    jobs = planner.jobs(work, MOST)
+    if not jobs:
         return None
-    healed = await fill(planner, work, settings, stop)
+    healed = (await fill(planner, jobs, settings, stop)).healed
     log.info("healed", filled=healed.filled, empty=healed.empty, failed=healed.failed, calls=healed.calls)
     return healed
 
@@ -83,14 +84,13 @@ def _work(settings: Settings, since: datetime, now: datetime) -> tuple[Planner, 
 
 
 async def fill(
-    planner: Planner, work: Work, settings: Settings, stop: threading.Event, told: Callable[[Healed], None] | None = None
-) -> Healed:
-    """Make one round of requests for slots, under the lease; ``told`` hears how far it has come after each.
+    planner: Planner, jobs: Sequence[Job], settings: Settings, stop: threading.Event, told: Callable[[Healed], None] | None = None
+) -> Filler:
+    """Make planned requests, and those that follow from them, under the lease; ``told`` hears how far it has come.
 
     Raises:
         StoreError: The database went away; what was stored by then stays.
     """
-    jobs = planner.jobs(work, MOST)
     gates = {past.budget.name: past.budget.gate for past in planner.asked}
     async with make_fetcher(settings, AT_ONCE) as fetcher:
         filler = Filler(planner, fetcher, open_journal(settings.journal_dir) if settings.journal_days else None, told)
@@ -100,7 +100,7 @@ async def fill(
             for gate in gates.values():
                 await gate.close()
             filler.healed.calls = {name: gate.calls for name, gate in gates.items() if gate.calls}
-    return filler.healed
+    return filler
 
 
 async def _through(filler: Filler, jobs: Sequence[Job], stop: threading.Event) -> None:
@@ -117,16 +117,15 @@ async def _through(filler: Filler, jobs: Sequence[Job], stop: threading.Event) -
             await filler.do(job)
 
     keeping = asyncio.create_task(_keep_lease(lost))
+    working: list[asyncio.Task[None]] = []
     try:
         for job in itertools.islice(left, 1):
             await filler.do(job)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(AT_ONCE, len(jobs))):
-                group.create_task(work())
-    except* StoreError as errors:
-        raise errors.exceptions[0] from None
+        working = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(jobs)))]
+        await asyncio.gather(*working)
     finally:
-        keeping.cancel()
+        for task in (keeping, *working):
+            task.cancel()
 
 
 async def _keep_lease(lost: asyncio.Event) -> None:

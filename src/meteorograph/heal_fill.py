@@ -41,6 +41,19 @@ class Healed:
     #: Why histories failed, in the order in which they first did.
     reasons: dict[str, None] = field(default_factory=dict)
 
+    @property
+    def missing(self) -> int:
+        """Slots that were asked for in vain."""
+        return self.empty + self.failed
+
+    def add(self, other: Healed) -> None:
+        """Count in what another round came to, but for what it left for later."""
+        for name in ("filled", "empty", "closed", "failed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name, calls in other.calls.items():
+            self.calls[name] = self.calls.get(name, 0) + calls
+        self.reasons.update(other.reasons)
+
 
 class Filler:
     """Fills slots in one round.
@@ -64,6 +77,10 @@ class Filler:
         self._lock = asyncio.Lock()
         #: The histories that have answered for a slot of a location, in full or to refuse it.
         self._answered: dict[tuple[int, datetime], set[int]] = {}
+
+    def has_asked(self, location_id: int, slot: datetime) -> bool:
+        """Whether a history was asked for a slot and gave something, or nothing; not whether one could not be asked."""
+        return (location_id, slot) in self._answered
 
     async def do(self, job: Job) -> None:
         """Fill a job's slots; what its history has not is asked of those after it, and what none has is noted.
@@ -153,6 +170,11 @@ class Filler:
             if self._journal is not None:
                 self._journal.keep(journal.entry(payload, "history", start, [location]))
             page = _parsed(past, payload)
+        except AccountError as error:
+            past.note_refusal(self._planner.now)
+            if not any(one.budget is past.budget and not one.is_refused(self._planner.now) for one in self._planner.asked):
+                await gate.report(error)  # no other history of this account is left to try
+            raise
         except (FetchError, PayloadError) as error:
             await gate.report(error)
             raise
@@ -194,7 +216,7 @@ class Filler:
     def _is_decided(self, location: Due, slot: datetime) -> bool:
         knowing = [past for past in self._planner.asked if self._planner.will_know(past, location, slot)]
         answered = self._answered[location.id, slot]
-        return all(id(past) in answered or past.budget.is_refused for past in knowing)
+        return all(id(past) in answered or past.is_refused(self._planner.now) for past in knowing)
 
 
 def _is_final(error: FetchError | PayloadError) -> bool:

@@ -76,6 +76,20 @@ class Past:
     base_url: str
     key: str = field(repr=False)
     budget: Budget
+    #: Tells it from the other histories of all providers and keys.
+    name: str
+
+    def is_refused(self, now: datetime) -> bool:
+        """Whether the key may not use it, as far as was seen in the last day."""
+        return self.budget.is_refused or (self.name in _refused and now < _refused[self.name] + REFUSED_WAIT)
+
+    def note_refusal(self, now: datetime) -> None:
+        """The key may not use it, though it may use others of the account."""
+        _refused[self.name] = now
+
+
+#: When histories were refused by this process; of an account, the database knows.
+_refused: dict[str, datetime] = {}
 
 
 def providers(settings: Settings) -> list[Provider]:
@@ -90,10 +104,12 @@ def pasts(session: Session, settings: Settings, now: datetime) -> list[Past]:
     found = []
     for provider in providers(settings):
         key = settings.key(provider.name) or ""
-        for history in provider.history:
+        for number, history in enumerate(provider.history):
             if history.account not in opened:
                 opened[history.account] = _budget(session, settings, history.account, key, now)
-            found.append(Past(provider, history, settings.base_url(provider.name, history), key, opened[history.account]))
+            url = settings.base_url(provider.name, history)
+            name = f"{provider.name} {number} {url} {accounts.fingerprint(key)}"
+            found.append(Past(provider, history, url, key, opened[history.account], name))
     return found
 
 
@@ -166,7 +182,11 @@ class Planner:
     def _candidates(self, location: Due, slots: Sequence[datetime], after: Past | None) -> Iterator[tuple[Past, Stretch]]:
         left = set(slots)
         for past in self.asked[0 if after is None else self.asked.index(after) + 1 :]:
-            if past.budget.is_open and (mine := [slot for slot in left if self.may_know(past, location, slot)]):
+            if (
+                past.budget.is_open
+                and not past.is_refused(self.now)
+                and (mine := [slot for slot in left if self.may_know(past, location, slot)])
+            ):
                 left.difference_update(mine)
                 yield from ((past, stretch) for stretch in stretches(location, mine, past.history))
 
