@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from sqlalchemy import select
@@ -80,7 +80,8 @@ def _load(session: Session, ids: Sequence[int]) -> dict[int, tuple[float, State 
     known: dict[int, tuple[float, State | None]] = {}
     for first in range(0, len(ids), TOGETHER):
         query = select(Location.id, Location.latitude, CheckState.state).outerjoin(CheckState)
-        for location_id, latitude, state in session.execute(query.where(Location.id.in_(ids[first : first + TOGETHER]))):
+        mine = query.where(Location.id.in_(ids[first : first + TOGETHER]))
+        for location_id, latitude, state in cast("Iterable[tuple[int, float, str | None]]", session.execute(mine)):
             known[location_id] = latitude, None if state is None else _decoder.decode(state)
     return known
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from . import clock, journal, ledger
+from .check_states import flagged
 from .engine import Engine, Failed, Stored
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
@@ -144,7 +145,7 @@ def _keeper(due_at: datetime) -> Callable[[list[Stored], list[Failed]], None]:
 
 def _store(stored: list[Stored]) -> list[Failed]:
     """Store the rows; gives those that the database refused."""
-    refused = store([one.row for one in stored])
+    refused = store([one.row for one in stored], flagged)
     store_resolved([one.resolved for one in stored if one.resolved is not None])
     for row, reason in refused:
         log.error("the database refused a row", location_id=row["location_id"], reason=reason)

@@ -47,11 +47,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A location's row, where the provider says it is for, if that is news, and what other providers gave."""
+    """A location's row, and where the provider says it is for, if that is news."""
 
     row: Row
     resolved: Row | None
-    others: Sequence[Observation]
 
 
 _NOBODY: Final = frozenset[str]()
@@ -164,7 +163,7 @@ class Engine:
 
     def _decided(self, point: Due, outcome: Outcome) -> Stored | Failed | None:
         if isinstance(outcome, Observation):
-            return Stored(row(point.id, self.asked.due_at, outcome), resolved(point, outcome), outcome.others)
+            return Stored(row(point.id, self.asked.due_at, outcome), resolved(point, outcome))
         if isinstance(outcome, PayloadError):
             return Failed(point.id, "payload_error", str(outcome))
         if isinstance(outcome, ProviderClosedError) or self.closed() is not None:  # perhaps by this very answer

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from . import clock, locations
+from .check_states import flagged
 from .db import get_db_session, init_db
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .fetch import Fetcher
@@ -75,7 +76,7 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
     with get_db_session() as session:
         location = find(session)
     stored = row(location.id, due_at, observation)
-    refused = store([stored])
+    refused = store([stored], flagged)
     if refused:
         raise StoreError(f"the database refused the row: {refused[0][1]}")
     log.info("stored", location=location.name, provider=observation.provider)

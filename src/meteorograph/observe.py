@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from .ask import Outcome, ask
-from .check import check
+from .check import check, compared
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .fetch import Fetcher
 from .logs import get_logger
@@ -96,8 +96,9 @@ async def _completed(
             giver = None
         if giver is not found:
             found = _with_quantity(found, quantity, giver)
-    given = [other for other in others.values() if other is not None]
-    return msgspec.structs.replace(found, others=given) if given else found
+    for other in others.values():
+        found = compared(found, other) if other is not None else found
+    return found
 
 
 async def _other(fetcher: Fetcher, asked: Sources, source: Source, point: Due, quantity: str) -> Observation | None:

@@ -140,5 +140,3 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     #: Quantity → provider, for each that comes from another one than ``provider``.
     providers: dict[str, str] = {}
     place: Place | None = None
-    #: What other providers gave for the same point and time.
-    others: list[Observation] = []
