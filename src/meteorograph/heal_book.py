@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from .check_states import flagged
 from .db import get_db_session
 from .heal_plan import EMPTY_WAIT, TRIES, wait_after_failure
 from .history import STILL_MISSED
@@ -85,7 +86,7 @@ def keep(location_id: int, rows: Mapping[datetime, Row]) -> dict[datetime, str]:
         return {}
     with get_db_session(read_only=True) as session:
         there = set(stored(session, location_id, list(rows)))
-    refused = {row["due_at"]: reason for row, reason in store([row for at, row in rows.items() if at not in there])}
+    refused = {row["due_at"]: reason for row, reason in store([row for at, row in rows.items() if at not in there], flagged)}
     with get_db_session() as session:
         for some in _parts([at for at in rows if at not in refused]):
             healed = delete(Missed).where(Missed.location_id == location_id, Missed.due_at.in_(some))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,21 +119,23 @@ class Filler:
         return filled
 
     async def _fill_in_parts(self, job: Job) -> set[datetime]:
-        """One hour must not cost the others: ask for the newest alone, and if that can be had, for the rest in halves."""
-        newest, *rest = job.stretch.slots
-        half = (len(rest) + 1) // 2
-        filled: set[datetime] = set()
-        for part in filter(None, ([newest], rest[:half], rest[half:])):
-            stretch = Stretch(job.stretch.location, tuple(part))
-            cost = job.past.history.cost(stretch.start, stretch.end)
-            if not job.past.budget.reserve(cost, self._planner.windows):
-                break
-            found = await self._fill(Job(job.past, stretch, cost))
-            if not found and part == [newest]:  # it is not the one hour
-                self._note_answer(job, rest if self._has_answered(job, newest) else ())
-                break
-            filled |= found
-        return filled
+        """One hour must not cost the others: ask for both ends alone; unless both are refused too, for the rest in halves."""
+        newest, *middle, oldest = job.stretch.slots
+        filled = await self._fill_part(job, [newest]) | await self._fill_part(job, [oldest])
+        if self._has_answered(job, newest) and self._has_answered(job, oldest) and not filled:
+            self._note_answer(job, middle)
+            return filled
+        half = len(middle) // 2
+        return filled | await self._fill_part(job, middle[:half]) | await self._fill_part(job, middle[half:])
+
+    async def _fill_part(self, job: Job, slots: Sequence[datetime]) -> set[datetime]:
+        if not slots:
+            return set()
+        stretch = Stretch(job.stretch.location, tuple(slots))
+        cost = job.past.history.cost(stretch.start, stretch.end)
+        if not job.past.budget.reserve(cost, self._planner.windows):
+            return set()
+        return await self._fill(Job(job.past, stretch, cost))
 
     async def _ask(self, job: Job) -> tuple[list[Observation], FetchError | PayloadError | None]:
         """What a history gives, page by page; what came before an error is kept."""

@@ -121,7 +121,7 @@ def _budget(session: Session, settings: Settings, name: str, key: str, now: date
     if is_refused and (last := session.get_one(Account, name).closed_until):
         until = max(last, last - accounts.REFUSED_MOST + REFUSED_WAIT)
         until = until if until > now else None
-    return Budget(name, gate, windows, until, known.reason if until else None, is_refused)
+    return Budget(name, gate, windows, until, known.reason if until else None, is_refused and until is not None)
 
 
 @dataclass(frozen=True, slots=True)
