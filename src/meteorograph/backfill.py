@@ -28,11 +28,7 @@ def run(settings: Settings, wanted: Wanted, stop: threading.Event, told: Callabl
         MeteorographError: Another process heals all the time.
         StoreError: The database went away.
     """
-    _take_lease(stop)
-    try:
-        return run_async(_run(settings, wanted, stop, told))
-    finally:
-        lease.release(LEASE)
+    return run_async(_run(settings, wanted, stop, told))
 
 
 def _take_lease(stop: threading.Event) -> None:
@@ -62,7 +58,11 @@ async def _fill(some: Work, settings: Settings, stop: threading.Event, told: Cal
         def tell(now: Healed) -> None:
             told(whole.filled + now.filled, whole.missing + now.missing)
 
-        filler = await fill(planner, jobs, settings, stop, tell)
+        await asyncio.to_thread(_take_lease, stop)
+        try:
+            filler = await fill(planner, jobs, settings, stop, tell)
+        finally:
+            await asyncio.to_thread(lease.release, LEASE)
         whole.add(filler.healed)
         rest = [(location, [slot for slot in slots if not filler.has_asked(location.id, slot)]) for location, slots in left]
         left = [(location, slots) for location, slots in rest if slots]
