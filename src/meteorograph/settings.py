@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from . import __version__, redaction
 from .errors import ConfigurationError
-from .providers import PROVIDERS, History
+from .providers import BROKEN, PROVIDERS, History
 from .settings_errors import one_line
 from .settings_files import PREFIX, SECRETS, given, secrets_from_files, unknown
 from .settings_providers import ACCOUNTS, by_quantity, known_providers, names, of_providers, providers_with_history
@@ -213,8 +213,8 @@ def _one_line(error: ValidationError) -> str:
 
 
 def unknown_settings() -> list[str]:
-    """A line for every name that is set, looks like one of ours and is none."""
-    return list(unknown(setting_names().values()))
+    """A line for every name that is set, looks like one of ours and is none, and for every plug-in that cannot be used."""
+    return [*BROKEN.values(), *unknown(setting_names().values())]
 
 
 def load_settings(**values: Any) -> Settings:

@@ -11,6 +11,7 @@ import pytest
 
 from meteorograph import __version__, logs, redaction
 from meteorograph.errors import ConfigurationError
+from meteorograph.providers import PROVIDERS
 from meteorograph.settings import (
     Settings,
     duration,
@@ -67,7 +68,7 @@ GOOD = [
 
 _URL = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
 _ADDRESS = "an http:// or https:// address without a query, a fragment or a password"
-_PROVIDERS = "one or more of openweathermap, weatherstack, separated by commas"
+_PROVIDERS = f"one or more of {', '.join(PROVIDERS)}, separated by commas"
 _AGENT = "1 to 200 ASCII characters on one line"
 _DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
