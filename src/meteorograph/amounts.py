@@ -1,30 +1,47 @@
-"""How much each amount of precipitation adds to what fell: windows that overlap are never counted twice. Pure."""
+"""What fell in a stretch of time, from amounts that each fell in a window of their own. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
 
-#: How far back from its slot an amount is counted at most [s].
-REACH_SECONDS: Final = 86_400
+#: How far a window may reach out of a stretch of time, or over another window, and still count as in it, or beside it [s].
+SLACK: Final = 600
 
 
-def added(amounts: Iterable[tuple[float, float | None, float | None, float | None]]) -> list[float | None]:
-    """What each amount adds [mm]; None where there is no amount, or nobody says in which time it fell.
+class Window(NamedTuple):
+    """An amount of precipitation and when it fell."""
 
-    Providers shift their windows by some minutes, so of one that overlaps those before it the share is taken that does not.
+    #: End [Unix s] and length [s].
+    end: float
+    seconds: float
+    #: [mm]
+    amount: float
 
-    Args:
-        amounts: Slot [s], end of the window [s] (None: the slot), its length [s] and the amount [mm], in the order of the slots.
-    """
-    found: list[float | None] = []
-    covered = float("-inf")
-    for slot, observed, length, amount in amounts:
-        if amount is None or not length:
-            found.append(None)
-            continue
-        end = slot if observed is None else min(observed, slot)
-        begin = max(end - length, slot - REACH_SECONDS, covered)
-        found.append(amount * max(0.0, end - begin) / length)
-        covered = max(covered, end)
-    return found
+
+def fallen(windows: Sequence[Window], start: float, end: float) -> float | None:
+    """What fell from ``start`` to ``end`` [Unix s]: the amounts of windows that lie there, of those that overlap only one."""
+    inside = [one for one in windows if _lies_in(one, start, end)]
+    if not inside:
+        return None
+    inside.sort()
+    if any(after.end - after.seconds < before.end for before, after in pairwise(inside)):
+        inside = _apart(inside)
+    return round(math.fsum(one.amount for one in inside), 6)
+
+
+def _lies_in(one: Window, start: float, end: float) -> bool:
+    begin = one.end - one.seconds
+    return begin >= start - SLACK and one.end <= end + SLACK and start < (begin + one.end) / 2 <= end
+
+
+def _apart(windows: Sequence[Window]) -> list[Window]:
+    """Windows that do not overlap, the shorter ones first, of equal ones the earlier first."""
+    taken: list[Window] = []
+    for one in sorted(windows, key=lambda window: (window.seconds, window.end)):
+        slack = min(SLACK, one.seconds / 6)
+        if all(other.end <= one.end - one.seconds + slack or one.end <= other.end - other.seconds + slack for other in taken):
+            taken.append(one)
+    return taken

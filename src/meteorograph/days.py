@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,17 +13,15 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from .amounts import added
+from .amounts import Window, fallen
 from .history import schedules
-from .rollups import REACH
+from .rollups import AHEAD
 from .series_rows import json_text, seconds, suspects
 from .tables import Run, WeatherData
 from .tallies import AMOUNT, Tally, tally
 
 #: Columns before those of the quantities: the slot, the end and the length of the precipitation's window, flags.
 _HEAD: Final = 4
-#: Where what each amount adds stands beside the quantities.
-_ADDED: Final = "added"
 
 
 @dataclass(slots=True)
@@ -63,8 +61,7 @@ def _rows(session: Session, locations: list[int], start: datetime, end: datetime
     dialect = session.get_bind().dialect
     head = (seconds(dialect, at), seconds(dialect, through), WeatherData.precipitation_period, json_text(WeatherData.flags))
     values = [getattr(WeatherData, name) for name in quantities]
-    # Amounts of before may reach into the first slots.
-    within = (WeatherData.location_id.in_(locations), at >= start - REACH, at < end)
+    within = (WeatherData.location_id.in_(locations), at >= start, at <= end + AHEAD)
     query = select(WeatherData.location_id, *head, *values).where(*within)
     return session.connection().execute(query.order_by(WeatherData.location_id, at))
 
@@ -89,19 +86,31 @@ def _cells(
     if not include_flagged:
         for number, name in doubtful:
             values[name][number] = None
-    if AMOUNT in values:
-        values[_ADDED] = added(zip(*columns[:3], values[AMOUNT], strict=True))
+    windows = _windows(dues, columns[1], columns[2], values.get(AMOUNT, ()))
     places = [bisect_left(dues, mark) for mark in marks]
     found = []
-    for first, last in pairwise(places):
-        stored = sum(due in slots for due in dues[first:last])
-        found.append(Cell(stored, 0, {name: _tally(name, values, first, last) for name in quantities}))
+    for (start, end), (first, last) in zip(pairwise(marks), pairwise(places), strict=True):
+        tallies = {}
+        for name in quantities:
+            given = [value for value in values[name][first:last] if value is not None]
+            tallies[name] = tally(name, given, _fell(windows, dues, first, start, end) if name == AMOUNT else None)
+        found.append(Cell(sum(due in slots for due in dues[first:last]), 0, tallies))
     for number, _ in doubtful:
-        if places[0] <= number < places[-1]:
-            found[bisect_left(places, number + 1) - 1].suspect += 1
+        if number < places[-1]:
+            found[bisect_right(places, number) - 1].suspect += 1
     return found
 
 
-def _tally(name: str, values: dict[str, list[Any]], first: int, last: int) -> Tally:
-    given = [value for value in values[name][first:last] if value is not None]
-    return tally(name, given, values[_ADDED][first:last] if name == AMOUNT else ())
+def _windows(
+    dues: list[float], ends: list[float | None], lengths: list[float | None], amounts: Sequence[float | None]
+) -> list[Window | None]:
+    """The window of each row's amount; None where there is none, or nobody says how long it is."""
+    return [
+        None if amount is None or not length else Window(due if end is None else min(end, due), length, amount)
+        for due, end, length, amount in zip(dues, ends, lengths, amounts, strict=False)
+    ]
+
+
+def _fell(windows: list[Window | None], dues: list[float], first: int, start: float, end: float) -> float | None:
+    last = bisect_right(dues, end + AHEAD.total_seconds())
+    return fallen([window for window in windows[first:last] if window is not None], start, end)

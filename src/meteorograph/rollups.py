@@ -12,17 +12,15 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, text, update
 from sqlalchemy.orm import Session
 
-from .amounts import REACH_SECONDS
 from .tables import Daily, Folded
 from .upsert import table_of
 
-#: A row of a slot this young lies in a day that no process has rolled up, by whatever clock within an hour of this one.
+#: A row of a slot this young belongs to no day that is rolled up, by any clock within an hour of this one.
 LIVE: Final = timedelta(hours=2)
+#: How long after a day's end the slots lie whose precipitation fell in it.
+AHEAD: Final = timedelta(hours=1)
 #: How long a day must be over before it is rolled up.
-SETTLED: Final = timedelta(hours=3)
-
-#: How far an amount of precipitation reaches: what a later slot's window has in common with its own counts once.
-REACH: Final = timedelta(seconds=REACH_SECONDS)
+SETTLED: Final = timedelta(hours=4)
 
 #: The longest day.
 _LONGEST: Final = timedelta(hours=25)
@@ -48,7 +46,7 @@ def forget(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -
     if not old:
         return
     lock(session, shared=True)
-    days = [{"location": id_, "since": _midnight(day) - _LONGEST, "until": _midnight(day) + REACH + REACH} for id_, day in old]
+    days = [{"location": id_, "since": _midnight(day) - _LONGEST - AHEAD, "until": _midnight(day) + _LONGEST} for id_, day in old]
     connection = session.connection()
     connection.execute(_FORGET, days)
     connection.execute(_BEGIN_AGAIN, [{"location": day["location"], "since": day["since"]} for day in days])

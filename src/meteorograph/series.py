@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, Table, func, inspect, literal, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from . import series_rows
 from .errors import LocationNotFoundError
-from .quantities import QUANTITIES
 from .schedule import EPOCH, Schedule, parse_schedule
+from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Asked, Plain, Position
 from .tables import Heartbeat, Location, Run, WeatherData
+from .units import units
+from .upsert import table_of
 
-_table = inspect(WeatherData).local_table
-assert isinstance(_table, Table)
+#: Canonical unit of each quantity.
+UNITS: Final = units(FIELDS)
 
-#: The fields of a row in an answer, in order.
-FIELDS: Final = ("location", *(column.name for column in _table.columns if column.name != "location_id"))
-
-#: Canonical unit of each quantity, as told in every answer.
-UNITS: Final = {**{quantity.name: quantity.unit for quantity in QUANTITIES}, "precipitation_period": "s"}
+_table = table_of(WeatherData)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A row's place in the order of an answer: newest first, then by location."""
+def location_id(session: Session, name: str) -> int:
+    """The id of the location of that name.
 
-    due_at: datetime
-    location_id: int
+    Raises:
+        LocationNotFoundError: There is none.
+    """
+    # PostgreSQL refuses a text with a NUL in it, so no location has one in its name.
+    found = None if "\0" in name else session.scalar(select(Location.id).where(Location.name == name))
+    if found is None:
+        raise LocationNotFoundError(name)
+    return found
 
 
 def rows(
@@ -47,41 +52,36 @@ def rows(
     Raises:
         LocationNotFoundError: No location has that name.
     """
-    query = _rows()
-    if location is not None:
-        # PostgreSQL refuses a text with a NUL in it, so no location has one in its name.
-        known = None if "\0" in location else session.scalar(select(Location.id).where(Location.name == location))
-        if known is None:
-            raise LocationNotFoundError(location)
-        query = query.where(WeatherData.location_id == known)
-    if start is not None:
-        query = query.where(WeatherData.due_at >= start)
-    if end is not None:
-        query = query.where(WeatherData.due_at < end)
-    if after is not None:
-        place = tuple_(WeatherData.due_at, WeatherData.location_id)
-        query = query.where(place < tuple_(literal(after.due_at, WeatherData.due_at.type), after.location_id))
-    query = query.order_by(WeatherData.due_at.desc(), WeatherData.location_id.desc()).limit(limit + 1)
-    found = session.execute(query).all()
-    more = Position(found[limit - 1].due_at, found[limit - 1].location_id) if len(found) > limit else None
-    return _as_dicts(found[:limit]), more
+    known = None if location is None else location_id(session, location)
+    found, more = series_rows.page(session, Asked(location_id=known, start=start, end=end), limit, after)
+    return _as_dicts(found), more
+
+
+def latest_rows(session: Session, fields: Sequence[str] = FIELDS) -> list[Plain]:
+    """The newest row of every location that has one, by name, as plain values. One seek a location, not a scan of all rows."""
+    dialect = session.get_bind().dialect
+    newest = select(func.max(_table.c.due_at)).where(_table.c.location_id == Location.id).correlate(Location)
+    columns = [Location.name if name == "location" else series_rows.plain(dialect, name) for name in fields]
+    query = select(*columns).select_from(Location).join(WeatherData, _table.c.location_id == Location.id)
+    query = query.where(_table.c.due_at == newest.scalar_subquery()).order_by(Location.name)
+    return [tuple(row) for row in session.connection().execute(query)]
 
 
 def latest(session: Session) -> list[dict[str, Any]]:
-    """The newest row of every location that has one, by name. One seek a location, not one scan of all rows."""
-    newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id).correlate(Location)
-    query = _rows().where(WeatherData.due_at == newest.scalar_subquery()).order_by(Location.name)
-    return _as_dicts(session.execute(query).all())
+    """The newest row of every location that has one, by name."""
+    return _as_dicts(latest_rows(session))
 
 
-def _rows() -> Select[Any]:
-    columns = [column for column in _table.columns if column.name != "location_id"]
-    joined = select(Location.name.label("location"), *columns, WeatherData.location_id)
-    return joined.select_from(Location).join(WeatherData, WeatherData.location_id == Location.id)
+def _as_dicts(found: Sequence[Plain]) -> list[dict[str, Any]]:
+    return [{name: _object(name, value) for name, value in zip(FIELDS, row, strict=True)} for row in found]
 
 
-def _as_dicts(found: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(FIELDS, row, strict=False)) for row in found]  # the last column is the key
+def _object(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in INSTANTS:
+        return datetime.fromtimestamp(value, UTC)
+    return json.loads(value) if name in DOCUMENTS else value
 
 
 @dataclass(frozen=True, slots=True)

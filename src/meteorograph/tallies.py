@@ -22,7 +22,7 @@ AMOUNT: Final = "precipitation"
 
 _NUMBERS: Final = ("min", "max", "sum", "count")
 
-#: Quantity → what its tally is made of. ``total`` is what fell: the amounts, none counted twice.
+#: Quantity → what its tally is made of. ``total`` is what fell (``amounts.py``).
 PARTS: Final[dict[str, tuple[str, ...]]] = {
     **{quantity.name: _NUMBERS for quantity in QUANTITIES},
     DIRECTION: ("sin", "cos", "count"),
@@ -33,14 +33,14 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
 _POINTS_NOWHERE: Final = 1e-9
 
 
-def tally(name: str, values: Sequence[float], added: Iterable[float | None] = ()) -> Tally:
-    """The tally of a quantity's values; ``added`` is what each amount of precipitation adds to what fell [mm]."""
+def tally(name: str, values: Sequence[float], fell: float | None = None) -> Tally:
+    """The tally of a quantity's values, and, of precipitation, what fell [mm]."""
     if name == DIRECTION:
         angles = [math.radians(value) for value in values]
         sums = (math.fsum(map(math.sin, angles)), math.fsum(map(math.cos, angles))) if angles else (None, None)
         return (*sums, len(values))
     numbers = (min(values), max(values), math.fsum(values), len(values)) if values else (None, None, None, 0)
-    return (*numbers, _sum(added)) if name == AMOUNT else numbers
+    return (*numbers, fell) if name == AMOUNT else numbers
 
 
 def merged(name: str, tallies: Sequence[Tally]) -> Tally:

@@ -13,8 +13,9 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from meteorograph import WeatherData, create_app, get_db_session, series
+from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.quantities import QUANTITIES
+from meteorograph.series_rows import FIELDS as FIELDS_
 from meteorograph.tables import Location
 from support import NOON, served
 
@@ -94,7 +95,7 @@ def test_rows_have_every_field_with_its_unit_and_null_for_what_is_not_given(clie
     _store(_row(athens, NOON, temperature=-0.5, precipitation=0, flags={"precipitation": ["implied_zero"]}))
     body = _get(client, "/data")
     [row] = body["data"]
-    assert tuple(row) == series.FIELDS
+    assert tuple(row) == FIELDS_
     assert set(row) >= {"location", "due_at", "fetched_at", "provider", "flags", *(quantity.name for quantity in QUANTITIES)}
     assert (row["location"], row["temperature"], row["precipitation"]) == ("Athens", -0.5, 0)
     assert row["humidity"] is row["wind_speed"] is row["observed_at"] is row["providers"] is None
@@ -181,8 +182,8 @@ def _cursor(text: str) -> str:
 TIME = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
 NEXT = "must be the `next` of an earlier answer"
 LIMIT = "must be a whole number from 1 to 1000"
-KNOWN = "is not known here; location, start, end, limit, cursor, fields, units, format are"
-FIELDS = f"must be some of {', '.join(series.FIELDS)}, separated by commas"
+KNOWN = "is not known here; location, start, end, limit, cursor, fields, units, zone, format are"
+FIELDS = f"must be some of {', '.join(FIELDS_)}, separated by commas"
 
 
 @ONE_DATABASE
@@ -203,11 +204,12 @@ FIELDS = f"must be some of {', '.join(series.FIELDS)}, separated by commas"
         ("/data", "fields", "temperature,heat", FIELDS),
         ("/data", "fields", "location_id", FIELDS),
         ("/data/latest", "fields", ",", FIELDS),
-        ("/data", "units", "imperial", "must be metric"),
-        ("/data", "format", "xml", "must be json"),
+        ("/data", "units", "kelvin", "must be one of metric, imperial, si"),
+        ("/data", "format", "xml", "must be one of json, csv, ndjson"),
+        ("/data", "zone", "Mars/Olympus", "must be an IANA time zone such as Europe/Dublin"),
         ("/data", "loc", "Athens", KNOWN),
         ("/data", "x" * 300, "1", None),
-        ("/data/latest", "limit", "5", "is not known here; fields is"),
+        ("/data/latest", "limit", "5", "is not known here; fields, units, zone, format are"),
     ],
 )
 def test_a_bad_parameter_is_named_with_its_value_and_what_is_allowed(

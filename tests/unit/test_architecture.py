@@ -27,7 +27,7 @@ STOPS: dict[str, tuple[str, ...]] = {
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
     "store": (*TABLES, "rollups"),
-    "series": (*TABLES, "schedule"),
+    "series": (*TABLES, "schedule", "units"),
 }
 
 #: The conductors, and what each may import beside the stops, ``COMMON`` and ``TABLES``.

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meteorograph.amounts import added
+from meteorograph.amounts import Window, fallen
 from meteorograph.buckets import edges, parse_bucket, zone_of
 from meteorograph.tallies import PARTS, merged, tally, told
 
@@ -110,33 +110,31 @@ def test_wind_directions_are_averaged_as_vectors() -> None:
 @pytest.mark.parametrize("name", list(PARTS))
 def test_tallies_of_parts_come_to_that_of_the_whole(name: str) -> None:
     values = [3.5, 0.25, 300.0, 12.125, 7.0, 7.0]
-    whole = told(name, tally(name, values, values))
-    parts = [tally(name, part, part) for part in (values[:2], [], values[2:5], values[5:])]
+    whole = told(name, tally(name, values, sum(values)))
+    parts = [tally(name, part, sum(part) if part else None) for part in (values[:2], [], values[2:5], values[5:])]
     assert told(name, merged(name, parts)) == pytest.approx(whole)
     assert told(name, merged(name, [])) == told(name, tally(name, [])) == dict.fromkeys(whole) | {"count": 0}
 
 
 def test_only_precipitation_has_a_sum() -> None:
     assert told("temperature", tally("temperature", [1.0, 3.0])) == {"min": 1, "max": 3, "mean": 2, "sum": None, "count": 2}
-    found = told("precipitation", tally("precipitation", [1.0, 3.0], [1.0, 1.5]))
+    found = told("precipitation", tally("precipitation", [1.0, 3.0], 2.5))
     assert found == {"min": 1, "max": 3, "mean": 2, "sum": 2.5, "count": 2}
 
 
 @pytest.mark.parametrize(
-    ("amounts", "adds"),
+    ("windows", "fell"),
     [
-        ([(1, 1, 1, 2.0), (2, 2, 1, 3.0)], [2, 3]),
-        ([(1, None, 1, 2.0), (2, None, 1, 3.0)], [2, 3]),
-        ([(1, 1, 3, 3.0), (2, 2, 3, 3.0), (3, 3, 3, 3.0)], [3, 1, 1]),  # three hours told every hour
-        ([(1, 0.9, 1, 1.0), (2, 1.8, 1, 1.0)], [1, 0.9]),  # six minutes early
-        ([(1, 1, 1, 1.0), (2, 1, 1, 1.0)], [1, 0]),  # the same answer again
-        ([(1, 1, None, 1.0), (2, 2, 1, None), (3, 3, 1, 1.0)], [None, None, 1]),
-        ([(1, 5, 1, 1.0), (2, 2, 1, 1.0)], [1, 1]),  # the clock of a provider is ahead
-        ([], []),
+        ([], None),
+        ([(1, 1, 2.0), (2, 1, 3.0), (6, 1, 0.5)], 5.5),
+        ([(3, 3, 3.0), (4, 3, 3.0), (5, 3, 3.0), (6, 3, 3.0)], 6),  # three hours told every hour
+        ([(1, 1, 1.0), (1.9, 1, 1.0), (3, 1, 1.0)], 3),  # six minutes early
+        ([(1, 1, 1.0), (1, 1, 1.0)], 1),  # the same answer again
+        ([(3, 3, 3.0), (1, 1, 1.0), (2, 1, 1.0)], 2),  # an hour is known better than three
+        ([(0, 1, 1.0), (7, 1, 1.0), (6.5, 1, 1.0), (0.5, 1, 1.0)], None),  # not in these hours, or in part
+        ([(6.1, 1, 1.0), (0.9, 1, 2.0)], 3),  # nearly
     ],
 )
-def test_an_amount_is_counted_once(
-    amounts: list[tuple[float, float | None, float | None, float | None]], adds: list[float | None]
-) -> None:
-    hours = [tuple(None if time is None else time * 3600 for time in row[:3]) + row[3:] for row in amounts]
-    assert added(hours) == pytest.approx(adds)  # type: ignore[arg-type]  # four numbers each
+def test_what_fell_is_counted_once(windows: list[tuple[float, float, float]], fell: float | None) -> None:
+    given = [Window(end * 3600, hours * 3600, amount) for end, hours, amount in windows]
+    assert fallen(given, 0, 6 * 3600) == fell

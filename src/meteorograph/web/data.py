@@ -2,70 +2,82 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator
+from typing import Final
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Response, request
 
-from .. import series
+from .. import series, series_rows
 from ..db import get_db_session
-from . import params
-from .problems import BadInput
+from ..series_rows import FIELDS, Asked, Plain, Position
+from ..units import units
+from . import answers, params
+from .table import MEDIA_TYPES, Shape, csv_lines, json_lines
 
 blueprint = Blueprint("data", __name__)
 
-_KNOWN = ("location", "start", "end", "limit", "cursor", "fields", "units", "format")
+#: Rows that a stream reads at a time, in a transaction of its own: a slow reader holds nothing up.
+_AT_ONCE: Final = 2000
 
 
 @blueprint.get("/data")
-def rows() -> dict[str, Any]:
-    """Rows, newest first; ``next`` is the cursor of the following page."""
-    params.refuse_unknown(_KNOWN)
-    asked = request.args
-    for name, allowed in (("units", "metric"), ("format", "json")):
-        if asked.get(name, allowed) != allowed:
-            raise BadInput(name, asked[name], f"must be {allowed}")
-    fields = _fields(asked.get("fields"))
+def rows() -> Response:
+    """Rows, newest first; CSV and NDJSON have all of them unless there is a limit."""
+    params.refuse_unknown(("location", "start", "end", "limit", "cursor", "fields", "units", "zone", "format"))
+    shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
     place = params.after_place()
+    after = Position(*place) if place else None
+    asked = Asked(shape.fields, start=params.instant("start"), end=params.instant("end"))
+    whole = format != "json" and "limit" not in request.args
+    limit = _AT_ONCE if whole else params.limit()
     with get_db_session(read_only=True) as session:
-        found, more = series.rows(
-            session,
-            location=asked.get("location"),
-            start=params.instant("start"),
-            end=params.instant("end"),
-            limit=params.limit(),
-            after=series.Position(*place) if place else None,
-        )
-    return {
-        "data": [_told(row, fields) for row in found],
-        "next": params.place_cursor(more.due_at, more.location_id) if more else None,
-        "units": {name: unit for name, unit in series.UNITS.items() if name in fields},
-        "request_id": g.request_id,
-    }
+        if (name := request.args.get("location")) is not None:
+            asked = Asked(shape.fields, series.location_id(session, name), asked.start, asked.end)
+        found, more = series_rows.page(session, asked, limit, after)
+    told = units(shape.fields, shape.system)
+    if whole:
+        return answers.with_units(answers.stream(_all(shape, format, asked, found, more), format), told)
+    following = params.place_cursor(more.due_at, more.location_id) if more else None
+    if format == "json":
+        return answers.json({"data": shape.dicts(found), "next": following, "units": told})
+    return answers.with_next(_table(shape, format, found), following)
+
+
+def _all(shape: Shape, format: str, asked: Asked, found: list[Plain], more: Position | None) -> Iterator[bytes]:
+    """All rows from a first page on, page by page."""
+    yield _head(shape, format)
+    yield _lines(shape, format, found)
+    while more is not None:
+        with get_db_session(read_only=True) as session:
+            found, more = series_rows.page(session, asked, _AT_ONCE, more)
+        yield _lines(shape, format, found)
 
 
 @blueprint.get("/data/latest")
-def latest() -> dict[str, Any]:
+def latest() -> Response:
     """The newest row of every location."""
-    params.refuse_unknown(("fields",))
-    fields = _fields(request.args.get("fields"))
+    params.refuse_unknown(("fields", "units", "zone", "format"))
+    shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
     with get_db_session(read_only=True) as session:
-        found = series.latest(session)
-    return {
-        "data": [_told(row, fields) for row in found],
-        "units": {name: unit for name, unit in series.UNITS.items() if name in fields},
-        "request_id": g.request_id,
-    }
+        found = series.latest_rows(session, shape.fields)
+    if format == "json":
+        return answers.json({"data": shape.dicts(found), "units": units(shape.fields, shape.system)})
+    return _table(shape, format, found)
 
 
-def _told(row: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    return {name: row[name].isoformat() if isinstance(row[name], datetime) else row[name] for name in fields}
+def _table(shape: Shape, format: str, found: list[Plain]) -> Response:
+    body = _head(shape, format) + _lines(shape, format, found)
+    response = answers.validated(Response(body, content_type=MEDIA_TYPES[format]), body)
+    return answers.with_units(response, units(shape.fields, shape.system))
 
 
-def _fields(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return series.FIELDS
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names or set(names) - set(series.FIELDS):
-        raise BadInput("fields", text, f"must be some of {', '.join(series.FIELDS)}, separated by commas")
-    return names
+def _head(shape: Shape, format: str) -> bytes:
+    return csv_lines([shape.fields]) if format == "csv" else b""
+
+
+def _lines(shape: Shape, format: str, found: list[Plain]) -> bytes:
+    return csv_lines(shape.rows(found)) if format == "csv" else json_lines(shape.dicts(found))
+
+
+def _shape() -> Shape:
+    return Shape(params.names("fields", FIELDS), params.system(), params.zone())

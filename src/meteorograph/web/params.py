@@ -6,9 +6,12 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from flask import request
 
+from ..units import SYSTEMS, System
 from .problems import BadInput
 
 _CURSOR = "must be the `next` of an earlier answer"
@@ -56,6 +59,39 @@ def instant(name: str) -> datetime | None:
     except (ValueError, OverflowError):
         allowed = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
         raise BadInput(name, request.args[name], allowed) from None
+
+
+def names(name: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Some of these names, separated by commas; all when none is given."""
+    text = request.args.get(name)
+    if text is None:
+        return tuple(known)
+    given = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not given or set(given) - set(known):
+        raise BadInput(name, text, f"must be some of {', '.join(known)}, separated by commas")
+    return given
+
+
+def system() -> System:
+    """The system of units."""
+    text = request.args.get("units", "metric")
+    for known in SYSTEMS:
+        if text == known:
+            return known
+    raise BadInput("units", text, f"must be one of {', '.join(SYSTEMS)}")
+
+
+def zone() -> ZoneInfo:
+    """The time zone that times are told in; UTC when it is not given."""
+    text = request.args.get("zone", "UTC")
+    if text not in _zones():
+        raise BadInput("zone", text, "must be an IANA time zone such as Europe/Dublin")
+    return ZoneInfo(text)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def cursor(plain: str) -> str:

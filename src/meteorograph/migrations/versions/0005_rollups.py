@@ -14,7 +14,9 @@ _NUMBERS = ("min", "max", "sum", "count")
 _PARTS = {
     "temperature": _NUMBERS,
     "humidity": _NUMBERS,
+    "dew_point": _NUMBERS,
     "pressure": _NUMBERS,
+    "altimeter_setting": _NUMBERS,
     "wind_speed": _NUMBERS,
     "wind_direction": ("sin", "cos", "count"),
     "wind_gust": _NUMBERS,
