@@ -26,6 +26,15 @@ def known_providers(named: list[str]) -> list[str]:
     return named
 
 
+def providers_with_history(named: list[str]) -> list[str]:
+    """The names, if each is that of a provider with a history."""
+    with_history = [name for name, provider in PROVIDERS.items() if provider.history]
+    for name in named:
+        if name not in with_history:
+            raise ValueError(f"one or more of {', '.join(with_history) or 'none so far'}, separated by commas")
+    return named
+
+
 def _stripped(key: SecretStr | None) -> SecretStr | None:
     text = key.get_secret_value().strip() if key else ""
     return SecretStr(text) if text else None

@@ -103,6 +103,8 @@ class Provider:
     most: int = 1
     #: Calls that are charged for one point.
     cost: float = 1.0
+    #: Requests that may be under way at once; None for as many as the settings allow.
+    at_once: int | None = None
     #: The zone of its calendar windows.
     quota_zone: str = "UTC"
     #: What a user must know of its terms before using it; said once at the start.
