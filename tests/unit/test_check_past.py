@@ -91,8 +91,8 @@ def test_a_value_that_may_stand_still_for_days(name: str, value: float, more: di
 
 
 def test_the_same_value_at_a_few_times_of_the_day_is_no_stuck_sensor() -> None:
-    assert not any(run([10.3] * 11, every=24))
-    assert run([10.3] * 12, every=24)[-1] == ["persistence"]
+    assert not any(run([10.3] * 23, every=24))
+    assert run([10.3] * 24, every=24)[-1] == ["persistence"]
 
 
 def answers(*changed: int, rows: int = 10, every: float = 1.0, provider: str = "a", **more: Any) -> list[Flags]:
