@@ -121,6 +121,15 @@ def test_few_values_that_are_the_same_are_no_stale_answer() -> None:
     assert answers(humidity=None, rows=20) == [{}] * 20
 
 
+def test_another_provider_with_the_same_values_is_another_answer() -> None:
+    values = {"temperature": 10.0, "humidity": 80, "pressure": 1012.0, "precipitation": 0.0}
+    state = None
+    for hour in range(12):
+        row = {"due_at": NOON + timedelta(hours=hour), "provider": "a" if hour < 6 else "b", **values}
+        state, flags = against(row, state)
+        assert flags == {}, hour
+
+
 def test_the_same_time_again_is_a_duplicate() -> None:
     state, _ = against({"due_at": NOON, "observed_at": NOON, "provider": "a", "temperature": 10.0}, None)
     later = {"due_at": NOON + timedelta(hours=1), "observed_at": NOON, "temperature": 10.0}

@@ -93,6 +93,14 @@ def test_times_that_jitter_still_tile() -> None:
     assert [one.amount for one in totals(early, [MIDNIGHT + n * HOUR for n in range(6)])] == [1.0] * 5
 
 
+def test_slack_is_a_sixth_of_a_short_window_at_most() -> None:
+    ten_minutes = 1 / 6
+    late = [amount(ten_minutes, ten_minutes, 1.0), amount(ten_minutes * 1.9, ten_minutes, 1.0)]
+    assert total(late, 0, 1, slack=600).amount == 2.0
+    over = [amount(ten_minutes, ten_minutes, 1.0), amount(ten_minutes * 1.5, ten_minutes, 1.0)]
+    assert total(over, 0, 1, slack=600).amount == 1.0
+
+
 #: What fell in each ten minutes of a day [mm].
 rain = st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.25, 2.0]), min_size=144, max_size=144)
 #: End and length of windows, in tens of minutes.
