@@ -13,8 +13,9 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import clock, journal, ledger
+from . import clock, journal, ledger, standin
 from .check_states import flagged
+from .db import is_instead
 from .engine import Engine, Failed, Stored
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
@@ -41,7 +42,7 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     """
     spread = timedelta(seconds=settings.spread_seconds)
     due, more = await asyncio.to_thread(ledger.due_locations, claimed, clock.now(), spread)
-    known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over else {}
+    known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over or is_instead() else {}
     asked = sources(settings, claimed.due_at, wanted=len(due), on_demand=False, waits_until=claimed.ends_at, known=known)
     rain = await asyncio.to_thread(left_out, _rain_limits(asked, settings), claimed, due, clock.now())
     engine = Engine(asked, _keeper(claimed.due_at), stop, rain)
@@ -108,7 +109,7 @@ async def _through(engine: Engine, due: Sequence[Due], settings: Settings, guard
 
 
 def _known(settings: Settings, claimed: Claim) -> dict[RequestKey, Payload]:
-    """What a process that had the run before, and died, has in the journal: it need not be asked for again."""
+    """What the journal has of a run that was begun before: there is no need to ask for it again."""
     slot = claimed.due_at
     entries = journal.read(settings.journal_dir, slot, slot + timedelta(microseconds=1)) if settings.journal_days else ()
     return {(one.url, tuple(one.params.items())): one.payload() for one in entries if one.status == 200}
@@ -138,7 +139,8 @@ def _again_at(claimed: Claim) -> datetime:
 
 def _keeper(due_at: datetime) -> Callable[[list[Stored], list[Failed]], None]:
     def keep(stored: list[Stored], failed: list[Failed]) -> None:
-        _record([*failed, *_store(stored)], due_at)
+        refused = standin.call(_store, stored)
+        standin.call(_record, [*failed, *refused], due_at)
 
     return keep
 

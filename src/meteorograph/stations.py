@@ -69,7 +69,7 @@ def _known(provider: str, ids: Sequence[int]) -> dict[int, str]:
     query = select(LocationStation.location_id, LocationStation.station)
     with get_db_session(read_only=True) as session:
         mine = query.where(LocationStation.provider == provider, LocationStation.location_id.in_(ids))
-        return dict(session.execute(mine).tuples().all())
+        return dict(session.execute(mine).all())
 
 
 def _keep(provider: str, found: Sequence[tuple[Due, Station]]) -> None:

@@ -33,7 +33,7 @@ STOPS: dict[str, tuple[str, ...]] = {
 
 #: The conductors, and what each may import beside the stops, ``COMMON`` and ``TABLES``.
 CONDUCTORS: dict[str, tuple[str, ...]] = {
-    "gate": ("accounts",),
+    "gate": ("accounts", "adapt", "standin"),
     "pace": (),
     "sources": ("gate",),
     "stations": ("sources",),
@@ -41,7 +41,7 @@ CONDUCTORS: dict[str, tuple[str, ...]] = {
     "observe": ("ask", "sources"),
     "ingest": ("accounts", "locations", "observe", "sources"),
     "engine": ("ask", "observe", "sources"),
-    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources"),
+    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources", "standin"),
 }
 
 #: Modules that are closed to all but those named.
