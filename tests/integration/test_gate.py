@@ -16,7 +16,7 @@ from meteorograph.gate import OUTAGE, Gate
 from meteorograph.ingest import run_async
 from meteorograph.providers import PROVIDERS
 from meteorograph.simulator import Simulator
-from meteorograph.values import Coordinates
+from meteorograph.values import Point
 from support import KEY, NOON
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -124,7 +124,7 @@ def _attempts(simulator: Simulator, gate: Gate, count: int) -> None:
 
     async def one(fetcher: Fetcher, number: int) -> None:
         async with gate.place():
-            provider.parse(await fetcher.fetch(provider.request(simulator.url, Coordinates(number, 10), KEY)))
+            provider.parse(await fetcher.fetch(provider.request(simulator.url, [Point(number, 10)], KEY)))
 
     async def many() -> None:
         async with Fetcher(timeout=timedelta(seconds=0.5), user_agent="test", connections=64) as fetcher:
