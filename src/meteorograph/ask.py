@@ -113,7 +113,9 @@ async def _attempt(
         raise
     except Exception as error:  # a parser's fault must cost one answer and not the run
         log.exception("the parser failed", provider=provider.name)
-        raise PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body) from None
+        fault = PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body)
+        await source.gate.report(fault)
+        raise fault from None
     await source.gate.report(None)
     return found
 

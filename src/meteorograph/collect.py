@@ -45,7 +45,7 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over or is_instead() else {}
     asked = sources(settings, claimed.due_at, wanted=len(due), on_demand=False, waits_until=claimed.ends_at, known=known)
     rain = await asyncio.to_thread(left_out, _rain_limits(asked, settings), claimed, due, clock.now())
-    engine = Engine(asked, _keeper(claimed.due_at, settings), stop, rain)
+    engine = Engine(asked, _keeper(claimed.due_at), stop, rain)
     tried_all = not due or await _through(engine, due, settings, _keep_lease(claimed, stop))
     if tried_all and _again_at(claimed) >= claimed.ends_at:  # no time to try what failed once more
         await asyncio.to_thread(_record, engine.undecided, claimed.due_at)
@@ -137,10 +137,10 @@ def _again_at(claimed: Claim) -> datetime:
     return now + max(AGAIN, now - claimed.due_at)
 
 
-def _keeper(due_at: datetime, settings: Settings) -> Callable[[list[Stored], list[Failed]], None]:
+def _keeper(due_at: datetime) -> Callable[[list[Stored], list[Failed]], None]:
     def keep(stored: list[Stored], failed: list[Failed]) -> None:
-        refused = standin.call(settings, _store, stored)
-        standin.call(settings, _record, [*failed, *refused], due_at)
+        refused = standin.call(_store, stored)
+        standin.call(_record, [*failed, *refused], due_at)
 
     return keep
 

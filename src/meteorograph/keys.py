@@ -10,12 +10,11 @@ from . import accounts, clock
 from .accounts import Known
 from .db import get_db_session
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
-from .gate import Gate
 from .ingest import make_fetcher, run_async
 from .observe import observe
 from .providers import PROVIDERS, Provider
 from .settings import Settings
-from .sources import Source, Sources
+from .sources import Source, Sources, make_gate
 from .values import Due
 
 #: The states of ``accounts.key_state`` in plain words.
@@ -72,7 +71,7 @@ async def _check(provider: Provider, key: str, settings: Settings) -> KeyReport:
     before = _known(provider, key)
     if before.by_quota:
         return _report(provider, before, None, called=False)
-    gate = Gate(provider.name, key, settings.limits(provider.name), wanted=1, on_demand=True)
+    gate = make_gate(provider, settings, 1, on_demand=True)
     source = Source(provider, settings.base_url(provider.name), key, gate)
     asked = Sources([source], {}, attempts=1, due_at=clock.now())
     try:

@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 from structlog.contextvars import bind_contextvars
 
-from . import clock, folding, journal, ledger, locations, schedule, standin
+from . import clock, folding, heal, heal_sources, journal, ledger, locations, schedule, standin
 from .collect import collect
 from .db import get_db_session, init_db
 from .errors import MeteorographError, StoreError
@@ -41,6 +41,9 @@ _TIDY_SECONDS: Final = 3600
 
 #: Ticks of one process at work at the same time: a long run must not keep the slots of other schedules waiting.
 RUNS_AT_ONCE: Final = 4
+
+#: How often to look for missed slots that can be healed [s].
+HEALING_SECONDS: Final = 60
 
 #: Time for a server that forks its workers to do so before anything is collected in its parent process.
 FIRST_TICK_AFTER: Final = timedelta(seconds=1)
@@ -105,6 +108,20 @@ def scheduled_ingest() -> None:
         _complain(str(error))
     except Exception:
         log.exception("scheduled collection failed")
+
+
+def scheduled_healing() -> None:
+    """Fill missed slots from histories, unless another process does; logs the outcome and never raises."""
+    global _has_collected
+    try:
+        settings = get_settings()
+        if settings.healing and heal_sources.providers(settings):
+            init_db()
+            _has_collected = heal.tick(settings, _stop) is not None or _has_collected
+    except MeteorographError as error:
+        log.warning("healing broke off", reason=str(error))
+    except Exception:
+        log.exception("healing failed")
 
 
 def _bring_back(settings: Settings) -> None:
@@ -232,6 +249,7 @@ def start(settings: Settings) -> None:
                 job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True, max_instances=RUNS_AT_ONCE
             )
             scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
+        scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
 
 
 def stop() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,8 +89,10 @@ def sources(
     def usable(names: Sequence[str]) -> list[Source]:
         for name in names:
             if name not in made and (key := settings.key(name)) is not None:
-                gate = Gate(name, key, settings.limits(name), wanted=wanted, on_demand=on_demand)
-                made[name] = Source(PROVIDERS[name], settings.base_url(name), key, gate)
+                provider = PROVIDERS[name]
+                made[name] = Source(
+                    provider, settings.base_url(name), key, make_gate(provider, settings, wanted, on_demand=on_demand)
+                )
         return [made[name] for name in names if name in made]
 
     observation = usable(settings.providers)
@@ -103,6 +106,20 @@ def sources(
         waits_until,
         open_journal(settings.journal_dir) if settings.journal_days else None,
         known or {},
+    )
+
+
+def make_gate(provider: Provider, settings: Settings, wanted: int, *, on_demand: bool) -> Gate:
+    """The way to a provider, to make about ``wanted`` calls."""
+    at_once = min(settings.concurrency, provider.at_once or settings.concurrency)
+    return Gate(
+        provider.name,
+        settings.key(provider.name) or "",
+        settings.limits(provider.name),
+        wanted=math.ceil(wanted * provider.cost),
+        on_demand=on_demand,
+        zone=provider.quota_zone,
+        concurrency=at_once,
     )
 
 

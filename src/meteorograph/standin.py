@@ -21,7 +21,7 @@ from . import db, migrations
 from .check_states import flagged
 from .errors import StoreError
 from .logs import get_logger
-from .settings import Settings
+from .settings import Settings, get_settings
 from .store import store
 from .tables import Account, Base, Location, LocationStation, Missed, Quota, Run, WeatherData
 from .upsert import insert_or_ignore, insert_or_replace, table_of
@@ -60,7 +60,7 @@ def standing_in(settings: Settings) -> Iterator[None]:
         yield
 
 
-def call(settings: Settings, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def call(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do a piece of work with the database; with its stand-in if it is away.
 
     Raises:
@@ -73,11 +73,11 @@ def call(settings: Settings, work: Callable[P, T], *args: P.args, **kwargs: P.kw
         try:
             return work(*args, **kwargs)
         except StoreError as error:
-            if not _path(settings).exists():
+            if not _path(get_settings()).exists():
                 raise
             _away_until = time.monotonic() + AWAY_SECONDS
             log.warning("the database is away, going on without it", reason=str(error))
-    with standing_in(settings):
+    with standing_in(get_settings()):
         return work(*args, **kwargs)
 
 

@@ -146,6 +146,7 @@ def test_json_has_what_the_tables_have(ask: Any) -> None:
     code, out, _ = ask("gaps", "--json")
     at = NOON.isoformat()
     gap = {"location": "Athens", "from": at, "to": at, "slots": 1, "reason": "quota", "detail": "HTTP 500\nand more"}
+    gap["unrecoverable"] = False
     assert (code, json.loads(out)) == (1, [gap])
     runs = json.loads(ask("runs", "--json")[1])
     assert [run["stored"] for run in runs] == [1, 2, 2]

@@ -38,7 +38,7 @@ def _five_locations(database: str) -> None:
 
 def _as(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Be another process."""
-    monkeypatch.setattr(ledger, "holder", lambda: name)
+    monkeypatch.setattr("meteorograph.ledger.terms._holder", lambda _: name)
 
 
 def _runs() -> Sequence[Run]:

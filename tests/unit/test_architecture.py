@@ -33,7 +33,7 @@ STOPS: dict[str, tuple[str, ...]] = {
 
 #: The conductors, and what each may import beside the stops, ``COMMON`` and ``TABLES``.
 CONDUCTORS: dict[str, tuple[str, ...]] = {
-    "gate": ("accounts",),
+    "gate": ("accounts", "adapt", "standin"),
     "pace": (),
     "sources": ("gate",),
     "stations": ("sources",),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ..providers import Provider
-from ..quantities import BY_NAME
+from ..providers.plugins import faults
 from ..values import Point
 from .checks import ODD_KEY, Check, check
 from .fixtures import BASE_URL, KEY, Fixtures
 from .sound import assert_asks_for, assert_line, assert_sound_request
-
-_WINDOWS = {"minute", "hour", "day", "month"}  # quota.WINDOWS, which providers do not import
 
 POINTS = (
     *((latitude, longitude) for latitude in (-90.0, 0.0, -0.0, 90.0) for longitude in (-180.0, -0.0, 0.0, 180.0)),
@@ -31,24 +28,14 @@ def metadata_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
 
 
 def _the_metadata_can_be_used(provider: Provider) -> None:
-    assert re.fullmatch(r"[a-z][a-z0-9-]*", provider.name), provider.name
-    assert re.fullmatch(r"[A-Z][A-Z0-9_]*", provider.setting), provider.setting
+    assert list(faults(provider)) == []
     for text in (provider.title, provider.attribution, provider.licence, provider.terms):
         assert_line(text)
     assert provider.title
     assert provider.licence
     assert "https://" in provider.documentation
     assert "https://" in provider.attribution
-    assert re.fullmatch(r"https?://[^\s?#]+[^\s?#/]", provider.base_url), provider.base_url
-    assert provider.key_setting is None or provider.key_setting.endswith("_API_KEY")
-    assert provider.quantities
-    assert provider.quantities.keys() <= BY_NAME.keys(), provider.quantities.keys() - BY_NAME.keys()
     assert all(provider.quantities.values()), "a quantity without a unit"
-    assert provider.most >= 1
-    assert provider.cost > 0
-    for windows in (provider.windows, *(history.windows for history in provider.history)):
-        assert windows.keys() <= _WINDOWS, windows
-        assert all(limit >= 1 for limit in windows.values()), windows
 
 
 def _the_names_of_the_cases_are_their_own(fixtures: Fixtures) -> None:

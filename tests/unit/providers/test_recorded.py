@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,20 @@ from typing import Any
 import pytest
 
 from meteorograph.errors import AccountError, MeteorographError, PayloadError, PermanentFetchError, QuotaExceededError
-from meteorograph.providers import PROVIDERS, Page
-from meteorograph.testing import KEY, Answer, assert_answer, assert_gives, assert_sound_error, payload, read, read_page
-from meteorograph.values import Observation, Payload, Point
+from meteorograph.providers import PROVIDERS, Page, Provider
+from meteorograph.testing import (
+    KEY,
+    NOON,
+    Answer,
+    assert_answer,
+    assert_gives,
+    assert_sound_error,
+    payload,
+    read,
+    read_all,
+    read_page,
+)
+from meteorograph.values import Coordinates, Observation, Payload, Point, Request
 
 FOLDER = Path(__file__).parents[3] / os.environ.get("METEOROGRAPH_RECORDED_DIR", "../shared/recorded")
 MANIFEST = FOLDER / "manifest.json"
@@ -78,6 +90,37 @@ WEATHER: dict[str, Values] = {
     "weatherstack/docs_historical_newyork_one_hour.json": {"temperature": 15.0, "visibility": 16000.0},
 }  # fmt: skip
 
+#: Bodies of the providers by station and of the forecast: the values for the stations, in the order of their names.
+BY_STATION: dict[str, dict[str, Values | None]] = {
+    "metar/engm_2026.json": {"ENGM": {
+        "temperature": 3.0, "dew_point": 2.0, "humidity": 93.1455, "pressure": None, "altimeter_setting": 998.0,
+        "visibility": 7998.4397, "precipitation": None, "wind_speed": 4.1156, "cloud_cover": 100.0, "condition": "light rain",
+        "observed_at": datetime(2026, 3, 11, 15, 20, tzinfo=UTC),
+    }},
+    "metar/ktys_2026.json": {"KTYS": {
+        "pressure": 1004.9, "altimeter_setting": 1005.2, "visibility": 16093.44, "flags": {"visibility": ["at_least"]},
+        "precipitation": 0.254, "precipitation_period": 3600, "observed_at": datetime(2026, 1, 14, 22, 53, tzinfo=UTC),
+    }},
+    "metar/vidp_vidd_vrb_2026.json": {
+        "VIDD": {"wind_direction": None, "wind_speed": 1.0289, "cloud_cover": 43.75},
+        "VIXX": None,
+        "VIDP": {"temperature": 30.0, "wind_direction": 250.0, "observed_at": datetime(2026, 8, 31, 20, 30, tzinfo=UTC)},
+    },
+    "nws/stations_observations_latest.json": {"KFLL": {
+        "temperature": 22.8, "humidity": 75.7709, "pressure": 1018.7, "altimeter_setting": 1018.6, "wind_speed": 2.1,
+        "wind_gust": None, "precipitation": 0.0, "precipitation_period": 21600, "flags": {}, "condition": "mostly cloudy",
+    }},
+    "nws/gridpoints_forecast_si.json": {"KFLL": None},
+    "nws/points.json": {"KFLL": None},
+}  # fmt: skip
+
+#: What is forecast a quarter past twelve, from bodies with the headers of half an hour before.
+FORECASTS: dict[str, Values] = {
+    "metno/compact_beijing_noaltitude_2020.json": {"temperature": 28.2, "precipitation": 0.0, "condition": "partly cloudy"},
+    "metno/compact_newyork_2020.json": {"temperature": 27.9, "humidity": 74.1, "wind_direction": 250.5, "cloud_cover": 95.3},
+    "metno/complete_london_2020.json": {"temperature": 19.6, "pressure": 1023.0, "dew_point": None},
+}
+
 ERRORS: dict[str, type[MeteorographError]] = {
     "open-meteo/archive_twente_1953.json": PayloadError,
     "open-meteo/forecast_minimal.json": PayloadError,
@@ -102,6 +145,11 @@ ERRORS: dict[str, type[MeteorographError]] = {
     "openweathermap/onecall25_timemachine_2020.json": PayloadError,
     "openweathermap/onecall3_exclude_minutely_hourly.json": PayloadError,
     "openweathermap/onecall3_timemachine.json": PayloadError,
+    "nws/stations_observations_empty.json": PayloadError,
+    "nws/stations_observations_metar.json": PayloadError,
+    "nws/stations_observations_missing_value.json": PayloadError,
+    "nws/stations_observations_multiple.json": PayloadError,
+    "nws/stations_observations_noprop.json": PayloadError,
     "weatherstack/docs_error_104.json": QuotaExceededError,
     "weatherstack/error_101.json": AccountError,
     "weatherstack/error_103.json": PermanentFetchError,
@@ -111,6 +159,8 @@ ERRORS: dict[str, type[MeteorographError]] = {
     "weatherstack/error_606_invalid_unit.json": PermanentFetchError,
 }
 
+#: Folders that are not named as the provider is.
+NAMES = {"metno": "met-norway"}
 #: Bodies of past hours, which of the provider's histories they are of, and some of what each hour must give.
 PAST: dict[str, tuple[int, list[Values]]] = {
     "open-meteo/archive_twente_1953.json": (
@@ -153,7 +203,13 @@ def entries() -> list[dict[str, Any]]:
     """The lines of the manifest that are of a provider of the registry."""
     if not MANIFEST.is_file():
         return []
-    return [entry for entry in json.loads(MANIFEST.read_text()) if entry["file"].partition("/")[0] in PROVIDERS]
+    return [entry for entry in json.loads(MANIFEST.read_text()) if named(entry["file"]) in PROVIDERS]
+
+
+def named(file: str) -> str:
+    """The provider that a body is of."""
+    folder = file.partition("/")[0]
+    return NAMES.get(folder, folder)
 
 
 def units(file: str) -> dict[str, str]:
@@ -167,18 +223,53 @@ def units(file: str) -> dict[str, str]:
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: str(entry["file"]))
 def test_a_recorded_body_is_read_as_the_table_says(entry: dict[str, Any]) -> None:
     file, status = entry["file"], entry.get("http_status", 200)
-    provider = PROVIDERS[file.partition("/")[0]]
+    provider = PROVIDERS[named(file)]
     body = (FOLDER / file).read_bytes()
     if file in WEATHER:
         found = assert_answer(provider, Answer(file, body, WEATHER[file], params=units(file), whole=False))
         assert found is not None
         assert_plausible(found, json.loads(body))
         return
+    if file in FORECASTS:
+        at = datetime(2020, 7, 20, 12, 15, tzinfo=UTC)
+        given = {**FORECASTS[file], "observed_at": at.replace(minute=0), "precipitation_period": 3600}
+        assert_answer(provider, Answer(file, body, given, fetched_at=at, whole=False))
+        return
+    if file in BY_STATION:
+        assert_stations(provider, body, BY_STATION[file])
+        return
     answered = payload(provider, body, status=status, params=units(file))
     outcome = read(provider, answered)
     if file in ERRORS:
         assert type(outcome) is ERRORS[file], outcome
         assert_sound_error(provider, answered, outcome)
+
+
+def assert_stations(provider: Provider, body: bytes, gives: Mapping[str, Values | None]) -> None:
+    """The body gives these values for these stations."""
+    found = read_all(provider, payload(provider, body, points=[Point(0, 0, station) for station in gives]), len(gives))
+    assert not isinstance(found, MeteorographError), found
+    for observation, values in zip(found, gives.values(), strict=True):
+        assert (observation is None) == (values is None)
+        if observation is not None and values is not None:
+            assert_gives(observation, values, whole=False)
+
+
+def test_the_recorded_observations_of_a_station_are_read_one_by_one() -> None:
+    provider = PROVIDERS["nws"]
+    for file, temperatures in (("empty", [None]), ("metar", [None]), ("missing_value", [None]), ("multiple", [None, 10.0])):
+        features = json.loads((FOLDER / "nws" / f"stations_observations_{file}.json").read_text())["features"]
+        found = [read(provider, payload(provider, feature, points=[Point(0, 0, "KFLL")])) for feature in features]
+        assert [getattr(one, "temperature", None) for one in found] == temperatures
+
+
+def test_the_recorded_point_leads_to_its_stations() -> None:
+    stations = PROVIDERS["nws"].stations
+    assert stations is not None
+    asked = stations.request("http://127.0.0.1:1", Coordinates(30, -85))
+    found = stations.parse(Payload(asked, 200, (FOLDER / "nws" / "points.json").read_bytes(), NOON))
+    assert isinstance(found, Request)
+    assert found.url == "http://127.0.0.1:1/gridpoints/TAE/58,65/stations"
 
 
 @pytest.mark.parametrize(
