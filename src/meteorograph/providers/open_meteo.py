@@ -135,6 +135,7 @@ PROVIDER: Final = Provider(
     parse=parse,
     most=1000,
     cost=max(1.0, len(_NOW) / _VARIABLES_OF_A_CALL),
+    at_once=2,  # it works on one for an address at a time, and refuses what comes while more than five wait
     terms=(
         "Open-Meteo's free service is for non-commercial use only, up to 10,000 calls a day from one address; "
         "show its attribution with the data (https://open-meteo.com/en/terms)"
