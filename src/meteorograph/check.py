@@ -10,6 +10,7 @@ The other checks need the row: ``check_row.py`` looks at it alone, ``check_past.
 from __future__ import annotations
 
 from datetime import timedelta
+from sys import float_info
 from typing import Final
 
 import msgspec
@@ -36,13 +37,20 @@ DIFFERENCE_OF_AMOUNTS: Final = 5.0
 TOGETHER: Final = timedelta(hours=1)
 
 
+#: Name, least and most of each quantity that can be at all; infinity and NaN are beyond both.
+_POSSIBLE: Final = tuple(
+    (one.name, -float_info.max if one.possible[0] is None else one.possible[0], one.possible[1] or float_info.max)
+    for one in QUANTITIES
+)
+
+
 def check(observation: Observation) -> Observation:
     """The observation with each impossible value replaced by None and the flag ``impossible:<value>``."""
-    impossible = {}
-    for quantity in QUANTITIES:
-        value = getattr(observation, quantity.name)
-        if value is not None and not quantity.is_possible(value):
-            impossible[quantity.name] = value
+    impossible = {
+        name: value
+        for name, low, high in _POSSIBLE
+        if (value := getattr(observation, name)) is not None and not low <= value <= high
+    }
     if not impossible:
         return observation
     flags = {

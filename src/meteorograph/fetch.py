@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from datetime import timedelta
 from types import TracebackType
@@ -152,10 +153,16 @@ class Fetcher:
 
 def _address(request: Request) -> str:
     """The URL with the key in it: made here, because the client takes three times as long to encode a query."""
-    pairs = (
-        f"{quote(name, '')}={quote(value, '')}" for part in (request.params, request.secrets) for name, value in part.items()
-    )
-    return f"{request.url}?{'&'.join(pairs)}"
+    params, secrets = request.params.items(), request.secrets.items()
+    return f"{request.url}?{'&'.join([f'{_quoted(name)}={_quoted(value)}' for name, value in (*params, *secrets)])}"
+
+
+_is_plain: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
+def _quoted(text: str) -> str:
+    """The text for a query; most need nothing done, which a look tells in a tenth of the time."""
+    return text if _is_plain(text) else quote(text, "")
 
 
 def _client(timeout: timedelta, user_agent: str, connections: int) -> Client:
