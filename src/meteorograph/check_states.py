@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from .check_past import State, against
 from .check_row import Flags, alone
-from .flags import RANGE
+from .flags import RANGE, REJECTED
 from .logs import get_logger
 from .tables import CheckState, Location
 from .upsert import insert_or_replace
@@ -24,6 +24,9 @@ Row = dict[str, Any]
 
 #: States that are asked for in one statement.
 TOGETHER: Final = 1000
+
+#: Words of values that the next ones are not held against.
+UNTRUSTED: Final = frozenset({RANGE, REJECTED})
 
 _decoder = msgspec.json.Decoder(State)
 _encoder = msgspec.json.Encoder()
@@ -51,7 +54,8 @@ def flagged(session: Session, rows: Sequence[Row]) -> list[Row]:
         for index in indexes:
             row = rows[index]
             flags = alone(row, latitude)
-            untrusted = [name for name, words in flags.items() if RANGE in words]
+            given: Flags = row.get("flags") or {}
+            untrusted = {name for words in (flags, given) for name, said in words.items() if not UNTRUSTED.isdisjoint(said)}
             if before is None or int(row["due_at"].timestamp()) > before.at:
                 after, more = against(row, before, untrusted)
                 if after.is_stale and (before is None or not before.is_stale):
@@ -60,7 +64,7 @@ def flagged(session: Session, rows: Sequence[Row]) -> list[Row]:
             else:
                 aside, more = against(row, aside, untrusted)
             if flags or more:
-                found[index] = {**row, "flags": _merged(row.get("flags") or {}, flags, more)}
+                found[index] = {**row, "flags": _merged(given, flags, more)}
     _save(session, {location_id: state for location_id, state in moved.items() if location_id in known})
     _warn(stale)
     return found

@@ -68,6 +68,13 @@ def test_words_are_added_to_those_that_are_there() -> None:
     assert found[0]["flags"] == {"humidity": ["disagrees", "inconsistent"], "pressure": ["implied_zero"]}
 
 
+def test_what_the_provider_rejects_is_nothing_to_compare_with() -> None:
+    found = check([made(0), made(1, 9.5, flags={"temperature": ["rejected"]}), made(2, 24.0)])
+    assert [one["flags"] for one in found] == [None, {"temperature": ["rejected"]}, None]
+    found = check([made(3, 60.0, flags={"temperature": ["rejected"]}), made(4, 22.0)])
+    assert [one["flags"] for one in found] == [{"temperature": ["rejected", "range"]}, None]
+
+
 def test_an_older_row_is_checked_beside_its_like_and_leaves_the_state_alone() -> None:
     check([made(10)])
     back = check([made(3, 30.0), made(2, 8.0), made(4, 70.0)])
