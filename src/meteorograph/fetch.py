@@ -124,6 +124,8 @@ class Fetcher:
         ends = time.monotonic() + self._timeout.total_seconds()
         try:
             call = client.get(_address(request))
+            for name, value in request.headers.items():
+                call = call.header(name, value)
             url = None
             for _ in range(MAX_REDIRECTS + 1):
                 async with call.build_streamed() as response:
@@ -196,8 +198,9 @@ async def _payload(request: Request, response: Response) -> Payload | FetchError
     body = None if too_long else await _body(response.body_reader)
     if body is None:
         return RetryableFetchError(request.provider, f"the answer is longer than {MAX_BODY_BYTES} bytes", status=response.status)
-    retry_after = _retry_after(response) if response.status >= 400 else None
-    return Payload(request, response.status, body, clock.now(), retry_after)
+    retry_after = _header(response, "retry-after") if response.status >= 400 else None
+    expires, last_modified = _header(response, "expires"), _header(response, "last-modified")
+    return Payload(request, response.status, body, clock.now(), retry_after, expires, last_modified)
 
 
 async def _body(reader: ResponseBodyReader) -> bytes | None:
@@ -214,9 +217,9 @@ async def _body(reader: ResponseBodyReader) -> bytes | None:
     return b"".join(parts)
 
 
-def _retry_after(response: Response) -> str | None:
+def _header(response: Response, name: str) -> str | None:
     try:
-        return response.get_header("retry-after")
+        return response.get_header(name)
     except ValueError:  # not ASCII, so neither a number nor a date
         return None
 

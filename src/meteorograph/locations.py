@@ -26,10 +26,6 @@ log = get_logger(__name__)
 _CHUNK: Final = 10_000
 
 
-#: A provider whose answer is for a place further off than this [km] has answered for another place.
-FAR_KM: Final = 10.0
-
-
 class LocationExistsError(MeteorographError):
     """There is a location of that name already."""
 
@@ -261,6 +257,11 @@ def told(location: Location, last_at: datetime | None = None) -> dict[str, Any]:
         }
     fields = {field: getattr(location, field) for field in (*FIELDS, "state")}
     return {**fields, "tags": location.tags or [], "last_at": last_at, "resolved": resolved}
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many locations there are in each state."""
+    return dict(session.execute(select(Location.state, func.count()).group_by(Location.state)).all())
 
 
 def exported(session: Session, *, state: str | None = None, tag: str | None = None) -> list[dict[str, Any]]:

@@ -22,8 +22,9 @@ TABLES = ("db", "tables", "upsert")
 STOPS: dict[str, tuple[str, ...]] = {
     "schedule": (),
     "fetch": (),
+    "journal": (),
     "providers": (),
-    "check": (),
+    "check": TABLES,  # for ``check_states.py`` alone
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
     "store": (*TABLES, "rollups"),
@@ -32,12 +33,15 @@ STOPS: dict[str, tuple[str, ...]] = {
 
 #: The conductors, and what each may import beside the stops, ``COMMON`` and ``TABLES``.
 CONDUCTORS: dict[str, tuple[str, ...]] = {
-    "gate": ("accounts",),
+    "gate": ("accounts", "adapt", "standin"),
     "pace": (),
-    "observe": ("gate",),
-    "ingest": ("accounts", "gate", "locations", "observe"),
-    "engine": ("observe",),
-    "collect": ("accounts", "engine", "gate", "ingest", "locations", "observe", "pace"),
+    "sources": ("gate",),
+    "stations": ("sources",),
+    "ask": ("http_cache", "sources", "stations"),
+    "observe": ("ask", "sources"),
+    "ingest": ("accounts", "locations", "observe", "sources"),
+    "engine": ("ask", "observe", "sources"),
+    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources", "standin"),
 }
 
 #: Modules that are closed to all but those named.
