@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -48,7 +48,7 @@ def browser(executable: str) -> Iterator[Browser]:
 @contextmanager
 def opened(running: Browser, width: int = 1280, height: int = 900, scheme: str = "light") -> Iterator[tuple[Page, list[str]]]:
     """A page of its own, and what goes wrong on it: on its console, in its scripts, with what it loads."""
-    night = "dark" if scheme == "dark" else "light"
+    night: Literal["dark", "light"] = "dark" if scheme == "dark" else "light"
     context = running.new_context(viewport={"width": width, "height": height}, color_scheme=night, locale="en-GB")
     page = context.new_page()
     wrong: list[str] = []

@@ -34,7 +34,7 @@ _AGES: Final = re.compile(r"(<time[^>]*>)[^<]*(</time>)")
 @blueprint.before_request
 def _take_html() -> None:
     if request.accept_mimetypes and not request.accept_mimetypes.accept_html:
-        raise NotAcceptable("This is a page of HTML; /data and /api have the same as JSON.")
+        raise NotAcceptable("This is a page of HTML; /data/latest and the other routes have the same as JSON.")
 
 
 def render(template: str, *, providers: Iterable[str] = (), status: int = 200, **more: Any) -> Response:
