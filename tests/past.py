@@ -87,8 +87,8 @@ def _slot(session: Any, at: datetime, back: int, ids: dict[int, Location]) -> No
         session.execute(insert(Missed), missed)
     if rows:
         session.execute(insert(WeatherData), rows)
-    counts = {"due": len(ids), "stored": len(rows), "failed": len(missed), "calls": len(ids)}
-    state = "succeeded" if not missed else "partial" if rows else "missed"
+    counts = {"due": len(ids), "stored": len(rows), "failed": len(ids) - len(rows), "calls": len(ids)}
+    state = "succeeded" if len(rows) == len(ids) else "partial" if rows else "missed"
     times = {"started_at": at, "ended_at": at + timedelta(seconds=2.4 + back % 5 / 10)} if rows else {}
     session.add(Run(schedule="default", due_at=at, state=state, reason="down" if state == "missed" else None, **counts, **times))
 

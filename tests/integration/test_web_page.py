@@ -191,6 +191,7 @@ def test_the_banner_of_the_demonstration() -> None:
     assert "Demonstration: this weather is simulated." in demo
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("path", ["/", "/location?name=Athens", "/coverage", "/runs", "/locations", "/location?name=Cork"])
 def test_pages_load_nothing_from_elsewhere_and_have_no_script_or_style_in_them(client: FlaskClient, path: str) -> None:
     add("Athens", {"temperature": 1.0})

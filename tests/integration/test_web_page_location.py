@@ -113,6 +113,7 @@ def test_too_many_rows_are_drawn_by_five_minutes(client: FlaskClient) -> None:
     assert 50 < len(_figure(shown)["times"]) < 60
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "../up", "/root", "a&b=c", "{{ 7 * 7 }}", "天気", "50 %"])
 def test_a_name_is_only_a_name(client: FlaskClient, name: str) -> None:
     add(name, {"temperature": 1.0, "provider": "</script><b>", "condition": name, "flags": {"temperature": [name]}})

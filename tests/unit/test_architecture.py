@@ -27,6 +27,7 @@ STOPS: dict[str, tuple[str, ...]] = {
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
     "store": (*TABLES, "rollups"),
+    "overview": TABLES,
     "series": (*TABLES, "schedule", "units"),
 }
 
