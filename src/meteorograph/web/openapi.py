@@ -1,0 +1,100 @@
+"""``/openapi.json`` and ``/docs``: the API as an OpenAPI 3.1 document, made of the routes that there are, and as a page."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from flask import Blueprint, Flask, Response, current_app, render_template
+
+from .. import __version__
+from . import answers
+from .openapi_routes import ROUTES, Described
+from .openapi_types import Problem
+
+blueprint = Blueprint("openapi", __name__)
+
+#: Where the types of the document stand in it.
+_REF: Final = "#/components/schemas/{name}"
+
+_PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+
+
+@blueprint.get("/openapi.json")
+def document() -> Response:
+    """This description of the API, as OpenAPI 3.1."""
+    body = msgspec.json.encode(described(current_app))
+    return answers.validated(Response(body, mimetype="application/json"), body)
+
+
+@blueprint.get("/docs")
+def page() -> str:
+    """This description of the API, as a page."""
+    return render_template("api.html", api=described(current_app))
+
+
+def described(app: Flask) -> dict[str, Any]:
+    """The application's routes as an OpenAPI 3.1 document."""
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+    used = {
+        (method, _PARAMETER.sub(r"{\1}", rule.rule)): rule
+        for rule in sorted(rules, key=lambda rule: rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+    }
+    known = {key: ROUTES.get(key, Described(media=("text/html",), errors=(400, 404))) for key in used}
+    types = [each for one in known.values() for each in (one.answer, one.body) if isinstance(each, type)]
+    _, schemas = msgspec.json.schema_components([Problem, *types], ref_template=_REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for (method, path), rule in used.items():
+        view = app.view_functions[rule.endpoint]
+        paths.setdefault(path, {})[method.lower()] = {
+            "operationId": rule.endpoint.replace(".", "_"),
+            "summary": (view.__doc__ or rule.endpoint).strip().partition("\n")[0],
+            "tags": [rule.endpoint.partition(".")[0]],
+            **_operation(known[method, path], sorted(rule.arguments)),
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Meteorograph", "version": __version__, "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"}},
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _operation(one: Described, path_parameters: list[str]) -> dict[str, Any]:
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in path_parameters
+    ]
+    parameters += [
+        {"name": name, "in": "query", "schema": {key: value for key, value in schema.items() if key != "description"}}
+        | ({"description": schema["description"]} if "description" in schema else {})
+        for name, schema in one.query.items()
+    ]
+    told: dict[str, Any] = {"parameters": parameters} if parameters else {}
+    if one.body is not None:
+        told["requestBody"] = {"required": isinstance(one.body, tuple), "content": _body(one.body)}
+    if 401 in one.errors:
+        told["security"] = [{}, {"token": []}]
+    found = {"description": HTTPStatus(one.status).phrase, "content": _content(one)}
+    told["responses"] = {str(one.status): found}
+    if one.also is not None:
+        told["responses"][str(one.also)] = {**found, "description": HTTPStatus(one.also).phrase}
+    problem = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
+    for status in one.errors:
+        told["responses"].setdefault(str(status), {"description": HTTPStatus(status).phrase, "content": problem})
+    return told
+
+
+def _body(body: Any) -> dict[str, Any]:
+    if isinstance(body, tuple):
+        return {media: {"schema": {"type": "string"}} for media in body}
+    return {"application/json": {"schema": {"$ref": _REF.format(name=body.__name__)}}}
+
+
+def _content(one: Described) -> dict[str, Any]:
+    plain = {media: {} if media == "application/json" else {"schema": {"type": "string"}} for media in one.media}
+    if one.answer is None:
+        return plain
+    return {"application/json": {"schema": {"$ref": _REF.format(name=one.answer.__name__)}}, **plain}

@@ -1,0 +1,108 @@
+"""What requests and answers are made of, as types that the description of the API is generated from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct
+
+from ..location_values import STATES
+from ..quantities import BY_NAME
+from ..series_rows import DOCUMENTS, FIELDS
+from ..tallies import STATISTICS
+
+Instant = Annotated[str, Meta(description="ISO 8601 with its offset from UTC", extra_json_schema={"format": "date-time"})]
+Units = Annotated[dict[str, str], Meta(description="Unit of each quantity in the answer")]
+RequestID = Annotated[str, Meta(description="The same as in the header X-Request-ID and in the log")]
+
+_TEXTS = {"location", "provider", "origin", "due_at", "fetched_at"}
+_MAYBE_TEXTS = {"condition", "observed_at"}
+
+
+def _field_type(name: str) -> Any:
+    if name in _TEXTS:
+        return str
+    return str | None if name in _MAYBE_TEXTS else dict[str, Any] | None if name in DOCUMENTS else float | None
+
+
+#: A row; it has the fields that were asked for.
+Row: Any = msgspec.defstruct("Row", [(name, _field_type(name), UNSET) for name in FIELDS])
+Statistics = msgspec.defstruct("Statistics", [(name, int if name == "count" else float | None) for name in STATISTICS])
+#: A bucket; it has the quantities that were asked for.
+Bucket: Any = msgspec.defstruct(
+    "Bucket",
+    [
+        *(("location", str), ("start", Instant), ("end", Instant), ("due", int), ("stored", int), ("coverage", float | None)),
+        *((name, Statistics, UNSET) for name in BY_NAME),
+    ],
+)
+
+
+class FieldError(Struct):
+    """A field that is wrong, what it was and what is allowed."""
+
+    field: str
+    value: Any
+    allowed: str
+
+
+class Problem(Struct):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    request_id: RequestID | None
+    detail: str = ""
+    errors: list[Any] = []
+    retry_at: str | None = None
+
+
+class Point(Struct, forbid_unknown_fields=True):
+    """Where to collect; the default place without both."""
+
+    lat: Annotated[float, Meta(ge=-90, le=90, description="degree north")] | None = None
+    lon: Annotated[float, Meta(ge=-180, le=180, description="degree east")] | None = None
+
+
+class Changes(Struct, forbid_unknown_fields=True):
+    """What may be changed of a location."""
+
+    state: Literal["active", "paused"] = "active"
+    elevation: Annotated[float, Meta(ge=-500, le=9000, description="m")] | None = None
+    timezone: Annotated[str, Meta(description="IANA time zone")] | None = None
+    schedule: Annotated[str, Meta(max_length=100, description="15m, 1h, or a cron expression")] | None = None
+    tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=50)]], Meta(max_length=50)] | None = None
+
+
+class NewLocation(Struct, forbid_unknown_fields=True):
+    """A location to add."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    latitude: Annotated[float, Meta(ge=-90, le=90, description="degree north")]
+    longitude: Annotated[float, Meta(ge=-180, le=180, description="degree east")]
+    elevation: Annotated[float, Meta(ge=-500, le=9000, description="m")] | None = None
+    timezone: Annotated[str, Meta(description="IANA time zone")] | None = None
+    schedule: Annotated[str, Meta(max_length=100, description="15m, 1h, or a cron expression")] | None = None
+    tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=50)]], Meta(max_length=50)] | None = None
+
+
+class Location(Struct):
+    """A location as it is."""
+
+    name: str
+    latitude: float
+    longitude: float
+    elevation: float | None
+    timezone: str | None
+    schedule: str | None
+    tags: list[str]
+    state: Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
+    last_at: Instant | None
+    resolved: dict[str, Any] | None
+
+
+def answer(name: str, **fields: Any) -> type[Struct]:
+    """The type of an answer with these fields and the request's id."""
+    return msgspec.defstruct(name, [*fields.items(), ("request_id", RequestID)])
