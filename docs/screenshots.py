@@ -1,4 +1,4 @@
-"""Take the pictures of the docs from the demonstration in a real browser: ``make screenshots``."""
+"""Take the pictures of the docs in a real browser, from a past of forty simulated days: ``make screenshots``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import browser, chromium, demonstration  # noqa: E402  # found by the line above
+import past  # noqa: E402  # found by the line above
+from browser import browser, chromium, opened, service  # noqa: E402
 
+#: Name, page, width, height, scheme.
 PICTURES = (
-    ("overview", 1280, 800, "light"),
-    ("overview-dark", 1280, 800, "dark"),
-    ("overview-phone", 390, 844, "light"),
+    ("overview", "/", 1280, 820, "light"),
+    ("overview-dark", "/", 1280, 820, "dark"),
+    ("overview-phone", "/", 390, 844, "light"),
+    ("location", "/location?name=London&range=7d", 1280, 1260, "light"),
+    ("location-dark", "/location?name=London&range=7d", 1280, 1260, "dark"),
+    ("location-phone", "/location?name=London&range=7d", 390, 844, "dark"),
+    ("coverage", "/coverage", 1280, 620, "light"),
+    ("runs", "/runs", 1280, 820, "light"),
+    ("locations", "/locations", 1280, 820, "light"),
 )
 
 
@@ -23,15 +31,20 @@ def main() -> None:
     executable = chromium()
     if executable is None:
         raise SystemExit("no Chromium on this machine")
-    with tempfile.TemporaryDirectory() as folder, demonstration(Path(folder)) as url, browser(executable) as running:
-        for name, width, height, scheme in PICTURES:
-            context = running.new_context(
-                viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
-            )
-            page = context.new_page()
-            page.goto(url)
-            page.screenshot(path=ROOT / "docs" / "img" / f"{name}.png")
-            context.close()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with past.database(folder / "past.db"):
+            past.fill(past.now())
+        keys = {"OWM_API_KEY": "key-of-the-pictures", "WEATHERSTACK_API_KEY": "key-of-the-pictures"}
+        database = {"DATABASE_URL": f"sqlite:///{folder}/past.db"}
+        with service(folder, "--no-scheduler", **database, **keys) as url, browser(executable) as running:
+            for picture, path, width, height, scheme in PICTURES:
+                with opened(running, width, height, scheme) as (page, wrong):
+                    page.goto(url + path)
+                    if path.startswith("/location?"):
+                        page.wait_for_selector("#chart[data-drawn]")
+                    page.screenshot(path=ROOT / "docs" / "img" / f"{picture}.png")
+                    assert not wrong, wrong
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""A real browser, and the demonstration served for it; shared by the browser tests and the pictures of the docs."""
+"""A real browser, and the service run for it; shared by the browser tests and the pictures of the docs."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,9 +13,11 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any, Literal
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 _SWITCHES = (
     "--no-sandbox",
@@ -43,25 +46,68 @@ def browser(executable: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def demonstration(folder: Path, rows: int = 12) -> Iterator[str]:
-    """``meteorograph serve --demo`` in a folder of its own, once it has collected ``rows`` rows; gives its address."""
-    command = [str(Path(sys.executable).with_name("meteorograph")), "serve", "--demo", "--port", "0"]
-    log = folder / "demo.log"
-    with log.open("wb") as out, subprocess.Popen(command, cwd=folder, stderr=out) as process:  # our own command
+def opened(running: Browser, width: int = 1280, height: int = 900, scheme: str = "light") -> Iterator[tuple[Page, list[str]]]:
+    """A page of its own, and what goes wrong on it: on its console, in its scripts, with what it loads."""
+    night: Literal["dark", "light"] = "dark" if scheme == "dark" else "light"
+    context = running.new_context(viewport={"width": width, "height": height}, color_scheme=night, locale="en-GB")
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(request.url) if "ABORTED" not in str(request.failure) else None)
+    try:
+        yield page, wrong
+    finally:
+        context.close()
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds on a page that is serious or critical to somebody who cannot see or point well."""
+    script = Path(str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js")))
+    # Evaluated, not added as an element: the page's Content-Security-Policy refuses those, as it should.
+    page.evaluate(script.read_text(encoding="utf-8"))
+    found: dict[str, Any] = page.evaluate("axe.run()")
+    return [
+        f"{one['impact']} {one['id']}: {one['help']} ({one['nodes'][0]['html'][:200]})"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@contextmanager
+def service(folder: Path, *options: str, **environment: str) -> Iterator[str]:
+    """``meteorograph serve`` in a folder of its own; gives its address."""
+    command = [str(Path(sys.executable).with_name("meteorograph")), "serve", "--port", "0", *options]
+    log = folder / "serve.log"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, cwd=folder, stderr=out, env={**os.environ, **environment}) as process,  # our own
+    ):
         try:
-            yield _ready(process, log, rows)
+            yield _ready(process, log)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
 
 
-def _ready(process: subprocess.Popen[bytes], log: Path, rows: int) -> str:
+@contextmanager
+def demonstration(folder: Path, rows: int = 12, **environment: str) -> Iterator[str]:
+    """``meteorograph serve --demo``, once it has collected ``rows`` rows; gives its address."""
+    with service(folder, "--demo", **environment) as url:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with urllib.request.urlopen(f"{url}/data/latest", timeout=10) as answer:  # on loopback
+                if len(json.load(answer)["data"]) >= rows:
+                    break
+            time.sleep(0.1)
+        yield url
+
+
+def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         found = re.search(r"address=(http://\S+)", log.read_text())
         if found:
-            with urllib.request.urlopen(f"{found[1]}/data/latest", timeout=10) as answer:  # on loopback
-                if len(json.load(answer)["data"]) >= rows:
-                    return found[1]
-        time.sleep(0.1)
-    raise AssertionError(f"the demonstration did not come up:\n{log.read_text()}")
+            return found[1]
+        time.sleep(0.05)
+    raise AssertionError(f"the service did not come up:\n{log.read_text()}")

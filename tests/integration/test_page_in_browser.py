@@ -1,22 +1,26 @@
-"""The page in a real browser: full, readable on a phone, without errors on its console."""
+"""The dashboard in a real browser: full, readable on a phone, open to everyone, and without errors on its console."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
-from browser import browser, chromium, demonstration
+import past
+from browser import barriers, browser, chromium, demonstration, opened, service
 from support import absent
 
-
-@pytest.fixture(scope="module")
-def page_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("demo")
-    with demonstration(folder) as url:
-        yield url
+VIEWS = {
+    "overview": "/",
+    "location": "/location?name=London&range=7d",
+    "year": "/location?name=Tokyo&range=1y",
+    "coverage": "/coverage",
+    "runs": "/runs",
+    "locations": "/locations",
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +32,165 @@ def chrome() -> Iterator[Browser]:
         yield running
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_the_page_fills_and_fits(chrome: Browser, page_url: str, width: int, scheme: str) -> None:
-    context = chrome.new_context(viewport={"width": width, "height": 844}, color_scheme="dark" if scheme == "dark" else "light")
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(request.url))
-    page.on("response", lambda response: complaints.extend([] if response.ok else [f"{response.status} {response.url}"]))
-    page.goto(page_url)
-    assert page.locator("tbody tr").count() == 12
-    assert page.get_by_role("row", name="Athens").get_by_role("cell").nth(0).inner_text() != "–"  # noqa: RUF001  # our dash
-    assert "Collecting" in page.get_by_role("status").inner_text()
-    assert "simulated" in page.locator(".banner").inner_text()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page itself scrolls sideways"
-    assert complaints == []
-    context.close()
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service on a past of twenty days, without a scheduler of its own."""
+    folder: Path = tmp_path_factory.mktemp("past")
+    with past.database(folder / "past.db"):
+        past.fill(past.now(), days=20)
+    with service(folder, "--no-scheduler", DATABASE_URL=f"sqlite:///{folder}/past.db") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demonstration, which collects every two seconds."""
+    with demonstration(tmp_path_factory.mktemp("demo"), METEOROGRAPH_INTERVAL="2s") as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=[(1280, "light"), (390, "dark")], ids=["desktop by day", "phone by night"])
+def look(request: pytest.FixtureRequest, chrome: Browser) -> Iterator[tuple[Page, list[str]]]:
+    """A page of one width and scheme, and what goes wrong on it; its cache stays warm from view to view."""
+    width, scheme = request.param
+    with opened(chrome, width, 844, scheme) as opened_:
+        yield opened_
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_view_is_whole_fits_and_keeps_nobody_out(look: tuple[Page, list[str]], url: str, view: str) -> None:
+    page, wrong = look
+    wrong.clear()
+    page.goto(url + VIEWS[view])
+    if view in ("location", "year"):
+        expect(page.locator("#chart[data-drawn]")).to_be_visible(timeout=20_000)
+        assert page.locator("#chart .scatterlayer .trace").count() >= 5
+    expect(page.locator("h1")).not_to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page itself scrolls sideways"
+    assert barriers(page) == []
+    assert wrong == []
+
+
+def test_a_gap_is_found_by_keyboard_and_says_why(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{url}/coverage")
+        page.locator(".heat tbody a[data-cell]").last.focus()
+        page.keyboard.press("ArrowUp")
+        assert page.evaluate("document.activeElement.closest('tr').rowIndex") == 11
+        assert page.locator("[data-cell][tabindex='0']").count() == 1, "the map is one stop of the keyboard"
+        red = page.locator(".heat td.c1 a, .heat td.c2 a").first
+        red.focus()
+        tip = page.locator("#tip")
+        expect(tip).to_contain_text("missed because")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Gaps")).to_be_in_viewport()
+        gaps = page.locator(".gaps li")
+        expect(gaps.first).to_contain_text(re.compile("the service was down|the provider failed"))
+        assert wrong == []
+
+
+def test_charts_are_zoomed_by_buttons_and_break_at_gaps(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{url}/location?name=Athens&range=7d")
+        expect(page.locator("#chart[data-drawn]")).to_be_visible(timeout=20_000)
+        drawn = page.evaluate("document.getElementById('chart').data.map(trace => [trace.name, trace.y])")
+        temperature = next(values for name, values in drawn if name == "Temperature")
+        assert None in temperature
+        assert {"flagged", "backfilled"} <= {name for name, _ in drawn}
+        span = "(([a, b]) => Date.parse(b) - Date.parse(a))(document.getElementById('chart').layout.xaxis.range)"
+        whole = page.evaluate(span)
+        page.get_by_role("button", name="Zoom in").press("Enter")
+        page.wait_for_function(f"() => {span} < {whole} * 0.6")
+        page.get_by_role("button", name="Whole").click()
+        page.wait_for_function(f"() => {span} === {whole}")
+        colors = "[...document.querySelectorAll('#chart .scatterlayer path.js-line')].map(line => line.style.stroke).join()"
+        before = page.evaluate(colors)
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function(f"() => {colors} !== {before!r}")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+        lines = Path(download.value.path()).read_text().splitlines()
+        assert download.value.suggested_filename == "Athens.csv"
+        assert 120 < len(lines) < 170
+        assert wrong == []
+
+
+def test_a_list_is_filtered(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(url)
+        assert page.locator("tbody tr").count() == 12
+        page.get_by_role("searchbox").fill("LON")
+        page.keyboard.press("Enter")
+        expect(page.locator("tbody tr")).to_have_count(1)
+        page.get_by_role("searchbox").fill("")
+        page.get_by_label("Which").select_option("stale")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.locator("tbody th")).to_contain_text(["Nairobi"])
+        assert wrong == []
+
+
+def test_a_place_is_added_fills_is_paused_and_resumed(chrome: Browser, demo: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{demo}/locations")
+        form = page.locator("#add")
+        form.get_by_label("Name").fill("Reykjavík <1>")
+        form.get_by_label("Latitude").fill("64.1466")
+        form.get_by_label("Longitude").fill("-21.9426")
+        form.get_by_label("Tags").fill("north, coast")
+        form.get_by_role("button", name="Add").click()
+        expect(form.get_by_role("status")).to_contain_text("Reykjavík <1> is added")
+        row = page.get_by_role("row").filter(has_text="Reykjavík <1>")
+        expect(row.locator(".tag")).to_have_text(["coast", "north"])
+        expect(row.locator("time")).to_be_visible(timeout=15_000)  # without a reload
+        row.get_by_role("button", name="Pause").click()
+        expect(row.locator(".badge")).to_have_text("paused")
+        row.get_by_role("button", name="Resume").press("Enter")
+        expect(row.locator(".badge")).to_have_text("active")
+        row.get_by_role("link").click()
+        expect(page.locator("#chart[data-drawn]")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("simulated")).to_be_visible()
+        assert wrong == []
+
+
+def test_what_is_wrong_with_a_place_or_a_file_is_told(chrome: Browser, demo: str, tmp_path: Path) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{demo}/locations")
+        form = page.locator("#add")
+        for label, text in (("Name", "Nowhere"), ("Latitude", "91"), ("Longitude", "x"), ("Schedule", "7h30")):
+            form.get_by_label(label).fill(text)
+        form.get_by_role("button", name="Add").click()
+        told = form.get_by_role("status")
+        for field in ("latitude", "longitude", "schedule"):
+            expect(told).to_contain_text(f"{field}: must be")
+        file = tmp_path / "places.csv"
+        file.write_text("name,latitude,longitude\nBergen,60.39,5.32\nOslo,159.91,10.75\n", encoding="utf-8")
+        imported = page.locator("#import")
+        imported.get_by_label("CSV or GeoJSON").set_input_files(file)
+        imported.get_by_role("button", name="Import").click()
+        expect(imported.get_by_role("status")).to_contain_text("line 3")
+        imported.get_by_label("Leave out rows that are wrong").check()
+        imported.get_by_role("button", name="Import").click()
+        expect(imported.get_by_role("status")).to_contain_text("1 added, 0 updated, 0 unchanged, 1 left out.")
+        expect(page.get_by_role("row").filter(has_text="Bergen")).to_be_visible()
+        # The console tells of every answer with an error, whatever a script does with it.
+        assert [text for text in wrong if "400 (BAD REQUEST)" not in text] == []
+
+
+def test_the_page_renews_itself_and_says_when_it_cannot(chrome: Browser, demo: str) -> None:
+    with opened(chrome) as (page, _):
+        page.clock.install()
+        page.goto(demo)
+        link = page.get_by_role("link", name="Athens")
+        link.focus()
+        due = page.locator(".tiles .date").inner_text()
+        page.evaluate("window.kept = true")
+        page.context.set_offline(True)
+        page.clock.run_for(6_000)
+        expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+        page.context.set_offline(False)
+        page.clock.run_for(6_000)
+        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.locator("#list tbody tr").first).to_be_visible()
+        assert page.evaluate("window.kept"), "the page was loaded anew"
+        expect(link).to_be_focused()
+        assert due

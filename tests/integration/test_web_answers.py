@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from meteorograph import create_app, series
+from meteorograph import create_app, overview, series
 from meteorograph.errors import FetchError, FetchTimeoutError
 from meteorograph.simulator import Simulator
 from meteorograph.web.app import MAX_BODY_BYTES
@@ -203,6 +203,7 @@ def test_an_error_deeper_down_shows_nothing_either(client: FlaskClient, monkeypa
         raise ValueError(f"boom {KEY}")
 
     monkeypatch.setattr(series, "latest_rows", fail)
+    monkeypatch.setattr(overview, "page", fail)
     for path in ("/data/latest", "/"):
         response = client.get(path)
         assert response.status_code == 500

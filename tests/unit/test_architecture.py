@@ -28,6 +28,7 @@ STOPS: dict[str, tuple[str, ...]] = {
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
     "store": (*TABLES, "rollups"),
+    "overview": TABLES,
     "series": (*TABLES, "schedule", "units"),
 }
 
@@ -54,7 +55,12 @@ CLOSED: dict[str, tuple[str, ...]] = {
 
 #: What the web may not import, and where it may after all.
 CLOSED_TO_WEB = ("fetch", "providers", *CONDUCTORS)
-OPEN_TO_WEB = {"web.ingest": ("ingest",), "web.health": ("providers",), "web.page": ("providers",)}
+OPEN_TO_WEB = {
+    "web.ingest": ("ingest",),
+    "web.health": ("providers",),
+    "web.page.course": ("providers",),
+    "web.page.frame": ("providers",),
+}
 
 #: The simulator must not know what it tests.
 CLOSED_TO_SIMULATOR = ("providers", "fetch", *CONDUCTORS)

@@ -1,6 +1,7 @@
 """A course as a figure of Plotly: five charts above each other on one axis of time. Pure.
 
-Colours are names of the style sheet's variables; the page's script puts in what they are by day or by night.
+The page's script completes it: it puts in the times of traces that have none of their own, the notes in place of their
+numbers, and what the style sheet's variables, by whose names colours go here, are by day or by night.
 """
 
 from __future__ import annotations
@@ -26,13 +27,17 @@ _MOST_ARROWS: Final = 32
 
 
 def figure(course: Course, gaps: Sequence[dict[str, Any]], start: datetime, end: datetime) -> dict[str, Any]:
-    """The figure: ``data`` and ``layout`` of Plotly; empty where there is nothing to draw."""
+    """``data`` and ``layout`` of Plotly, with the ``times`` and the ``notes``; empty where there is nothing to draw."""
     if not course.times:
         return {}
-    times = [at.isoformat() for at in course.times]
+    notes: dict[str, int] = {}
     data: list[dict[str, Any]] = []
     layout: dict[str, Any] = {
-        "xaxis": {"type": "date", "range": [start.isoformat(), end.isoformat()], "anchor": f"y{len(_CHARTS)}"},
+        "xaxis": {
+            "type": "date",
+            "range": [_utc(max(start, course.times[0] - (end - start) / 100)), _utc(end)],
+            "anchor": f"y{len(_CHARTS)}",
+        },
         "shapes": _bands(gaps),
         "annotations": [],
         # What was zoomed into stays when the page is renewed.
@@ -44,9 +49,14 @@ def figure(course: Course, gaps: Sequence[dict[str, Any]], start: datetime, end:
         layout["yaxis" if number == 1 else f"yaxis{number}"] = {"domain": [max(0.0, top - height), top], **_scale(name, course)}
         layout["annotations"].append({"text": f"{title} [{unit}]", "y": top})
         top -= height + _BETWEEN
-        trace = {"x": times, "yaxis": axis, "hovertemplate": _hover(unit, decimals)}
-        data += _traces(name, title, trace, course)
-    return {"data": data, "layout": layout}
+        trace = {"yaxis": axis, "hovertemplate": _hover(unit, decimals)}
+        data += _traces(name, title, trace, course, notes)
+    return {"times": [_utc(at) for at in course.times], "notes": list(notes), "data": data, "layout": layout}
+
+
+def _utc(at: datetime) -> str:
+    """An instant as Plotly takes it: it draws what is written, and knows no time zones."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S" if at.second else "%Y-%m-%dT%H:%M")
 
 
 def _scale(name: str, course: Course) -> dict[str, Any]:
@@ -66,14 +76,14 @@ def _scale(name: str, course: Course) -> dict[str, Any]:
     return {}
 
 
-def _hover(unit: str, decimals: int) -> str:
-    return f"%{{y:.{decimals}f}} {unit}%{{customdata}}"
+def _hover(unit: str, decimals: int, *, noted: bool = True) -> str:
+    return f"%{{y:.{decimals}f}} {unit}" + ("%{customdata}" if noted else "")
 
 
-def _traces(name: str, title: str, trace: dict[str, Any], course: Course) -> list[dict[str, Any]]:
+def _traces(name: str, title: str, trace: dict[str, Any], course: Course, notes: dict[str, int]) -> list[dict[str, Any]]:
     color = f"--{name.replace('_', '-')}"
-    notes = [f" · {note}" if note else "" for note in course.notes[name]]
-    own = {**trace, "name": title.partition(" ")[0], "y": course.values[name], "customdata": notes}
+    numbers = [notes.setdefault(f" · {note}" if note else "", len(notes)) for note in course.notes[name]]
+    own = {**trace, "name": title.partition(" ")[0], "y": course.values[name], "customdata": numbers}
     if name == "precipitation":
         return [{**own, "type": "bar", "marker": {"color": color}}, *_marks(name, own, course)]
     made = [{**own, "type": "scatter", "mode": "lines", "connectgaps": False, "line": {"color": color, "width": 1.8}}]
@@ -99,15 +109,22 @@ def _points(values: list[float | None], color: str) -> dict[str, Any]:
 
 def _band(trace: dict[str, Any], course: Course) -> list[dict[str, Any]]:
     """From the lowest to the highest temperature of each bucket."""
-    edge = {**trace, "type": "scatter", "mode": "lines", "connectgaps": False, "line": {"width": 0}, "customdata": None}
+    edge = {
+        **trace,
+        "hovertemplate": _hover("°C", 1, noted=False),
+        "type": "scatter",
+        "mode": "lines",
+        "connectgaps": False,
+        "line": {"width": 0},
+    }
     shade = {"fill": "tonexty", "fillcolor": "--temperature-band"}
     return [{**edge, "name": "Lowest", "y": course.lowest}, {**edge, "name": "Highest", "y": course.highest, **shade}]
 
 
 def _gusts(trace: dict[str, Any], course: Course) -> list[dict[str, Any]]:
     line = {"color": "--wind-gust", "width": 1.2, "dash": "dot"}
+    trace = {**trace, "hovertemplate": _hover("m/s", 1, noted=False)}
     gusts = {**trace, "name": "Gust", "y": course.values["wind_gust"], "type": "scatter", "mode": "lines", "line": line}
-    gusts["customdata"] = ["" for _ in course.times]
     directed = [place for place, value in enumerate(course.values["wind_direction"]) if value is not None]
     some = directed[:: -(-len(directed) // _MOST_ARROWS) or 1]
     if not some:
@@ -115,7 +132,7 @@ def _gusts(trace: dict[str, Any], course: Course) -> list[dict[str, Any]]:
     angles = [(course.values["wind_direction"][place] or 0.0) for place in some]
     arrows = {
         **trace,
-        "x": [trace["x"][place] for place in some],
+        "x": [_utc(course.times[place]) for place in some],
         "y": [0.0 for _ in some],
         "name": "Direction",
         "type": "scatter",
@@ -141,7 +158,7 @@ def _marks(name: str, own: dict[str, Any], course: Course) -> list[dict[str, Any
     )
     return [
         {
-            "x": [own["x"][place] for place in places],
+            "x": [_utc(course.times[place]) for place in places],
             "y": [own["y"][place] for place in places],
             "yaxis": own["yaxis"],
             "name": kind,
@@ -161,8 +178,8 @@ def _bands(gaps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             **band,
-            "x0": gap["from"].isoformat(),
-            "x1": gap["to"].isoformat(),
+            "x0": _utc(gap["from"]),
+            "x1": _utc(gap["to"]),
             "fillcolor": "--gap",
             "line": {"color": "--gap", "width": 3},
         }

@@ -34,7 +34,7 @@ _AGES: Final = re.compile(r"(<time[^>]*>)[^<]*(</time>)")
 @blueprint.before_request
 def _take_html() -> None:
     if request.accept_mimetypes and not request.accept_mimetypes.accept_html:
-        raise NotAcceptable("This is a page of HTML; /data and /api have the same as JSON.")
+        raise NotAcceptable("This is a page of HTML; /data/latest and the other routes have the same as JSON.")
 
 
 def render(template: str, *, providers: Iterable[str] = (), status: int = 200, **more: Any) -> Response:
@@ -54,7 +54,8 @@ def render(template: str, *, providers: Iterable[str] = (), status: int = 200, *
         health=health,
         demo=settings.demo,
         version=__version__,
-        refresh_seconds=int(max(_SOONEST, min(_LATEST, settings.interval)).total_seconds()),
+        # What is not there, or cannot be shown, is not asked for again.
+        refresh_seconds=0 if 400 <= status < 500 else int(max(_SOONEST, min(_LATEST, settings.interval)).total_seconds()),
         attributions=[PROVIDERS[name].attribution for name in sorted(set(providers)) if name in PROVIDERS],
         titles={name: provider.title for name, provider in PROVIDERS.items()},
         **more,

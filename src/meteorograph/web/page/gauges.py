@@ -50,6 +50,7 @@ def gauge(usage: quota.Usage, planned: int, now: datetime) -> Gauge:
     left = (usage.limit - usage.used) / pace if pace else None
     remaining = usage.resets_at - now
     exhausted = left is not None and left < remaining.total_seconds()
+    at = now + remaining * (left / remaining.total_seconds()) if exhausted and left is not None else None
     return Gauge(
         window=usage.window,
         used=usage.used,
@@ -58,7 +59,7 @@ def gauge(usage: quota.Usage, planned: int, now: datetime) -> Gauge:
         resets_at=usage.resets_at,
         share=usage.used / usage.limit,
         expected=(usage.used + pace * remaining.total_seconds()) / usage.limit,
-        exhausted_at=now + remaining * (left / remaining.total_seconds()) if exhausted and left is not None else None,
+        exhausted_at=at and at.replace(second=0, microsecond=0),
     )
 
 

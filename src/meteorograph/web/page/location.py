@@ -19,6 +19,7 @@ from .frame import blueprint, render
 from .script import plotly
 from .summary import summary
 
+MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
@@ -93,7 +94,7 @@ def place() -> Response:
         end=end,
         is_now="end" not in request.args,
         earlier=start,
-        later=min(end + chosen.length, now),
+        later=end + chosen.length,
         script=script,
     )
 
@@ -104,13 +105,13 @@ def _rows(session: Any, name: str, start: datetime, end: datetime) -> tuple[list
 
 
 def _end(now: datetime) -> datetime:
-    """Where the time that is looked at ends: now, or an earlier instant that was asked for."""
-    asked = params.instant("end")
+    """Where the time that is looked at ends: with this minute, or at an earlier instant that was asked for."""
+    asked, latest = params.instant("end"), _floor(now, MINUTE) + MINUTE
     if asked is None:
-        return now
+        return latest
     if asked < datetime(1980, 1, 1, tzinfo=now.tzinfo):
         raise BadInput("end", request.args["end"], "must be in 1980 or later")
-    return min(asked, now)
+    return min(asked, latest)
 
 
 def _floor(at: datetime, length: timedelta) -> datetime:

@@ -48,6 +48,11 @@ function layout(given) {
   return made;
 }
 
+// A trace with its times and notes.
+function whole(trace, figure) {
+  return { x: figure.times, ...trace, customdata: trace.customdata?.map((number) => figure.notes[number]) };
+}
+
 async function draw(again) {
   const text = document.getElementById("figure")?.textContent ?? "{}";
   if (text === drawn && !again) return;
@@ -56,7 +61,7 @@ async function draw(again) {
   if (!figure.data) return;
   try {
     box.querySelector(".loading")?.remove();
-    await Plotly.react(box, themed(figure.data), layout(themed(figure.layout)), config);
+    await Plotly.react(box, themed(figure.data.map((trace) => whole(trace, figure))), layout(themed(figure.layout)), config);
     box.dataset.drawn = "yes";
     zoom.hidden = false;
   } catch (error) {
@@ -65,16 +70,21 @@ async function draw(again) {
   }
 }
 
+// Plotly writes times without a zone; all of them are UTC.
+function instant(text) {
+  return Date.parse(`${text.replace(" ", "T")}Z`);
+}
+
 zoom.addEventListener("click", (event) => {
   const factor = event.target.dataset.zoom;
   if (factor === undefined) return;
-  const whole = JSON.parse(drawn).layout.xaxis.range;
-  const [start, end] = box.layout.xaxis.range.map((at) => +new Date(/Z|[+-]\d\d:\d\d$/.test(at) ? at : `${at.replace(" ", "T")}Z`));
+  const everything = JSON.parse(drawn).layout.xaxis.range;
+  const [start, end] = box.layout.xaxis.range.map(instant);
   const middle = (start + end) / 2;
   const half = ((end - start) / 2) * Number(factor);
-  const [first, last] = whole.map((at) => +new Date(at));
+  const [first, last] = everything.map(instant);
   const range = half ? [Math.max(first, middle - half), Math.min(last, middle + half)] : [first, last];
-  Plotly.relayout(box, { "xaxis.range": range.map((at) => new Date(at).toISOString()) });
+  Plotly.relayout(box, { "xaxis.range": range.map((at) => new Date(at).toISOString().slice(0, -1)) });
 });
 
 if (globalThis.Plotly) {

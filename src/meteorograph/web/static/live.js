@@ -66,7 +66,9 @@ async function renew() {
   }
 }
 
-setInterval(() => { if (!document.hidden) renew(); }, period);
+if (period) {
+  setInterval(() => { if (!document.hidden) renew(); }, period);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) renew(); });
+  document.addEventListener("changed", renew);
+}
 setInterval(age, 1000);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) renew(); });
-document.addEventListener("changed", renew);

@@ -1,0 +1,153 @@
+"""``/coverage``, ``/runs`` and ``/locations`` as pages, and who may change anything through them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+
+from meteorograph import create_app, get_db_session
+from meteorograph.settings import load_settings
+from meteorograph.tables import Location, Missed, Quota, Run
+from pages import Page, add, page
+from support import KEY, NOON
+
+pytestmark = pytest.mark.usefixtures("database", "driven")
+
+ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    return create_app(load_settings(scheduler_enabled=False)).test_client()
+
+
+def _words(shown: Page) -> str:
+    return " ".join(re.sub("<[^>]+>", " ", shown.text).split())
+
+
+@pytest.fixture
+def two_days(database: str, driven: object) -> None:
+    """Athens has two days of hours but for three of today, Bergen all but those it was not due at."""
+    hours = [NOON - back * HOUR for back in range(37)]
+    add("Athens", *({"due_at": at} for at in hours[3:]))
+    add("Bergen", *({"due_at": at} for at in hours[:10]))
+    with get_db_session() as session:
+        id_ = session.query(Location.id).filter_by(name="Athens").scalar()
+        session.add_all(Missed(location_id=id_, due_at=at, reason="quota") for at in hours[:2])
+        session.add(Missed(location_id=id_, due_at=hours[2], reason="down"))
+        for at in hours:
+            missing = at in hours[:3]
+            state, failed = ("partial", 1) if missing else ("succeeded", 0)
+            ends = {"started_at": at, "ended_at": at + timedelta(seconds=4.5)}
+            session.add(Run(schedule="default", due_at=at, state=state, due=2, stored=2 - failed, failed=failed, calls=2, **ends))
+
+
+@pytest.mark.usefixtures("two_days")
+def test_the_map_tells_what_became_of_each_day(client: FlaskClient) -> None:
+    shown = page(client, "/coverage?days=7")
+    heads, athens, bergen = shown.rows
+    assert [head.split()[1] for head in heads[2:]] == ["2026-02-28", "2026-03-01"]
+    assert athens == [
+        "Athens",
+        "91.8 %",
+        "2026-02-28: 24 of 24 stored",
+        "3 2026-03-01: 10 of 13 stored; 1 missed because the service was down; 2 missed because the quota was used up",
+    ]
+    assert bergen[2:] == ["2026-02-28: nothing was due", "2026-03-01: 10 of 10 stored"]
+    classes = [one["class"] for one in shown.all("td") if one.get("class", "").startswith("c")]
+    assert classes == ["c5", "c2", "cnone", "c5"]
+    assert "93.6 % of 47 due slots of all locations are stored, 3 were missed" in _words(shown)
+
+
+@pytest.mark.usefixtures("two_days")
+def test_a_cell_leads_to_the_gaps_of_its_day(client: FlaskClient) -> None:
+    links = [one["href"] for one in page(client, "/coverage").all("a") if one["href"].endswith("#gaps")]
+    shown = page(client, links[1].removesuffix("#gaps"))
+    assert "2026-03-01 11:00 to 2026-03-01 12:00 2 slots: the quota was used up" in _words(shown)
+
+
+@ONE_DATABASE
+def test_a_map_of_many_locations_comes_in_pages(client: FlaskClient) -> None:
+    with get_db_session() as session:
+        session.add(Run(schedule="default", due_at=NOON, state="succeeded"))
+    for number in range(30):
+        add(f"place {number:02d}", {})
+    first = page(client, "/coverage")
+    [following] = [one["href"] for one in first.all("a") if one.get("rel") == "next"]
+    assert (len(first.rows), len(page(client, following).rows)) == (26, 6)
+
+
+@ONE_DATABASE
+def test_nothing_to_show_yet(client: FlaskClient) -> None:
+    assert "Nothing was due yet" in page(client, "/coverage").text
+    assert "There was no run in the last 7 days." in page(client, "/runs").text
+    assert "No run of the last 7 days is failed." in page(client, "/runs?state=failed").text
+    assert "There is no location yet." in page(client, "/locations").text
+    for path in ("/coverage?days=8", "/coverage?cursor=x%00", "/runs?state=odd", "/runs?limit=3", "/locations?page=-1"):
+        assert "That cannot be shown" in page(client, path, 400).text
+    assert "There is no such location" in page(client, "/coverage?location=Nowhere", 404).text
+
+
+@pytest.mark.usefixtures("two_days")
+def test_runs(client: FlaskClient) -> None:
+    shown = page(client, "/runs")
+    assert shown.rows[1] == [
+        *("2026-03-01 12:00", "partial", "1 of 2", "1", "4.5 s", "2", "default"),
+        "1 missed because the quota was used up",
+    ]
+    assert len(shown.rows) == 26
+    [older] = [one["href"] for one in shown.all("a") if one.get("rel") == "next"]
+    assert page(client, older).rows[1][0] == "2026-02-28 11:00"
+    assert len(page(client, "/runs?state=partial").rows) == 4
+
+
+def test_gauges_tell_when_a_quota_runs_out(client: FlaskClient) -> None:
+    month = NOON.replace(day=1, hour=0)
+    with get_db_session() as session:
+        session.add(Quota(provider="openweathermap", window="month", period_start=month, used=999_000))
+        session.add(Quota(provider="openweathermap", window="minute", period_start=NOON, used=12))
+    shown = page(client, "/runs")
+    gauges = [(one["aria-valuenow"], one["aria-valuemax"]) for one in shown.all("svg") if one.get("role") == "meter"]
+    assert ("12", "60") in gauges
+    assert ("999000", "1000000") in gauges
+    assert "At this pace it is used up on 2026-03-01 12:01" in _words(shown)
+
+
+def test_no_key_and_no_token_is_on_a_page_or_among_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = "the-token-of-this-server"
+    monkeypatch.setenv("OWM_API_KEY", KEY)
+    monkeypatch.setenv("METEOROGRAPH_API_TOKENS", token)
+    client = create_app(load_settings(scheduler_enabled=False)).test_client()
+    add("Athens", {"temperature": 1.0})
+    for path in ("/", "/location?name=Athens", "/coverage", "/runs", "/locations", "/metrics"):
+        text = client.get(path).text
+        assert KEY not in text, path
+        assert token not in text, path
+    assert 'id="token"' in client.get("/locations").text
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 201),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}, 201),
+        ({"Sec-Fetch-Site": "none"}, 201),
+        ({"Origin": "http://localhost"}, 201),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_no_other_sites_page_changes_anything(client: FlaskClient, headers: dict[str, str], status: int) -> None:
+    body = {"name": "Athens", "latitude": 38, "longitude": 23.7}
+    response = client.post("/api/locations", json=body, headers=headers)
+    assert response.status_code == status
+    assert client.get("/api/locations", headers=headers).status_code == 200
+    with get_db_session(read_only=True) as session:
+        assert session.query(Location).count() == (status == 201)

@@ -1,0 +1,178 @@
+"""``/location``: what is drawn, the numbers beside it, gaps with their reasons, and the script that draws."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask.testing import FlaskClient
+
+from meteorograph import create_app, get_db_session
+from meteorograph.settings import load_settings
+from meteorograph.tables import Location, Missed, Run
+from pages import Page, add, page
+from support import NOON
+
+pytestmark = pytest.mark.usefixtures("database", "driven")
+
+ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    return create_app(load_settings(scheduler_enabled=False)).test_client()
+
+
+def _place(client: FlaskClient, name: str = "Athens", query: str = "", status: int = 200) -> Page:
+    return page(client, f"/location?name={quote(name, safe='')}{query}", status)
+
+
+def _figure(shown: Page) -> dict[str, Any]:
+    [text] = re.findall(r'<script type="application/json" id="figure">(.*?)</script>', shown.text, re.DOTALL)
+    figure: dict[str, Any] = json.loads(text)
+    return figure
+
+
+def _words(shown: Page) -> str:
+    return " ".join(re.sub("<[^>]+>", " ", shown.text).split())
+
+
+def _hours(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"due_at": NOON - back * HOUR, "temperature": float(back), **more} for back in range(count)]
+
+
+def _missed(name: str, *backs: int, reason: str = "provider_error", detail: str | None = None) -> None:
+    with get_db_session() as session:
+        id_ = session.query(Location.id).filter_by(name=name).scalar()
+        for back in range(30):
+            session.add(Run(schedule="default", due_at=NOON - back * HOUR, state="succeeded", due=1, stored=1))
+        session.add_all(Missed(location_id=id_, due_at=NOON - back * HOUR, reason=reason, detail=detail) for back in backs)
+
+
+def test_a_day_of_rows_is_drawn_and_breaks_where_rows_are_missing(client: FlaskClient) -> None:
+    rows = _hours(12)
+    add("Athens", *rows[:5], *rows[7:])
+    shown = _place(client)
+    figure = _figure(shown)
+    [temperature] = [trace for trace in figure["data"] if trace["name"] == "Temperature"]
+    assert temperature["y"] == [11.0, 10.0, 9.0, 8.0, 7.0, None, 4.0, 3.0, 2.0, 1.0, 0.0]
+    assert figure["times"][0] == "2026-03-01T01:00"
+    assert temperature["connectgaps"] is False
+    assert {figure["notes"][number] for number in temperature["customdata"]} == {" · OpenWeatherMap", ""}
+    assert ["Temperature °C", "0.0", "5.5", "11.0"] in shown.rows
+
+
+def test_suspect_values_and_rows_that_came_late_are_marked(client: FlaskClient) -> None:
+    rows = _hours(6)
+    rows[2]["flags"] = {"temperature": ["step"]}
+    rows[4]["fetched_at"] = NOON
+    rows[5]["flags"] = {"temperature": ["implied_zero"]}
+    add("Athens", *rows)
+    figure = _figure(_place(client))
+    marks = {trace["name"]: trace for trace in figure["data"] if trace.get("mode") == "markers" and trace["yaxis"] == "y"}
+    assert (marks["flagged"]["x"], marks["flagged"]["y"]) == (["2026-03-01T10:00"], [2.0])
+    assert (marks["backfilled"]["x"], marks["backfilled"]["y"]) == (["2026-03-01T08:00"], [4.0])
+    assert " · OpenWeatherMap · step" in figure["notes"]
+    assert " · OpenWeatherMap · filled in afterwards" in figure["notes"]
+
+
+def test_gaps_are_shown_with_their_reason_and_what_the_provider_said(client: FlaskClient) -> None:
+    rows = _hours(24)
+    add("Athens", *[row for number, row in enumerate(rows) if number not in (3, 4)])
+    _missed("Athens", 3, 4, detail="openweathermap: HTTP 502 <b>Bad</b> Gateway")
+    shown = _place(client)
+    words = _words(shown)
+    assert "2026-03-01 08:00 to 2026-03-01 09:00 2 slots: the provider failed" in words
+    assert "HTTP 502 &lt;b&gt;Bad&lt;/b&gt; Gateway" in words
+    assert "22 of 24 due slots are stored (91.6 %)" in words
+    [band] = _figure(shown)["layout"]["shapes"]
+    assert (band["x0"], band["x1"]) == ("2026-03-01T08:00", "2026-03-01T09:00")
+
+
+def test_a_year_is_drawn_by_days(client: FlaskClient) -> None:
+    add("Athens", *_hours(72, precipitation=0.5, precipitation_period=3600), timezone="Europe/Athens")
+    figure = _figure(_place(client, query="&range=1y"))
+    traces = {trace["name"]: trace for trace in figure["data"]}
+    assert figure["times"] == ["2026-02-26T00:00", "2026-02-27T00:00", "2026-02-28T00:00", "2026-03-01T00:00"]
+    assert traces["Highest"]["y"] == [71.0, 60.0, 36.0, 12.0]
+    assert traces["Lowest"]["y"] == [61.0, 37.0, 13.0, 0.0]
+
+
+@ONE_DATABASE
+def test_too_many_rows_are_drawn_by_five_minutes(client: FlaskClient) -> None:
+    rows = [{"due_at": NOON - timedelta(seconds=10 * number), "temperature": 5.0} for number in range(1600)]
+    add("Athens", *rows)
+    shown = _place(client)
+    assert "each point is the mean of several values" in _words(shown)
+    assert 50 < len(_figure(shown)["times"]) < 60
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "../up", "/root", "a&b=c", "{{ 7 * 7 }}", "天気", "50 %"])
+def test_a_name_is_only_a_name(client: FlaskClient, name: str) -> None:
+    add(name, {"temperature": 1.0, "provider": "</script><b>", "condition": name, "flags": {"temperature": [name]}})
+    for path in ("/", "/coverage", "/locations"):
+        links = [one["href"] for one in page(client, path).all("a") if one["href"].startswith("/location?")]
+        for link in links[:1]:
+            shown = page(client, link)
+            assert shown.runs() == []
+            assert "<b>" not in shown.text
+    assert _figure(_place(client, name))["notes"][0].startswith(" · &lt;/script&gt;&lt;b&gt;")
+
+
+@ONE_DATABASE
+def test_earlier_and_later(client: FlaskClient) -> None:
+    add("Athens", *_hours(60))
+    now = _place(client)
+    assert 'rel="next"' not in now.text
+    [earlier] = [one["href"] for one in now.all("a") if one.get("rel") == "prev"]
+    assert earlier.endswith("end=2026-02-28T12:00Z")
+    before = page(client, earlier)
+    assert _figure(before)["times"][-1] == "2026-02-28T11:00"
+    [later] = [one["href"] for one in before.all("a") if one.get("rel") == "next"]
+    assert later.endswith("end=2026-03-01T12:00Z")
+    assert "Nothing is stored between" in _place(client, query="&end=2026-01-01T00:00Z").text
+
+
+@ONE_DATABASE
+def test_the_download_has_the_rows_of_the_period(client: FlaskClient) -> None:
+    add("Athens & more", *_hours(30))
+    [link] = [one["href"] for one in _place(client, "Athens & more").all("a") if "format=csv" in one["href"]]
+    lines = client.get(link).text.splitlines()
+    assert (len(lines), lines[0].split(",")[0]) == (26, "location"), "a head, and the rows from noon to noon"
+
+
+@ONE_DATABASE
+def test_no_place_no_values_and_a_place_that_is_paused(client: FlaskClient) -> None:
+    assert "There is no such location" in _place(client, "Nowhere", status=404).text
+    add("Athens")
+    assert "No values yet" in _place(client).text
+    add("Bergen", {}, state="paused", resolved_distance_km=23.4, resolved_name="<i>Oslo</i>", tags=["<u>"])
+    words = _words(_place(client, "Bergen"))
+    assert "Bergen paused" in words
+    assert "The provider answers for &lt;i&gt;Oslo&lt;/i&gt;, 23.4 km from here." in words
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    "query", ["", "?name=", "?name=a&range=2d", "?name=a&end=x", "?name=a&end=0001-01-01T00:00Z", "?name=a&b=c"]
+)
+def test_what_cannot_be_shown_is_told_on_a_page(client: FlaskClient, query: str) -> None:
+    assert "That cannot be shown" in page(client, f"/location{query}", 400).text
+
+
+@ONE_DATABASE
+def test_the_script_is_packed_and_kept(client: FlaskClient) -> None:
+    add("Athens", {"temperature": 1.0})
+    [path] = [one["src"] for one in _place(client).all("script") if "plotly" in one.get("src", "")]
+    plain, packed = (client.get(path, headers={"Accept-Encoding": coding}) for coding in ("identity", "gzip"))
+    assert gzip.decompress(packed.get_data()) == plain.get_data()
+    assert b"plotly" in plain.get_data()[:200]
+    assert "immutable" in packed.headers["Cache-Control"]
+    assert client.get("/scripts/plotly-0123.js").status_code == 404

@@ -1,0 +1,129 @@
+"""The pure parts of the dashboard: courses, sparklines, gauges and summaries."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from meteorograph import quota
+from meteorograph.aggregate import Bucket
+from meteorograph.overview import POINTS, Point, broken, thinned, usual_step
+from meteorograph.web.page.course import of_buckets
+from meteorograph.web.page.figure import figure
+from meteorograph.web.page.gauges import gauge
+from meteorograph.web.page.sparkline import HEIGHT, WIDTH, sparkline
+from meteorograph.web.page.summary import summary
+from support import NOON
+
+HOUR = timedelta(hours=1)
+
+
+def _course(*hours: int) -> list[Point]:
+    return [(NOON + hour * HOUR, float(hour)) for hour in hours]
+
+
+def test_a_course_breaks_where_points_are_missing_and_nowhere_else() -> None:
+    assert broken(_course(0, 1, 2, 5, 6)) == [*_course(0, 1, 2), (NOON + 3 * HOUR, None), *_course(5, 6)]
+    assert broken(_course(0, 1, 2)) == _course(0, 1, 2)
+    assert broken(_course(7)) == _course(7)
+    assert broken([]) == []
+
+
+def test_a_slot_that_came_a_little_late_is_no_break() -> None:
+    course = [(NOON, 1.0), (NOON + HOUR, 2.0), (NOON + HOUR * 2.4, 3.0), (NOON + HOUR * 3, 4.0)]
+    assert None not in [value for _, value in broken(course)]
+
+
+def test_the_usual_step_is_not_that_of_a_gap() -> None:
+    assert usual_step(at for at, _ in _course(0, 1, 2, 90)) == HOUR
+    assert usual_step([NOON]) is None
+
+
+def test_a_long_course_is_thinned_and_keeps_its_newest_point() -> None:
+    long = _course(*range(1000))
+    short = thinned(long)
+    assert len(short) <= POINTS
+    assert short[-1] == long[-1]
+    assert thinned(long[:50]) == long[:50]
+
+
+def test_a_sparkline_stays_in_its_box() -> None:
+    line = sparkline(broken(_course(0, 1, 2, 5, 6)), NOON, NOON + 6 * HOUR)
+    assert line is not None
+    assert (line.lowest, line.highest) == (0.0, 6.0)
+    numbers = [float(part) for part in line.path.replace("M", " ").replace("L", " ").replace("h0", "").split()]
+    assert all(0 <= x <= WIDTH for x in numbers[::2])
+    assert all(0 <= y <= HEIGHT for y in numbers[1::2])
+    assert numbers[1] > numbers[-1], "it goes up"
+    assert line.path.count("M") == 2
+
+
+def test_a_temperature_that_hardly_moves_is_a_line_in_the_middle() -> None:
+    line = sparkline([(NOON, 5.0), (NOON + HOUR, 5.02)], NOON, NOON + HOUR)
+    assert line is not None
+    assert abs(line.end[1] - HEIGHT / 2) < 1
+    assert sparkline([(NOON, None)], NOON, NOON + HOUR) is None
+
+
+MONTH = datetime(2026, 3, 1, tzinfo=NOON.tzinfo)
+
+
+@pytest.mark.parametrize(
+    ("used", "planned", "level", "exhausted_at"),
+    [
+        (0, 0, "good", None),
+        (310, 500, "good", None),
+        (400, 0, "near", MONTH + timedelta(days=25)),
+        (100, 1550, "near", MONTH + timedelta(days=28)),
+        (960, 0, "out", MONTH + timedelta(days=10, hours=10)),
+    ],
+)
+def test_a_gauge_tells_when_a_month_is_used_up(used: int, planned: int, level: str, exhausted_at: datetime | None) -> None:
+    now = MONTH + timedelta(days=10)
+    usage = quota.Usage("month", 1000, used, quota.period_end("month", MONTH))
+    found = gauge(usage, planned, now)
+    assert (found.level, found.exhausted_at, found.share) == (level, exhausted_at, used / 1000)
+
+
+def test_a_month_that_has_only_begun_is_no_alarm_and_a_minute_has_no_forecast() -> None:
+    usage = quota.Usage("month", 1000, 12, quota.period_end("month", MONTH))
+    assert gauge(usage, 0, MONTH + timedelta(seconds=2)).exhausted_at is None
+    assert (
+        gauge(quota.Usage("minute", 60, 50, MONTH + timedelta(minutes=1)), 60, MONTH + timedelta(seconds=1)).exhausted_at is None
+    )
+
+
+def _bucket(hour: int, **values: float) -> Bucket:
+    part = {
+        "min": values.get("low"),
+        "max": values.get("high"),
+        "mean": values.get("mean"),
+        "sum": None,
+        "count": values["count"],
+    }
+    return Bucket(NOON + hour * HOUR, NOON + (hour + 1) * HOUR, values={"temperature": part})
+
+
+def test_a_summary_weighs_means_by_their_counts() -> None:
+    [told] = summary(
+        [_bucket(0, low=1, high=3, mean=2, count=1), _bucket(1, low=-4, high=9, mean=5, count=2), _bucket(2, count=0)]
+    )
+    assert (told.name, told.lowest, told.mean, told.highest, told.count) == ("temperature", -4, 4, 9, 3)
+
+
+def test_buckets_without_values_break_the_line_and_those_at_the_ends_are_left_out() -> None:
+    full = {"low": 1.0, "high": 3.0, "mean": 2.0, "count": 1}
+    course = of_buckets([_bucket(0, count=0), _bucket(1, **full), _bucket(2, count=0), _bucket(3, **full), _bucket(4, count=0)])
+    assert course.values["temperature"] == [2.0, None, 2.0]
+    assert course.lowest == [1.0, None, 1.0]
+    assert of_buckets([_bucket(0, count=0)]).times == []
+
+
+def test_a_value_without_neighbours_is_a_dot() -> None:
+    full = {"low": 1.0, "high": 3.0, "mean": 2.0, "count": 1}
+    course = of_buckets([_bucket(1, **full), _bucket(2, count=0), _bucket(3, **full), _bucket(4, **full)])
+    made = figure(course, [], NOON, NOON + 9 * HOUR)
+    [temperature] = [trace for trace in made["data"] if trace["name"] == "Temperature"]
+    assert temperature["marker"]["size"] == [5, 0, 0, 0]
+    assert figure(of_buckets([]), [], NOON, NOON + HOUR) == {}
