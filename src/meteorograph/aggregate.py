@@ -1,33 +1,27 @@
-"""Stop 9 of the walk: takes rows, gives what they come to in buckets of time.
-
-Days that are over are read from their rollups, and months are put together of days; all else is read from the rows.
-"""
+"""Stop 9 of the walk: takes rows, gives what they come to in buckets of time."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from .aggregate_read import Row, missed, read
 from .buckets import DAY, edges, parse_bucket, zone_of
-from .days import Cell, cells
-from .history import STILL_MISSED
 from .locations import named
 from .quantities import BY_NAME
-from .series_rows import seconds
-from .tables import Daily, Location, Missed
-from .tallies import PARTS, Values, merged, tally, told
-from .upsert import table_of
+from .tables import Location
+from .tallies import PARTS, STATISTICS, Column, Values, merged, told
 
 #: Locations that are read at once.
-_TOGETHER: Final = 100
+TOGETHER: Final = 100
 
 
 @dataclass(slots=True)
@@ -43,16 +37,28 @@ class Bucket:
     values: dict[str, Values] = field(default_factory=dict)
 
 
-class _Asked(NamedTuple):
-    """What is asked of a location."""
+class Found(NamedTuple):
+    """The buckets of a location, column by column: an answer may have hundreds of thousands."""
 
     id: int
     name: str
+    #: The zone of its days.
     zone: ZoneInfo
-    #: Edges of the buckets.
-    edges: list[datetime]
-    #: Edges of what is read: the same, or the days of the months.
-    finer: list[datetime]
+    #: Edges of the buckets [Unix s], one more than there are buckets.
+    marks: tuple[float, ...]
+    due: Sequence[int]
+    stored: Sequence[int]
+    #: Quantity → a column for each of the ``STATISTICS``.
+    values: Mapping[str, Sequence[Column]]
+
+    def buckets(self) -> list[Bucket]:
+        """The same as objects."""
+        instants = [datetime.fromtimestamp(mark, UTC) for mark in self.marks]
+        made = [Bucket(*each) for each in zip(instants, instants[1:], self.due, self.stored, strict=False)]
+        for name, columns in self.values.items():
+            for bucket, row in zip(made, zip(*columns, strict=True), strict=True):
+                bucket.values[name] = dict(zip(STATISTICS, row, strict=True))
+        return made
 
 
 def buckets(
@@ -82,127 +88,101 @@ def buckets(
         LocationNotFoundError: There is no location of this name.
         ValueError: ``bucket`` is none, or there would be too many buckets.
     """
-    found = named(session, location)
-    length = parse_bucket(bucket)
-    asked = _asked(found.id, found.name, zone or found.timezone, start, end, length)
-    [(_, made)] = _page(session, [asked], length, tuple(quantities) or tuple(BY_NAME), include_flagged)
-    return made
+    [found] = page(
+        session,
+        location=location,
+        start=start,
+        end=end,
+        bucket=bucket,
+        zone=zone,
+        quantities=quantities,
+        include_flagged=include_flagged,
+    )
+    return found.buckets()
 
 
-def of_all(
+def page(
     session: Session,
     *,
     start: datetime,
     end: datetime,
     bucket: str,
+    location: str | None = None,
     zone: str | None = None,
     quantities: Sequence[str] = (),
     include_flagged: bool = False,
-) -> Iterator[tuple[str, list[Bucket]]]:
-    """The ``buckets`` of every location by its id: name and buckets of one after the other.
+    after: int = 0,
+    limit: int = TOGETHER,
+) -> list[Found]:
+    """The ``buckets`` of one location, or of some at a time: those whose id follows ``after``.
 
     Raises:
+        LocationNotFoundError: There is no location of this name.
         ValueError: As for ``buckets``.
     """
-    length = parse_bucket(bucket)
-    every = list(session.execute(select(Location.id, Location.name, Location.timezone).order_by(Location.id)))
-    for first in range(0, len(every), _TOGETHER):
-        page = [_asked(id_, name, zone or own, start, end, length) for id_, name, own in every[first : first + _TOGETHER]]
-        yield from _page(session, page, length, tuple(quantities) or tuple(BY_NAME), include_flagged)
-
-
-def _asked(id_: int, name: str, zone: str | None, start: datetime, end: datetime, length: timedelta | None) -> _Asked:
-    known = zone_of(zone)
-    marks = edges(start, end, length, known)
-    finer = edges(marks[0], marks[-1], DAY, known) if length is None and marks else marks
-    return _Asked(id_, name, known, marks, finer)
-
-
-def _page(
-    session: Session, page: list[_Asked], length: timedelta | None, quantities: Sequence[str], include_flagged: bool
-) -> Iterator[tuple[str, list[Bucket]]]:
-    whole = [asked for asked in page if len(asked.edges) > 1]
-    days = _rolled_up(session, whole, quantities, include_flagged) if length in (None, DAY) and whole else {}
-    rest = {asked.id: pieces for asked in whole if (pieces := _missing(asked.finer, days.get(asked.id, {})))}
-    read: dict[int, dict[datetime, Cell]] = {}
-    for number in range(max(map(len, rest.values()), default=0)):
-        stretch = {id_: stretches[number] for id_, stretches in rest.items() if number < len(stretches)}
-        for id_, found in cells(session, stretch, quantities, include_flagged=include_flagged):
-            read.setdefault(id_, {}).update(zip(stretch[id_], found, strict=False))
-    missed = _missed(session, whole)
-    for asked in page:
-        known = days.get(asked.id, {}) | read.get(asked.id, {})
-        yield asked.name, _buckets(asked, known, missed.get(asked.id, ()), quantities)
-
-
-def _rolled_up(
-    session: Session, page: list[_Asked], quantities: Sequence[str], include_flagged: bool
-) -> dict[int, dict[datetime, Cell]]:
-    """The rollups of the days that are asked for, by location and beginning."""
-    table = table_of(Daily)
-    start, end = min(asked.finer[0] for asked in page), max(asked.finer[-1] for asked in page)
-    parts = [table.c[f"{name}_{part}"] for name in quantities for part in PARTS[name]]
-    query = select(table.c.location_id, table.c.start_at, table.c.end_at, table.c.stored, table.c.suspect, *parts).where(
-        table.c.location_id.in_([asked.id for asked in page]), table.c.start_at >= start, table.c.end_at <= end
-    )
-    if include_flagged:
-        query = query.where(table.c.suspect == 0)
-    slices = []
-    first = 5
-    for name in quantities:
-        slices.append((name, slice(first, first + len(PARTS[name]))))
-        first += len(PARTS[name])
-    ends = {asked.id: dict(pairwise(asked.finer)) for asked in page}
-    found: dict[int, dict[datetime, Cell]] = {}
-    for row in session.connection().execute(query):
-        id_, begin, finish, stored, suspect = row[:5]
-        if ends[id_].get(begin) == finish:  # a day of the zone that is asked for
-            found.setdefault(id_, {})[begin] = Cell(stored, suspect, {name: row[part] for name, part in slices})
+    length, names = parse_bucket(bucket), tuple(quantities) or tuple(BY_NAME)
+    if location is not None:
+        known = [named(session, location)]
+    else:
+        known = list(session.scalars(select(Location).where(Location.id > after).order_by(Location.id).limit(limit)))
+    zones = {each.id: zone_of(zone or each.timezone) for each in known}
+    marks = {id_: _marks(start, end, length, each) for id_, each in zones.items()}
+    finer = {id_: _days(each, zones[id_]) if length is None else each for id_, each in marks.items()}
+    asked = {id_: each for id_, each in finer.items() if each}
+    rows = read(session, asked, names, daily=length in (None, DAY), include_flagged=include_flagged)
+    lost = missed(session, asked)
+    found = []
+    for each in known:
+        own = rows.get(each.id, [])
+        if length is None:
+            own = _months(own, finer[each.id], marks[each.id], names)
+        found.append(_found(each.id, each.name, zones[each.id], marks[each.id], own, names, lost.get(each.id, ())))
     return found
 
 
-def _missing(marks: list[datetime], known: dict[datetime, Any]) -> list[list[datetime]]:
-    """The edges of each stretch of time that is yet to be read."""
-    stretches: list[list[datetime]] = []
-    for begin, end in pairwise(marks):
-        if begin in known:
-            continue
-        if stretches and stretches[-1][-1] == begin:
-            stretches[-1].append(end)
-        else:
-            stretches.append([begin, end])
-    return stretches
+@lru_cache(maxsize=64)
+def _marks(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> tuple[float, ...]:
+    return tuple(edge.timestamp() for edge in edges(start, end, length, zone))
 
 
-def _missed(session: Session, page: list[_Asked]) -> dict[int, list[float]]:
-    """The instants of slots with nothing stored, by location [s]."""
-    if not page:
-        return {}
-    start, end = min(asked.edges[0] for asked in page), max(asked.edges[-1] for asked in page)
-    within = (Missed.location_id.in_([asked.id for asked in page]), Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
-    found: dict[int, list[float]] = {}
-    query = select(Missed.location_id, seconds(session.get_bind().dialect, Missed.due_at)).where(*within)
-    for id_, at in session.connection().execute(query):
-        found.setdefault(id_, []).append(at)
-    return found
+@lru_cache(maxsize=64)
+def _days(marks: tuple[float, ...], zone: ZoneInfo) -> tuple[float, ...]:
+    """The edges of the days of months."""
+    if not marks:
+        return ()
+    start, end = (datetime.fromtimestamp(mark, UTC) for mark in (marks[0], marks[-1]))
+    return _marks(start, end, DAY, zone)
 
 
-def _buckets(asked: _Asked, known: dict[datetime, Cell], missed: Sequence[float], quantities: Sequence[str]) -> list[Bucket]:
-    made = [Bucket(start, end) for start, end in pairwise(asked.edges)]
-    places = iter(range(len(made)))
-    parts: list[list[Cell]] = [[] for _ in made]
-    place = next(places, 0)
-    for begin in asked.finer[:-1]:
-        while begin >= asked.edges[place + 1]:
-            place = next(places)
-        if begin in known:
-            parts[place].append(known[begin])
-    for bucket, found in zip(made, parts, strict=True):
-        bucket.stored = bucket.due = sum(cell.stored for cell in found)
-        for name in quantities:
-            bucket.values[name] = told(name, merged(name, [cell.tallies[name] for cell in found]) if found else tally(name, ()))
-    marks = [edge.timestamp() for edge in asked.edges]
-    for at in missed:
-        if marks[0] <= at < marks[-1]:
-            made[bisect_right(marks, at) - 1].due += 1
+def _months(rows: list[Row], days: Sequence[float], months: Sequence[float], names: Sequence[str]) -> list[Row]:
+    """Rows of months from those of their days."""
+    parted: list[list[Row]] = [[] for _ in months[1:]]
+    for day, row in zip(days, rows, strict=False):
+        parted[bisect_right(months, day) - 1].append(row)
+    made: list[Row] = []
+    for part in parted:
+        columns = list(zip(*part, strict=True))
+        place, numbers = 1, [sum(columns[0])]
+        for name in names:
+            width = len(PARTS[name])
+            numbers += merged(name, columns[place : place + width])
+            place += width
+        made.append(tuple(numbers))
     return made
+
+
+def _found(
+    id_: int, name: str, zone: ZoneInfo, marks: tuple[float, ...], rows: list[Row], names: Sequence[str], lost: Iterable[float]
+) -> Found:
+    columns = list(zip(*rows, strict=True)) or [()] * (1 + sum(len(PARTS[each]) for each in names))
+    stored, place = columns[0], 1
+    values = {}
+    for each in names:
+        width = len(PARTS[each])
+        values[each] = told(each, columns[place : place + width])
+        place += width
+    due = list(stored)
+    for at in lost:
+        if marks[0] <= at < marks[-1]:
+            due[bisect_right(marks, at) - 1] += 1
+    return Found(id_, name, zone, marks, due, stored, values)

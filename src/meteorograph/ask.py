@@ -34,8 +34,8 @@ Outcome = Observation | FetchError | PayloadError
 async def ask(fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due]) -> list[Outcome]:
     """What a provider has for each of the points; what may heal is tried again, each attempt charged."""
     provider = source.provider
-    if len(points) > provider.most:
-        parts = [points[first : first + provider.most] for first in range(0, len(points), provider.most)]
+    if len(points) > source.most:
+        parts = [points[first : first + source.most] for first in range(0, len(points), source.most)]
         return [outcome for part in parts for outcome in await ask(fetcher, asked, source, part)]
     where: Sequence[Point | FetchError | PayloadError]
     if provider.stations is None:

@@ -53,7 +53,7 @@ STILL: Final = {
 }
 
 #: Rows that must have the value: where they are few a day, the same one may come for days.
-STILL_ROWS: Final = 12
+STILL_ROWS: Final = 24
 
 #: An answer is stale when it has been the same for so long [s], in so many rows, and has so many values at least.
 STALE_SECONDS: Final = 6 * 3600

@@ -59,7 +59,12 @@ def cells(
 def _rows(session: Session, locations: list[int], start: datetime, end: datetime, quantities: Sequence[str]) -> Any:
     at, through = WeatherData.due_at, WeatherData.observed_at
     dialect = session.get_bind().dialect
-    head = (seconds(dialect, at), seconds(dialect, through), WeatherData.precipitation_period, json_text(WeatherData.flags))
+    head = (
+        seconds(dialect, at),
+        seconds(dialect, through),
+        WeatherData.precipitation_period,
+        json_text(dialect, WeatherData.flags),
+    )
     values = [getattr(WeatherData, name) for name in quantities]
     within = (WeatherData.location_id.in_(locations), at >= start, at <= end + AHEAD)
     query = select(WeatherData.location_id, *head, *values).where(*within)

@@ -82,7 +82,7 @@ class Engine:
         self.left_out = left_out or {}
         #: Failures that may heal while the slot lasts.
         self.undecided: list[Failed] = []
-        self._most = asked.observation[0].provider.most
+        self._most = asked.observation[0].most
         self._all_done = asyncio.Event()
         self._done: asyncio.Queue[Stored | Failed | None] = asyncio.Queue(maxsize=2 * BATCH)
 

@@ -259,6 +259,11 @@ def told(location: Location, last_at: datetime | None = None) -> dict[str, Any]:
     return {**fields, "tags": location.tags or [], "last_at": last_at, "resolved": resolved}
 
 
+def counts(session: Session) -> dict[str, int]:
+    """How many locations there are in each state."""
+    return dict(session.execute(select(Location.state, func.count()).group_by(Location.state)).all())
+
+
 def exported(session: Session, *, state: str | None = None, tag: str | None = None) -> list[dict[str, Any]]:
     """The ``FIELDS`` of the locations by name, for a file; without a ``state``, of all but the unscheduled ones."""
     query = select(*(getattr(Location, field) for field in FIELDS)).order_by(Location.name)

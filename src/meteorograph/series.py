@@ -52,8 +52,8 @@ def rows(
     Raises:
         LocationNotFoundError: No location has that name.
     """
-    known = None if location is None else location_id(session, location)
-    found, more = series_rows.page(session, Asked(location_id=known, start=start, end=end), limit, after)
+    known = None if location is None else (location_id(session, location), location)
+    found, more = series_rows.page(session, Asked(FIELDS, known, start, end), limit, after)
     return _as_dicts(found), more
 
 
@@ -64,7 +64,7 @@ def latest_rows(session: Session, fields: Sequence[str] = FIELDS) -> list[Plain]
     columns = [Location.name if name == "location" else series_rows.plain(dialect, name) for name in fields]
     query = select(*columns).select_from(Location).join(WeatherData, _table.c.location_id == Location.id)
     query = query.where(_table.c.due_at == newest.scalar_subquery()).order_by(Location.name)
-    return [tuple(row) for row in session.connection().execute(query)]
+    return series_rows.fetch(session, query)
 
 
 def latest(session: Session) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ def latest(session: Session) -> list[dict[str, Any]]:
 
 
 def _as_dicts(found: Sequence[Plain]) -> list[dict[str, Any]]:
-    return [{name: _object(name, value) for name, value in zip(FIELDS, row, strict=True)} for row in found]
+    return [{name: _object(name, value) for name, value in zip(FIELDS, row, strict=False)} for row in found]
 
 
 def _object(name: str, value: Any) -> Any:

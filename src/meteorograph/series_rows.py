@@ -6,13 +6,29 @@ Instants come as Unix seconds and JSON as its text, alike on SQLite and PostgreS
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, ColumnElement, Dialect, Float, Text, and_, cast, func, literal, or_, select, type_coerce
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    CursorResult,
+    Dialect,
+    Float,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
 from .flags import is_suspect
@@ -29,7 +45,11 @@ DOCUMENTS: Final = frozenset(column.name for column in _table.columns if isinsta
 
 _FLAGS = msgspec.json.Decoder(dict[str, list[str]])
 
+#: A row's fields in their order; what follows them is to be passed over.
 Plain = tuple[Any, ...]
+
+#: The name of a row's location, looked up for each row.
+_NAME: Final = select(Location.name).where(Location.id == _table.c.location_id).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +65,39 @@ class Asked:
     """Which rows, and which of their fields."""
 
     fields: Sequence[str] = FIELDS
-    #: Id of the only location; None for all.
-    location_id: int | None = None
+    #: Id and name of the only location; None for all.
+    location: tuple[int, str] | None = None
     start: datetime | None = None
     end: datetime | None = None
-    #: Names of locations by id, as far as they are known.
-    names: dict[int, str] = field(default_factory=dict)
 
 
 def page(session: Session, asked: Asked, limit: int, after: Position | None = None) -> tuple[list[Plain], Position | None]:
     """At most ``limit`` rows with ``start <= due_at < end``, and the position to go on after; None when there are no more."""
     dialect = session.get_bind().dialect
-    columns = [plain(dialect, name) for name in asked.fields]
+    name = literal(asked.location[1]) if asked.location else _NAME
+    columns = [name if field == "location" else plain(dialect, field) for field in asked.fields]
     query = select(*columns, seconds(dialect, _table.c.due_at), _table.c.location_id).where(*_within(asked, after))
-    query = query.order_by(_table.c.due_at.desc(), _table.c.location_id.desc()).limit(limit + 1)
-    found = list(session.connection().execute(query))
-    more = None
-    if len(found) > limit:
-        at, id_ = found[limit - 1][-2:]
-        more = Position(datetime.fromtimestamp(at, UTC), id_)
-    return named(session, asked, found[:limit]), more
+    found = fetch(session, query.order_by(_table.c.due_at.desc(), _table.c.location_id.desc()).limit(limit + 1))
+    if len(found) <= limit:
+        return found, None
+    found.pop()
+    at, id_ = found[-1][-2:]
+    return found, Position(datetime.fromtimestamp(at, UTC), id_)
+
+
+def fetch(session: Session, query: Select[*tuple[Any, ...]]) -> list[Plain]:
+    """All rows as the driver has them."""
+    result = session.connection().execute(query)
+    assert isinstance(result, CursorResult)
+    assert result.cursor is not None
+    return list(result.cursor.fetchall())
 
 
 def _within(asked: Asked, after: Position | None) -> list[ColumnElement[bool]]:
     at, id_ = _table.c.due_at, _table.c.location_id
     within = []
-    if asked.location_id is not None:
-        within.append(id_ == asked.location_id)
+    if asked.location is not None:
+        within.append(id_ == asked.location[0])
     if asked.start is not None:
         within.append(at >= asked.start)
     if asked.end is not None:
@@ -82,25 +108,10 @@ def _within(asked: Asked, after: Position | None) -> list[ColumnElement[bool]]:
     return within
 
 
-def named(session: Session, asked: Asked, found: Sequence[Any]) -> list[Plain]:
-    """The fields that are asked for of rows that end with the location's id, with the location's name in its place."""
-    count = len(asked.fields)
-    if "location" not in asked.fields:
-        return [row[:count] for row in found]
-    unknown = {row[-1] for row in found} - set(asked.names)
-    if unknown:
-        pairs = session.connection().execute(select(Location.id, Location.name).where(Location.id.in_(unknown)))
-        asked.names.update((id_, name) for id_, name in pairs)
-    place = asked.fields.index("location")
-    return [(*row[:place], asked.names[row[-1]], *row[place + 1 : count]) for row in found]
-
-
-def plain(dialect: Dialect, name: str) -> ColumnElement[Any]:
-    """A field's column as the driver's plain value; the name of a location is put in later."""
-    if name == "location":
-        return literal(None)
-    column = _table.c[name]
-    return seconds(dialect, column) if name in INSTANTS else json_text(column) if name in DOCUMENTS else column
+def plain(dialect: Dialect, field: str) -> ColumnElement[Any]:
+    """A field's column as the driver's plain value."""
+    column = _table.c[field]
+    return seconds(dialect, column) if field in INSTANTS else json_text(dialect, column) if field in DOCUMENTS else column
 
 
 def seconds(dialect: Dialect, column: Any) -> ColumnElement[float]:
@@ -108,9 +119,9 @@ def seconds(dialect: Dialect, column: Any) -> ColumnElement[float]:
     return type_coerce(column, Float()) if dialect.name == "sqlite" else func.date_part("epoch", column)
 
 
-def json_text(column: Any) -> ColumnElement[str]:
+def json_text(dialect: Dialect, column: Any) -> ColumnElement[str]:
     """A JSON document as its text; None where there is none."""
-    return cast(column, Text)
+    return type_coerce(column, Text()) if dialect.name == "sqlite" else cast(column, Text)
 
 
 @lru_cache(maxsize=4096)

@@ -31,6 +31,13 @@ class Source:
     key: str = field(repr=False)
     gate: Gate = field(repr=False)
 
+    @property
+    def most(self) -> int:
+        """Points of one request at most: no more than its account can pay at once."""
+        if self.gate.largest is None or self.provider.most == 1:
+            return self.provider.most
+        return max(1, min(self.provider.most, int(self.gate.largest / self.provider.cost)))
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from .quantities import QUANTITIES
 
 #: The numbers of one quantity, in the order of ``PARTS``; None where there is nothing to count.
 Tally = tuple[float | int | None, ...]
 
-#: What is told of a quantity; each is None where it has no value or makes no sense.
+#: The same number of many tallies.
+Column = Sequence[Any]
+
+#: What is told of a quantity; each is None where it has no value or makes no sense. ``sum`` is what fell.
+STATISTICS: Final = ("min", "max", "mean", "sum", "count")
 Values = dict[str, float | int | None]
 
 DIRECTION: Final = "wind_direction"
@@ -43,22 +47,19 @@ def tally(name: str, values: Sequence[float], fell: float | None = None) -> Tall
     return (*numbers, fell) if name == AMOUNT else numbers
 
 
-def merged(name: str, tallies: Sequence[Tally]) -> Tally:
-    """The tally of several stretches of time that do not overlap."""
-    if len(tallies) == 1:
-        return tallies[0]
-    columns = list(zip(*tallies, strict=True)) or [()] * len(PARTS[name])
+def merged(name: str, columns: Sequence[Column]) -> Tally:
+    """The tally of several stretches of time that do not overlap, from a column for each part of theirs."""
     return tuple(_MERGE[part](column) for part, column in zip(PARTS[name], columns, strict=True))
 
 
-def told(name: str, found: Tally) -> Values:
-    """``min``, ``max``, ``mean``, ``sum`` (of precipitation) and ``count`` of a tally."""
+def told(name: str, columns: Sequence[Column]) -> tuple[Column, ...]:
+    """What is told of tallies: a column for each of the ``STATISTICS`` from a column for each part of theirs."""
     if name == DIRECTION:
-        sin, cos, count = found
-        return {"min": None, "max": None, "mean": _direction(sin, cos, count), "sum": None, "count": count}
-    low, high, total, count = found[:4]
-    mean = total / count if total is not None and count else None
-    return {"min": low, "max": high, "mean": mean, "sum": found[4] if len(found) > 4 else None, "count": count}
+        nothing = [None] * len(columns[0])
+        return nothing, nothing, [_direction(*each) for each in zip(*columns, strict=True)], nothing, columns[2]
+    low, high, total, count = columns[:4]
+    mean = [one / many if many else None for one, many in zip(total, count, strict=True)]
+    return low, high, mean, columns[4] if name == AMOUNT else [None] * len(mean), count
 
 
 def _direction(sin: float | None, cos: float | None, count: float | None) -> float | None:

@@ -274,7 +274,8 @@ def test_all_locations_come_one_by_one() -> None:
     store([_row(id_, NOON, temperature=float(id_)) for id_ in ids[:2]])
     with get_db_session(read_only=True) as session:
         asked: dict[str, Any] = {"start": NOON, "end": NOON + HOUR, "bucket": "day", "quantities": ["temperature"]}
-        found = dict(aggregate.of_all(session, **asked))
+        found = {each.name: each.buckets() for each in aggregate.page(session, **asked)}
+        assert [each.name for each in aggregate.page(session, **asked, after=ids[0], limit=1)] == ["B"]
     assert [(name, [each.values["temperature"]["max"] for each in of_one]) for name, of_one in found.items()] == [
         ("A", [ids[0]]),
         ("B", [ids[1]]),

@@ -10,7 +10,7 @@ import pytest
 
 from meteorograph import accounts, adapt, clock
 from meteorograph.clock import DrivenClock
-from meteorograph.errors import PayloadError, ProviderClosedError, RetryableFetchError
+from meteorograph.errors import MeteorographError, PayloadError, ProviderClosedError, RetryableFetchError
 from meteorograph.fetch import Fetcher
 from meteorograph.gate import OUTAGE, Gate
 from meteorograph.ingest import run_async
@@ -25,9 +25,10 @@ NAME = "openweathermap"
 HTML = PayloadError(NAME, "HTTP 200 with a page of HTML or XML, 99 bytes", b"<html>")
 
 
-def _reported(gate: Gate, *outcomes: PayloadError | RetryableFetchError | None) -> Gate:
+def _reported(gate: Gate, *outcomes: MeteorographError | None) -> Gate:
     async def report() -> None:
         for outcome in outcomes:
+            assert outcome is None or isinstance(outcome, PayloadError | RetryableFetchError)
             await gate.report(outcome)
 
     run_async(report())
@@ -45,13 +46,13 @@ def test_answers_that_cannot_be_read_in_a_row_close_the_provider(driven: DrivenC
 
 
 def test_one_good_answer_in_between_does_not_let_them_close_it(driven: DrivenClock) -> None:
-    outcomes: list[PayloadError | None] = [*[HTML] * (OUTAGE - 1), None]
+    outcomes: list[MeteorographError | None] = [*[HTML] * (OUTAGE - 1), None]
     assert _reported(Gate(NAME, KEY, {}, wanted=100), *outcomes * 3).closed is None
 
 
 def test_they_count_with_other_failures(driven: DrivenClock) -> None:
-    failed = RetryableFetchError(NAME, "HTTP 503 without a message", status=503)
-    assert _reported(Gate(NAME, KEY, {}, wanted=100), *(failed, HTML) * (OUTAGE // 2)).closed is not None
+    outcomes = [RetryableFetchError(NAME, "HTTP 503 without a message", status=503), HTML]
+    assert _reported(Gate(NAME, KEY, {}, wanted=100), *outcomes * (OUTAGE // 2)).closed is not None
 
 
 def _seconds(gate: Gate, calls: int) -> float:

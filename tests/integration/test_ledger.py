@@ -181,6 +181,12 @@ def test_slots_while_a_run_was_still_at_work_are_recorded_as_late() -> None:
     assert [(run.state, run.reason) for run in _runs()] == [("succeeded", None), ("missed", "late"), ("running", None)]
 
 
+def test_slots_after_a_run_whose_process_died_were_not_late_but_down() -> None:
+    assert _claim(NOON)
+    assert _claim(NOON + timedelta(hours=2, minutes=31))
+    assert [(run.state, run.reason) for run in _runs()] == [("failed", None), ("missed", "down"), ("running", None)]
+
+
 def test_what_a_dead_process_left_of_an_earlier_slot_is_missed() -> None:
     claim = _claim(NOON)
     due = _due(claim)

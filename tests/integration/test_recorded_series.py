@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 import recorded_series as series
-from meteorograph.precipitation import Amount, days, totals
+from meteorograph.buckets import midnight
+from meteorograph.precipitation import Window, totals
 
 pytestmark = pytest.mark.skipif(
     not (series.IRELAND.is_file() and series.BARCELONA.is_file()),
@@ -54,30 +55,26 @@ def test_hardly_a_value_of_the_irish_stations_is_flagged() -> None:
 
 def test_daily_totals_are_the_sums_of_the_hours() -> None:
     zone = ZoneInfo("Europe/Dublin")
-    amounts, sums, counts = [], Counter[date](), Counter[date]()
+    windows, sums, counts = [], Counter[date](), Counter[date]()
     for one in series.ireland(["MARKREE"]):
         if one["precipitation"] is not None:
-            amounts.append(Amount(one["observed_at"], one["precipitation_period"], one["precipitation"]))
+            windows.append(Window(one["observed_at"].timestamp(), one["precipitation_period"], one["precipitation"]))
             day = (one["observed_at"] - timedelta(hours=1)).astimezone(zone).date()
             sums[day] += round(one["precipitation"] * 10)
             counts[day] += 1
-    first, last = date(2017, 1, 1), date(2017, 12, 31)
-    bounds = days(first, last, zone)
-    found = totals(amounts, bounds)
-    assert len(found) == 365
+    first = date(2017, 1, 1)
+    marks = [midnight(first + timedelta(days=n), zone).timestamp() for n in range(366)]
+    found = totals(windows, marks)
     for number, total in enumerate(found):
         day = first + timedelta(days=number)
         assert round((total.amount or 0) * 10) == sums[day], day
         assert total.covered_seconds == 3600 * counts[day], day
     assert (found[84].seconds, found[301].seconds) == (23 * 3600, 25 * 3600)
-    # Three-hourly amounts of every hour over the same rain give the same day, in whatever order they come.
-    by_end = {gauged.end: gauged.amount for gauged in amounts}
-    at = datetime(2017, 10, 16, tzinfo=UTC)
+    # Three-hourly amounts of every hour over the same rain, of Ophelia's day, come to the same.
+    hours = {window.end: window.amount for window in windows}
     longer = [
-        Amount(end, 3 * 3600, round(sum(by_end[end - timedelta(hours=n)] for n in range(3)), 1))
-        for end in (at + timedelta(hours=n) for n in range(1, 48))
+        Window(end, 3 * 3600, sum(hours.get(end - n * 3600, 0.0) for n in range(3)))
+        for end in (marks[288] + n * 3600 for n in range(3, 25))
     ]
-    hourly = totals(amounts, [at, at + timedelta(days=1)])[0]
-    assert hourly.amount == pytest.approx(sum(by_end[at + timedelta(hours=n)] for n in range(1, 25)))
-    assert totals(longer[2:], [at, at + timedelta(days=1)])[0].amount == pytest.approx(hourly.amount)
-    assert totals([*longer, *amounts], [at, at + timedelta(days=1)])[0] == hourly
+    assert totals(longer, marks[288:290])[0].amount == pytest.approx(found[288].amount)
+    assert totals([*longer, *windows], marks[288:290]) == found[288:289]

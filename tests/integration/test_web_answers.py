@@ -202,7 +202,7 @@ def test_an_error_deeper_down_shows_nothing_either(client: FlaskClient, monkeypa
     def fail(*_args: Any, **_options: Any) -> Any:
         raise ValueError(f"boom {KEY}")
 
-    monkeypatch.setattr(series, "latest", fail)
+    monkeypatch.setattr(series, "latest_rows", fail)
     for path in ("/data/latest", "/"):
         response = client.get(path)
         assert response.status_code == 500

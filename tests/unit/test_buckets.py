@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from meteorograph.amounts import Window, fallen
 from meteorograph.buckets import edges, parse_bucket, zone_of
-from meteorograph.tallies import PARTS, merged, tally, told
+from meteorograph.tallies import PARTS, STATISTICS, Tally, merged, tally, told
 
 HOUR = timedelta(hours=1)
 ATHENS = ZoneInfo("Europe/Athens")
@@ -95,30 +96,38 @@ def test_a_zone_that_nobody_knows_is_utc() -> None:
     assert {zone_of(name).key for name in (None, "", "Mars/Olympus", "../etc/passwd")} == {"UTC"}
 
 
+def _told(name: str, *found: Tally) -> dict[str, Any]:
+    [row] = zip(*told(name, list(zip(*found, strict=True))), strict=True)
+    return dict(zip(STATISTICS, row, strict=True))
+
+
 def test_wind_directions_are_averaged_as_vectors() -> None:
-    def mean(*values: float) -> float | int | None:
-        return told("wind_direction", tally("wind_direction", values))["mean"]
+    def mean(*values: float) -> Any:
+        found = _told("wind_direction", tally("wind_direction", values))
+        assert (found["min"], found["max"], found["sum"], found["count"]) == (None, None, None, len(values))
+        return found["mean"]
 
     assert mean(350, 10) == 0
     assert mean(350, 20) == 5
     assert mean(90) == 90
     assert mean(0, 180) is None
     assert mean() is None
-    assert told("wind_direction", tally("wind_direction", [350, 10]))["min"] is None
 
 
 @pytest.mark.parametrize("name", list(PARTS))
 def test_tallies_of_parts_come_to_that_of_the_whole(name: str) -> None:
     values = [3.5, 0.25, 300.0, 12.125, 7.0, 7.0]
-    whole = told(name, tally(name, values, sum(values)))
+    whole = _told(name, tally(name, values, sum(values)))
     parts = [tally(name, part, sum(part) if part else None) for part in (values[:2], [], values[2:5], values[5:])]
-    assert told(name, merged(name, parts)) == pytest.approx(whole)
-    assert told(name, merged(name, [])) == told(name, tally(name, [])) == dict.fromkeys(whole) | {"count": 0}
+    assert _told(name, merged(name, list(zip(*parts, strict=True)))) == pytest.approx(whole)
+    nothing = _told(name, tally(name, []))
+    assert nothing == dict.fromkeys(STATISTICS) | {"count": 0}
+    assert _told(name, merged(name, list(zip(tally(name, []), strict=True)))) == nothing
 
 
 def test_only_precipitation_has_a_sum() -> None:
-    assert told("temperature", tally("temperature", [1.0, 3.0])) == {"min": 1, "max": 3, "mean": 2, "sum": None, "count": 2}
-    found = told("precipitation", tally("precipitation", [1.0, 3.0], 2.5))
+    assert _told("temperature", tally("temperature", [1.0, 3.0])) == {"min": 1, "max": 3, "mean": 2, "sum": None, "count": 2}
+    found = _told("precipitation", tally("precipitation", [1.0, 3.0], 2.5))
     assert found == {"min": 1, "max": 3, "mean": 2, "sum": 2.5, "count": 2}
 
 

@@ -91,8 +91,8 @@ def test_a_value_that_may_stand_still_for_days(name: str, value: float, more: di
 
 
 def test_the_same_value_at_a_few_times_of_the_day_is_no_stuck_sensor() -> None:
-    assert not any(run([10.3] * 11, every=24))
-    assert run([10.3] * 12, every=24)[-1] == ["persistence"]
+    assert not any(run([10.3] * 23, every=24))
+    assert run([10.3] * 24, every=24)[-1] == ["persistence"]
 
 
 def answers(*changed: int, rows: int = 10, every: float = 1.0, provider: str = "a", **more: Any) -> list[Flags]:
@@ -119,6 +119,15 @@ def test_three_rows_make_an_answer_stale_at_the_earliest() -> None:
 
 def test_few_values_that_are_the_same_are_no_stale_answer() -> None:
     assert answers(humidity=None, rows=20) == [{}] * 20
+
+
+def test_another_provider_with_the_same_values_is_another_answer() -> None:
+    values = {"temperature": 10.0, "humidity": 80, "pressure": 1012.0, "precipitation": 0.0}
+    state = None
+    for hour in range(12):
+        row = {"due_at": NOON + timedelta(hours=hour), "provider": "a" if hour < 6 else "b", **values}
+        state, flags = against(row, state)
+        assert flags == {}, hour
 
 
 def test_the_same_time_again_is_a_duplicate() -> None:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meteorograph.precipitation import Amount, Total, cover, days, hours, totals
+from meteorograph.precipitation import Total, Window, cover, totals
 
-MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = 3600
+MIDNIGHT = 1_772_323_200  # 2026-03-01
 
 
-def amount(end: float, hours: float | None, millimetres: float) -> Amount:
+def amount(end: float, hours: float | None, millimetres: float) -> Window:
     """What fell in so many hours up to ``end`` [h after midnight]."""
-    return Amount(MIDNIGHT + timedelta(hours=end), None if hours is None else round(hours * HOUR), millimetres)
+    return Window(MIDNIGHT + round(end * HOUR), None if hours is None else round(hours * HOUR), millimetres)
 
 
-def total(amounts: list[Amount], start: float, end: float, slack: float = 0) -> Total:
-    return totals(amounts, [MIDNIGHT + timedelta(hours=start), MIDNIGHT + timedelta(hours=end)], slack)[0]
+def total(amounts: list[Window], start: float, end: float, slack: float = 0) -> Total:
+    return totals(amounts, [MIDNIGHT + start * HOUR, MIDNIGHT + end * HOUR], slack)[0]
 
 
 def told(one: Total) -> tuple[float | None, float]:
@@ -87,26 +85,20 @@ def test_an_unknown_period_is_told_and_never_added() -> None:
 def test_times_that_jitter_still_tile() -> None:
     late = [0, 190, 20, 540, 75]  # [s]
     found = [amount(n + seconds / HOUR, 1, 1.0) for n, seconds in enumerate(late, start=1)]
-    each = totals(found, [MIDNIGHT + timedelta(hours=n) for n in range(6)])
+    each = totals(found, [MIDNIGHT + n * HOUR for n in range(6)])
     assert [one.amount for one in each] == [1.0] * 5
     assert all(0.8 < one.coverage <= 1 for one in each)
     assert total(found, 0, 5, slack=600).amount == 5.0
     early = [amount(n - 7 / 60, 1, 1.0) for n in range(1, 6)]  # reports of seven minutes before the hour
-    assert [one.amount for one in totals(early, [MIDNIGHT + timedelta(hours=n) for n in range(6)])] == [1.0] * 5
+    assert [one.amount for one in totals(early, [MIDNIGHT + n * HOUR for n in range(6)])] == [1.0] * 5
 
 
-@pytest.mark.parametrize(("day", "length"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)])
-def test_a_local_day_has_its_own_hours(day: date, length: int) -> None:
-    start, end = days(day, day, ZoneInfo("Europe/Athens"))
-    assert end - start == timedelta(hours=length)
-    hourly = [Amount(start + timedelta(hours=n), HOUR, 1.0) for n in range(-3, 30)]
-    (found,) = totals(hourly, [start, end])
-    assert (found.amount, found.coverage) == (length, 1)
-
-
-def test_hours_begin_on_the_hour() -> None:
-    bounds = hours(MIDNIGHT + timedelta(minutes=20), MIDNIGHT + timedelta(hours=2, minutes=1))
-    assert bounds == [MIDNIGHT + timedelta(hours=n) for n in range(4)]
+def test_slack_is_a_sixth_of_a_short_window_at_most() -> None:
+    ten_minutes = 1 / 6
+    late = [amount(ten_minutes, ten_minutes, 1.0), amount(ten_minutes * 1.9, ten_minutes, 1.0)]
+    assert total(late, 0, 1, slack=600).amount == 2.0
+    over = [amount(ten_minutes, ten_minutes, 1.0), amount(ten_minutes * 1.5, ten_minutes, 1.0)]
+    assert total(over, 0, 1, slack=600).amount == 1.0
 
 
 #: What fell in each ten minutes of a day [mm].
@@ -115,7 +107,7 @@ rain = st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.25, 2.0]), min_size=144, max_s
 windows = st.lists(st.tuples(st.integers(1, 144), st.sampled_from([1, 3, 6, 18, 36, 72])), max_size=60)
 
 
-def sampled(truth: list[float], asked: list[tuple[int, int]]) -> list[Amount]:
+def sampled(truth: list[float], asked: list[tuple[int, int]]) -> list[Window]:
     """What gauges that tell the truth give for these windows."""
     inside = [(end, min(length, end)) for end, length in asked]
     return [amount(end / 6, length / 6, sum(truth[end - length : end])) for end, length in inside]
@@ -132,11 +124,10 @@ def test_a_total_is_never_more_than_fell(truth: list[float], asked: list[tuple[i
 @given(rain, windows)
 def test_pieces_do_not_touch_and_each_is_the_truth(truth: list[float], asked: list[tuple[int, int]]) -> None:
     pieces = cover(sampled(truth, asked), slack=0)
-    first = MIDNIGHT.timestamp()
-    tens = [[(begin - first) / 600, (end - first) / 600] for piece in pieces for begin, end in piece.stretches]
+    tens = [[(begin - MIDNIGHT) / 600, (end - MIDNIGHT) / 600] for piece in pieces for begin, end in piece.stretches]
     assert all(before[1] <= after[0] for before, after in pairwise(sorted(tens)))
     for piece in pieces:
-        stretches = [(round((begin - first) / 600), round((end - first) / 600)) for begin, end in piece.stretches]
+        stretches = [(round((begin - MIDNIGHT) / 600), round((end - MIDNIGHT) / 600)) for begin, end in piece.stretches]
         assert piece.amount == pytest.approx(sum(sum(truth[begin:end]) for begin, end in stretches))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -64,8 +65,8 @@ def claim(now: datetime, name: str, when: Schedule) -> Claim | None:
     over = slot if in_time else slot + timedelta(microseconds=1)  # slots before this are past
     while True:
         with get_db_session() as session:
-            close_abandoned(session, name, over, now)
-            if _record_skipped(session, name, when, over) == SKIPPED_AT_ONCE:
+            dead = close_abandoned(session, name, over, now)
+            if _record_skipped(session, name, when, over, dead) == SKIPPED_AT_ONCE:
                 continue  # the rest in a transaction of its own: others wait for this one
             return _take(session, name, when, slot, now) if in_time else None
 
@@ -105,8 +106,10 @@ def _row(name: str, slot: datetime, state: str, reason: str | None = None) -> di
     return {"schedule": name, "due_at": slot, "shard": 0, "state": state, "reason": reason, **counts}
 
 
-def _record_skipped(session: Session, name: str, when: Schedule, before: datetime) -> int:
+def _record_skipped(session: Session, name: str, when: Schedule, before: datetime, dead: Collection[datetime]) -> int:
     """Slots for which no run was ever claimed: ``late`` while the run before them was still at work, else ``down``.
+
+    Nobody was at work on the ``dead`` ones any more, though they have ended only now.
 
     Gives how many were recorded: ``SKIPPED_AT_ONCE`` at most, the oldest.
     """
@@ -116,7 +119,7 @@ def _record_skipped(session: Session, name: str, when: Schedule, before: datetim
         return 0
     slots = list(islice(when.slots_between(last.due_at, before), SKIPPED_AT_ONCE))
     for slot in slots:
-        reason = "late" if last.ended_at is not None and last.ended_at > slot else "down"
+        reason = "late" if last.due_at not in dead and last.ended_at is not None and last.ended_at > slot else "down"
         if insert_or_ignore(session, Run, [_row(name, slot, "missed", reason)]):
             lost = record_lost(session, name, slot, reason)
             counts = update(Run).where(Run.schedule == name, Run.due_at == slot).values(due=lost, failed=lost)

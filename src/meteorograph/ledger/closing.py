@@ -61,13 +61,15 @@ def close_orphans(now: datetime, names: Collection[str]) -> None:
             _settle(session, run_id, name, due_at, now)
 
 
-def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> None:
-    """Runs of earlier slots that are over: what they did not store is missed, for the reason they waited for."""
+def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> list[datetime]:
+    """Runs of earlier slots that are over: what they did not store is missed, for the reason they waited for; gives which."""
     over = or_(Run.state == "pending", and_(Run.state == "running", Run.lease_expires_at <= now))
     abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, over).with_for_update()
-    for run in session.scalars(abandoned).all():
+    runs = session.scalars(abandoned).all()
+    for run in runs:
         record_lost(session, name, run.due_at, run.reason or "down")
         _settle(session, run.id, name, run.due_at, now)
+    return [run.due_at for run in runs]
 
 
 def record_lost(session: Session, name: str, slot: datetime, reason: str) -> int:

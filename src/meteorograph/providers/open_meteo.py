@@ -75,14 +75,17 @@ def _current(payload: Payload, body: Body, current: dict[str, float | str | None
     return observation(payload, body, current, body.current_units, instant(current.get("time"), body), seconds)
 
 
+def _hours(start: datetime, end: datetime) -> dict[str, str]:
+    return {"start_hour": f"{start:%Y-%m-%dT%H}:00", "end_hour": f"{end:%Y-%m-%dT%H}:00"}
+
+
 def _request_recent(base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
-    hours = {"start_hour": f"{start:%Y-%m-%dT%H}:00", "end_hour": f"{end:%Y-%m-%dT%H}:00"}
-    return _request(base_url, "/v1/forecast", [point], {"hourly": ",".join(_NOW), **hours})
+    return _request(base_url, "/v1/forecast", [point], {"hourly": ",".join(_NOW), **_hours(start, end)})
 
 
 def _request_archived(base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
-    days = {"start_date": f"{start:%Y-%m-%d}", "end_date": f"{end:%Y-%m-%d}"}  # it takes no hours
-    return _request(base_url, "/v1/archive", [point], {"hourly": ",".join(_ARCHIVED), **days})
+    days = {"start_date": f"{start:%Y-%m-%d}", "end_date": f"{end:%Y-%m-%d}"}  # which its documentation asks for
+    return _request(base_url, "/v1/archive", [point], {"hourly": ",".join(_ARCHIVED), **days, **_hours(start, end)})
 
 
 def parse_hours(payload: Payload) -> Page:
@@ -132,6 +135,7 @@ PROVIDER: Final = Provider(
     parse=parse,
     most=1000,
     cost=max(1.0, len(_NOW) / _VARIABLES_OF_A_CALL),
+    at_once=2,  # it works on one for an address at a time, and refuses what comes while more than five wait
     terms=(
         "Open-Meteo's free service is for non-commercial use only, up to 10,000 calls a day from one address; "
         "show its attribution with the data (https://open-meteo.com/en/terms)"

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import hmac
+from urllib.parse import urlsplit
 
 from flask import request
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import Forbidden, Unauthorized
 
 from ..settings import get_settings
+
+
+def refuse_other_sites() -> None:
+    """Let no page of another site change anything here through the browser of somebody who may.
+
+    A browser says where a request comes from; scripts and ``curl`` say nothing, and are served.
+
+    Raises:
+        Forbidden: It would change something, and a browser sends it from another site's page.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    is_foreign = site not in ("same-origin", "none") if site else bool(origin) and urlsplit(origin).netloc != request.host
+    if is_foreign:
+        raise Forbidden("Only pages of this server may change anything here.")
 
 
 def require_token() -> None:

@@ -15,7 +15,7 @@ from ..db import init_db
 from ..errors import StoreError
 from ..logs import get_logger, setup_logging
 from ..settings import Settings, get_settings, pin_settings
-from . import data, health, ingest, ledger, locations, page, problems, quota
+from . import access, aggregate, compression, data, health, ingest, ledger, locations, metrics, page, problems, quota
 
 log = get_logger(__name__)
 
@@ -52,11 +52,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
-    for module in (data, health, ingest, ledger, locations, page, quota):
+    for module in (aggregate, data, health, ingest, ledger, locations, metrics, page, quota):
         app.register_blueprint(module.blueprint)
     problems.register(app)
     app.before_request(_begin)
+    app.before_request(access.refuse_other_sites)
     app.after_request(_end)
+    app.after_request(compression.compress)
     try:
         init_db()
     except StoreError as error:

@@ -27,19 +27,19 @@ def rows() -> Response:
     shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
     place = params.after_place()
     after = Position(*place) if place else None
-    asked = Asked(shape.fields, start=params.instant("start"), end=params.instant("end"))
+    start, end, name = params.instant("start"), params.instant("end"), request.args.get("location")
     whole = format != "json" and "limit" not in request.args
     limit = _AT_ONCE if whole else params.limit()
     with get_db_session(read_only=True) as session:
-        if (name := request.args.get("location")) is not None:
-            asked = Asked(shape.fields, series.location_id(session, name), asked.start, asked.end)
+        location = None if name is None else (series.location_id(session, name), name)
+        asked = Asked(shape.fields, location, start, end)
         found, more = series_rows.page(session, asked, limit, after)
     told = units(shape.fields, shape.system)
     if whole:
         return answers.with_units(answers.stream(_all(shape, format, asked, found, more), format), told)
     following = params.place_cursor(more.due_at, more.location_id) if more else None
     if format == "json":
-        return answers.json({"data": shape.dicts(found), "next": following, "units": told})
+        return answers.json({"data": shape.objects(found), "next": following, "units": told})
     return answers.with_next(_table(shape, format, found), following)
 
 
@@ -61,7 +61,7 @@ def latest() -> Response:
     with get_db_session(read_only=True) as session:
         found = series.latest_rows(session, shape.fields)
     if format == "json":
-        return answers.json({"data": shape.dicts(found), "units": units(shape.fields, shape.system)})
+        return answers.json({"data": shape.objects(found), "units": units(shape.fields, shape.system)})
     return _table(shape, format, found)
 
 
@@ -76,7 +76,7 @@ def _head(shape: Shape, format: str) -> bytes:
 
 
 def _lines(shape: Shape, format: str, found: list[Plain]) -> bytes:
-    return csv_lines(shape.rows(found)) if format == "csv" else json_lines(shape.dicts(found))
+    return csv_lines(shape.rows(found)) if format == "csv" else json_lines(shape.objects(found))
 
 
 def _shape() -> Shape:

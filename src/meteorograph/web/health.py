@@ -44,6 +44,7 @@ def report() -> tuple[dict[str, Any], int]:
         "scheduler_running": running,
         "database": "ok" if database else "unreachable",
         "freshness": database.freshness if database else {},
+        "stale": database.stale if database else [],
         "last_run": last
         and {
             "due_at": last.due_at.isoformat(),

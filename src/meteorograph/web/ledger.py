@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, g, request
 
-from .. import clock, coverage, history, periods
+from .. import coverage, history, periods
 from ..db import get_db_session
 from . import params
-from .problems import BadInput
 
 blueprint = Blueprint("ledger", __name__)
 
@@ -19,7 +18,7 @@ blueprint = Blueprint("ledger", __name__)
 def runs() -> dict[str, Any]:
     """Runs, newest first."""
     params.refuse_unknown(("start", "end", "schedule", "state", "limit", "cursor"))
-    start, end = _period(periods.RUNS_PERIOD)
+    start, end = params.period(periods.RUNS_PERIOD)
     limit, state, after = params.limit(), params.word("state", history.STATES), _after()
     with get_db_session(read_only=True) as session:
         found, more = history.runs(
@@ -32,7 +31,7 @@ def runs() -> dict[str, Any]:
 def gaps() -> dict[str, Any]:
     """Missed slots as gaps, newest first."""
     params.refuse_unknown(("start", "end", "location", "reason", "limit", "cursor"))
-    start, end = _period(periods.PERIOD)
+    start, end = params.period(periods.PERIOD)
     limit, reason, after = params.limit(), params.word("reason", history.REASONS), _after()
     with get_db_session(read_only=True) as session:
         found, more = history.gaps(
@@ -47,7 +46,7 @@ def coverage_() -> dict[str, Any]:
     text = params.word("by", coverage.BY) or "location"
     by = next(each for each in coverage.BY if each == text)
     params.refuse_unknown(("start", "end", "location", "by", *(() if by == "day" else ("limit", "cursor"))))
-    start, end = _period(periods.PERIOD)
+    start, end = params.period(periods.PERIOD)
     limit, after = params.limit(), params.after()
     with get_db_session(read_only=True) as session:
         found, more = coverage.coverage(
@@ -59,22 +58,6 @@ def coverage_() -> dict[str, Any]:
 def _after() -> history.Place | None:
     place = params.after_place()
     return history.Place(*place) if place else None
-
-
-def _period(length: timedelta) -> tuple[datetime, datetime]:
-    now = clock.now()
-    try:
-        return periods.period(_moment("start", now), _moment("end", now), now, length)
-    except ValueError as error:
-        raise BadInput("start", request.args.get("start"), str(error)) from None
-
-
-def _moment(name: str, now: datetime) -> datetime | None:
-    text = params.time_text(name)
-    try:
-        return None if text is None else periods.moment(text, now)
-    except ValueError as error:
-        raise BadInput(name, request.args[name], str(error)) from None
 
 
 def _answer(found: list[dict[str, Any]], more: str | None) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import request
 
+from .. import clock, periods
 from ..units import SYSTEMS, System
 from .problems import BadInput
 
@@ -61,6 +62,23 @@ def instant(name: str) -> datetime | None:
         raise BadInput(name, request.args[name], allowed) from None
 
 
+def period(length: timedelta) -> tuple[datetime, datetime]:
+    """From when to when: ``start`` and ``end``, each an instant or a time back from now; so long up to now without them."""
+    now = clock.now()
+    try:
+        return periods.period(_moment("start", now), _moment("end", now), now, length)
+    except ValueError as error:
+        raise BadInput("start", request.args.get("start"), str(error)) from None
+
+
+def _moment(name: str, now: datetime) -> datetime | None:
+    text = time_text(name)
+    try:
+        return None if text is None else periods.moment(text, now)
+    except ValueError as error:
+        raise BadInput(name, request.args[name], str(error)) from None
+
+
 def names(name: str, known: Sequence[str]) -> tuple[str, ...]:
     """Some of these names, separated by commas; all when none is given."""
     text = request.args.get(name)
@@ -81,12 +99,12 @@ def system() -> System:
     raise BadInput("units", text, f"must be one of {', '.join(SYSTEMS)}")
 
 
-def zone() -> ZoneInfo:
+def zone() -> tzinfo:
     """The time zone that times are told in; UTC when it is not given."""
     text = request.args.get("zone", "UTC")
     if text not in _zones():
         raise BadInput("zone", text, "must be an IANA time zone such as Europe/Dublin")
-    return ZoneInfo(text)
+    return UTC if text == "UTC" else ZoneInfo(text)
 
 
 @cache

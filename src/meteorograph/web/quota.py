@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from .. import accounts, clock, quota
 from ..db import get_db_session
-from ..settings import get_settings
+from ..settings import Settings, get_settings
 
 blueprint = Blueprint("quota", __name__)
 
@@ -17,11 +17,14 @@ blueprint = Blueprint("quota", __name__)
 @blueprint.get("/api/quota")
 def quotas() -> dict[str, Any]:
     """The account with each provider of the settings: its key's state, whether it is closed, and its windows."""
-    settings = get_settings()
-    names = dict.fromkeys((*settings.providers, *settings.precipitation_providers))
     with get_db_session(read_only=True) as session:
-        told = [_account(session, name, settings.key(name), settings.limits(name)) for name in names]
-    return {"data": told, "request_id": g.request_id}
+        return {"data": accounts_told(session, get_settings()), "request_id": g.request_id}
+
+
+def accounts_told(session: Session, settings: Settings) -> list[dict[str, Any]]:
+    """What is known of each provider of the settings, the first one first."""
+    names = dict.fromkeys((*settings.providers, *settings.precipitation_providers))
+    return [_account(session, name, settings.key(name), settings.limits(name)) for name in names]
 
 
 def _account(session: Session, name: str, key: str | None, limits: dict[str, int]) -> dict[str, Any]:

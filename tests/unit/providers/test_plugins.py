@@ -22,7 +22,7 @@ def never(*_: object) -> Request:
     raise AssertionError("nothing is called")
 
 
-GOOD = replace(PROVIDERS["openweathermap"], name="garden", setting="GARDEN", key_setting="GARDEN_API_KEY")
+GOOD = replace(PROVIDERS["openweathermap"], name="garden", setting="GARDEN", key_setting="GARDEN_API_KEY", history=())
 
 
 @pytest.fixture

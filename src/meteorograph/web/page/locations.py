@@ -1,0 +1,33 @@
+"""``/locations``: the places that are collected. Its buttons and forms speak to ``/api/locations`` as any script does."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from ... import clock, overview
+from ...db import get_db_session
+from ...plan import interval_text
+from ...settings import get_settings
+from .. import params
+from .frame import blueprint, page_number, render
+from .overview import LIMIT, words_asked_for
+
+
+@blueprint.get("/locations")
+def places() -> Response:
+    """The page."""
+    params.refuse_unknown(("q", "page"))
+    words, number, settings = words_asked_for(), page_number(), get_settings()
+    with get_db_session(read_only=True) as session:
+        found = overview.page(session, words=words, only=None, skip=(number - 1) * LIMIT, limit=LIMIT, since=clock.now())
+    return render(
+        "locations.html",
+        shown=found.shown,
+        total=found.total,
+        words=words,
+        number=number,
+        pages=-(-found.total // LIMIT),
+        first=(number - 1) * LIMIT + 1,
+        interval=interval_text(settings.interval),
+        wants_token=bool(settings.api_tokens),
+    )

@@ -1,0 +1,59 @@
+"""``/runs``: what the runs did, and what is spent of each provider's account."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from ... import accounts, clock, demand, history, quota
+from ...db import get_db_session
+from ...plan import plan
+from ...settings import Settings, get_settings
+from .. import params
+from .frame import blueprint, render
+from .gauges import gauges
+
+#: How far back runs are shown, and how many on a page.
+_PERIOD: Final = timedelta(days=7)
+_LIMIT: Final = 25
+
+
+@blueprint.get("/runs")
+def runs() -> Response:
+    """The page."""
+    params.refuse_unknown(("state", "cursor"))
+    state, place, now = params.word("state", history.STATES), params.after_place(), clock.now()
+    after = history.Place(*place) if place else None
+    end = now + timedelta(microseconds=1)
+    with get_db_session(read_only=True) as session:
+        found, more = history.runs(session, end - _PERIOD, end, limit=_LIMIT, state=state, after=after)
+        told = _accounts(session, get_settings(), now)
+    return render(
+        "runs.html",
+        runs=found,
+        accounts=told,
+        state=state,
+        states=history.STATES,
+        more=more and params.place_cursor(*more),
+        is_first="cursor" not in request.args,
+    )
+
+
+def _accounts(session: Session, settings: Settings, now: datetime) -> list[dict[str, Any]]:
+    """Each provider of the plan: what it is asked for, the state of its key, and its gauges."""
+    made = plan(demand.groups(session, settings), settings, now)
+    return [
+        {
+            "provider": one,
+            "known": accounts.known(session, one.provider, settings.key(one.provider), now),
+            "gauges": gauges(
+                quota.usage(session, one.provider, settings.limits(one.provider), now),
+                {need.window: need.calls for need in one.needs},
+                now,
+            ),
+        }
+        for one in made.providers
+    ]

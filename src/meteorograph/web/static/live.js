@@ -1,0 +1,72 @@
+// Renews the parts of the page that are marked with data-live, without a reload.
+"use strict";
+
+const period = Number(document.body.dataset.refresh) * 1000;
+const offline = document.getElementById("offline");
+let tag = null;
+let last = new Date();
+let busy = false;
+
+function ago(then) {
+  const seconds = Math.floor((Date.now() - then) / 1000);
+  if (seconds < 0) return "in the future";
+  for (const [length, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+    if (seconds >= 2 * length) return `${Math.floor(seconds / length)} ${unit} ago`;
+  }
+  return `${seconds} s ago`;
+}
+
+function age() {
+  for (const time of document.querySelectorAll("time:not([data-keep])")) time.textContent = ago(Date.parse(time.dateTime));
+}
+
+function ids(doc) {
+  return [...doc.querySelectorAll("[data-live]")].map((part) => part.id).join(" ");
+}
+
+// What the focus is on, so that it is found again among the new elements.
+function place(element) {
+  const { id, href, dataset } = element;
+  if (id) return (other) => other.id === id;
+  if (href) return (other) => other.href === href;
+  return (other) => dataset.name !== undefined && other.dataset.name === dataset.name;
+}
+
+function swap(part, fresh) {
+  const active = document.activeElement;
+  const wanted = part.contains(active) ? place(active) : null;
+  const scrolled = [...part.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
+  part.className = fresh.className;
+  part.replaceChildren(...fresh.childNodes);
+  part.querySelectorAll(".scroll").forEach((box, index) => { box.scrollLeft = scrolled[index] ?? 0; });
+  if (wanted) [...part.querySelectorAll("a, button, [tabindex]")].find(wanted)?.focus({ preventScroll: true });
+}
+
+async function renew() {
+  if (busy) return;
+  busy = true;
+  try {
+    const response = await fetch(location.href, { headers: tag ? { Accept: "text/html", "If-None-Match": tag } : { Accept: "text/html" } });
+    offline.hidden = true;
+    last = new Date();
+    if (response.status === 304) return;
+    tag = response.headers.get("ETag");
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (ids(fresh) !== ids(document)) {
+      location.reload();
+      return;
+    }
+    for (const part of document.querySelectorAll("[data-live]")) swap(part, fresh.getElementById(part.id));
+    document.dispatchEvent(new Event("renewed"));
+  } catch {
+    offline.querySelector("span").textContent = last.toLocaleTimeString();
+    offline.hidden = false;
+  } finally {
+    busy = false;
+  }
+}
+
+setInterval(() => { if (!document.hidden) renew(); }, period);
+setInterval(age, 1000);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) renew(); });
+document.addEventListener("changed", renew);
