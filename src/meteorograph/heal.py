@@ -18,7 +18,7 @@ from . import clock, heal_book, lease
 from .db import get_db_session
 from .errors import StoreError
 from .heal_fill import Filler, Healed
-from .heal_sources import Job, Planner, Work, pasts, providers
+from .heal_sources import AT_ONCE, Job, Planner, Work, pasts, providers
 from .ingest import make_fetcher, run_async
 from .journal import open_journal
 from .logs import get_logger
@@ -29,9 +29,8 @@ log = get_logger(__name__)
 #: Name of the lease of the process that heals.
 LEASE: Final = "healing"
 
-#: Requests of a round at most, those under way at once, and when no further one is begun [s].
+#: Requests of a round at most, and when no further one is begun [s].
 MOST: Final = 200
-AT_ONCE: Final = 8
 ROUND_SECONDS: Final = 20.0
 
 

@@ -25,25 +25,25 @@ class Left:
     window: str
     limit: int
     used: int
-    #: Calls that live collection will need until the window ends, and those that only collection on demand may make.
-    kept: int
+    #: Calls that live collection will need until the window ends.
+    live: int
     resets_at: datetime
 
     @property
     def calls(self) -> int:
-        """Calls that healing may make."""
-        return max(0, self.limit - self.used - self.kept)
+        """Calls that healing may make: what is used, and what others are still to need, is not among them."""
+        return max(0, self.limit - quota.reserved(self.limit) - self.used - self.live)
 
 
-def left(session: Session, settings: Settings, account: str, now: datetime) -> list[Left]:
+def left(session: Session, settings: Settings, account: str, zone: str, now: datetime) -> list[Left]:
     """What is left of each window of an account; nothing for one without a quota."""
     limits = settings.limits(account)
     if not limits:
         return []
     needed = _live(session, settings, account, now)
     return [
-        Left(one.window, one.limit, one.used, quota.reserved(one.limit) + needed(one.resets_at), one.resets_at)
-        for one in quota.usage(session, account, limits, now)
+        Left(one.window, one.limit, one.used, needed(one.resets_at), one.resets_at)
+        for one in quota.usage(session, account, limits, now, zone)
     ]
 
 

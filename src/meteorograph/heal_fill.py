@@ -146,8 +146,8 @@ class Filler:
         try:
             await self._open(job.past.budget)
             while start is not None and start <= job.stretch.end:
-                for _ in range(unpaid):
-                    await job.past.budget.gate.spend()
+                if unpaid:
+                    await job.past.budget.gate.spend(unpaid)
                 page = await self._page(job, start)
                 found += page.observations
                 pages += 1

@@ -27,6 +27,9 @@ REFUSED_WAIT: Final = timedelta(days=1)
 #: States of a key that may not use a history.
 REFUSED: Final = ("invalid", "plan_missing")
 
+#: Requests under way at once.
+AT_ONCE: Final = 8
+
 #: Calls of an account without a quota.
 UNLIMITED: Final = 1_000_000_000
 
@@ -106,16 +109,25 @@ def pasts(session: Session, settings: Settings, now: datetime) -> list[Past]:
         key = settings.key(provider.name) or ""
         for number, history in enumerate(provider.history):
             if history.account not in opened:
-                opened[history.account] = _budget(session, settings, history.account, key, now)
+                opened[history.account] = _budget(session, settings, history.account, provider, now)
             url = settings.base_url(provider.name, history)
             name = f"{provider.name} {number} {url} {accounts.fingerprint(key)}"
             found.append(Past(provider, history, url, key, opened[history.account], name))
     return found
 
 
-def _budget(session: Session, settings: Settings, name: str, key: str, now: datetime) -> Budget:
-    windows = heal_budget.left(session, settings, name, now)
-    gate = Gate(name, key, settings.limits(name), wanted=min((one.calls for one in windows), default=UNLIMITED))
+def _budget(session: Session, settings: Settings, name: str, provider: Provider, now: datetime) -> Budget:
+    key, zone = settings.key(provider.name) or "", provider.quota_zone
+    windows = heal_budget.left(session, settings, name, zone, now)
+    gate = Gate(
+        name,
+        key,
+        settings.limits(name),
+        wanted=min((one.calls for one in windows), default=UNLIMITED),
+        zone=zone,
+        leave={one.window: one.live for one in windows},
+        concurrency=AT_ONCE,
+    )
     known = accounts.known(session, name, key, now)
     until, is_refused = known.closed_until, known.key_state in REFUSED
     if is_refused and (last := session.get_one(Account, name).closed_until):

@@ -109,7 +109,7 @@ def _stored() -> list[tuple[int, float]]:
 
 def _quota_left(driven: DrivenClock) -> dict[str, heal_budget.Left]:
     with get_db_session(read_only=True) as session:
-        return {one.window: one for one in heal_budget.left(session, get_settings(), "openweathermap", driven())}
+        return {one.window: one for one in heal_budget.left(session, get_settings(), "openweathermap", "UTC", driven())}
 
 
 def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(
@@ -121,11 +121,11 @@ def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(
     _miss((0, 10), (1, 12), (2, 9), (2, 11))
     month = _quota_left(driven)["month"]
     assert month.used == 3
-    assert month.kept - 50 == 3 * (29 * 24 + 11)  # one call a location and slot until April begins
-    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MONTH", str(3 + month.kept))
+    assert month.live == 3 * (29 * 24 + 11)  # one call a location and slot until April begins
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MONTH", str(3 + month.live + 50))
     assert _tick() is None
     assert archive.calls == []
-    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MONTH", str(3 + month.kept + 2))
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MONTH", str(3 + month.live + 50 + 2))
     _tick()
     assert _stored() == [(2, 9), (2, 11), (1, 12)]
     assert _quota_left(driven)["month"].calls == 0
@@ -136,9 +136,9 @@ def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(
 
 def test_while_a_run_is_to_collect_its_calls_are_left_to_it(archive: Archive, driven: DrivenClock) -> None:
     _add(2)
-    before = _quota_left(driven)["minute"].kept
+    before = _quota_left(driven)["minute"].live
     assert ledger.claim(NOON, DEFAULT, Interval(HOUR))
-    assert _quota_left(driven)["minute"].kept == before + 2
+    assert _quota_left(driven)["minute"].live == before + 2
 
 
 def test_an_hour_without_data_is_closed_and_the_others_go_on(archive: Archive, driven: DrivenClock) -> None:
