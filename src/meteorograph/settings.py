@@ -164,6 +164,12 @@ class _Settings(BaseSettings):
         """Whether the user named the default place, rather than leaving it at ours."""
         return bool({"default_latitude", "default_longitude", "default_location"} & self.model_fields_set)
 
+    @property
+    def named_providers(self) -> list[str]:
+        """Every provider that may be asked, once."""
+        single = (name for names in self.quantity_providers.values() for name in names)
+        return list(dict.fromkeys((*self.providers, *self.precipitation_providers, *single)))
+
     def key(self, provider: str) -> str | None:
         """The key for a provider: None where it is missing, an empty text where none is needed."""
         name = PROVIDERS[provider].key_setting

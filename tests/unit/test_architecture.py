@@ -57,7 +57,6 @@ CLOSED: dict[str, tuple[str, ...]] = {
 CLOSED_TO_WEB = ("fetch", "providers", *CONDUCTORS)
 OPEN_TO_WEB = {
     "web.ingest": ("ingest",),
-    "web.health": ("providers",),
     "web.page.course": ("providers",),
     "web.page.frame": ("providers",),
 }

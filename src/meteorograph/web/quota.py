@@ -23,8 +23,7 @@ def quotas() -> dict[str, Any]:
 
 def accounts_told(session: Session, settings: Settings) -> list[dict[str, Any]]:
     """What is known of each provider of the settings, the first one first."""
-    names = dict.fromkeys((*settings.providers, *settings.precipitation_providers))
-    return [_account(session, name, settings.key(name), settings.limits(name)) for name in names]
+    return [_account(session, name, settings.key(name), settings.limits(name)) for name in settings.named_providers]
 
 
 def _account(session: Session, name: str, key: str | None, limits: dict[str, int]) -> dict[str, Any]:
