@@ -154,7 +154,8 @@ class Fetcher:
 def _address(request: Request) -> str:
     """The URL with the key in it: made here, because the client takes three times as long to encode a query."""
     params, secrets = request.params.items(), request.secrets.items()
-    return f"{request.url}?{'&'.join([f'{_quoted(name)}={_quoted(value)}' for name, value in (*params, *secrets)])}"
+    query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in (*params, *secrets)])
+    return f"{request.url}?{query}" if query else request.url
 
 
 _is_plain: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch

@@ -56,6 +56,7 @@ CLOSED: dict[str, tuple[str, ...]] = {
 #: What the web may not import, and where it may after all.
 CLOSED_TO_WEB = ("fetch", "providers", *CONDUCTORS)
 OPEN_TO_WEB = {
+    "web.quota": ("providers",),
     "web.ingest": ("ingest",),
     "web.page.course": ("providers",),
     "web.page.frame": ("providers",),

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from .. import accounts, clock, quota
 from ..db import get_db_session
+from ..providers import PROVIDERS
 from ..settings import Settings, get_settings
 
 blueprint = Blueprint("quota", __name__)
@@ -42,6 +43,6 @@ def _account(session: Session, name: str, key: str | None, limits: dict[str, int
                 "reserved": quota.reserved(one.limit),
                 "resets_at": one.resets_at.isoformat(),
             }
-            for one in quota.usage(session, name, limits, now)
+            for one in quota.usage(session, name, limits, now, PROVIDERS[name].quota_zone)
         ],
     }
