@@ -44,7 +44,7 @@ def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) 
     if connection.dialect.name == "postgresql" and len(prepared) >= COPIED:
         from .upsert_copy import copy_or_replace  # its driver takes 0.2 s to import, which SQLite has no use for
 
-        copy_or_replace(connection, _table(model), names, prepared)
+        copy_or_replace(connection, table_of(model), names, prepared)
         return
     whole = len(rows) - len(rows) % TOGETHER if connection.dialect.name == "sqlite" else 0
     for first in range(0, whole, TOGETHER):
