@@ -9,6 +9,7 @@ __version__ = version("meteorograph")
 
 if TYPE_CHECKING:
     from .db import get_db_session, init_db
+    from .frames import read
     from .ingest import ingest_data
     from .tables import WeatherData
     from .web.app import create_app
@@ -18,10 +19,11 @@ _HOMES = {
     "get_db_session": "db",
     "ingest_data": "ingest",
     "init_db": "db",
+    "read": "frames",
     "WeatherData": "tables",
 }
 
-__all__ = ["WeatherData", "__version__", "create_app", "get_db_session", "ingest_data", "init_db"]
+__all__ = ["WeatherData", "__version__", "create_app", "get_db_session", "ingest_data", "init_db", "read"]
 
 
 def __getattr__(name: str) -> Any:

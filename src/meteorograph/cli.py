@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from . import __version__, cli_backfill, cli_ledger, cli_locations, cli_quota
+from . import __version__, cli_backfill, cli_export, cli_ledger, cli_locations, cli_quota
 from .errors import ConfigurationError, MeteorographError
 from .redaction import redact
 
@@ -73,6 +73,7 @@ def ingest(lat: float | None, lon: float | None, names: tuple[str, ...], everyth
 
 
 cli.add_command(cli_locations.locations)
+cli.add_command(cli_export.export)
 cli.add_command(cli_ledger.runs)
 cli.add_command(cli_ledger.gaps)
 cli.add_command(cli_ledger.coverage)

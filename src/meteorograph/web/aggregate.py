@@ -18,11 +18,11 @@ from ..aggregate import Found
 from ..buckets import DAY, parse_bucket
 from ..db import get_db_session
 from ..quantities import BY_NAME
+from ..table import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
 from ..tallies import STATISTICS
 from ..units import System, converter, units
 from . import answers, params
 from .problems import BadInput
-from .table import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
 
 blueprint = Blueprint("aggregate", __name__)
 

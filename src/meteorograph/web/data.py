@@ -10,9 +10,9 @@ from flask import Blueprint, Response, request
 from .. import series, series_rows
 from ..db import get_db_session
 from ..series_rows import FIELDS, Asked, Plain, Position
+from ..table import MEDIA_TYPES, Shape, csv_lines, json_lines
 from ..units import units
 from . import answers, params
-from .table import MEDIA_TYPES, Shape, csv_lines, json_lines
 
 blueprint = Blueprint("data", __name__)
 

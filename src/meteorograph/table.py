@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..series_rows import DOCUMENTS, INSTANTS, Plain
-from ..units import System, converter
+from .series_rows import DOCUMENTS, INSTANTS, Plain
+from .units import System, converter
 
 MEDIA_TYPES: Final = {
     "json": "application/json",

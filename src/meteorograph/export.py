@@ -1,0 +1,215 @@
+"""Stop 9 of the walk: takes rows, gives files: CSV, lines of JSON or Parquet, as they are read, and whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal, NamedTuple, Protocol
+
+from sqlalchemy import func, literal, select
+from sqlalchemy.orm import Session
+
+from .errors import LocationNotFoundError
+from .export_about import about, describe, providers_of
+from .locations import named
+from .series_rows import FIELDS, Plain, fetch, plain, seconds
+from .tables import Location, UTCDateTime, WeatherData
+from .upsert import table_of
+
+Format = Literal["csv", "ndjson", "parquet"]
+FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")
+
+#: Rows that are read at once.
+_AT_ONCE: Final = 20_000
+
+_table = table_of(WeatherData)
+
+
+class Place(NamedTuple):
+    """A location whose rows are exported."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which rows: of all locations unless some are named by name or tag, with ``start <= due_at < end``."""
+
+    locations: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+class Writer(Protocol):
+    """What makes a file of rows."""
+
+    def write(self, rows: Sequence[Plain]) -> None:
+        """Add rows, in the order of ``series_rows.FIELDS``, instants as Unix seconds and documents as text."""
+
+    def close(self, described: dict[str, Any]) -> None:
+        """Write what is left, and what there is to know of it if the format has a place for that."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What an export has come to."""
+
+    rows: int = 0
+    #: Names of the providers of the rows.
+    providers: set[str] = field(default_factory=set)
+    files: list[Path] = field(default_factory=list)
+
+
+def places(session: Session, asked: Asked) -> list[Place]:
+    """The locations that are asked for, by id.
+
+    Raises:
+        LocationNotFoundError: There is none of one of the names, or none with a tag.
+    """
+    for name in asked.locations:
+        named(session, name)
+    found = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.id)).all()
+    for tag in asked.tags:
+        if not any(tag in (row.tags or ()) for row in found):
+            raise LocationNotFoundError(f"tag {tag}")
+    everything = not asked.locations and not asked.tags
+    return [
+        Place(row.id, row.name)
+        for row in found
+        if everything or row.name in asked.locations or not set(asked.tags).isdisjoint(row.tags or ())
+    ]
+
+
+def batches(session: Session, place: Place, start: datetime | None, end: datetime | None) -> Iterator[list[Plain]]:
+    """The rows of a location, oldest first, some at a time."""
+    dialect, at = session.get_bind().dialect, _table.c.due_at
+    columns = [plain(dialect, name) if name != "location" else literal(place.name) for name in FIELDS]
+    query = select(*columns, seconds(dialect, at)).where(_table.c.location_id == place.id).order_by(at).limit(_AT_ONCE)
+    if end is not None:
+        query = query.where(at < end)
+    found = fetch(session, query if start is None else query.where(at >= start))
+    while found:
+        yield found
+        if len(found) < _AT_ONCE:
+            return
+        found = fetch(session, query.where(at > datetime.fromtimestamp(found[-1][-1], UTC)))
+
+
+def export(
+    session: Session, asked: Asked, format: Format, to: Path | BinaryIO, progress: Callable[[int, int], None] = lambda *_: None
+) -> Told:
+    """Write the rows to a file, or to a stream, which has no description beside it.
+
+    Args:
+        session: Where the rows are; one that only reads.
+        asked: Which rows.
+        format: ``csv``, ``ndjson`` or ``parquet``.
+        to: The file, replaced when all is written, or a stream.
+        progress: Is told how many locations are written, and of how many.
+
+    Raises:
+        LocationNotFoundError: There is no such location.
+        ConfigurationError: Parquet cannot be written here.
+    """
+    known = places(session, asked)
+    told = Told()
+    if not isinstance(to, Path):
+        _fill(session, known, asked, _writer(format, to), told, progress)
+        return told
+    with whole(to) as path:
+        with path.open("wb") as file:
+            _fill(session, known, asked, _writer(format, file), told, progress)
+            file.flush()
+            os.fsync(file.fileno())
+    told.files.append(to)
+    if format != "parquet":  # which has it inside
+        told.files.append(describe(to, about(told.providers)))
+    return told
+
+
+def partitioned(session: Session, asked: Asked, to: Path, progress: Callable[[int, int], None] = lambda *_: None) -> Told:
+    """Write Parquet files by year and month (UTC) to a folder: ``year=2026/month=03/data.parquet``.
+
+    Raises:
+        FileExistsError: The folder is there and has something in it.
+        LocationNotFoundError: There is no such location.
+        ConfigurationError: Parquet cannot be written here.
+    """
+    if to.exists() and any(to.iterdir()):
+        raise FileExistsError(f"{to}: is there already, and is not replaced")
+    known, told = places(session, asked), Told()
+    months = list(_months(session, known, asked))
+    with whole(to) as folder:
+        for number, (start, end) in enumerate(months):
+            part = folder / f"year={start.year:04d}" / f"month={start.month:02d}" / "data.parquet"
+            part.parent.mkdir(parents=True)
+            before = told.rows
+            limits = Asked((), (), max(start, asked.start or start), min(end, asked.end or end))
+            with part.open("wb") as file:
+                _fill(session, known, limits, _writer("parquet", file), told, lambda *_: None)
+            if told.rows == before:
+                shutil.rmtree(part.parent)
+            progress(number + 1, len(months))
+        folder.mkdir(exist_ok=True)
+        if to.exists():
+            to.rmdir()
+    told.files.append(to)
+    return told
+
+
+def _months(session: Session, known: Sequence[Place], asked: Asked) -> Iterator[tuple[datetime, datetime]]:
+    """The months (UTC) that have rows, or may have."""
+    first, last = (session.scalar(select(edge(_table.c.due_at, type_=UTCDateTime()))) for edge in (func.min, func.max))
+    if first is None or last is None or not known:
+        return
+    start, end = max(first, asked.start or first), min(last, asked.end or last)
+    month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    while month <= end:
+        following = (month + timedelta(days=31)).replace(day=1)
+        yield month, following
+        month = following
+
+
+def _fill(
+    session: Session, known: Sequence[Place], asked: Asked, writer: Writer, told: Told, progress: Callable[[int, int], None]
+) -> None:
+    for number, place in enumerate(known):
+        for rows in batches(session, place, asked.start, asked.end):
+            writer.write(rows)
+            told.rows += len(rows)
+            told.providers |= providers_of(rows)
+        progress(number + 1, len(known))
+    writer.close(about(told.providers))
+
+
+def _writer(format: Format, file: BinaryIO) -> Writer:
+    if format == "parquet":
+        from .export_parquet import ParquetWriter
+
+        return ParquetWriter(file)
+    from .export_text import CSVWriter, NDJSONWriter
+
+    return CSVWriter(file) if format == "csv" else NDJSONWriter(file)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Another path beside this one, which takes its place at the end of the block; on an error nothing is left of it."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except BaseException:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,44 @@
+"""Rows as CSV and as lines of JSON; times are ISO 8601 in UTC, and nothing stands for what is not given."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from .series_rows import FIELDS, Plain
+from .table import Shape, json_lines
+
+_SHAPE = Shape(FIELDS)
+
+
+class CSVWriter:
+    """A table (RFC 4180, UTF-8) with a line of names."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        self._rows = csv.writer(self._file)
+        self._rows.writerow(FIELDS)
+
+    def write(self, rows: Sequence[Plain]) -> None:
+        """Add rows."""
+        self._rows.writerows(_SHAPE.rows(rows))
+
+    def close(self, _described: dict[str, Any]) -> None:
+        """Leave the file to whoever opened it."""
+        self._file.detach()
+
+
+class NDJSONWriter:
+    """An object a line."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, rows: Sequence[Plain]) -> None:
+        """Add rows."""
+        self._file.write(json_lines(_SHAPE.objects(rows)))
+
+    def close(self, _described: dict[str, Any]) -> None:
+        """Nothing is left to write."""
