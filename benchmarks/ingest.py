@@ -262,8 +262,10 @@ def _settings(port: int, latency: int) -> None:
         }
     )
     from meteorograph.logs import setup_logging
+    from meteorograph.settings import load_settings, pin_settings
 
     setup_logging()
+    pin_settings(load_settings())  # as the service does
 
 
 SIDES: dict[str, Callable[[int, int, int], Figures]] = {

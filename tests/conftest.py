@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from meteorograph import clock, scheduler
+from meteorograph import adapt, clock, scheduler
 from meteorograph.clock import DrivenClock
 from meteorograph.db import _engines, init_db
 from meteorograph.settings import pin_settings
@@ -36,6 +37,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     for engine in _engines.values():
         engine.dispose()
     _engines.clear()
+    adapt._bears.clear()
 
 
 @pytest.fixture
@@ -44,6 +46,13 @@ def driven() -> Iterator[DrivenClock]:
     source = DrivenClock(NOON)
     with clock.driven_by(source):
         yield source
+
+
+@pytest.fixture
+def one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval, in force here and in child processes, whose slot lasts for the whole test and is looked at every second."""
+    left = {seconds - time.time() % seconds: seconds for seconds in range(3601, 3900, 30)}
+    monkeypatch.setenv("METEOROGRAPH_INTERVAL", f"{left[max(left)]}s")
 
 
 @pytest.fixture

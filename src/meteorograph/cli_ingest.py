@@ -4,70 +4,23 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
-import time
 from typing import Final
 
 import click
 
 from . import clock, quota
+from .cli_progress import Progress
 from .collect import collect_now
 from .db import get_db_session, init_db
 from .errors import MeteorographError, ProviderClosedError
 from .ingest import run_async
-from .observe import require_key
 from .redaction import redact
 from .settings import Settings, get_settings
+from .sources import require_key
 
-#: How often a plain line is written where there is no terminal [s].
-PLAIN_SECONDS: Final = 5.0
 #: Failures that are told one by one.
 SHOWN: Final = 20
-_LIVE_SECONDS: Final = 0.2
-_WIDTH: Final = 24
-
-
-class _Progress:
-    """Tells on stderr how far it has come: ``[#####---] 512/1000 · 431/s · 2 failed · 4,488 calls left this minute``."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._live = sys.stderr.isatty()
-        self._began = time.monotonic()
-        self._told = 0.0
-        self._last = (0, 0, 0)
-
-    def __call__(self, total: int, stored: int, failed: int) -> None:
-        """Note how far it has come, and tell it when it is time to."""
-        self._last = (total, stored, failed)
-        now = time.monotonic()
-        if now - self._told >= (_LIVE_SECONDS if self._live else PLAIN_SECONDS):
-            self._told = now
-            click.echo(f"\r\x1b[2K{self._line()}" if self._live else self._line(), err=True, nl=not self._live)
-
-    def end(self) -> None:
-        """Tell the last state, and leave the line."""
-        click.echo(f"\r\x1b[2K{self._line()}" if self._live else self._line(), err=True)
-
-    def _line(self) -> str:
-        total, stored, failed = self._last
-        done = stored + failed
-        filled = _WIDTH * done // total if total else _WIDTH
-        rate = done / max(time.monotonic() - self._began, 0.001)
-        parts = [f"{done}/{total}", f"{rate:,.0f}/s", f"{failed} failed", self._quota_left()]
-        bar = f"[{'#' * filled}{'-' * (_WIDTH - filled)}] " if self._live else ""
-        return bar + ", ".join(part for part in parts if part)
-
-    def _quota_left(self) -> str:
-        provider = self._settings.providers[0]
-        try:
-            with get_db_session(read_only=True) as session:
-                windows = quota.usage(session, provider, self._settings.limits(provider), clock.now())
-        except MeteorographError:
-            return ""
-        tightest = min(windows, key=lambda window: window.limit - window.used, default=None)
-        return f"{tightest.limit - tightest.used:,} calls left this {tightest.window}" if tightest else ""
 
 
 def ingest_all(*, as_json: bool) -> int:
@@ -78,7 +31,7 @@ def ingest_all(*, as_json: bool) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    progress = _Progress(settings)
+    progress = Progress(lambda: _quota_left(settings))
     closed: ProviderClosedError | None = None
     stored, failed = 0, dict[str, str]()
 
@@ -101,3 +54,14 @@ def ingest_all(*, as_json: bool) -> int:
     summary = {"stored": stored, "failed": len(failed), "stopped": stop.is_set()}
     click.echo(json.dumps(summary) if as_json else f"{stored} stored, {len(failed)} failed")
     return 1 if failed or closed or stop.is_set() else 0
+
+
+def _quota_left(settings: Settings) -> str:
+    provider = settings.providers[0]
+    try:
+        with get_db_session(read_only=True) as session:
+            windows = quota.usage(session, provider, settings.limits(provider), clock.now())
+    except MeteorographError:
+        return ""
+    tightest = min(windows, key=lambda window: window.limit - window.used, default=None)
+    return f"{tightest.limit - tightest.used:,} calls left this {tightest.window}" if tightest else ""

@@ -90,10 +90,18 @@ def gaps(location: str | None, start: str | None, end: str | None, reason: str |
         _print_json(found)
     else:
         rows = [
-            (gap["location"], _time(gap["from"]), _time(gap["to"]), str(gap["slots"]), gap["reason"], _short(gap["detail"]))
+            (
+                gap["location"],
+                _time(gap["from"]),
+                _time(gap["to"]),
+                str(gap["slots"]),
+                gap["reason"],
+                "unrecoverable" if gap["unrecoverable"] else "",
+                _short(gap["detail"]),
+            )
             for gap in found
         ]
-        heads = ("location", "from (UTC)", "to", "slots", "reason", "detail")
+        heads = ("location", "from (UTC)", "to", "slots", "reason", "healing", "detail")
         _print_table(heads, rows, right=(3,), empty="no gaps")
         _print_more(more is not None, limit)
     if found:
@@ -122,14 +130,18 @@ def coverage(location: str | None, start: str | None, end: str | None, by: str, 
     rows = [
         (
             entry[by],
-            *(str(entry[name]) for name in ("due", "stored", "missed", "pending")),
+            *(str(entry[name]) for name in ("due", "stored")),
+            str(entry["backfilled"] or ""),
+            *(str(entry[name]) for name in ("missed", "pending")),
+            str(entry["unrecoverable"] or ""),
             _percent(entry["coverage"]),
             _reasons(entry["missed_by_reason"], None),
         )
         for entry in found
     ]
-    heads = ("day (UTC)" if by == "day" else "location", "due", "stored", "missed", "pending", "coverage", "reasons")
-    _print_table(heads, rows, right=range(1, 6), empty="nothing was due")
+    counts = ("due", "stored", "backfilled", "missed", "pending", "unrecoverable")
+    heads = ("day (UTC)" if by == "day" else "location", *counts, "coverage", "reasons")
+    _print_table(heads, rows, right=range(1, 8), empty="nothing was due")
 
 
 @contextmanager

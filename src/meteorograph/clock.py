@@ -39,6 +39,11 @@ def now() -> datetime:
     return _source()
 
 
+def is_driven() -> bool:
+    """Whether another clock than the machine's is in force."""
+    return _source is not system_time
+
+
 @contextmanager
 def driven_by(source: Callable[[], datetime]) -> Iterator[None]:
     """Let ``source`` tell the time, in every thread, while the block runs."""

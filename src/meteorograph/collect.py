@@ -13,17 +13,19 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import clock, ledger
+from . import clock, journal, ledger, standin
+from .check_states import flagged
+from .db import is_instead
 from .engine import Engine, Failed, Stored
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
 from .ledger import Claim
 from .logs import get_logger
-from .observe import Sources, sources
 from .pace import left_out
 from .settings import Settings
+from .sources import RequestKey, Sources, sources
 from .store import store, store_resolved
-from .values import Due
+from .values import Due, Payload
 
 log = get_logger(__name__)
 
@@ -40,9 +42,10 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     """
     spread = timedelta(seconds=settings.spread_seconds)
     due, more = await asyncio.to_thread(ledger.due_locations, claimed, clock.now(), spread)
-    asked = sources(settings, wanted=len(due), on_demand=False)
+    known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over or is_instead() else {}
+    asked = sources(settings, claimed.due_at, wanted=len(due), on_demand=False, waits_until=claimed.ends_at, known=known)
     rain = await asyncio.to_thread(left_out, _rain_limits(asked, settings), claimed, due, clock.now())
-    engine = Engine(asked, claimed.due_at, _keeper(claimed.due_at), stop, rain)
+    engine = Engine(asked, _keeper(claimed.due_at), stop, rain)
     tried_all = not due or await _through(engine, due, settings, _keep_lease(claimed, stop))
     if tried_all and _again_at(claimed) >= claimed.ends_at:  # no time to try what failed once more
         await asyncio.to_thread(_record, engine.undecided, claimed.due_at)
@@ -70,7 +73,7 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
     """
     due_at = clock.now().replace(microsecond=0)
     due = await asyncio.to_thread(ledger.active_locations)
-    asked = sources(settings, wanted=len(due), on_demand=False)
+    asked = sources(settings, due_at, wanted=len(due), on_demand=False)
     count, failures = 0, list[Failed]()
 
     def keep(stored: list[Stored], failed: list[Failed]) -> None:
@@ -82,7 +85,7 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
 
     # Of the few calls of a provider that is asked for precipitation only, none is spent outside the schedule's turns.
     without = frozenset(_rain_limits(asked, settings))
-    engine = Engine(asked, due_at, keep, stop, dict.fromkeys((location.id for location in due), without))
+    engine = Engine(asked, keep, stop, dict.fromkeys((location.id for location in due), without))
     told(len(due), 0, 0)
     await _through(engine, due, settings, _until(stop))
     failures.extend(engine.undecided)
@@ -105,9 +108,16 @@ async def _through(engine: Engine, due: Sequence[Due], settings: Settings, guard
             await gate.close()
 
 
+def _known(settings: Settings, claimed: Claim) -> dict[RequestKey, Payload]:
+    """What the journal has of a run that was begun before: there is no need to ask for it again."""
+    slot = claimed.due_at
+    entries = journal.read(settings.journal_dir, slot, slot + timedelta(microseconds=1)) if settings.journal_days else ()
+    return {(one.url, tuple(one.params.items())): one.payload() for one in entries if one.status == 200}
+
+
 def _rain_limits(asked: Sources, settings: Settings) -> dict[str, dict[str, int]]:
-    """The quotas of providers that are asked for precipitation only."""
-    names = {source.provider.name for source in asked.precipitation} - {asked.observation[0].provider.name}
+    """The quotas of providers that are asked for single quantities only."""
+    names = {source.provider.name for source in asked.all()} - {source.provider.name for source in asked.observation}
     return {name: settings.limits(name) for name in names}
 
 
@@ -129,14 +139,15 @@ def _again_at(claimed: Claim) -> datetime:
 
 def _keeper(due_at: datetime) -> Callable[[list[Stored], list[Failed]], None]:
     def keep(stored: list[Stored], failed: list[Failed]) -> None:
-        _record([*failed, *_store(stored)], due_at)
+        refused = standin.call(_store, stored)
+        standin.call(_record, [*failed, *refused], due_at)
 
     return keep
 
 
 def _store(stored: list[Stored]) -> list[Failed]:
     """Store the rows; gives those that the database refused."""
-    refused = store([one.row for one in stored])
+    refused = store([one.row for one in stored], flagged)
     store_resolved([one.resolved for one in stored if one.resolved is not None])
     for row, reason in refused:
         log.error("the database refused a row", location_id=row["location_id"], reason=reason)

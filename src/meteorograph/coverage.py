@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, func, literal, literal_column, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from .history import FOLLOWED, MISSED_OF_LOCATION, OPEN, STILL_MISSED, Span, schedules
@@ -36,14 +36,19 @@ class _Tally:
     """What became of the slots of an entry."""
 
     stored: int = 0
+    #: Of those stored, the ones that came from a history afterwards.
+    backfilled: int = 0
     pending: int = 0
+    #: Of those missed, the ones that will not be healed any more.
+    unrecoverable: int = 0
     missed: Counter[str] = field(default_factory=Counter)
 
     def told(self) -> dict[str, Any]:
         missed = self.missed.total()
         due = self.stored + missed + self.pending
-        counts = {"due": due, "stored": self.stored, "missed": missed, "missed_by_reason": dict(sorted(self.missed.items()))}
-        return {**counts, "pending": self.pending, "coverage": self.stored / due if due else None}
+        counts = {"due": due, "stored": self.stored, "backfilled": self.backfilled, "missed": missed}
+        lost = {"missed_by_reason": dict(sorted(self.missed.items())), "unrecoverable": self.unrecoverable}
+        return {**counts, **lost, "pending": self.pending, "coverage": self.stored / due if due else None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,8 @@ def coverage(
     limit: int = 100,
     after: str | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """What became of the slots with ``start <= due_at < end``: due, stored, missed by reason, pending, and stored/due.
+    """What became of the slots with ``start <= due_at < end``: due, stored (and of those
+    backfilled), missed by reason (and of those unrecoverable), pending, and stored/due.
 
     By location, in the order of names, at most ``limit`` of them, and the name to go on after (None when there are no more);
     or by UTC day, oldest first, from the first day on that has a run to the last one.
@@ -126,8 +132,12 @@ def _tallies(asked: _Asked, known: dict[str, Span]) -> dict[tuple[int, int], _Ta
     found: dict[tuple[int, int], _Tally] = {}
     for key, stretch, many in _stored(asked, known):
         found.setdefault((key, stretch), _Tally()).stored += many
-    for key, stretch, reason, many in _missed(asked):
-        found.setdefault((key, stretch), _Tally()).missed[reason] += many
+    for key, stretch, many in _backfilled(asked, known):
+        found.setdefault((key, stretch), _Tally()).backfilled += many
+    for key, stretch, reason, many, closed in _missed(asked):
+        tally = found.setdefault((key, stretch), _Tally())
+        tally.missed[reason] += many
+        tally.unrecoverable += closed
     for key, stretch, many in _pending(asked, known):
         found.setdefault((key, stretch), _Tally()).pending += many
     return found
@@ -184,16 +194,34 @@ def _midnight(session: Session, day: Any) -> Any:
     return seconds if session.get_bind().dialect.name == "sqlite" else func.to_timestamp(seconds)
 
 
-def _missed(asked: _Asked) -> Iterator[tuple[int, int, str, int]]:
+def _backfilled(asked: _Asked, known: dict[str, Span]) -> Iterator[tuple[int, int, int]]:
+    """Rows at slots that came from a history; an index has them alone."""
+    by_time = len(asked.edges) > 2
+    groups = [*([Location.id] if asked.per_location else []), *([WeatherData.due_at] if by_time else [])]
+    start, end = asked.edges[0], asked.edges[-1]
+    mine = and_(
+        asked.scope, WeatherData.origin == literal_column("'backfill'"), WeatherData.due_at >= start, WeatherData.due_at < end
+    )
+    for schedule in asked.session.scalars(select(FOLLOWED).where(asked.scope).distinct()).all():
+        at_slot = func.coalesce(WeatherData.due_at, WeatherData.due_at).in_(_slots(schedule, known, start, end))
+        query = select(*groups, func.count()).select_from(Location).join(WeatherData, WeatherData.location_id == Location.id)
+        for row in asked.session.execute(query.where(mine, FOLLOWED == schedule, at_slot).group_by(*groups)):
+            *place, many = row
+            stretch = asked.stretch(place.pop()) if by_time else 0
+            yield (place[0] if place else 0), stretch, many
+
+
+def _missed(asked: _Asked) -> Iterator[tuple[int, int, str, int, int]]:
     by_time = len(asked.edges) > 2
     keys = [Location.id] if asked.per_location else []
     groups = [*keys, *([Missed.due_at] if by_time else []), Missed.reason]
     within = and_(asked.scope, Missed.due_at >= asked.edges[0], Missed.due_at < asked.edges[-1], STILL_MISSED)
-    query = select(*groups, func.count()).select_from(Location).join(Missed, MISSED_OF_LOCATION).where(within)
+    query = select(*groups, func.count(), func.count(Missed.closed_at)).select_from(Location)
+    query = query.join(Missed, MISSED_OF_LOCATION).where(within)
     for row in asked.session.execute(query.group_by(*groups)):
-        *place, reason, many = row
+        *place, reason, many, closed = row
         stretch = asked.stretch(place.pop()) if by_time else 0
-        yield (place[0] if place else 0), stretch, reason, many
+        yield (place[0] if place else 0), stretch, reason, many, closed
 
 
 def _pending(asked: _Asked, known: dict[str, Span]) -> Iterator[tuple[int, int, int]]:

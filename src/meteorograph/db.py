@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from .settings import get_settings
 #: How long a statement waits for another process's lock on SQLite [s]. A backup may hold it for half a minute.
 BUSY_TIMEOUT_SECONDS: Final = 60
 
+#: The URL of what is used instead of the database of the settings, in this context.
+_instead: ContextVar[str | None] = ContextVar("instead", default=None)
+
 _lock = threading.RLock()
 _engines: dict[str, Engine] = {}
 _ready: set[str] = set()
@@ -28,10 +32,25 @@ _ready: set[str] = set()
 
 def database_url(url: str | None = None) -> URL:
     """The URL in force (or ``url``) with the driver that Meteorograph uses."""
-    parsed = make_url(url or get_settings().database_url.get_secret_value())
+    parsed = make_url(url or _instead.get() or get_settings().database_url.get_secret_value())
     if parsed.get_backend_name() in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     return parsed.set(drivername="sqlite+pysqlite")
+
+
+@contextmanager
+def instead(url: str) -> Iterator[None]:
+    """Within the block, and what it starts, the database is the one at ``url``."""
+    token = _instead.set(url)
+    try:
+        yield
+    finally:
+        _instead.reset(token)
+
+
+def is_instead() -> bool:
+    """Whether the database is another one than that of the settings."""
+    return _instead.get() is not None
 
 
 def engine() -> Engine:
@@ -45,7 +64,9 @@ def engine() -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10, "application_name": "meteorograph"})
+    # A server that is cut off without a word is noticed within half a minute.
+    patience = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
+    return create_engine(url, pool_pre_ping=True, connect_args={**patience, "application_name": "meteorograph"})
 
 
 def _sqlite(url: URL) -> Engine:
@@ -95,6 +116,27 @@ def init_db() -> None:
                 migrations.upgrade(current)
         except SQLAlchemyError as error:
             raise StoreError(f"the database {current.url} cannot be used: {_cause(error)}") from error
+        _ready.add(name)
+
+
+def create_all() -> None:
+    """Make the newest schema in an empty database, without its history.
+
+    Raises:
+        StoreError: The database cannot be made.
+    """
+    from .tables import Base
+
+    current = engine()
+    name = current.url.render_as_string(hide_password=False)
+    with _lock:
+        if name in _ready and Path(current.url.database or "").exists():
+            return
+        try:
+            _use_wal(current)
+            Base.metadata.create_all(current)
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database {current.url} cannot be made: {_cause(error)}") from error
         _ready.add(name)
 
 

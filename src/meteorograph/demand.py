@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from .db import get_db_session
 from .logs import get_logger
 from .plan import Group, plan
+from .providers import PROVIDERS
 from .schedule import DEFAULT, Interval, parse_schedule
 from .settings import Settings
 from .tables import Location
@@ -18,7 +19,10 @@ log = get_logger(__name__)
 
 
 def warn(settings: Settings, now: datetime) -> None:
-    """Say in the log which provider's quotas cannot hold what there is to collect."""
+    """Say in the log which provider's quotas cannot hold what there is to collect, and what terms a user must know."""
+    for name in settings.named_providers:
+        if (terms := PROVIDERS[name].terms) and settings.key(name) is not None:
+            log.info("terms of use", provider=name, terms=terms)
     with get_db_session(read_only=True) as session:
         made = plan(groups(session, settings), settings, now)
     for provider in made.providers:

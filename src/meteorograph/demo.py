@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +19,7 @@ from .tables import Location
 
 KEY: Final = "key-of-the-simulator"
 DATABASE: Final = Path("data/demo.db")
+JOURNAL: Final = Path("data/demo-journal")
 PLENTY: Final = 1_000_000  # the simulator has no quotas of its own
 INTERVAL: Final = timedelta(seconds=10)
 
@@ -48,6 +50,7 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
     chosen = settings.model_fields_set
     for suffix in ("", "-wal", "-shm"):
         DATABASE.with_name(DATABASE.name + suffix).unlink(missing_ok=True)
+    shutil.rmtree(JOURNAL, ignore_errors=True)
     with Simulator(keys=(KEY,)) as simulator:
         simulated = settings.model_copy(
             update={
@@ -56,8 +59,15 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
                 "weatherstack_api_key": SecretStr(KEY),
                 "owm_calls_per_minute": PLENTY,
                 "weatherstack_calls_per_month": PLENTY,
+                "owm_onecall_calls_per_day": PLENTY,
+                "open_meteo_calls_per_minute": PLENTY,
+                "open_meteo_calls_per_hour": PLENTY,
+                "open_meteo_calls_per_day": PLENTY,
                 "owm_base_url": simulator.url,
                 "weatherstack_base_url": simulator.url,
+                "open_meteo_base_url": simulator.url,
+                "open_meteo_archive_base_url": simulator.url,
+                "journal_dir": JOURNAL,
                 "database_url": SecretStr(f"sqlite:///{DATABASE}"),
                 "interval": settings.interval if "interval" in chosen else INTERVAL,
             }

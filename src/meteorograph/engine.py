@@ -6,19 +6,23 @@ The queue between them is bounded, so memory does not grow with the number of lo
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 
-from .errors import FetchError, PayloadError, ProviderClosedError, RetryableFetchError, StoreError
+from .ask import Outcome
+from .errors import PayloadError, ProviderClosedError, RetryableFetchError, StoreError
 from .fetch import Fetcher
 from .logs import get_logger
-from .observe import Sources, observe
+from .observe import is_waited_for, observe
+from .sources import Sources
 from .store import Row, resolved, row
-from .values import Due
+from .values import Due, Observation
 
 log = get_logger(__name__)
 
@@ -49,6 +53,8 @@ class Stored:
     resolved: Row | None
 
 
+_NOBODY: Final = frozenset[str]()
+
 #: Takes a batch to the database; called in a thread of its own, one batch after the other.
 Keep = Callable[[list[Stored], list[Failed]], None]
 
@@ -58,7 +64,6 @@ class Engine:
 
     Args:
         asked: The providers, with their gates.
-        due_at: The slot of the rows.
         keep: Stores a batch.
         stop: Set from outside when the work is to end early.
         left_out: Providers that a location must do without, by location id.
@@ -67,25 +72,27 @@ class Engine:
     def __init__(
         self,
         asked: Sources,
-        due_at: datetime,
         keep: Keep,
         stop: threading.Event,
         left_out: Mapping[int, frozenset[str]] | None = None,
     ) -> None:
         self.asked = asked
-        self.due_at = due_at
         self.keep = keep
         self.stop = stop
         self.left_out = left_out or {}
         #: Failures that may heal while the slot lasts.
         self.undecided: list[Failed] = []
+        self._most = asked.observation[0].most
         self._all_done = asyncio.Event()
         self._done: asyncio.Queue[Stored | Failed | None] = asyncio.Queue(maxsize=2 * BATCH)
 
     def closed(self) -> ProviderClosedError | None:
-        """Why no observation can be had any more, if so: every provider of the list is closed."""
+        """Why no observation can be had now, if so: every provider of the list is closed, or one that is waited for."""
         reasons = [source.gate.closed for source in self.asked.observation]
         known = [reason for reason in reasons if reason is not None]
+        for reason in known:
+            if is_waited_for(self.asked, reason):
+                return reason
         return min(known, key=lambda reason: reason.retry_at) if len(known) == len(reasons) else None
 
     async def through(self, due: Sequence[Due], fetcher: Fetcher, workers: int, guard: Coroutine[Any, Any, None]) -> bool:
@@ -99,7 +106,7 @@ class Engine:
         left = iter(due)
         writer = asyncio.create_task(self._write())
         guarding = asyncio.create_task(guard)
-        working = asyncio.create_task(self._work_all(fetcher, left, min(workers, len(due))))
+        working = asyncio.create_task(self._work_all(fetcher, left, min(workers, math.ceil(len(due) / self._most))))
         try:
             under_way: set[asyncio.Future[Any]] = {working, guarding, writer}
             await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -135,36 +142,37 @@ class Engine:
                     worker.cancel()
 
     async def _work(self, fetcher: Fetcher, left: Iterator[Due], *, once: bool = False) -> None:
-        for location in left:
-            outcome = await self._collect(fetcher, location)
-            if outcome is not None:
+        while points := list(islice(left, self._most)):
+            for outcome in await self._collect(fetcher, points):
                 await self._done.put(outcome)
             if once or self.stop.is_set() or self.closed() is not None:
                 return
 
-    async def _collect(self, fetcher: Fetcher, location: Due) -> Stored | Failed | None:
-        """The outcome for one location; None when it is still to be had in this slot."""
+    async def _collect(self, fetcher: Fetcher, points: Sequence[Due]) -> list[Stored | Failed]:
+        """What has been decided of some locations; the others may still be had in this slot."""
+        left_out = self.left_out.get(points[0].id, _NOBODY) if len(points) == 1 else _NOBODY
         try:
-            left_out = self.left_out.get(location.id, frozenset())
-            observation = await observe(fetcher, self.asked, location.coordinates, passed_over=left_out)
+            outcomes = await observe(fetcher, self.asked, points, passed_over=left_out)
         except StoreError:
             raise  # the database is away: the run breaks off, and is taken up again with all that it has not stored
-        except ProviderClosedError:
+        except Exception as error:  # a fault of ours must cost some locations and not the run
+            log.exception("collection of a location failed", location=points[0].name, others=len(points) - 1)
+            return [Failed(point.id, "provider_error", f"unexpected {type(error).__name__}") for point in points]
+        decided = (self._decided(point, outcome) for point, outcome in zip(points, outcomes, strict=True))
+        return [one for one in decided if one is not None]
+
+    def _decided(self, point: Due, outcome: Outcome) -> Stored | Failed | None:
+        if isinstance(outcome, Observation):
+            return Stored(row(point.id, self.asked.due_at, outcome), resolved(point, outcome))
+        if isinstance(outcome, PayloadError):
+            return Failed(point.id, "payload_error", str(outcome))
+        if isinstance(outcome, ProviderClosedError) or self.closed() is not None:  # perhaps by this very answer
             return None
-        except FetchError as error:
-            if self.closed() is not None:  # by this very answer
-                return None
-            failed = Failed(location.id, "provider_error", str(error))
-            if not isinstance(error, RetryableFetchError):
-                return failed
+        failed = Failed(point.id, "provider_error", str(outcome))
+        if isinstance(outcome, RetryableFetchError):
             self.undecided.append(failed)
             return None
-        except PayloadError as error:
-            return Failed(location.id, "payload_error", str(error))
-        except Exception as error:  # a fault of ours must cost one location and not the run
-            log.exception("collection of a location failed", location=location.name)
-            return Failed(location.id, "provider_error", f"unexpected {type(error).__name__}")
-        return Stored(row(location.id, self.due_at, observation), resolved(location, observation))
+        return failed
 
     async def _write(self) -> None:
         """Store what has come, a batch at a time, until None comes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from datetime import timedelta
 from types import TracebackType
@@ -124,6 +125,8 @@ class Fetcher:
         ends = time.monotonic() + self._timeout.total_seconds()
         try:
             call = client.get(_address(request))
+            for name, value in request.headers.items():
+                call = call.header(name, value)
             url = None
             for _ in range(MAX_REDIRECTS + 1):
                 async with call.build_streamed() as response:
@@ -150,10 +153,17 @@ class Fetcher:
 
 def _address(request: Request) -> str:
     """The URL with the key in it: made here, because the client takes three times as long to encode a query."""
-    pairs = (
-        f"{quote(name, '')}={quote(value, '')}" for part in (request.params, request.secrets) for name, value in part.items()
-    )
-    return f"{request.url}?{'&'.join(pairs)}"
+    params, secrets = request.params.items(), request.secrets.items()
+    query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in (*params, *secrets)])
+    return f"{request.url}?{query}" if query else request.url
+
+
+_is_plain: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
+def _quoted(text: str) -> str:
+    """The text for a query; most need nothing done, which a look tells in a tenth of the time."""
+    return text if _is_plain(text) else quote(text, "")
 
 
 def _client(timeout: timedelta, user_agent: str, connections: int) -> Client:
@@ -196,8 +206,9 @@ async def _payload(request: Request, response: Response) -> Payload | FetchError
     body = None if too_long else await _body(response.body_reader)
     if body is None:
         return RetryableFetchError(request.provider, f"the answer is longer than {MAX_BODY_BYTES} bytes", status=response.status)
-    retry_after = _retry_after(response) if response.status >= 400 else None
-    return Payload(request, response.status, body, clock.now(), retry_after)
+    retry_after = _header(response, "retry-after") if response.status >= 400 else None
+    expires, last_modified = _header(response, "expires"), _header(response, "last-modified")
+    return Payload(request, response.status, body, clock.now(), retry_after, expires, last_modified)
 
 
 async def _body(reader: ResponseBodyReader) -> bytes | None:
@@ -214,9 +225,9 @@ async def _body(reader: ResponseBodyReader) -> bytes | None:
     return b"".join(parts)
 
 
-def _retry_after(response: Response) -> str | None:
+def _header(response: Response, name: str) -> str | None:
     try:
-        return response.get_header("retry-after")
+        return response.get_header(name)
     except ValueError:  # not ASCII, so neither a number nor a date
         return None
 

@@ -9,6 +9,10 @@ from typing import Final
 IMPLIED_ZERO: Final = "implied_zero"
 #: Cannot be the quantity at all, so it was left out; the word goes on with ``:<value>``.
 IMPOSSIBLE: Final = "impossible"
+#: The true value is this or more: the instrument or the message goes no further.
+AT_LEAST: Final = "at_least"
+#: Rejected or questioned by the provider's own quality control.
+REJECTED: Final = "rejected"
 #: Outside what was ever measured on earth.
 RANGE: Final = "range"
 #: Outside what the place's latitude and the month make likely.
@@ -29,7 +33,7 @@ FUTURE: Final = "future"
 DISAGREES: Final = "disagrees"
 
 #: Words that mean that a value is not to be trusted: aggregates leave such values out unless asked not to.
-SUSPECT: Final = frozenset({RANGE, STEP, PERSISTENCE, INCONSISTENT, STALE, FUTURE})
+SUSPECT: Final = frozenset({REJECTED, RANGE, STEP, PERSISTENCE, INCONSISTENT, STALE, FUTURE})
 
 
 def is_suspect(words: Iterable[str]) -> bool:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from . import accounts, clock, quota
-from .errors import AccountError, FetchError, PermanentFetchError, ProviderClosedError, QuotaExceededError, RetryableFetchError
+from aiolimiter import AsyncLimiter
+
+from . import accounts, clock, quota, standin
+from .adapt import Places
+from .errors import (
+    AccountError,
+    FetchError,
+    PayloadError,
+    PermanentFetchError,
+    ProviderClosedError,
+    QuotaExceededError,
+    RetryableFetchError,
+)
 
 #: Calls charged at once: a process that is killed loses what is left of them.
 BLOCK: Final = 200
@@ -22,21 +35,53 @@ PATIENCE_SECONDS: Final = 10.0
 #: Failures in a row, with nothing else in between, that mean the provider is down and not the place unlucky.
 OUTAGE: Final = 8
 
+#: The schedule's calls are spread over a minute: this part of it may come at once, the others at an even pace.
+BURST: Final = 1 / 6
+
+#: More calls a minute than any process makes are not spread: it would cost something for nothing.
+SPREAD_MOST: Final = 600_000
+
 
 class Gate:
-    """Calls to one provider's account: spend before each, report after each."""
+    """Calls to one provider's account: take a place, spend before each call, report after it.
 
-    def __init__(self, provider: str, key: str, limits: Mapping[str, int], *, wanted: int, on_demand: bool = False) -> None:
+    Args:
+        provider: Name of the provider.
+        key: The account's key.
+        limits: Window → calls that the account holds.
+        wanted: Calls that are about to be made, so that no more are charged in advance.
+        on_demand: Whether somebody waits for the answer: the reserve may be spent, and nothing is spread out.
+        zone: Where the provider's days and months begin.
+        leave: Window → calls that are left to others (``quota.spend``).
+        concurrency: Attempts under way at once at most.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        key: str,
+        limits: Mapping[str, int],
+        *,
+        wanted: int,
+        on_demand: bool = False,
+        zone: str = "UTC",
+        leave: Mapping[str, int] | None = None,
+        concurrency: int = 64,
+    ) -> None:
         self.provider = provider
+        #: Calls charged for what was asked.
         self.calls = 0
+        #: Calls that one request may cost at most; with more it would wait for ever.
+        self.largest = min((limit - quota.reserved(limit) for limit in limits.values()), default=None)
         #: Why no further call is made in this run.
         self.closed: ProviderClosedError | None = None
         self._key = key
-        self._limits = limits
         self._wanted = wanted
         #: Of a small quota a block is a small part too: what a killed process had charged is lost.
         self._most = max(1, min(BLOCK, *(limit // PARTS for limit in limits.values()))) if limits else BLOCK
-        self._on_demand = on_demand
+        self._grant = partial(quota.spend, provider, limits, on_demand=on_demand, leave=leave, zone=zone)
+        self._places = Places(provider, concurrency)
+        self._pace = None if on_demand else _pace(limits)
         self._block = 0
         self._granted = quota.Grant(0)
         self._ends_at: datetime | None = None
@@ -46,6 +91,7 @@ class Gate:
         self._was_down = False
         self._failures = 0
         self._lock = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
     async def open(self) -> None:
         """Ask whether the provider may be called at all.
@@ -54,7 +100,7 @@ class Gate:
             ProviderClosedError: It may not.
         """
         try:
-            account = await asyncio.to_thread(accounts.check_open, self.provider, self._key, clock.now())
+            account = await asyncio.to_thread(standin.call, accounts.check_open, self.provider, self._key, clock.now())
         except ProviderClosedError as error:
             self.closed = error
             raise
@@ -62,54 +108,79 @@ class Gate:
         self._known_well = account.key_state == "active" and not self._was_down
         self.is_probing = not self._known_well
 
-    async def spend(self) -> None:
-        """Charge one call.
+    def place(self) -> Places:
+        """A place for one attempt, to be held (``async with``) while it is under way."""
+        return self._places
+
+    async def spend(self, calls: float = 1) -> None:
+        """Charge one request, which costs so many calls; a part of a call counts as a whole one.
 
         Raises:
             ProviderClosedError: No call may be made now.
         """
         if self.closed is not None:
             raise self.closed
-        while self._must_charge():
+        cost = 1 if calls == 1 else math.ceil(calls)
+        if self._pace is not None:
+            await self._keep_pace(self._pace, cost)
+        while self._must_charge(cost):
             async with self._lock:
-                if self._must_charge():
-                    await self._give_back()
-                    await self._charge_block()
-        self._block -= 1
-        self.calls += 1
+                if self._must_charge(cost):
+                    await self._charge(cost)
+        self._block -= cost
+        self.calls += cost
 
-    def _must_charge(self) -> bool:
-        """Whether there is nothing left, or only what was charged to a minute that is over."""
-        return self._block == 0 or (self._ends_at is not None and clock.now() >= self._ends_at)
-
-    async def _charge_block(self) -> None:
+    async def _keep_pace(self, pace: AsyncLimiter, cost: int) -> None:
+        async with self._turn:  # one waits for the pace, the others for it: when the provider closes, all know at once
+            while cost > 0 and self.closed is None:
+                at_once = min(cost, pace.max_rate)
+                await pace.acquire(at_once)
+                cost -= math.ceil(at_once)
         if self.closed is not None:
             raise self.closed
-        now, size = clock.now(), max(1, min(self._most, self._wanted - self.calls))
-        grant = await asyncio.to_thread(quota.spend, self.provider, self._limits, size, now, on_demand=self._on_demand)
+
+    def _must_charge(self, cost: int) -> bool:
+        """Whether there is not enough left, or only what was charged to a minute that is over."""
+        return self._block < cost or self._is_over()
+
+    def _is_over(self) -> bool:
+        return self._ends_at is not None and clock.now() >= self._ends_at
+
+    async def _charge(self, cost: int) -> None:
+        """Charge a block that, with what is left of the last one, is enough for one request."""
+        if self.closed is not None:
+            raise self.closed
+        if self._is_over():
+            await self._give_back()
+        missing = cost - self._block
+        size = max(missing, min(self._most, self._wanted - self.calls - self._block))
+        grant = await asyncio.to_thread(standin.call, self._grant, size, clock.now(), least=missing)
         if grant.retry_at is not None:
             reason = f"the quota is used up until {grant.retry_at:%Y-%m-%d %H:%M:%S} UTC"
             self.closed = QuotaExceededError(self.provider, reason, retry_at=grant.retry_at)
             raise self.closed
-        self._granted, self._ends_at, self._block = grant, grant.ends_at, grant.calls
+        if grant.periods != self._granted.periods:
+            await self._give_back()
+        self._granted, self._ends_at = grant, grant.ends_at
+        self._block += grant.calls
 
-    async def report(self, error: FetchError | None) -> None:
+    async def report(self, error: FetchError | PayloadError | None) -> None:
         """What became of a call."""
-        answered = error is not None and error.status is not None
+        answered = isinstance(error, FetchError) and error.status is not None
         if error is None or (answered and isinstance(error, PermanentFetchError) and not isinstance(error, AccountError)):
             self._failures = 0
             if not self._known_well:
                 self._known_well, self.is_probing, self._was_down = True, False, False
-                await asyncio.to_thread(accounts.well, self.provider, self._key, clock.now())
+                await asyncio.to_thread(standin.call, accounts.well, self.provider, self._key, clock.now())
             return
-        if isinstance(error, RetryableFetchError) or not answered:
+        if isinstance(error, RetryableFetchError | PayloadError) or not answered:
             self._failures += 1
             asked_for = error.wait.total_seconds() if isinstance(error, RetryableFetchError) and error.wait else 0.0
             if self._failures < (1 if self._was_down else OUTAGE) and asked_for <= PATIENCE_SECONDS:
                 return
         if self.closed is None:
             self.closed = ProviderClosedError(self.provider, str(error), retry_at=clock.now())  # nobody else calls meanwhile
-            until = await asyncio.to_thread(accounts.refused, self.provider, self._key, error, clock.now())
+            until = await asyncio.to_thread(standin.call, accounts.refused, self.provider, self._key, error, clock.now())
             kind = QuotaExceededError if isinstance(error, QuotaExceededError) else ProviderClosedError
             self.closed = kind(self.provider, str(error).removeprefix(f"{self.provider}: "), retry_at=until)
 
@@ -120,4 +191,15 @@ class Gate:
     async def _give_back(self) -> None:
         block, self._block = self._block, 0
         if block:
-            await asyncio.to_thread(quota.give_back, self.provider, self._granted, block)
+            await asyncio.to_thread(standin.call, quota.give_back, self.provider, self._granted, block)
+
+
+def _pace(limits: Mapping[str, int]) -> AsyncLimiter | None:
+    """What spreads calls over a minute, so that its end is no moment at which two minutes' worth come at once.
+
+    Not where the clock is driven: it does not go on while one waits.
+    """
+    limit = limits.get("minute", SPREAD_MOST)
+    if limit >= SPREAD_MOST or clock.is_driven():
+        return None
+    return AsyncLimiter(max(1.0, limit * BURST), 60 * max(1.0 / limit, BURST))

@@ -112,7 +112,7 @@ def _told(session: Session, run: Run, why: dict[str, int]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Gap:
-    """Missed slots of a location in a row, for one reason."""
+    """Missed slots of a location in a row, for one reason, all or none of them unrecoverable."""
 
     location_id: int
     location: str
@@ -121,6 +121,8 @@ class _Gap:
     until: datetime
     slots: int
     detail: str | None
+    #: Whether it will not be healed any more.
+    unrecoverable: bool
     #: Whether a slot before it is known, so that it cannot have begun earlier.
     whole: bool
 
@@ -130,7 +132,7 @@ class _Gap:
 
     def told(self) -> dict[str, Any]:
         head = {"location": self.location, "from": self.since, "to": self.until}
-        return {**head, "slots": self.slots, "reason": self.reason, "detail": self.detail}
+        return {**head, "slots": self.slots, "reason": self.reason, "detail": self.detail, "unrecoverable": self.unrecoverable}
 
 
 def gaps(
@@ -145,8 +147,9 @@ def gaps(
 ) -> tuple[list[dict[str, Any]], Place | None]:
     """Missed slots with ``start <= due_at < end`` as gaps, newest first, and the place to go on after (None: no more).
 
-    Slots of a location that follow each other and were missed for the same reason are one gap; ``from`` and ``to`` are its
-    first and its last slot, ``detail`` is that of its last slot that has one.
+    Slots of a location that follow each other and were missed for the same reason are one gap, those that are unrecoverable
+    apart from those that may still be healed; ``from`` and ``to`` are its first and its last slot, ``detail`` is that of its
+    last slot that has one.
 
     Raises:
         LocationNotFoundError: No location has that name.
@@ -172,22 +175,28 @@ def _gaps(
     slots: dict[str, list[datetime]] = {name: [] for name in names}
     for name, due_at in session.execute(select(Run.schedule, Run.due_at).where(within).order_by(Run.schedule, Run.due_at)):
         slots[name].append(due_at)
-    query = select(Location.id, Location.name, FOLLOWED, Missed.due_at, Missed.reason, Missed.detail).select_from(Location)
-    query = query.join(Missed, MISSED_OF_LOCATION).where(Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
+    closed = Missed.closed_at.is_not(None)
+    query = select(Location.id, Location.name, FOLLOWED, Missed.due_at, Missed.reason, Missed.detail, closed)
+    query = (
+        query.select_from(Location)
+        .join(Missed, MISSED_OF_LOCATION)
+        .where(Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
+    )
     if only is not None:
         query = query.where(Location.id == only)
     if reason is not None:
         query = query.where(Missed.reason == reason)
     gap: _Gap | None = None
     rows = session.execute(query.order_by(Location.id, Missed.due_at).execution_options(yield_per=5000))
-    for id_, location, schedule, due_at, why, detail in rows:
+    for id_, location, schedule, due_at, why, detail, unrecoverable in rows:
         line = slots.get(schedule, [])
         place = bisect_left(line, due_at)
-        if gap and gap.location_id == id_ and gap.reason == why and bisect_right(line, gap.until) >= place:
+        goes_on = gap and (gap.location_id, gap.reason, gap.unrecoverable) == (id_, why, unrecoverable)
+        if gap and goes_on and bisect_right(line, gap.until) >= place:
             gap.until, gap.slots, gap.detail = due_at, gap.slots + 1, detail or gap.detail
         else:
             if gap:
                 yield gap
-            gap = _Gap(id_, location, why, due_at, due_at, 1, detail, whole=place > 0)
+            gap = _Gap(id_, location, why, due_at, due_at, 1, detail, unrecoverable, whole=place > 0)
     if gap:
         yield gap

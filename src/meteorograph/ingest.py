@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from . import clock, locations
+from .check_states import flagged
 from .db import get_db_session, init_db
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .fetch import Fetcher
 from .logs import get_logger
-from .observe import observe, require_key, sources
+from .observe import observe
 from .settings import Settings, get_settings
+from .sources import require_key, sources
 from .store import row, store
 from .tables import Location
-from .values import Coordinates, Observation
+from .values import Coordinates, Due, Observation
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -67,14 +69,14 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
     init_db()
     due_at = clock.now().replace(microsecond=0)
     try:
-        observation = run_async(_observe_once(settings, point))
+        observation = run_async(_observe_once(settings, point, due_at))
     except ProviderClosedError as error:
         log.error("provider failed", provider=error.provider, point=str(point), reason=str(error))  # noqa: TRY400  # says all
         raise
     with get_db_session() as session:
         location = find(session)
     stored = row(location.id, due_at, observation)
-    refused = store([stored])
+    refused = store([stored], flagged)
     if refused:
         raise StoreError(f"the database refused the row: {refused[0][1]}")
     log.info("stored", location=location.name, provider=observation.provider)
@@ -88,8 +90,8 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
     }
 
 
-async def _observe_once(settings: Settings, point: Coordinates) -> Observation:
-    asked = sources(settings)
+async def _observe_once(settings: Settings, point: Coordinates, due_at: datetime) -> Observation:
+    asked = sources(settings, due_at)
     try:
         for gate in asked.gates():
             try:
@@ -99,10 +101,13 @@ async def _observe_once(settings: Settings, point: Coordinates) -> Observation:
             except ProviderClosedError:
                 gate.closed = None  # who asks by hand may want to know whether it is well again
         async with make_fetcher(settings, connections=1) as fetcher:
-            return await observe(fetcher, asked, point)
+            (outcome,) = await observe(fetcher, asked, [Due(0, str(point), point)])
     finally:
         for gate in asked.gates():
             await gate.close()
+    if isinstance(outcome, Observation):
+        return outcome
+    raise outcome
 
 
 def make_fetcher(settings: Settings, connections: int) -> Fetcher:

@@ -10,11 +10,12 @@ from . import accounts, clock
 from .accounts import Known
 from .db import get_db_session
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
-from .gate import Gate
 from .ingest import make_fetcher, run_async
-from .observe import Source, Sources, observe
+from .observe import observe
 from .providers import PROVIDERS, Provider
 from .settings import Settings
+from .sources import Source, Sources, make_gate
+from .values import Due
 
 #: The states of ``accounts.key_state`` in plain words.
 STATES: Final = {
@@ -70,16 +71,15 @@ async def _check(provider: Provider, key: str, settings: Settings) -> KeyReport:
     before = _known(provider, key)
     if before.by_quota:
         return _report(provider, before, None, called=False)
-    gate = Gate(provider.name, key, settings.limits(provider.name), wanted=1, on_demand=True)
+    gate = make_gate(provider, settings, 1, on_demand=True)
     source = Source(provider, settings.base_url(provider.name), key, gate)
-    error: FetchError | PayloadError | None = None
+    asked = Sources([source], {}, attempts=1, due_at=clock.now())
     try:
         async with make_fetcher(settings, connections=1) as fetcher:
-            await observe(fetcher, Sources([source], [], attempts=1), settings.default_coordinates)
-    except (FetchError, PayloadError) as failed:
-        error = failed
+            (outcome,) = await observe(fetcher, asked, [Due(0, "the default place", settings.default_coordinates)])
     finally:
         await gate.close()
+    error = outcome if isinstance(outcome, FetchError | PayloadError) else None
     return _report(provider, _known(provider, key), error, called=gate.calls > 0)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from .locations import FAR_KM
+from .values import FAR_KM
 
 _HEADERS = ("name", "latitude", "longitude", "state", "schedule", "timezone", "tags", "last", "answered for")
 

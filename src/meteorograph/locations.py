@@ -26,10 +26,6 @@ log = get_logger(__name__)
 _CHUNK: Final = 10_000
 
 
-#: A provider whose answer is for a place further off than this [km] has answered for another place.
-FAR_KM: Final = 10.0
-
-
 class LocationExistsError(MeteorographError):
     """There is a location of that name already."""
 

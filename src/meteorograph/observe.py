@@ -1,211 +1,124 @@
-"""One observation of one point, from the providers in their order: spend, fetch, parse, check (stops 3, 4, 6 and 7)."""
+"""One observation of each of some points, from the providers in their order (stops 3 to 7)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Final, NoReturn
+from typing import Any
 
 import msgspec
-import stamina
-from stamina.instrumentation import set_on_retry_hooks
 
-from .check import check
-from .errors import FetchError, MissingAPIKeyError, PayloadError, PermanentFetchError, ProviderClosedError, RetryableFetchError
+from .ask import Outcome, ask
+from .check import check, compared
+from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .fetch import Fetcher
-from .gate import Gate
 from .logs import get_logger
-from .providers import PROVIDERS, Provider
-from .settings import Settings
-from .values import Coordinates, Observation, Payload, Point
+from .sources import Source, Sources
+from .values import Due, Observation
 
 log = get_logger(__name__)
 
-# Left to itself, stamina writes a line for each retry past our logging, and so past redaction.
-set_on_retry_hooks(())
 
+async def observe(fetcher: Fetcher, asked: Sources, points: Sequence[Due], *, passed_over: Collection[str] = ()) -> list[Outcome]:
+    """The weather at each point now, from the first provider that gives it, quantity by quantity where the settings say so.
 
-#: Attempts at one call within a run, and the longest wait between two of them [s].
-ATTEMPTS: Final = 3
-LONGEST_WAIT: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A provider with the account that is used there, and the way to it."""
-
-    provider: Provider
-    base_url: str
-    key: str = field(repr=False)
-    gate: Gate = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Whom to ask, in order: for an observation, and for the precipitation in it."""
-
-    observation: Sequence[Source]
-    precipitation: Sequence[Source]
-    #: How often to try; more than once only where nobody waits for the answer.
-    attempts: int
-
-    def gates(self) -> set[Gate]:
-        """The ways to all providers."""
-        return {source.gate for source in (*self.observation, *self.precipitation)}
-
-
-def require_key(settings: Settings) -> None:
-    """Make sure that there is something to collect with.
-
-    Raises:
-        MissingAPIKeyError: No provider of ``METEOROGRAPH_PROVIDERS`` has a key.
+    Providers in ``passed_over`` are not asked for single quantities this time. Where no provider gave an answer, it is what
+    went wrong with the last one: ``ProviderClosedError`` if that was not called.
     """
-    if all(settings.key(name) is None for name in settings.providers):
-        _no_key(settings)
+    outcomes = await _observations(fetcher, asked, points)
+    completed = []
+    for point, outcome in zip(points, outcomes, strict=True):
+        if isinstance(outcome, Observation):
+            outcome = check(await _completed(fetcher, asked, point, outcome, passed_over))
+        completed.append(outcome)
+    return completed
 
 
-def sources(settings: Settings, *, wanted: int = 1, on_demand: bool = True) -> Sources:
-    """The providers that the settings name and that have a key, to make about ``wanted`` calls each.
-
-    Raises:
-        MissingAPIKeyError: No provider of ``METEOROGRAPH_PROVIDERS`` has a key.
-    """
-    require_key(settings)
-    known: dict[str, Source] = {}
-    for name in (*settings.providers, *settings.precipitation_providers):
-        if name not in known and (key := settings.key(name)) is not None:
-            gate = Gate(name, key, settings.limits(name), wanted=wanted, on_demand=on_demand)
-            known[name] = Source(PROVIDERS[name], settings.base_url(name), key, gate)
-    rain = settings.precipitation_providers or settings.providers  # with none named, the observation's own
-    return Sources(
-        [known[name] for name in settings.providers if name in known],
-        [known[name] for name in rain if name in known],
-        1 if on_demand else ATTEMPTS,
-    )
-
-
-def _no_key(settings: Settings) -> NoReturn:
-    first = PROVIDERS[settings.providers[0]]
-    raise MissingAPIKeyError(
-        f"no {first.title} API key: set {first.key_setting} (or {first.key_setting}_FILE) in the environment or in .env; "
-        f"{first.documentation} tells how to get one"
-    )
+async def _observations(fetcher: Fetcher, asked: Sources, points: Sequence[Due]) -> list[Outcome]:
+    """Each point's observation by the first provider that has one."""
+    *before, last = asked.observation
+    outcomes: list[Outcome] = []
+    left = list(range(len(points)))
+    for source in before:
+        answers = await ask(fetcher, asked, source, [points[place] for place in left])
+        outcomes = outcomes or list(answers)
+        for place, answer in zip(left, answers, strict=True):
+            outcomes[place] = answer
+        left = [place for place in left if _ask_next(asked, source, points[place], outcomes[place])]
+        if not left:
+            return outcomes
+    answers = await ask(fetcher, asked, last, [points[place] for place in left] if outcomes else points)
+    for point, answer in zip((points[place] for place in left), answers, strict=True):
+        if not isinstance(answer, Observation | ProviderClosedError):  # a closed one was told when it closed
+            log.error("provider failed", provider=last.provider.name, point=str(point.coordinates), reason=str(answer))
+    if not outcomes:
+        return answers
+    for place, answer in zip(left, answers, strict=True):
+        outcomes[place] = answer
+    return outcomes
 
 
-async def observe(fetcher: Fetcher, asked: Sources, point: Coordinates, *, passed_over: Collection[str] = ()) -> Observation:
-    """The weather at ``point`` now, from the first provider that gives it, with precipitation from the first that has it.
-
-    Precipitation providers in ``passed_over`` are not asked this time.
-
-    Raises:
-        FetchError: The last provider of the list did not give an answer; ``ProviderClosedError`` if it was not called.
-        PayloadError: The last provider of the list gave one that cannot be read.
-    """
-    for source in asked.observation[:-1]:
-        try:
-            found = await _ask(fetcher, source, point, asked.attempts)
-            break
-        except (FetchError, PayloadError) as error:
-            log.warning("provider failed, asking the next", provider=source.provider.name, point=str(point), reason=str(error))
-    else:
-        try:
-            found = await _ask(fetcher, asked.observation[-1], point, asked.attempts)
-        except ProviderClosedError:
-            raise  # said when it was closed, not for every place
-        except (FetchError, PayloadError) as error:
-            last = asked.observation[-1].provider.name
-            log.error("provider failed", provider=last, point=str(point), reason=str(error))  # noqa: TRY400  # the reason says all
-            raise
-    rain = [source for source in asked.precipitation if source.provider.name not in passed_over]
-    return check(await _with_precipitation(fetcher, rain, point, found, asked.attempts))
-
-
-async def _with_precipitation(
-    fetcher: Fetcher, asked: Sequence[Source], point: Coordinates, found: Observation, attempts: int
-) -> Observation:
-    """The observation with the amount of the first provider of the list that gives one; none, if none does."""
-    for source in asked:
-        name = source.provider.name
-        if name == found.provider:
-            if found.precipitation is None:
-                continue
-            return found
-        try:
-            other = await _ask(fetcher, source, point, attempts)
-        except ProviderClosedError:
-            continue
-        except (FetchError, PayloadError) as error:
-            log.warning("precipitation failed, asking the next", provider=name, point=str(point), reason=str(error))
-            continue
-        if other.precipitation is None:
-            log.warning("no precipitation in the answer, asking the next", provider=name, point=str(point))
-            continue
-        return _replace_precipitation(found, other)
-    return _replace_precipitation(found, None)
-
-
-def _replace_precipitation(found: Observation, other: Observation | None) -> Observation:
-    flags = {name: words for name, words in found.flags.items() if name != "precipitation"}
-    if other is not None and "precipitation" in other.flags:
-        flags["precipitation"] = other.flags["precipitation"]
-    return msgspec.structs.replace(
-        found,
-        precipitation=other.precipitation if other else None,
-        precipitation_period=other.precipitation_period if other else None,
-        providers={**found.providers, "precipitation": other.provider} if other else found.providers,
-        flags=flags,
-    )
-
-
-async def _ask(fetcher: Fetcher, source: Source, point: Coordinates, attempts: int) -> Observation:
-    """The provider's answer; what may heal is tried again, each attempt charged."""
-    try:
-        return await _attempt(fetcher, source, point)
-    except RetryableFetchError as error:
-        if attempts == 1 or (error.wait and error.wait.total_seconds() > LONGEST_WAIT):
-            raise
-        first = error
-    # Entered on failure only: it costs more than the whole rest of a call that succeeds.
-    async for attempt in stamina.retry_context(
-        on=_may_heal, attempts=attempts, timeout=None, wait_initial=0.1, wait_max=LONGEST_WAIT, wait_jitter=LONGEST_WAIT / 2
-    ):
-        with attempt:
-            if attempt.num == 1:
-                raise first
-            log.debug("trying again", provider=source.provider.name, point=str(point), attempt=attempt.num)
-            return await _attempt(fetcher, source, point)
-    raise AssertionError("the loop ends with an answer or an error")
-
-
-def _may_heal(error: Exception) -> bool | timedelta:
-    if not isinstance(error, RetryableFetchError):
+def _ask_next(asked: Sources, source: Source, point: Due, outcome: Outcome) -> bool:
+    """Whether the next provider is to be asked for a point."""
+    if isinstance(outcome, Observation) or is_waited_for(asked, outcome):
         return False
-    return error.wait if error.wait and error.wait.total_seconds() <= LONGEST_WAIT else True
+    what = {"provider": source.provider.name, "point": str(point.coordinates), "reason": str(outcome)}
+    log.warning("provider failed, asking the next", **what)
+    return True
 
 
-async def _attempt(fetcher: Fetcher, source: Source, point: Coordinates) -> Observation:
-    await source.gate.spend()
-    try:
-        payload = await fetcher.fetch(
-            source.provider.request(source.base_url, [Point(point.latitude, point.longitude)], source.key)
-        )
-        observation = _parsed(source.provider, payload)
-    except FetchError as error:
-        await source.gate.report(error)
-        raise
-    await source.gate.report(None)
-    return observation
+def is_waited_for(asked: Sources, outcome: object) -> bool:
+    """Whether a provider's quota is used up for so short a time that its next calls are waited for."""
+    until = asked.waits_until
+    return until is not None and isinstance(outcome, QuotaExceededError) and outcome.retry_at < until
 
 
-def _parsed(provider: Provider, payload: Payload) -> Observation:
-    try:
-        found = provider.parse(payload)[0]
-        if found is None:
-            raise PermanentFetchError(provider.name, "nothing for this point", status=payload.status)
-        return found
-    except (FetchError, PayloadError):
-        raise
-    except Exception as error:  # a parser's fault must cost one answer and not the run
-        log.exception("the parser failed", provider=provider.name)
-        raise PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body) from None
+async def _completed(
+    fetcher: Fetcher, asked: Sources, point: Due, found: Observation, passed_over: Collection[str]
+) -> Observation:
+    """The observation with each quantity that has providers of its own from the first of them that gives it."""
+    others: dict[str, Observation | None] = {}
+    for quantity, sources in asked.quantities.items():
+        giver: Observation | None = None
+        for source in sources:
+            name = source.provider.name
+            if name == found.provider:
+                giver = found
+            elif name in passed_over:
+                continue
+            else:
+                if name not in others:
+                    others[name] = await _other(fetcher, asked, source, point, quantity)
+                giver = others[name]
+            if giver is not None and getattr(giver, quantity) is not None:
+                break
+            if giver is not None and giver is not found:
+                log.warning("a quantity is not in the answer, asking the next", quantity=quantity, provider=name)
+            giver = None
+        if giver is not found:
+            found = _with_quantity(found, quantity, giver)
+    for other in others.values():
+        found = compared(found, other) if other is not None else found
+    return found
+
+
+async def _other(fetcher: Fetcher, asked: Sources, source: Source, point: Due, quantity: str) -> Observation | None:
+    (outcome,) = await ask(fetcher, asked, source, [point])
+    if isinstance(outcome, FetchError | PayloadError):
+        if not isinstance(outcome, ProviderClosedError):
+            what = {"provider": source.provider.name, "point": str(point.coordinates), "reason": str(outcome)}
+            log.warning("a quantity's provider failed, asking the next", quantity=quantity, **what)
+        return None
+    return outcome
+
+
+def _with_quantity(found: Observation, quantity: str, giver: Observation | None) -> Observation:
+    """The observation with the value of another provider; None where nobody gives it."""
+    flags = {name: words for name, words in found.flags.items() if name != quantity}
+    if giver is not None and quantity in giver.flags:
+        flags[quantity] = giver.flags[quantity]
+    changed: dict[str, Any] = {quantity: getattr(giver, quantity, None), "flags": flags}
+    if quantity == "precipitation":
+        changed["precipitation_period"] = giver.precipitation_period if giver else None
+    if giver is not None:
+        changed["providers"] = {**found.providers, quantity: giver.provider}
+    return msgspec.structs.replace(found, **changed)

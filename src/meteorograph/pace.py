@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -14,8 +14,16 @@ from .tables import Location
 from .values import Due
 
 
-def left_out(limits: dict[str, dict[str, int]], claimed: Claim, due: Sequence[Due], now: datetime) -> dict[int, frozenset[str]]:
+def left_out(
+    limits: Mapping[str, Mapping[str, int]],
+    claimed: Claim,
+    due: Sequence[Due],
+    now: datetime,
+    zones: Mapping[str, str] | None = None,
+) -> dict[int, frozenset[str]]:
     """Which providers (of those in ``limits``) each location must do without in this slot, by location id.
+
+    In ``zones`` are those whose months do not begin in UTC.
 
     The turns go round the locations of the schedule in the order of their ids, one place on for each call that the account
     has spent. Calls left over from earlier slots go round slot by slot, so that a location that fails keeps no turn for good.
@@ -25,10 +33,12 @@ def left_out(limits: dict[str, dict[str, int]], claimed: Claim, due: Sequence[Du
     for provider, windows in limits.items():
         if "month" not in windows:
             continue
+        limit, zone = windows["month"], (zones or {}).get(provider, "UTC")
         with get_db_session(read_only=True) as session:
-            used = next(one.used for one in quota.usage(session, provider, windows, now) if one.window == "month")
-        calls = quota.allowance(windows["month"], used, now, length)
-        first = (claimed.due_at - schedule.EPOCH) // length if quota.is_behind(windows["month"], used, now, length) else used
+            used = next(one.used for one in quota.usage(session, provider, windows, now, zone) if one.window == "month")
+        calls = quota.allowance(limit, used, now, length, zone)
+        behind = quota.is_behind(limit, used, now, length, zone)
+        first = (claimed.due_at - schedule.EPOCH) // length if behind else used
         turns = _turns(claimed.schedule, first, calls) if calls else frozenset()
         for location in due:
             if location.id not in turns:

@@ -76,7 +76,7 @@ class ProviderPlan:
 
     provider: str
     title: str
-    #: ``observation``, ``precipitation`` (only that), or ``fallback`` (only when the providers before it fail).
+    #: ``observation``, ``precipitation`` (single quantities, as a rule that one), or ``fallback`` (when those before it fail).
     role: str
     needs: tuple[Need, ...]
     #: Locations that are collected now, and how many could be at the same schedules.
@@ -153,18 +153,18 @@ def plan(groups: Sequence[Group], settings: Settings, now: datetime) -> Plan:
     """What the locations of ``groups`` ask of the providers of ``settings`` in the 31 days from ``now`` (aware UTC)."""
     known = [name for name in settings.providers if settings.key(name) is not None] or settings.providers
     main = known[0]
-    asked = [name for name in settings.precipitation_providers if settings.key(name) is not None or name == main]
-    before = asked[: asked.index(main)] if main in asked else asked
     slots = {group.name: count(group.schedule, now) for group in groups}
-    made = [_provider(main, "observation", groups, slots, settings, None)]
-    for name in [name for name in before if name != main]:
-        rest = asked[asked.index(name) + 1 :]
-        made.append(_provider(name, "precipitation", groups, slots, settings, PROVIDERS[rest[0]].title if rest else None))
-    told = {one.provider for one in made}
-    for name in dict.fromkeys((*known, *asked)):
-        if name not in told:
-            made.append(_provider(name, "fallback", (), {}, settings, None))
-    return Plan(tuple(groups), tuple(made))
+    made = {main: _provider(main, "observation", groups, slots, settings, None)}
+    for names in (settings.precipitation_providers, *settings.quantity_providers.values()):
+        asked = [name for name in names if settings.key(name) is not None or name == main]
+        for name in asked[: asked.index(main)] if main in asked else asked:
+            rest = asked[asked.index(name) + 1 :]
+            others = PROVIDERS[rest[0]].title if rest else None
+            made.setdefault(name, _provider(name, "precipitation", groups, slots, settings, others))
+    for name in settings.named_providers:
+        if settings.key(name) is not None:
+            made.setdefault(name, _provider(name, "fallback", (), {}, settings, None))
+    return Plan(tuple(groups), tuple(made.values()))
 
 
 def count(schedule: Schedule, now: datetime) -> Slots:

@@ -18,14 +18,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 from structlog.contextvars import bind_contextvars
 
-from . import clock, folding, ledger, locations, schedule
+from . import clock, folding, heal, heal_sources, journal, ledger, locations, schedule, standin
 from .collect import collect
 from .db import get_db_session, init_db
-from .errors import MeteorographError
+from .errors import MeteorographError, StoreError
 from .ingest import run_async
 from .logs import get_logger
-from .observe import require_key
 from .settings import Settings, get_settings
+from .sources import require_key
 
 log = get_logger(__name__)
 
@@ -36,8 +36,14 @@ _BEAT_SECONDS: Final = 15
 _FOLD_SECONDS: Final = 300
 _FOLD_PAUSE_SECONDS: Final = 0.05
 
+#: How often to look for journal files to drop.
+_TIDY_SECONDS: Final = 3600
+
 #: Ticks of one process at work at the same time: a long run must not keep the slots of other schedules waiting.
 RUNS_AT_ONCE: Final = 4
+
+#: How often to look for missed slots that can be healed [s].
+HEALING_SECONDS: Final = 60
 
 #: Time for a server that forks its workers to do so before anything is collected in its parent process.
 FIRST_TICK_AFTER: Final = timedelta(seconds=1)
@@ -61,7 +67,7 @@ class _UnendingScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedu
     def begin(self) -> None:
         """Start with a new pool, also after an end, and after a fork that left the thread behind."""
         self.forget()
-        self.add_executor(ThreadPoolExecutor(RUNS_AT_ONCE + 4), "default")
+        self.add_executor(ThreadPoolExecutor(RUNS_AT_ONCE + 5), "default")
         self.start()
 
     def forget(self) -> None:
@@ -89,18 +95,54 @@ def scheduled_ingest() -> None:
     try:
         settings = get_settings()
         require_key(settings)  # without a key nothing is claimed
-        init_db()
-        now = clock.now()
-        _ensure_default(settings, now)
-        schedules = ledger.due_schedules(schedule.Interval(settings.interval))
-        ledger.close_orphans(now, [name for name, _ in schedules])
-        claims = [claim for name, when in schedules if (claim := ledger.claim(now, name, when))]
-        if claims:
-            run_async(_run_all(claims, settings))
+        try:
+            init_db()
+            _bring_back(settings)
+            if _tick(settings):
+                standin.remember(settings)
+        except StoreError as error:
+            with standin.standing_in(settings):
+                _complain(f"the database is away, collecting without it: {error}")
+                _tick(settings)
     except MeteorographError as error:
         _complain(str(error))
     except Exception:
         log.exception("scheduled collection failed")
+
+
+def scheduled_healing() -> None:
+    """Fill missed slots from histories, unless another process does; logs the outcome and never raises."""
+    global _has_collected
+    try:
+        settings = get_settings()
+        if settings.healing and heal_sources.providers(settings):
+            init_db()
+            _has_collected = heal.tick(settings, _stop) is not None or _has_collected
+    except MeteorographError as error:
+        log.warning("healing broke off", reason=str(error))
+    except Exception:
+        log.exception("healing failed")
+
+
+def _bring_back(settings: Settings) -> None:
+    try:
+        standin.bring_back(settings)
+    except StoreError:
+        raise
+    except Exception:  # what waits there must not keep anything new from being collected
+        log.exception("what was collected while the database was away could not be brought back")
+
+
+def _tick(settings: Settings) -> bool:
+    """Claim what is due, and collect it; whether there was something."""
+    now = clock.now()
+    _ensure_default(settings, now)
+    schedules = ledger.due_schedules(schedule.Interval(settings.interval))
+    ledger.close_orphans(now, [name for name, _ in schedules])
+    claims = [claim for name, when in schedules if (claim := ledger.claim(now, name, when))]
+    if claims:
+        run_async(_run_all(claims, settings))
+    return bool(claims)
 
 
 async def _run_all(claims: list[ledger.Claim], settings: Settings) -> None:
@@ -115,6 +157,9 @@ async def _run(claimed: ledger.Claim, settings: Settings) -> None:
     log.info("run started", **told, taken_over=claimed.taken_over)
     try:
         state = await collect(claimed, settings, _stop)
+    except StoreError as error:
+        log.warning("run broke off, and is taken up when the database is back", **told, reason=str(error))
+        return
     except Exception:
         log.exception("run broke off", **told)
         return
@@ -167,6 +212,15 @@ def _fold() -> None:
         log.warning("days could not be rolled up", reason=str(error))
 
 
+def _tidy() -> None:
+    """Drop what the journal has kept for long enough."""
+    try:
+        settings = get_settings()
+        journal.tidy(settings.journal_dir, clock.now(), settings.journal_days)
+    except Exception as error:
+        log.warning("the journal could not be tidied", reason=str(error))
+
+
 def start(settings: Settings) -> None:
     """Start ticking in this process; if it ticks already, only take over the interval."""
     global _owner, _last_beat
@@ -181,7 +235,12 @@ def start(settings: Settings) -> None:
             _owner = os.getpid()
         first = datetime.now(UTC) + FIRST_TICK_AFTER
         ticks = schedule.tick_seconds(settings.interval)
-        for job, seconds in ((_heartbeat, _BEAT_SECONDS), (scheduled_ingest, ticks), (_fold, _FOLD_SECONDS)):
+        for job, seconds in (
+            (_heartbeat, _BEAT_SECONDS),
+            (scheduled_ingest, ticks),
+            (_fold, _FOLD_SECONDS),
+            (_tidy, _TIDY_SECONDS),
+        ):
             # Off its grid an interval stays off it; so the first tick is a date of its own.
             length = timedelta(seconds=seconds)
             grid = schedule.Interval(length).next_after(first)
@@ -190,6 +249,7 @@ def start(settings: Settings) -> None:
                 job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True, max_instances=RUNS_AT_ONCE
             )
             scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
+        scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
 
 
 def stop() -> None:

@@ -15,8 +15,8 @@ from .db import init_db
 from .demo import demonstration
 from .errors import ConfigurationError, MissingAPIKeyError
 from .logs import get_logger, setup_logging
-from .observe import require_key
 from .settings import Settings, pin_settings
+from .sources import require_key
 from .web.app import MAX_BODY_BYTES, create_app
 
 log = get_logger(__name__)

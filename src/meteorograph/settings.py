@@ -17,10 +17,10 @@ from sqlalchemy.exc import ArgumentError
 
 from . import __version__, redaction
 from .errors import ConfigurationError
-from .providers import PROVIDERS, History
+from .providers import BROKEN, PROVIDERS, History
 from .settings_errors import one_line
 from .settings_files import PREFIX, SECRETS, given, secrets_from_files, unknown
-from .settings_providers import ACCOUNTS, by_quantity, known_providers, names, of_providers
+from .settings_providers import ACCOUNTS, by_quantity, known_providers, names, of_providers, providers_with_history
 from .values import Coordinates
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})\s*(s|m|min|h|d)")
@@ -79,6 +79,9 @@ class _Settings(BaseSettings):
         "weatherstack",
         "openweathermap",
     ]
+    backfill_providers: Annotated[list[str], NoDecode, BeforeValidator(names)] = []
+    healing: bool = True
+    healing_days: Annotated[int, Field(ge=1, le=3650)] = 30
     quantity_providers: Annotated[dict[str, list[str]], NoDecode, BeforeValidator(by_quantity)] = {}
     interval: Annotated[timedelta, BeforeValidator(duration)] = timedelta(hours=1)
     scheduler_enabled: bool = True
@@ -89,6 +92,8 @@ class _Settings(BaseSettings):
     http_timeout_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 64
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    journal_dir: Path = Path("data/journal")
+    journal_days: Annotated[int, Field(ge=0, le=36500)] = 30
     user_agent: str = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False
@@ -105,6 +110,11 @@ class _Settings(BaseSettings):
         if not named:
             raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas")
         return named
+
+    @field_validator("backfill_providers")
+    @classmethod
+    def _check_backfill_providers(cls, named: list[str]) -> list[str]:
+        return providers_with_history(named)
 
     @field_validator("user_agent")
     @classmethod
@@ -153,6 +163,12 @@ class _Settings(BaseSettings):
     def default_is_chosen(self) -> bool:
         """Whether the user named the default place, rather than leaving it at ours."""
         return bool({"default_latitude", "default_longitude", "default_location"} & self.model_fields_set)
+
+    @property
+    def named_providers(self) -> list[str]:
+        """Every provider that may be asked, once."""
+        single = (name for names in self.quantity_providers.values() for name in names)
+        return list(dict.fromkeys((*self.providers, *self.precipitation_providers, *single)))
 
     def key(self, provider: str) -> str | None:
         """The key for a provider: None where it is missing, an empty text where none is needed."""
@@ -203,8 +219,8 @@ def _one_line(error: ValidationError) -> str:
 
 
 def unknown_settings() -> list[str]:
-    """A line for every name that is set, looks like one of ours and is none."""
-    return list(unknown(setting_names().values()))
+    """A line for every name that is set, looks like one of ours and is none, and for every plug-in that cannot be used."""
+    return [*BROKEN.values(), *unknown(setting_names().values())]
 
 
 def load_settings(**values: Any) -> Settings:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from .providers import PROVIDERS
+from .providers import BROKEN, PROVIDERS
 from .quantities import QUANTITIES
 
 
@@ -21,7 +21,17 @@ def known_providers(named: list[str]) -> list[str]:
     """The names, if each is a provider's."""
     for name in named:
         if name not in PROVIDERS:
-            raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas")
+            why = f"; {BROKEN[name]}" if name in BROKEN else ""
+            raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas{why}")
+    return named
+
+
+def providers_with_history(named: list[str]) -> list[str]:
+    """The names, if each is that of a provider with a history."""
+    with_history = [name for name, provider in PROVIDERS.items() if provider.history]
+    for name in named:
+        if name not in with_history:
+            raise ValueError(f"one or more of {', '.join(with_history) or 'none so far'}, separated by commas")
     return named
 
 

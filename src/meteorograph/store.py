@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
 
 from . import clock
 from .db import get_db_session
@@ -16,12 +17,9 @@ from .quantities import QUANTITIES
 from .rollups import forget
 from .tables import Location, WeatherData
 from .upsert import insert_or_replace
-from .values import Due, Observation
+from .values import FAR_KM, Due, Observation
 
 log = get_logger(__name__)
-
-#: Beyond this the provider's place is another one than was asked for [km].
-FAR_KM: Final = 10.0
 
 Row = dict[str, Any]
 
@@ -78,7 +76,11 @@ def store_resolved(rows: Sequence[Row]) -> None:
             session.connection().execute(statement, list(rows))
 
 
-def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+#: Goes over rows in the transaction that stores them.
+Prepare = Callable[[Session, Sequence[Row]], Sequence[Row]]
+
+
+def store(rows: Sequence[Row], prepare: Prepare | None = None) -> list[tuple[Row, str]]:
     """Store rows, each replacing the one of the same location and slot; gives those the database refused, with its words.
 
     Raises:
@@ -89,9 +91,9 @@ def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     try:
         with get_db_session() as session:
             forget(session, rows, clock.now())
-            insert_or_replace(session, WeatherData, rows)
+            insert_or_replace(session, WeatherData, prepare(session, rows) if prepare else rows)
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
             return [(rows[0], " ".join(str(error.orig).split())[:300])]
-        return [refused for one in rows for refused in store([one])]  # one bad row must not cost the others
+        return [refused for one in rows for refused in store([one], prepare)]  # one bad row must not cost the others
     return []

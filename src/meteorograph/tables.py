@@ -19,10 +19,12 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     event,
     inspect,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
@@ -126,6 +128,11 @@ def _possible(quantity: Quantity) -> CheckConstraint:
     )
 
 
+def _only(condition: str) -> dict[str, Any]:
+    """Options of an index of the rows for which a condition holds."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 class WeatherData(Base):
     """One row per location and slot; units and ranges are in ``quantities.py``, None is "not given"."""
 
@@ -135,6 +142,8 @@ class WeatherData(Base):
         CheckConstraint("precipitation_period > 0", "precipitation_period"),
         CheckConstraint("origin IN ('live', 'backfill')", "origin"),
         Index("ix_weather_data_due_at", "due_at"),
+        # There are few of them; counted apart without reading the other rows.
+        Index("ix_weather_data_backfill", "location_id", "due_at", **_only("origin = 'backfill'")),
         {"sqlite_with_rowid": False},
     )
 
@@ -146,7 +155,7 @@ class WeatherData(Base):
     fetched_at: Mapped[datetime]
     provider: Mapped[str] = mapped_column(String(64))
     #: ``live``: collected in its slot. ``backfill``: from a provider's history, afterwards.
-    origin: Mapped[str] = mapped_column(String(16), default="live", server_default="live")
+    origin: Mapped[str] = mapped_column(String(16), server_default="live")
     temperature: Mapped[float | None] = mapped_column(Float(53))
     humidity: Mapped[float | None] = mapped_column(Float(53))
     dew_point: Mapped[float | None] = mapped_column(Float(53))
@@ -212,11 +221,12 @@ class Run(Base):
 
 
 class Missed(Base):
-    """A due slot of one location with nothing stored, and why."""
+    """A due slot of one location with nothing stored, why, and what healing it has come to."""
 
     __tablename__ = "missed"
     __table_args__ = (
         CheckConstraint("reason IN ('down', 'quota', 'provider_error', 'payload_error', 'store_error', 'late')", "reason"),
+        Index("ix_missed_open", "due_at", **_only("closed_at IS NULL")),
         {"sqlite_with_rowid": False},
     )
 
@@ -224,6 +234,13 @@ class Missed(Base):
     due_at: Mapped[datetime] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(String(32))
     detail: Mapped[str | None] = mapped_column(String(500))
+    #: How often histories answered without data for it, and when they were last asked, whatever came of it.
+    tries: Mapped[int] = mapped_column(Integer, server_default="0")
+    tried_at: Mapped[datetime | None]
+    #: No history is asked before this instant.
+    next_try_at: Mapped[datetime | None]
+    #: Since when it counts as unrecoverable; None while it may still be healed.
+    closed_at: Mapped[datetime | None]
 
 
 class Quota(Base):
@@ -263,6 +280,28 @@ class Account(Base):
     probe_holder: Mapped[str | None] = mapped_column(String(200))
     probe_until: Mapped[datetime | None]
     succeeded_at: Mapped[datetime | None]
+
+
+class Lease(Base):
+    """What one process at a time may do: who does it, and until when without a sign of life."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str | None] = mapped_column(String(200))
+    expires_at: Mapped[datetime | None]
+
+
+class CheckState(Base):
+    """What the checks remember of a location's past (``check_past.py``)."""
+
+    __tablename__ = "check_states"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    #: The slot of the newest row that was checked.
+    due_at: Mapped[datetime]
+    #: JSON.
+    state: Mapped[str] = mapped_column(Text)
 
 
 class Heartbeat(Base):

@@ -11,6 +11,9 @@ import msgspec
 
 EARTH_RADIUS_KM: Final = 6371.0088  # mean radius R1, IUGG
 
+#: Beyond this the provider's place is another one than was asked for [km].
+FAR_KM: Final = 10.0
+
 
 class Coordinates(msgspec.Struct, frozen=True, gc=False):
     """A point on the earth: ``latitude`` [degree north, -90 to 90], ``longitude`` [degree east, -180 to 180]."""

@@ -26,6 +26,10 @@ class Books(NamedTuple):
         """The runs that collected and came to their end."""
         return [run for run in self.runs if run.state in ("succeeded", "partial", "failed")]
 
+    def without_last_if_given_back(self) -> Books:
+        """Without a run that was given back as the services ended, since nobody was left to go on with it."""
+        return self._replace(runs=self.runs[:-1]) if self.runs and self.runs[-1].state == "pending" else self
+
 
 def books() -> Books:
     """The ledger and the rows of the locations on schedule; empty while there is no schema yet."""

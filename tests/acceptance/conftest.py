@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from acceptance.processes import Starter
 from meteorograph.simulator import Simulator
+from support import RAIN_KEY
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +53,12 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: 
 
 @pytest.fixture
 def start(tmp_path: Path, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starter]:
-    """Starts processes that collect from the simulator, OpenWeatherMap only, in slots of two seconds unless told otherwise."""
+    """Starts processes that collect from the simulator, OpenWeatherMap only, in slots of two seconds unless told otherwise.
+
+    No call times out because the machine is busy.
+    """
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
+    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "60")
     if "METEOROGRAPH_INTERVAL" not in os.environ:
         monkeypatch.setenv("METEOROGRAPH_INTERVAL", "2s")
     starter = Starter(tmp_path)
@@ -64,8 +68,7 @@ def start(tmp_path: Path, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def one_slot(monkeypatch: pytest.MonkeyPatch) -> str:
-    """An interval, in force here and in child processes, whose slot lasts for the whole test and is looked at every second."""
-    interval = next(seconds for seconds in (3601, 3607, 3613) if seconds - time.time() % seconds > 120)
-    monkeypatch.setenv("METEOROGRAPH_INTERVAL", f"{interval}s")
-    return f"{interval}s"
+def one_charge(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes collect from Weatherstack, whose quota has no minute that could end, and ask for a new charge, in the test."""
+    monkeypatch.setenv("WEATHERSTACK_API_KEY", RAIN_KEY)
+    monkeypatch.setenv("METEOROGRAPH_PROVIDERS", "weatherstack")

@@ -23,7 +23,7 @@ PYTHON = sys.executable
 METEOROGRAPH = str(Path(sys.executable).with_name("meteorograph"))
 
 #: How long anything may take before the test gives up [s]; on a quiet machine all of it takes a fraction.
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 class Answer(NamedTuple):
@@ -109,10 +109,10 @@ class Process:
         """Its exit code, as soon as it has ended by itself."""
         return self._child.wait(DEADLINE)
 
-    def end(self, seconds: float = 10) -> int:
+    def end(self) -> int:
         """SIGTERM; gives the exit code, which must come in time."""
         self._child.terminate()
-        return self._child.wait(seconds)
+        return self._child.wait(DEADLINE)
 
     def close(self) -> None:
         """Leave nothing of it behind."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from acceptance.processes import DEADLINE
 from meteorograph.simulator import Simulator
 from support import KEY
 
@@ -47,14 +48,14 @@ def test_the_shell_blocks_run(tmp_path: Path) -> None:
                     assert '"status": 4' not in done.stdout, (line, done.stdout)
             finally:
                 server.terminate()
-                assert server.wait(30) == 0
+                assert server.wait(DEADLINE) == 0
 
 
 def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
     """Where the server listens, once the first row is there."""
     import time
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline and server.poll() is None:
         text = log.read_text()
         found = re.search(r"address=(http://\S+)", text)

@@ -67,17 +67,18 @@ def test_it_stops_at_once_when_it_has_nothing_to_do() -> None:
     scheduler.start(get_settings())
     begun = time.monotonic()
     scheduler.stop()
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 5  # and not at the next tick or heartbeat, 15 s on
 
 
 @pytest.mark.usefixtures("one_slot")
 def test_two_applications_in_a_process_share_it(collecting: Simulator) -> None:
     create_app()
-    thread, jobs = _threads(), len(scheduler.scheduler.get_jobs())
+    thread = _threads()
     create_app()
     assert _threads() == thread
     assert len(thread) == 1
-    assert len(scheduler.scheduler.get_jobs()) == jobs == 4
+    jobs = [job.id for job in scheduler.scheduler.get_jobs()]
+    assert sorted(name for name in jobs if not name.startswith("first ")) == ["heartbeat", "scheduled_ingest"]
     until(lambda: books().ended(), "the run")
     assert collecting.count("openweathermap") == 1
 
@@ -93,10 +94,10 @@ def test_switched_off_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("interval", ["1s", "7s", "20s", "10m", "1h"])
 def test_it_looks_on_the_grid_of_the_slots(interval: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METEOROGRAPH_INTERVAL", interval)
-    settings = get_settings()
+    settings, begun = get_settings(), time.time()
     scheduler.start(settings)
     for name, seconds in (("scheduled_ingest", schedule.tick_seconds(settings.interval)), ("heartbeat", 15)):
         due = scheduler.scheduler.get_job(name).next_run_time.timestamp()
         assert due % seconds == 0
-        assert 0 < due - time.time() <= seconds + scheduler.FIRST_TICK_AFTER.total_seconds()
+        assert begun < due <= time.time() + seconds + scheduler.FIRST_TICK_AFTER.total_seconds()
     assert settings.interval.total_seconds() % schedule.tick_seconds(settings.interval) == 0

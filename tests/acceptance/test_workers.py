@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -39,10 +40,13 @@ def _check_once(simulator: Simulator, *servers: Process) -> None:
     """
     taken_over = sum(server.output().count("taken_over=True") for server in servers)
     kept = books()
+    given_back = len(kept.runs)
+    kept = kept.without_last_if_given_back()
+    given_back -= len(kept.runs)
     assert [run.state for run in kept.runs if run.state in ("running", "pending")] == []
     assert [run for run in kept.ended() if (run.state, run.stored, len(kept.stored[run.due_at])) != ("succeeded", 1, 1)] == []
     assert len(kept.stored) == len(kept.ended())
-    assert 0 <= _calls(simulator) - len(kept.stored) <= taken_over
+    assert 0 <= _calls(simulator) - len(kept.stored) <= taken_over + given_back
     assert {(after.due_at - before.due_at).seconds for before, after in pairwise(kept.runs)} == {2}
 
 
@@ -80,9 +84,9 @@ def test_workers_forked_from_a_preloaded_application_collect_and_are_replaced(st
     assert {answer.status for answer in answers} == {200}
     until(_have_ended(len(books().ended()) + 2), "two slots more")
     assert server.end() == 0
-    kept = books()
-    # The one that was killed may have had a run: a call more than rows then.
-    assert 0 <= _calls(collecting) - len(kept.stored) <= 1 + server.output().count("taken_over=True")
+    kept = books().without_last_if_given_back()
+    # The one that was killed may have had a run, and so may those that were told to end: a call more than rows then.
+    assert 0 <= _calls(collecting) - len(kept.stored) <= 2 + server.output().count("taken_over=True")
     assert [run.state for run in kept.runs if run.state in ("running", "pending")] == []
 
 
@@ -94,12 +98,13 @@ def test_the_reloader_of_flask_collects_each_slot_once(start: Starter, collectin
     until(lambda: len(pids()) == 2, "the reloader's scheduler and that of the one it reloads")
     until(_have_ended(SLOTS), f"{SLOTS} slots")
     for pid in pids():
-        os.kill(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # one of them ends with the other
+            os.kill(pid, signal.SIGTERM)
     server.end()
     kept = books()
     done = [run for run in kept.runs if run.state not in ("running", "pending")]
     assert [run.state for run in done] == ["succeeded"] * len(done)
-    assert _calls(collecting) - len(kept.stored) in (0, len(kept.runs) - len(done))
+    assert 0 <= _calls(collecting) - len(kept.stored) <= len(kept.runs) - len(done) + server.output().count("taken_over=True")
 
 
 @pytest.mark.usefixtures("empty_database")

@@ -67,7 +67,7 @@ class Service:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(120)
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def _serving(folder: Path, *args: str, **more: str) -> Iterator[Service]:
     with process:
         try:
             service = Service(process, out)
-            wait_until(lambda: _address(service) or process.poll() is not None, 30, "an address")
+            wait_until(lambda: _address(service) or process.poll() is not None, 120, "an address")
             assert process.poll() is None, service.printed()
             service.url = _address(service)
             yield service
@@ -351,7 +351,7 @@ def test_a_demonstration_that_cannot_listen_leaves_the_database_of_the_last_one(
 @pytest.mark.parametrize("option", ["--demo", "--demo-without-key"])
 def test_the_demonstration(tmp_path: Path, option: str) -> None:
     with _serving(tmp_path, "serve", option, "--port", "0") as service:
-        wait_until(lambda: _is_collecting(service, 12), 30, "12 fresh locations")
+        wait_until(lambda: _is_collecting(service, 12), 120, "12 fresh locations")
         assert service.health()["providers"]["openweathermap"]["key"] == "active"
         page = service.get("/")[1]
         assert "Demonstration" in page
@@ -371,9 +371,10 @@ def _is_collecting(service: Service, locations: int) -> bool:
     return body["status"] == "ok" and sum(age is not None for age in body["freshness"].values()) == locations
 
 
+@pytest.mark.usefixtures("one_slot")
 def test_with_a_key_it_collects_for_real_until_it_is_told_to_end(tmp_path: Path, collecting: Simulator, database: str) -> None:
     with _serving(tmp_path, "serve", "--demo-without-key", "--port", "0") as service:
-        wait_until(lambda: _is_collecting(service, 1), 30, "one fresh location")
+        wait_until(lambda: _is_collecting(service, 1), 120, "one fresh location")
         assert list(service.health()["freshness"]) == ["London"]
         assert "Demonstration" not in service.get("/")[1]
         assert service.end(signal.SIGINT) == 0

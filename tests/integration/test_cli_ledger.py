@@ -37,7 +37,7 @@ def _collect(hours: int, missed: dict[int, str]) -> None:
     with get_db_session() as session:
         for number, name in enumerate(("Athens", "São Tomé")):
             session.add(Location(name=name, latitude=number, longitude=9, state="active", created_at=NOON - 2 * hours * HOUR))
-    empty = {column.name: None for column in WeatherData.__table__.columns}
+    empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(hours)):
         at = NOON - back * HOUR
         claim = ledger.claim(at, DEFAULT, Interval(HOUR))
@@ -146,6 +146,7 @@ def test_json_has_what_the_tables_have(ask: Any) -> None:
     code, out, _ = ask("gaps", "--json")
     at = NOON.isoformat()
     gap = {"location": "Athens", "from": at, "to": at, "slots": 1, "reason": "quota", "detail": "HTTP 500\nand more"}
+    gap["unrecoverable"] = False
     assert (code, json.loads(out)) == (1, [gap])
     runs = json.loads(ask("runs", "--json")[1])
     assert [run["stored"] for run in runs] == [1, 2, 2]

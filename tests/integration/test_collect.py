@@ -200,9 +200,9 @@ def test_a_refused_key_is_tried_again_slowly_and_recovers(places: int, collectin
 
 
 def test_one_that_never_answers_delays_no_other(places: int, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "0.5")
+    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "1")
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "4")
-    monkeypatch.setattr("meteorograph.observe.ATTEMPTS", 1)
+    monkeypatch.setattr("meteorograph.sources.ATTEMPTS", 1)
     collecting.set_faults("kind=timeout place=0,10")
     scheduled_ingest()
     assert _count() == places - 1

@@ -49,7 +49,7 @@ def _change(name: str, **values: Any) -> None:
 
 
 def _store(location_id: int, *instants: datetime) -> None:
-    columns = {column.name: None for column in WeatherData.__table__.columns}
+    columns = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     store(
         [columns | {"location_id": location_id, "due_at": at, "fetched_at": at, "provider": "openweathermap"} for at in instants]
     )

@@ -214,28 +214,28 @@ def test_an_answer_that_dribbles_ends_with_the_total_time() -> None:
         error = failure(to(upstream.url), timeout=0.3)
         took = time.monotonic() - began
     assert type(error) is FetchTimeoutError
-    assert 0.25 < took < 2
+    assert 0.25 < took < PATIENCE
 
 
 def test_redirects_share_the_time_of_one_attempt() -> None:
     def script(connection: Connection) -> None:
-        while connection.head() and not connection.client_left(within=0.25):
+        while connection.head() and not connection.client_left(within=0.5):
             last = len(connection.upstream.heads) > 2
             connection.send(response(200) if last else response(302, Location="/next"))
 
     with Upstream(script) as upstream:
-        error = failure(to(upstream.url), timeout=0.4)
+        error = failure(to(upstream.url), timeout=0.8)
     assert type(error) is FetchTimeoutError
     assert len(upstream.heads) == 2
 
 
 def test_waiting_for_a_connection_takes_no_time_from_the_call() -> None:
     def script(connection: Connection) -> None:
-        while connection.head() and not connection.client_left(within=0.2):
+        while connection.head() and not connection.client_left(within=0.3):
             connection.send(response(200))
 
     async def several(url: str) -> list[Payload]:
-        async with fetcher(timeout=0.4, connections=1) as open_fetcher:
+        async with fetcher(timeout=1.0, connections=1) as open_fetcher:
             return await asyncio.gather(*(open_fetcher.fetch(to(url)) for _ in range(4)))
 
     with Upstream(script) as upstream:
@@ -448,7 +448,7 @@ def test_cancelling_ends_the_calls_at_once_and_leaks_no_connection(begun: bytes)
         connection.client_left()
 
     async def cancel(upstream: Upstream) -> None:
-        async with fetcher(timeout=1.0) as open_fetcher:
+        async with fetcher(timeout=2.0) as open_fetcher:
             tasks = [asyncio.create_task(open_fetcher.fetch(to(upstream.url))) for _ in range(16)]
             for _ in tasks:
                 assert await asyncio.to_thread(upstream.asked.acquire, True, PATIENCE)
@@ -456,12 +456,12 @@ def test_cancelling_ends_the_calls_at_once_and_leaks_no_connection(begun: bytes)
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            assert time.monotonic() - began < 0.2
+            assert time.monotonic() - began < 1.5
             assert {type(error) for error in ended} == {asyncio.CancelledError}
             # The client may let go of a connection without closing it; the timeout of the call does it then.
             for _ in tasks:
-                assert await asyncio.to_thread(upstream.left.acquire, True, PATIENCE / 2)
-            assert time.monotonic() - began < 3
+                assert await asyncio.to_thread(upstream.left.acquire, True, PATIENCE)
+            assert time.monotonic() - began < PATIENCE
 
     with Upstream(script) as upstream:
         asyncio.run(cancel(upstream))

@@ -38,7 +38,7 @@ def _five_locations(database: str) -> None:
 
 def _as(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Be another process."""
-    monkeypatch.setattr(ledger, "holder", lambda: name)
+    monkeypatch.setattr("meteorograph.ledger.terms._holder", lambda _: name)
 
 
 def _runs() -> Sequence[Run]:
@@ -52,7 +52,7 @@ def _missed() -> Sequence[Missed]:
 
 
 def _store(due: Due, at: datetime = NOON) -> None:
-    columns = {column.name: None for column in WeatherData.__table__.columns}
+    columns = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     store([columns | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
 
 
@@ -179,6 +179,12 @@ def test_slots_while_a_run_was_still_at_work_are_recorded_as_late() -> None:
     ledger.finish(claim, 0, NOON + timedelta(hours=2, minutes=30))
     assert _claim(NOON + timedelta(hours=2, minutes=31))
     assert [(run.state, run.reason) for run in _runs()] == [("succeeded", None), ("missed", "late"), ("running", None)]
+
+
+def test_slots_after_a_run_whose_process_died_were_not_late_but_down() -> None:
+    assert _claim(NOON)
+    assert _claim(NOON + timedelta(hours=2, minutes=31))
+    assert [(run.state, run.reason) for run in _runs()] == [("failed", None), ("missed", "down"), ("running", None)]
 
 
 def test_what_a_dead_process_left_of_an_earlier_slot_is_missed() -> None:

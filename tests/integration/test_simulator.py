@@ -179,7 +179,7 @@ def test_every_provider_call_is_counted_faulted_or_not(sim: Simulator, clock: Dr
 
 def test_a_call_is_counted_before_it_is_answered(sim: Simulator) -> None:
     sim.set_faults("kind=timeout")
-    connection = connect(sim, timeout=0.2)
+    connection = connect(sim, timeout=1)
     connection.request("GET", OWM)
     with pytest.raises(TimeoutError):
         connection.getresponse()

@@ -39,7 +39,7 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
 def collecting_client(collecting: object) -> FlaskClient:
     """A process whose scheduler has given its first sign of life, and rings no more."""
     app = create_app()
-    wait_until(_has_beaten, 30, "the first heartbeat")
+    wait_until(_has_beaten, 120, "the first heartbeat")
     scheduler.scheduler.pause()
     return app.test_client()
 

@@ -34,7 +34,7 @@ def six_hours(database: str, driven: DrivenClock) -> None:
     with get_db_session() as session:
         for number, name in enumerate(("Athens", "Bergen", "Cork", "Århus")):
             session.add(Location(name=name, latitude=number, longitude=9, state="active", created_at=NOON - 9 * HOUR))
-    empty = {column.name: None for column in WeatherData.__table__.columns}
+    empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(6)):
         at = NOON - back * HOUR
         claim = ledger.claim(at, DEFAULT, Interval(HOUR))

@@ -22,8 +22,9 @@ TABLES = ("db", "tables", "upsert")
 STOPS: dict[str, tuple[str, ...]] = {
     "schedule": (),
     "fetch": (),
+    "journal": (),
     "providers": (),
-    "check": (),
+    "check": TABLES,  # for ``check_states.py`` alone
     "ledger": (*TABLES, "schedule"),  # the schedule is pure: whoever wants to know which slots are due asks it
     "quota": TABLES,
     "store": (*TABLES, "rollups"),
@@ -33,12 +34,15 @@ STOPS: dict[str, tuple[str, ...]] = {
 
 #: The conductors, and what each may import beside the stops, ``COMMON`` and ``TABLES``.
 CONDUCTORS: dict[str, tuple[str, ...]] = {
-    "gate": ("accounts",),
+    "gate": ("accounts", "adapt", "standin"),
     "pace": (),
-    "observe": ("gate",),
-    "ingest": ("accounts", "gate", "locations", "observe"),
-    "engine": ("observe",),
-    "collect": ("accounts", "engine", "gate", "ingest", "locations", "observe", "pace"),
+    "sources": ("gate",),
+    "stations": ("sources",),
+    "ask": ("http_cache", "sources", "stations"),
+    "observe": ("ask", "sources"),
+    "ingest": ("accounts", "locations", "observe", "sources"),
+    "engine": ("ask", "observe", "sources"),
+    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources", "standin"),
 }
 
 #: Modules that are closed to all but those named.
@@ -52,8 +56,8 @@ CLOSED: dict[str, tuple[str, ...]] = {
 #: What the web may not import, and where it may after all.
 CLOSED_TO_WEB = ("fetch", "providers", *CONDUCTORS)
 OPEN_TO_WEB = {
+    "web.quota": ("providers",),
     "web.ingest": ("ingest",),
-    "web.health": ("providers",),
     "web.page.course": ("providers",),
     "web.page.frame": ("providers",),
 }

@@ -11,6 +11,7 @@ import pytest
 
 from meteorograph import __version__, logs, redaction
 from meteorograph.errors import ConfigurationError
+from meteorograph.providers import PROVIDERS
 from meteorograph.settings import (
     Settings,
     duration,
@@ -58,6 +59,14 @@ GOOD = [
     ("METEOROGRAPH_SPREAD_SECONDS", "300", "spread_seconds", 300),
     ("METEOROGRAPH_OWM_BASE_URL", "http://[::1]:81/a/", "owm_base_url", "http://[::1]:81/a"),
     ("METEOROGRAPH_WEATHERSTACK_BASE_URL", "https://h", "weatherstack_base_url", "https://h"),
+    ("METEOROGRAPH_OPEN_METEO_ARCHIVE_BASE_URL", "https://h/a/", "open_meteo_archive_base_url", "https://h/a"),
+    ("METEOROGRAPH_OPEN_METEO_BASE_URL", "http://h:8001", "open_meteo_base_url", "http://h:8001"),
+    ("METEOROGRAPH_OPEN_METEO_CALLS_PER_MINUTE", "60", "open_meteo_calls_per_minute", 60),
+    ("METEOROGRAPH_OPEN_METEO_CALLS_PER_HOUR", "400", "open_meteo_calls_per_hour", 400),
+    ("METEOROGRAPH_OPEN_METEO_CALLS_PER_DAY", "500", "open_meteo_calls_per_day", 500),
+    ("METEOROGRAPH_OWM_ONECALL_CALLS_PER_DAY", "2000", "owm_onecall_calls_per_day", 2000),
+    ("METEOROGRAPH_JOURNAL_DIR", "kept/journal", "journal_dir", Path("kept/journal")),
+    ("METEOROGRAPH_JOURNAL_DAYS", "0", "journal_days", 0),
     ("METEOROGRAPH_USER_AGENT", "me/1 (me@h)", "user_agent", "me/1 (me@h)"),
     ("METEOROGRAPH_DEMO", "true", "demo", True),
     ("METEOROGRAPH_API_TOKENS", f" {KEY}, {RAIN_KEY}", "api_tokens", [KEY, RAIN_KEY]),
@@ -65,7 +74,7 @@ GOOD = [
 
 _URL = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
 _ADDRESS = "an http:// or https:// address without a query, a fragment or a password"
-_PROVIDERS = "one or more of openweathermap, weatherstack, separated by commas"
+_PROVIDERS = f"one or more of {', '.join(PROVIDERS)}, separated by commas"
 _AGENT = "1 to 200 ASCII characters on one line"
 _DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
@@ -119,7 +128,17 @@ WRONG = [
     ("DATABASE_URL", f"postgresql://u:a {PASSWORD}\n@h:port/n", "postgresql://u:[redacted]@h:port/n", _URL),
 ]
 
-DEFAULTS = {
+#: What the registry of providers makes settings of: the addresses and quotas of those that are not tried one by one here.
+OF_REGISTRY: dict[str, object] = {
+    f"{provider.setting.lower()}_{name}": value
+    for provider in PROVIDERS.values()
+    for name, value in (
+        ("base_url", provider.base_url),
+        *((f"calls_per_{window}", limit) for window, limit in provider.windows.items()),
+    )
+}
+
+DEFAULTS: dict[str, object] = OF_REGISTRY | {
     "owm_api_key": None,
     "weatherstack_api_key": None,
     "database_url": "sqlite:///data/meteorograph.db",
@@ -132,6 +151,8 @@ DEFAULTS = {
     "log_file_count": 5,
     "providers": ["openweathermap"],
     "quantity_providers": {},
+    "journal_dir": Path("data/journal"),
+    "journal_days": 30,
     "precipitation_providers": ["weatherstack", "openweathermap"],
     "interval": timedelta(hours=1),
     "scheduler_enabled": True,
@@ -146,6 +167,12 @@ DEFAULTS = {
     "spread_seconds": 0,
     "owm_base_url": "https://api.openweathermap.org",
     "weatherstack_base_url": "https://api.weatherstack.com",
+    "owm_onecall_calls_per_day": 1000,
+    "open_meteo_base_url": "https://api.open-meteo.com",
+    "open_meteo_archive_base_url": "https://archive-api.open-meteo.com",
+    "open_meteo_calls_per_minute": 600,
+    "open_meteo_calls_per_hour": 5000,
+    "open_meteo_calls_per_day": 10_000,
     "user_agent": f"meteorograph/{__version__}",
     "demo": False,
     "api_tokens": [],
@@ -177,7 +204,8 @@ def test_defaults() -> None:
 
 
 def test_every_setting_is_tried_here() -> None:
-    assert {(name, field) for name, _, field, _ in GOOD} == {(name, field) for field, name in setting_names().items()}
+    tried = {field: name for name, _, field, _ in GOOD}
+    assert {field: name for field, name in setting_names().items() if field not in OF_REGISTRY.keys() - tried.keys()} == tried
 
 
 @pytest.mark.parametrize(("name", "text", "field", "value"), GOOD, ids=[row[0] for row in GOOD])

@@ -1,11 +1,33 @@
-"""The registry of providers: one line each."""
+"""The registry of providers: one line each, and those that outside packages bring."""
 
 from __future__ import annotations
 
-from .base import History, Provider
+from . import plugins
+from .base import History, Page, Provider, Stations
+from .met_norway import PROVIDER as MET_NORWAY
+from .metar import PROVIDER as METAR
+from .nws import PROVIDER as NWS
+from .open_meteo import PROVIDER as OPEN_METEO
 from .openweathermap import PROVIDER as OPENWEATHERMAP
 from .weatherstack import PROVIDER as WEATHERSTACK
 
-PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (OPENWEATHERMAP, WEATHERSTACK)}
+_BUILT_IN: dict[str, Provider] = {
+    provider.name: provider
+    for provider in (
+        OPENWEATHERMAP,
+        WEATHERSTACK,
+        OPEN_METEO,
+        MET_NORWAY,
+        NWS,
+        METAR,
+    )
+}
 
-__all__ = ["PROVIDERS", "History", "Provider"]
+_PLUGINS, _broken = plugins.load(_BUILT_IN)
+
+PROVIDERS: dict[str, Provider] = {**_BUILT_IN, **_PLUGINS}
+
+#: Entry point → why its provider cannot be used.
+BROKEN: dict[str, str] = _broken
+
+__all__ = ["BROKEN", "PROVIDERS", "History", "Page", "Provider", "Stations"]

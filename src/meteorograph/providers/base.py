@@ -29,16 +29,16 @@ class Stations:
 
     #: The first request: ``request(base_url, point)``.
     request: Callable[[str, Coordinates], Request]
-    #: Reads an answer: the station, or the next request to make.
+    #: Reads an answer: the station, or the next request to make; ``PermanentFetchError`` where there is no station.
     parse: Callable[[Payload], Station | Request]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a history: observations with ``observed_at``, oldest first."""
+    """One answer of a history: observations with ``observed_at``, oldest first, which may be of other hours too."""
 
     observations: Sequence[Observation]
-    #: Where the next page starts; None on the last one.
+    #: Where the next page starts, if need be past the end that was asked for; None on the last one.
     next_start: datetime | None = None
 
 
@@ -103,6 +103,8 @@ class Provider:
     most: int = 1
     #: Calls that are charged for one point.
     cost: float = 1.0
+    #: Requests that may be under way at once; None for as many as the settings allow.
+    at_once: int | None = None
     #: The zone of its calendar windows.
     quota_zone: str = "UTC"
     #: What a user must know of its terms before using it; said once at the start.
@@ -131,6 +133,15 @@ def from_unix(seconds: float | None) -> datetime | None:
         return None
 
 
+def from_iso(text: str | None) -> datetime | None:
+    """The instant (aware UTC) of an ISO 8601 time that names its zone; None for None and for anything else."""
+    try:
+        at = datetime.fromisoformat(text or "")
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def degrees(value: float) -> str:
     """A coordinate for a query string, to 4 decimals: some ten metres, finer than any provider resolves."""
     return repr(round(float(value), 4) + 0.0)  # the sum makes 0.0 of -0.0
@@ -150,6 +161,11 @@ def place_at(latitude: float | None, longitude: float | None, name: str | None) 
     if latitude is None or longitude is None or not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         return None
     return Place(Coordinates(latitude, longitude), one_line(name))
+
+
+def place_of(position: Sequence[float | None] | None, name: str | None, numbers: int = 2) -> Place | None:
+    """The place of a GeoJSON position, longitude first; None unless it has so many numbers."""
+    return place_at(position[1], position[0], name) if position and len(position) == numbers else None
 
 
 def one_line(text: str | None) -> str | None:

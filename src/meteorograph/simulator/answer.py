@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..simulator import openweathermap, weatherstack
 from .rules import Rule
-from .tally import OPENWEATHERMAP
+from .sides import error
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -37,7 +36,7 @@ def as_json(status: int, body: Any) -> Answer:
     return Answer(status=status, body=msgspec.json.encode(body))
 
 
-def spoil(rule: Rule, provider: str, reply: Callable[[], tuple[int, dict[str, Any]]]) -> Answer:
+def spoil(rule: Rule, provider: str, reply: Callable[[], tuple[int, Any]]) -> Answer:
     """The answer under a rule; ``reply`` makes the proper status and body where the fault starts from them."""
     match rule.kind:
         case "timeout":
@@ -45,8 +44,7 @@ def spoil(rule: Rule, provider: str, reply: Callable[[], tuple[int, dict[str, An
         case "reset":
             return Answer(fate="reset")
         case "status":
-            make_error = openweathermap.error if provider == OPENWEATHERMAP else weatherstack.error
-            answer = as_json(*make_error(rule.code))
+            answer = as_json(*error(provider, rule.code))
             after = () if rule.retry_after is None else (("Retry-After", str(rule.retry_after)),)
             return msgspec.structs.replace(answer, headers=after)
         case "html":
@@ -57,7 +55,7 @@ def spoil(rule: Rule, provider: str, reply: Callable[[], tuple[int, dict[str, An
             return _damage(rule, *reply())
 
 
-def _damage(rule: Rule, status: int, body: dict[str, Any]) -> Answer:
+def _damage(rule: Rule, status: int, body: Any) -> Answer:
     """A proper answer with something wrong in its body."""
     match rule.kind:
         case "types":
@@ -69,6 +67,8 @@ def _damage(rule: Rule, status: int, body: dict[str, Any]) -> Answer:
     match rule.kind:
         case "truncated":
             text = text[: len(text) // 2]
+        case "broken_off":
+            text = text[: len(text) // 2] + b"Unexpected error while streaming data: timeoutReached"
         case "huge":
             padding = b" " * max(0, int(rule.mb * 1_000_000) - len(text))
             text = text[:-1] + padding + text[-1:]
@@ -77,11 +77,20 @@ def _damage(rule: Rule, status: int, body: dict[str, Any]) -> Answer:
     return msgspec.structs.replace(answer, body=text, spread=rule.ms / 1000 if rule.kind == "slow" else 0.0)
 
 
-def _nulled(body: dict[str, Any]) -> dict[str, Any]:
-    """The body with null for rain (OpenWeatherMap) or precipitation (Weatherstack); errors stay as they are."""
-    if isinstance(body.get("current"), dict):
-        return body | {"current": body["current"] | {"precip": None}}
-    return body | {"rain": None} if "main" in body else body
+def _nulled(value: Any) -> Any:
+    """The value with null for rain (OpenWeatherMap) or precipitation (the others) wherever it stands; units stay as they are."""
+    if isinstance(value, list):
+        return [_nulled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _null(item) if name in ("precip", "precipitation") else _nulled(item) for name, item in value.items()}
+    return found | {"rain": None} if "dt" in found else found
+
+
+def _null(amount: Any) -> Any:
+    if isinstance(amount, list):
+        return [None] * len(amount)
+    return amount if isinstance(amount, str) else None
 
 
 class _Mistyped:

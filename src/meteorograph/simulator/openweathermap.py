@@ -77,7 +77,7 @@ def body(weather: Weather, spot: Spot, asked: tuple[float, float], units: str) -
     times = sun.rise_and_set(latitude, longitude, weather.at)
     answer: dict[str, Any] = {
         "coord": {"lon": round(longitude, 4), "lat": round(latitude, 4)},
-        "weather": _conditions(weather, latitude, longitude),
+        "weather": condition_of(weather, latitude, longitude),
         "base": "stations",
         "main": _main(weather, spot, units),
         "visibility": None if weather.visibility is None else min(10000, round(weather.visibility)),
@@ -96,21 +96,23 @@ def body(weather: Weather, spot: Spot, asked: tuple[float, float], units: str) -
         "name": spot.name,
         "cod": 200,
     }
-    return _known(answer)
+    return known(answer)
 
 
-def _known(values: dict[str, Any]) -> dict[str, Any]:
+def known(values: dict[str, Any]) -> dict[str, Any]:
+    """The values without those that are not known."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _whole(value: float | None) -> float | int | None:
+def whole(value: float | None) -> float | int | None:
     """``value`` as the integer it is, else with two decimals."""
     if value is None:
         return None
     return int(value) if value == int(value) else round(value, 2)
 
 
-def _degree(celsius: float | None, units: str) -> float | None:
+def in_degrees(celsius: float | None, units: str) -> float | None:
+    """A temperature [°C] in ``units``."""
     if celsius is None:
         return None
     if units == "metric":
@@ -118,7 +120,8 @@ def _degree(celsius: float | None, units: str) -> float | None:
     return round(celsius * 1.8 + 32 if units == "imperial" else celsius + 273.15, 2)
 
 
-def _speed(metres_per_second: float | None, units: str) -> float | None:
+def in_speed(metres_per_second: float | None, units: str) -> float | None:
+    """A speed [m/s] in ``units``."""
     if metres_per_second is None:
         return None
     # Four decimals, so that a whole number of knots survives.
@@ -128,31 +131,32 @@ def _speed(metres_per_second: float | None, units: str) -> float | None:
 def _main(weather: Weather, spot: Spot, units: str) -> dict[str, Any]:
     temperature = weather.temperature
     feels_like = apparent_temperature(temperature, weather.humidity, weather.wind_speed)
-    return _known(
+    return known(
         {
-            "temp": _degree(temperature, units),
-            "feels_like": _degree(feels_like, units),
-            "temp_min": _degree(None if temperature is None else temperature - 0.56, units),
-            "temp_max": _degree(None if temperature is None else temperature + 0.44, units),
-            "pressure": _whole(weather.pressure),
-            "humidity": _whole(weather.humidity),
-            "sea_level": _whole(weather.pressure),
-            "grnd_level": _whole(station_pressure(weather.pressure, spot.elevation)),
+            "temp": in_degrees(temperature, units),
+            "feels_like": in_degrees(feels_like, units),
+            "temp_min": in_degrees(None if temperature is None else temperature - 0.56, units),
+            "temp_max": in_degrees(None if temperature is None else temperature + 0.44, units),
+            "pressure": whole(weather.pressure),
+            "humidity": whole(weather.humidity),
+            "sea_level": whole(weather.pressure),
+            "grnd_level": whole(station_pressure(weather.pressure, spot.elevation)),
         }
     )
 
 
 def _wind(weather: Weather, units: str) -> dict[str, Any]:
-    return _known(
+    return known(
         {
-            "speed": _speed(weather.wind_speed, units),
-            "deg": _whole(weather.wind_direction),
-            "gust": _speed(weather.wind_gust, units),
+            "speed": in_speed(weather.wind_speed, units),
+            "deg": whole(weather.wind_direction),
+            "gust": in_speed(weather.wind_gust, units),
         }
     )
 
 
-def _conditions(weather: Weather, latitude: float, longitude: float) -> list[dict[str, Any]]:
+def condition_of(weather: Weather, latitude: float, longitude: float) -> list[dict[str, Any]]:
+    """The list of conditions, with the icon of day or night."""
     condition = weather.condition
     if condition is None:
         return []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,14 +13,19 @@ from ..errors import ConfigurationError
 from ..simulator import openweathermap, weatherstack
 from .answer import TEXT, Answer, as_json, spoil
 from .faults import Faults
-from .tally import OPENWEATHERMAP, WEATHERSTACK, Call, Tally
+from .sides import PATHS, Keys, call_of, reply
+from .tally import Tally
 from .weather import Source
 
 OWN = "/_simulator/"
-ABOUT = b"""Weather simulator: answers as OpenWeatherMap and Weatherstack do. The weather is made up or replayed.
+ABOUT = b"""Weather simulator: answers as OpenWeatherMap, Weatherstack and Open-Meteo do. The weather is made up or replayed.
 
 GET  /data/2.5/weather?lat=&lon=&appid=&units=   OpenWeatherMap, current weather
+GET  /data/4.0/onecall/timeline/1h?...&start=    OpenWeatherMap, twenty hours from a past one
+GET  /data/3.0/onecall/timemachine?...&dt=       OpenWeatherMap, one past hour
 GET  /current?query=LAT,LON&access_key=&units=   Weatherstack, current weather
+GET  /v1/forecast?latitude=&longitude=&current=  Open-Meteo, now and (hourly=) up to 92 days back
+GET  /v1/archive?...&start_date=&end_date=       Open-Meteo, hours since 1940
 GET  /_simulator/calls                           calls so far: total, by provider, key, place and minute
 GET  /_simulator/truth?lat=&lon=&at=             the values that answers are made from
 GET  /_simulator/faults                          rules in force and how often each was used
@@ -39,11 +43,11 @@ class Routes:
         source: Source,
         now: Callable[[], datetime],
         seed: int,
-        keys: Collection[str],
-        limits: dict[str, int | None],
+        keys: Keys,
+        limits: Mapping[str, Mapping[str, int | None]],
         faults: str,
     ) -> None:
-        """``limits`` are calls per key and quota window of each provider; without ``keys`` any key is good.
+        """``limits`` are calls per key by provider and quota window.
 
         Raises:
             ConfigurationError: ``faults`` is not to the grammar.
@@ -52,7 +56,7 @@ class Routes:
         self._clock = now
         self.tally = Tally()
         self._seed = seed
-        self._keys = frozenset(keys)
+        self._keys = keys
         self._limits = limits
         self._faults = Faults(faults, seed)
         self._own: dict[tuple[str, str], Callable[[dict[str, str], bytes], Answer]] = {
@@ -94,41 +98,22 @@ class Routes:
             return self._answer_own(method, path.removeprefix(OWN.rstrip("/")).lstrip("/"), query, body)
         if method != "GET":
             return Answer(status=405, body=b"only GET\n", content_type=TEXT, headers=(("Allow", "GET"),))
-        if path == openweathermap.PATH:
-            return self._answer_provider(OPENWEATHERMAP, openweathermap, query)
-        if path == weatherstack.PATH:
-            return self._answer_provider(WEATHERSTACK, weatherstack, query)
+        if path in PATHS:
+            return self._answer_provider(path, query)
         if path.startswith("/data/"):
             return as_json(404, {"cod": "404", "message": "Internal error"})
         return as_json(*weatherstack.refusal("invalid_api_function"))
 
-    def _answer_provider(self, provider: str, module: ModuleType, query: dict[str, str]) -> Answer:
-        now = self.now()
-        key: str = module.key_of(query)
-        latitude, longitude = module.point_of(query)
-        call = Call(provider, key, latitude, longitude, now)
-        number, in_window = self.tally.add(call)
+    def _answer_provider(self, path: str, query: dict[str, str]) -> Answer:
+        call = call_of(path, query, self.now())
+        number, over = self.tally.add(call, self._limits.get(call.provider, {}))
         delay, rule = self._faults.decide(call, number)
 
-        def reply() -> tuple[int, dict[str, Any]]:
-            limit = self._limits[provider]
-            over = limit is not None and in_window > limit
-            return self._reply(provider, query, key, over, now)
+        def answered() -> tuple[int, Any]:
+            return reply(path, query, call, over, self._keys, self.source)
 
-        answer = spoil(rule, provider, reply) if rule else as_json(*reply())
+        answer = spoil(rule, call.provider, answered) if rule else as_json(*answered())
         return msgspec.structs.replace(answer, delay=delay) if delay else answer
-
-    def _reply(self, provider: str, query: dict[str, str], key: str, over: bool, now: datetime) -> tuple[int, dict[str, Any]]:
-        good = key in self._keys if self._keys else bool(key)
-        if provider == OPENWEATHERMAP:
-            if not good or over:
-                return openweathermap.error(429 if good else 401)
-            return openweathermap.reply(query, self.source, now)
-        if not good:
-            return weatherstack.refusal("invalid_access_key" if key else "missing_access_key")
-        if over:
-            return weatherstack.refusal("usage_limit_reached")
-        return weatherstack.reply(query, self.source, now)
 
     def _answer_own(self, method: str, name: str, query: dict[str, str], body: bytes) -> Answer:
         act = self._own.get((method, name))

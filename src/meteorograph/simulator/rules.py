@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "reset": ((), ()),
     "status": (("code",), ("retry_after",)),
     "truncated": ((), ()),
+    "broken_off": ((), ()),
     "types": ((), ()),
     "html": ((), ("code",)),
     "huge": (("mb",), ()),
@@ -66,10 +67,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _is_near(self, call: Call) -> bool:
-        if self.place is None or call.latitude is None or call.longitude is None:
-            return False
-        around = abs(call.longitude - self.place[1])
-        return abs(call.latitude - self.place[0]) <= PLACE_REACH and min(around, 360 - around) <= PLACE_REACH
+        latitude, longitude = self.place or (0.0, 0.0)
+        away = [(abs(north - latitude), abs(east - longitude)) for north, east in call.points]
+        return any(north <= PLACE_REACH and min(east, 360 - east) <= PLACE_REACH for north, east in away)
 
 
 def parse(spec: str) -> tuple[Rule, ...]:
@@ -167,7 +167,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "mb": (_within(0, 1000), "megabytes from 0 to 1000"),
     "code": (_whole(200, 599), "an HTTP status from 200 to 599"),
     "retry_after": (_whole(0, 10_000_000), "whole seconds"),
-    "provider": (_provider, " or ".join(PROVIDERS)),
+    "provider": (_provider, f"one of {', '.join(PROVIDERS)}"),
     "place": (_place, "latitude,longitude in degrees, without a space"),
     "key": (str, "an API key"),
     "p": (_within(0, 1), "a probability from 0 to 1"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -15,11 +15,12 @@ from .connection import Listener
 from .model import Model
 from .replay import Replay
 from .routes import Routes
-from .tally import OPENWEATHERMAP, WEATHERSTACK, Call
+from .sides import Keys
+from .tally import ONE_CALL, OPEN_METEO, OPENWEATHERMAP, WEATHERSTACK, Call
 
 
 class Simulator:
-    """A local server that answers as OpenWeatherMap and Weatherstack do."""
+    """A local server that answers as OpenWeatherMap, Weatherstack and Open-Meteo do."""
 
     def __init__(
         self,
@@ -33,6 +34,9 @@ class Simulator:
         faults: str = "",
         owm_calls_per_minute: int | None = None,
         weatherstack_calls_per_month: int | None = None,
+        one_call_keys: Collection[str] | None = None,
+        one_call_calls_per_day: int | None = None,
+        open_meteo_calls: Mapping[str, int] | None = None,
     ) -> None:
         """Set it up; nothing listens before ``start``.
 
@@ -41,11 +45,14 @@ class Simulator:
             port: Port to listen on; 0 takes a free one.
             now: Tells the time (aware UTC); the project's clock, as it is at each call, when None.
             seed: Picks the made-up weather and the calls that faults with a probability fall on.
-            keys: Keys that both providers accept; any key when empty.
+            keys: Keys that OpenWeatherMap and Weatherstack accept; any key when empty.
             replay: An hourly series to answer from instead of made-up weather.
             faults: Rules in the grammar of ``rules.py``.
             owm_calls_per_minute: Calls a key may make in one UTC calendar minute; no limit when None.
             weatherstack_calls_per_month: Calls a key may make in one UTC calendar month; no limit when None.
+            one_call_keys: Keys that have OpenWeatherMap's One Call; every good one when None.
+            one_call_calls_per_day: Calls a key may make to One Call in one UTC day; no limit when None.
+            open_meteo_calls: Calls by ``minute``, ``hour`` and ``day`` that Open-Meteo answers; no limit where none is named.
 
         Raises:
             ConfigurationError: The series or the faults cannot be read.
@@ -60,8 +67,13 @@ class Simulator:
             source=source,
             now=now or (lambda: clock.now()),
             seed=seed,
-            keys=keys,
-            limits={OPENWEATHERMAP: owm_calls_per_minute, WEATHERSTACK: weatherstack_calls_per_month},
+            keys=Keys(frozenset(keys), None if one_call_keys is None else frozenset(one_call_keys)),
+            limits={
+                OPENWEATHERMAP: {"minute": owm_calls_per_minute},
+                ONE_CALL: {"day": one_call_calls_per_day},
+                WEATHERSTACK: {"month": weatherstack_calls_per_month},
+                OPEN_METEO: open_meteo_calls or {},
+            },
             faults=faults,
         )
         self._listener: Listener | None = None
@@ -136,6 +148,10 @@ class Simulator:
     def count(self, provider: str | None = None, key: str | None = None) -> int:
         """How many provider calls came, of one provider or one key where given."""
         return self._routes.tally.count(provider, key)
+
+    def charged(self, provider: str) -> float:
+        """As how many calls those to a provider count: Open-Meteo weighs them by points and variables."""
+        return self._routes.tally.charged(provider)
 
     def truth(self, latitude: float, longitude: float, at: datetime) -> dict[str, float | str | None]:
         """The canonical values that an answer for this point and time is made from; None is "not known".

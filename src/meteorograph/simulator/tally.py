@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -11,10 +12,13 @@ import msgspec
 from ..values import Coordinates
 
 OPENWEATHERMAP = "openweathermap"
+#: OpenWeatherMap's One Call, which is counted apart.
+ONE_CALL = "openweathermap-onecall"
 WEATHERSTACK = "weatherstack"
-PROVIDERS = (OPENWEATHERMAP, WEATHERSTACK)
-#: What one quota is counted over, as a pattern for the call's time.
-_WINDOWS = {OPENWEATHERMAP: "%Y-%m-%dT%H:%MZ", WEATHERSTACK: "%Y-%m"}
+OPEN_METEO = "open-meteo"
+PROVIDERS = (OPENWEATHERMAP, ONE_CALL, WEATHERSTACK, OPEN_METEO)
+#: What a quota is counted over, as a pattern for the call's time.
+_WINDOWS = {"minute": "%Y-%m-%dT%H:%MZ", "hour": "%Y-%m-%dT%HZ", "day": "%Y-%m-%d", "month": "%Y-%m"}
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -26,6 +30,16 @@ class Call(msgspec.Struct, frozen=True):
     longitude: float | None
     #: When it arrived, by the simulator's clock.
     at: datetime
+    #: The points of a call for several, after the first.
+    others: tuple[tuple[float, float], ...] = ()
+    #: As how many calls it counts.
+    weight: float = 1.0
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """Every point that it asks for [degree]."""
+        first = () if self.latitude is None or self.longitude is None else ((self.latitude, self.longitude),)
+        return first + self.others
 
 
 class Tally:
@@ -34,15 +48,20 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
-        self._in_window: Counter[tuple[str, str, str]] = Counter()
+        #: Provider, key, window and its period → calls charged.
+        self._used: dict[tuple[str, str, str, str], float] = defaultdict(float)
 
-    def add(self, call: Call) -> tuple[int, int]:
-        """Count a call; returns its number, and its number within its key's quota window, both from 1."""
-        window = (call.provider, call.key, call.at.strftime(_WINDOWS[call.provider]))
+    def add(self, call: Call, limits: Mapping[str, int | None]) -> tuple[int, str | None]:
+        """Count a call; returns its number from 1, and the window of ``limits`` that was used up before it, if any."""
+        over = None
         with self._lock:
             self._calls.append(call)
-            self._in_window[window] += 1
-            return len(self._calls), self._in_window[window]
+            for window, limit in limits.items():
+                period = (call.provider, call.key, window, call.at.strftime(_WINDOWS[window]))
+                if limit is not None and self._used[period] >= limit:
+                    over = over or window
+                self._used[period] += call.weight
+            return len(self._calls), over
 
     def calls(self) -> tuple[Call, ...]:
         """All calls in the order they came."""
@@ -53,17 +72,20 @@ class Tally:
         """How many calls came, of one provider or one key where given."""
         return sum(provider in (None, call.provider) and key in (None, call.key) for call in self.calls())
 
+    def charged(self, provider: str) -> float:
+        """As how many calls those to a provider count."""
+        return sum(call.weight for call in self.calls() if call.provider == provider)
+
     def reset(self) -> None:
         """Forget all calls, and with them what they used of the quotas."""
         with self._lock:
             self._calls.clear()
-            self._in_window.clear()
+            self._used.clear()
 
     def summary(self) -> dict[str, int | dict[str, int]]:
         """Totals by provider, key, place and minute."""
         calls = self.calls()
-        points = [(call.latitude, call.longitude) for call in calls]
-        places = Counter(str(Coordinates(lat, lon)) for lat, lon in points if lat is not None and lon is not None)
+        places = Counter(str(Coordinates(*point)) for call in calls for point in call.points)
         return {
             "total": len(calls),
             "by_provider": dict(Counter(call.provider for call in calls)),

@@ -1,4 +1,4 @@
-"""What both simulated providers answer from: the weather of one place at one time, and where that place is."""
+"""What every simulated provider answers from: the weather of one place at one time, and where that place is."""
 
 from __future__ import annotations
 

@@ -15,21 +15,7 @@ from ..db import init_db
 from ..errors import StoreError
 from ..logs import get_logger, setup_logging
 from ..settings import Settings, get_settings, pin_settings
-from . import (
-    access,
-    aggregate,
-    compression,
-    data,
-    health,
-    ingest,
-    ledger,
-    locations,
-    metrics,
-    openapi,
-    page,
-    problems,
-    quota,
-)
+from . import access, aggregate, compression, data, health, ingest, ledger, locations, metrics, openapi, page, problems, quota
 
 log = get_logger(__name__)
 

@@ -11,7 +11,6 @@ from .. import __version__, accounts, clock, migrations, schedule, scheduler, se
 from ..db import get_db_session
 from ..errors import MeteorographError
 from ..logs import get_logger
-from ..providers import PROVIDERS
 from ..settings import Settings, get_settings
 
 log = get_logger(__name__)
@@ -22,11 +21,11 @@ def report() -> tuple[dict[str, Any], int]:
     """The state of the service and its HTTP status: 200, or 503 with what is wrong in ``problems``."""
     settings, now = get_settings(), clock.now()
     database: series.Health | None = None
-    keys = {name: accounts.Known("missing" if settings.key(name) is None else "unknown") for name in PROVIDERS}
+    keys = {name: accounts.Known("missing" if settings.key(name) is None else "unknown") for name in settings.named_providers}
     try:
         with get_db_session(read_only=True) as session:
             database = series.health(session, now, schedule.Interval(settings.interval))
-            keys = {name: accounts.known(session, name, settings.key(name), now) for name in PROVIDERS}
+            keys = {name: accounts.known(session, name, settings.key(name), now) for name in settings.named_providers}
     except (MeteorographError, SQLAlchemyError) as error:
         log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason says all
     running = _is_scheduler_running(settings, database)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from .. import accounts, clock, quota
 from ..db import get_db_session
+from ..providers import PROVIDERS
 from ..settings import Settings, get_settings
 
 blueprint = Blueprint("quota", __name__)
@@ -23,8 +24,7 @@ def quotas() -> dict[str, Any]:
 
 def accounts_told(session: Session, settings: Settings) -> list[dict[str, Any]]:
     """What is known of each provider of the settings, the first one first."""
-    names = dict.fromkeys((*settings.providers, *settings.precipitation_providers))
-    return [_account(session, name, settings.key(name), settings.limits(name)) for name in names]
+    return [_account(session, name, settings.key(name), settings.limits(name)) for name in settings.named_providers]
 
 
 def _account(session: Session, name: str, key: str | None, limits: dict[str, int]) -> dict[str, Any]:
@@ -43,6 +43,6 @@ def _account(session: Session, name: str, key: str | None, limits: dict[str, int
                 "reserved": quota.reserved(one.limit),
                 "resets_at": one.resets_at.isoformat(),
             }
-            for one in quota.usage(session, name, limits, now)
+            for one in quota.usage(session, name, limits, now, PROVIDERS[name].quota_zone)
         ],
     }

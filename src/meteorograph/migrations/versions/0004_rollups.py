@@ -7,8 +7,8 @@ from alembic import op
 
 from meteorograph.tables import UTCDateTime
 
-revision = "0005"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 _NUMBERS = ("min", "max", "sum", "count")
 _PARTS = {

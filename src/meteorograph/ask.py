@@ -1,0 +1,141 @@
+"""One request to one provider: spend, fetch, keep, parse (stops 3 to 6), with its retries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
+
+from . import http_cache, journal
+from .errors import FetchError, PayloadError, PermanentFetchError, RetryableFetchError
+from .fetch import Fetcher
+from .journal import Kind
+from .logs import get_logger
+from .providers import Provider
+from .sources import Source, Sources
+from .stations import with_stations
+from .values import Due, Observation, Payload, Point, Request
+
+log = get_logger(__name__)
+
+# Left to itself, stamina writes a line for each retry past our logging, and so past redaction.
+set_on_retry_hooks(())
+
+#: The longest wait between two attempts [s].
+LONGEST_WAIT: Final = 10.0
+
+#: What there is of a point: its observation, or why there is none.
+Outcome = Observation | FetchError | PayloadError
+
+
+async def ask(fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due]) -> list[Outcome]:
+    """What a provider has for each of the points; what may heal is tried again, each attempt charged."""
+    provider = source.provider
+    if len(points) > source.most:
+        parts = [points[first : first + source.most] for first in range(0, len(points), source.most)]
+        return [outcome for part in parts for outcome in await ask(fetcher, asked, source, part)]
+    where: Sequence[Point | FetchError | PayloadError]
+    if provider.stations is None:
+        where = [Point(one.coordinates.latitude, one.coordinates.longitude) for one in points]
+    else:
+        where = await with_stations(points, source, lambda request, one: _get(fetcher, asked, source, request, "station", [one]))
+    known = [point for point in where if isinstance(point, Point)]
+    if len(known) == len(points):
+        return await _ask(fetcher, asked, source, points, known)
+    answers = iter(await _ask(fetcher, asked, source, _where_known(points, where), known) if known else ())
+    return [next(answers) if isinstance(point, Point) else point for point in where]
+
+
+def _where_known(points: Sequence[Due], where: Sequence[object]) -> list[Due]:
+    return [due for due, point in zip(points, where, strict=True) if isinstance(point, Point)]
+
+
+async def _ask(fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due], where: Sequence[Point]) -> list[Outcome]:
+    try:
+        found = await _with_retries(fetcher, asked, source, points, where)
+    except PermanentFetchError as error:
+        if len(points) == 1 or error.status != 400:
+            return [error] * len(points)
+        half = len(points) // 2  # one bad point fails them all: find it
+        first = await _ask(fetcher, asked, source, points[:half], where[:half])
+        return first + await _ask(fetcher, asked, source, points[half:], where[half:])
+    except (FetchError, PayloadError) as error:
+        return [error] * len(points)
+    return [one if one is not None else _nothing(source.provider) for one in found]
+
+
+def _nothing(provider: Provider) -> FetchError:
+    return PermanentFetchError(provider.name, "it has nothing for this point now", status=200)
+
+
+async def _with_retries(
+    fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due], where: Sequence[Point]
+) -> Sequence[Observation | None]:
+    try:
+        return await _attempt(fetcher, asked, source, points, where)
+    except RetryableFetchError as error:
+        if asked.attempts == 1 or (error.wait and error.wait.total_seconds() > LONGEST_WAIT):
+            raise
+        first = error
+    # Entered on failure only: it costs more than the whole rest of a call that succeeds.
+    async for attempt in stamina.retry_context(
+        on=_may_heal, attempts=asked.attempts, timeout=None, wait_initial=0.1, wait_max=LONGEST_WAIT, wait_jitter=LONGEST_WAIT / 2
+    ):
+        with attempt:
+            if attempt.num == 1:
+                raise first
+            log.debug("trying again", provider=source.provider.name, point=str(points[0].coordinates), attempt=attempt.num)
+            return await _attempt(fetcher, asked, source, points, where)
+    raise AssertionError("the loop ends with an answer or an error")
+
+
+def _may_heal(error: Exception) -> bool | timedelta:
+    if not isinstance(error, RetryableFetchError):
+        return False
+    return error.wait if error.wait and error.wait.total_seconds() <= LONGEST_WAIT else True
+
+
+async def _attempt(
+    fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due], where: Sequence[Point]
+) -> Sequence[Observation | None]:
+    provider = source.provider
+    request = provider.request(source.base_url, where, source.key)
+    payload = await _get(fetcher, asked, source, request, "current", points)
+    try:
+        found = provider.parse(payload)
+        if len(found) != len(points):
+            raise PayloadError(provider.name, f"{len(found)} answers to {len(points)} points", payload.body)
+    except (FetchError, PayloadError) as error:
+        await source.gate.report(error)
+        raise
+    except Exception as error:  # a parser's fault must cost one answer and not the run
+        log.exception("the parser failed", provider=provider.name)
+        fault = PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body)
+        await source.gate.report(fault)
+        raise fault from None
+    await source.gate.report(None)
+    return found
+
+
+async def _get(fetcher: Fetcher, asked: Sources, source: Source, request: Request, kind: Kind, points: Sequence[Due]) -> Payload:
+    """The answer to a request, kept in the journal before anybody reads it; charged unless it is here already."""
+    if asked.known and (known := asked.known.get((request.url, tuple(request.params.items())))) is not None:
+        return known
+    caches = source.provider.caches
+    if caches and (fresh := http_cache.fresh(request)) is not None:
+        return fresh
+    await source.gate.spend(source.provider.cost * len(points) if kind == "current" else 1)
+    try:
+        async with source.gate.place():
+            payload = await fetcher.fetch(http_cache.conditional(request) if caches else request)
+    except FetchError as error:
+        await source.gate.report(error)
+        raise
+    if caches:
+        payload = http_cache.answered(request, payload)
+    if asked.journal is not None:
+        asked.journal.keep(journal.entry(payload, kind, asked.due_at, points))
+    return payload

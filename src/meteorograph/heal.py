@@ -1,0 +1,138 @@
+"""Missed slots, filled from the histories of providers: in rounds of a bounded number of requests, newest slots first.
+
+One process at a time heals; the others find its lease in the database. A slot that could not be had goes to the back: it
+waits, longer each time, and the next ones are asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from . import clock, heal_book, lease
+from .db import get_db_session
+from .errors import StoreError
+from .heal_fill import Filler, Healed
+from .heal_sources import AT_ONCE, Job, Planner, Work, pasts, providers
+from .ingest import make_fetcher, run_async
+from .journal import open_journal
+from .logs import get_logger
+from .settings import Settings
+
+log = get_logger(__name__)
+
+#: Name of the lease of the process that heals.
+LEASE: Final = "healing"
+
+#: Requests of a round at most, and when no further one is begun [s].
+MOST: Final = 200
+ROUND_SECONDS: Final = 20.0
+
+
+def tick(settings: Settings, stop: threading.Event) -> Healed | None:
+    """A round, if there is anything to heal and no other process does; None otherwise.
+
+    Raises:
+        StoreError: The database went away.
+    """
+    now = clock.now()
+    since = now - timedelta(days=settings.healing_days)
+    with get_db_session(read_only=True) as session:
+        if not providers(settings) or not heal_book.has_open(session, since, now):
+            return None
+    if not lease.take(LEASE, now):
+        return None
+    try:
+        return run_async(_round(settings, since, now, stop))
+    finally:
+        lease.release(LEASE)
+
+
+async def _round(settings: Settings, since: datetime, now: datetime, stop: threading.Event) -> Healed | None:
+    planner, work = await asyncio.to_thread(_work, settings, since, now)
+    jobs = planner.jobs(work, MOST)
+    if not jobs:
+        return None
+    healed = (await fill(planner, jobs, settings, stop)).healed
+    log.info("healed", filled=healed.filled, empty=healed.empty, failed=healed.failed, calls=healed.calls)
+    return healed
+
+
+def _work(settings: Settings, since: datetime, now: datetime) -> tuple[Planner, Work]:
+    """The histories that may be asked, and slots that one of them may know, of the locations with the newest."""
+    with get_db_session(read_only=True) as session:
+        asked = pasts(session, settings, now)
+    reaches = [past.history.reach for past in asked]
+    if all(reach is not None for reach in reaches):
+        heal_book.close_out_of_reach(max(reach for reach in reaches if reach is not None), now)
+    usable = [past.history for past in asked if past.budget.is_open]
+    if not usable:
+        return Planner(asked, now, {}), []
+    far = [now - history.reach for history in usable if history.reach is not None]
+    oldest = max(since, min(far)) if len(far) == len(usable) else since
+    newest = now - min(history.delay for history in usable)
+    with get_db_session(read_only=True) as session:
+        slots = heal_book.open_slots(session, oldest, newest, now, MOST)
+        known = heal_book.places(session, slots)
+        return Planner(asked, now, heal_book.stations(session, slots)), [(known[id_], slots[id_]) for id_ in known]
+
+
+async def fill(
+    planner: Planner, jobs: Sequence[Job], settings: Settings, stop: threading.Event, told: Callable[[Healed], None] | None = None
+) -> Filler:
+    """Make planned requests, and those that follow from them, under the lease; ``told`` hears how far it has come.
+
+    Raises:
+        StoreError: The database went away; what was stored by then stays.
+    """
+    gates = {past.budget.name: past.budget.gate for past in planner.asked}
+    async with make_fetcher(settings, AT_ONCE) as fetcher:
+        filler = Filler(planner, fetcher, open_journal(settings.journal_dir) if settings.journal_days else None, told)
+        try:
+            await _through(filler, jobs, stop)
+        finally:
+            for gate in gates.values():
+                await gate.close()
+            filler.healed.calls = {name: gate.calls for name, gate in gates.items() if gate.calls}
+    return filler
+
+
+async def _through(filler: Filler, jobs: Sequence[Job], stop: threading.Event) -> None:
+    """All jobs, the first one alone: it tells whether the provider is well."""
+    lost = asyncio.Event()
+    deadline = time.monotonic() + ROUND_SECONDS
+    left = iter(jobs)
+
+    async def work() -> None:
+        while not (stop.is_set() or lost.is_set() or time.monotonic() > deadline):
+            job = next(left, None)
+            if job is None:
+                return
+            await filler.do(job)
+
+    keeping = asyncio.create_task(_keep_lease(lost))
+    working: list[asyncio.Task[None]] = []
+    try:
+        for job in itertools.islice(left, 1):
+            await filler.do(job)
+        working = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(jobs)))]
+        await asyncio.gather(*working)
+    finally:
+        for task in (keeping, *working):
+            task.cancel()
+
+
+async def _keep_lease(lost: asyncio.Event) -> None:
+    while not lost.is_set():  # this is who sets it
+        await asyncio.sleep(lease.LENGTH.total_seconds() / 4)
+        try:
+            if not await asyncio.to_thread(lease.renew, LEASE, clock.now()):
+                log.warning("another process has taken over healing")
+                lost.set()
+        except StoreError as error:
+            log.warning("the lease could not be renewed", reason=str(error))

@@ -1,0 +1,109 @@
+"""How a run ends: what it stored is counted, and whatever it did not store gets its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from .. import schedule
+from ..db import get_db_session
+from ..tables import Location, Missed, Run, WeatherData
+from ..upsert import insert_or_replace
+from .terms import Claim, follows, holder, is_free, row_count, still_missing
+
+
+def release(claimed: Claim, calls: int, *, until: datetime | None = None, reason: str | None = None) -> None:
+    """Give a run back unfinished: free at once, or from ``until`` on when it waits for what ``reason`` says."""
+    with get_db_session() as session:
+        mine = update(Run).where(Run.id == claimed.run_id, Run.holder == holder(), Run.state == "running")
+        free = {"state": "pending", "holder": None, "lease_expires_at": until, "reason": reason}
+        given = session.execute(mine.values(**free, calls=Run.calls + calls).execution_options(synchronize_session=False))
+        if not row_count(given):
+            ended_at = session.scalar(select(Run.ended_at).where(Run.id == claimed.run_id))
+            if ended_at is not None:  # closed by another process while this one, longer than its lease, stored
+                _settle(session, claimed.run_id, claimed.schedule, claimed.due_at, ended_at)
+
+
+def record_missed(missed: Sequence[dict[str, Any]]) -> None:
+    """Write why slots have nothing stored: rows of ``location_id``, ``due_at``, ``reason`` and ``detail``."""
+    try:
+        with get_db_session() as session:
+            insert_or_replace(session, Missed, missed)
+    except IntegrityError:  # a location was removed meanwhile; it owes no reason
+        with get_db_session() as session:
+            there = set(session.scalars(select(Location.id).where(Location.id.in_([row["location_id"] for row in missed]))))
+            insert_or_replace(session, Missed, [row for row in missed if row["location_id"] in there])
+
+
+def finish(claimed: Claim, calls: int, now: datetime) -> str:
+    """Count what the run has come to and close it; gives its final state."""
+    with get_db_session() as session:
+        spent = update(Run).where(Run.id == claimed.run_id).values(calls=Run.calls + calls)
+        session.execute(spent.execution_options(synchronize_session=False))
+        return _settle(session, claimed.run_id, claimed.schedule, claimed.due_at, now)
+
+
+def close_orphans(now: datetime, names: Collection[str]) -> None:
+    """Close runs past their slot whose schedule no active location follows any more, so that nobody will claim them."""
+    orphans = select(Run.id, Run.schedule, Run.due_at).where(
+        Run.state.in_(("pending", "running")), Run.schedule.not_in(names), Run.due_at < now - schedule.GRACE, is_free(now)
+    )
+    with get_db_session(read_only=True) as session:
+        found = session.execute(orphans).all()
+    for run_id, name, due_at in found:
+        with get_db_session() as session:
+            _settle(session, run_id, name, due_at, now)
+
+
+def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> list[datetime]:
+    """Runs of earlier slots that are over: what they did not store is missed, for the reason they waited for; gives which."""
+    over = or_(Run.state == "pending", and_(Run.state == "running", Run.lease_expires_at <= now))
+    abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, over).with_for_update()
+    runs = session.scalars(abandoned).all()
+    for run in runs:
+        record_lost(session, name, run.due_at, run.reason or "down")
+        _settle(session, run.id, name, run.due_at, now)
+    return [run.due_at for run in runs]
+
+
+def record_lost(session: Session, name: str, slot: datetime, reason: str) -> int:
+    """Write a reason for every location that has neither a row nor a reason for the slot; gives how many."""
+    known = or_(
+        func.coalesce(Location.due_since, Location.created_at) <= slot,
+        exists().where(Run.schedule == name, Run.due_at == slot, Run.started_at.is_not(None)),
+    )
+    lost = select(Location.id, literal(slot, Run.due_at.type), literal(reason)).where(still_missing(name, slot), known)
+    written = insert(Missed).from_select(["location_id", "due_at", "reason"], lost)
+    return row_count(session.execute(written.execution_options(preserve_rowcount=True)))
+
+
+def _settle(session: Session, run_id: int, name: str, due_at: datetime, now: datetime) -> str:
+    # A process that stalls longer than its lease may store what another has written off meanwhile.
+    after_all = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
+    written_off = delete(Missed).where(Missed.due_at == due_at, after_all)
+    session.execute(written_off.execution_options(synchronize_session=False))
+    stored = _count(session, WeatherData, name, due_at)
+    failed = _count(session, Missed, name, due_at)
+    state = "succeeded" if not failed else "partial" if stored else "failed"
+    done = {"state": state, "stored": stored, "failed": failed, "due": stored + failed, "ended_at": now, "reason": None}
+    closed = update(Run).where(Run.id == run_id).values(**done, holder=None, lease_expires_at=None)
+    session.execute(closed.execution_options(synchronize_session=False))
+    return state
+
+
+def _count(session: Session, model: type[WeatherData | Missed], name: str, due_at: datetime) -> int:
+    rows = select(func.count()).select_from(model).join(Location, Location.id == model.location_id)
+    return session.scalar(rows.where(model.due_at == due_at, follows(name))) or 0
+
+
+def reasons(due_at: datetime) -> Counter[str]:
+    """How often each reason was recorded for a slot."""
+    query = select(Missed.reason, func.count()).where(Missed.due_at == due_at).group_by(Missed.reason)
+    with get_db_session(read_only=True) as session:
+        return Counter(dict(session.execute(query).all()))

@@ -1,0 +1,69 @@
+"""What the ledger's parts share: a claim, its holder's name, and the conditions by which rows are told apart."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import CursorResult, and_, exists, or_
+
+from .. import schedule
+from ..tables import Location, Missed, Run, WeatherData
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that this process has."""
+
+    run_id: int
+    #: Name of the schedule: ``default``, or its text.
+    schedule: str
+    due_at: datetime
+    #: When this slot is no longer collected: the next one is due, or the grace is over.
+    ends_at: datetime
+    #: From this slot to the next.
+    length: timedelta
+    #: Whether another process began it and let its lease run out, or gave it back.
+    taken_over: bool
+
+    @property
+    def lease(self) -> timedelta:
+        """How long the run is held without a sign of life."""
+        return schedule.lease(self.length)
+
+
+@cache
+def _holder(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"
+
+
+def holder() -> str:
+    """The name of this process in the ledger."""
+    return _holder(os.getpid())
+
+
+def is_free(now: datetime) -> Any:
+    """Unfinished, held by nobody alive, and not waiting for a later time."""
+    return and_(Run.state.in_(("pending", "running")), or_(Run.lease_expires_at.is_(None), Run.lease_expires_at <= now))
+
+
+def follows(name: str) -> Any:
+    """Active locations that follow a schedule."""
+    mine = Location.schedule.is_(None) if name == schedule.DEFAULT else Location.schedule == name
+    return and_(Location.state == "active", mine)
+
+
+def still_missing(name: str, due_at: datetime) -> Any:
+    """Active locations of a schedule with neither a row nor a reason for the slot."""
+    stored = exists().where(WeatherData.location_id == Location.id, WeatherData.due_at == due_at)
+    missed = exists().where(Missed.location_id == Location.id, Missed.due_at == due_at)
+    return and_(follows(name), ~stored, ~missed)
+
+
+def row_count(result: Any) -> int:
+    assert isinstance(result, CursorResult)
+    return result.rowcount

@@ -1,0 +1,255 @@
+"""The US National Weather Service, observations of stations. Stop 6 of the walk: takes a payload, gives an observation.
+
+Contract: https://www.weather.gov/documentation/services-web-api
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import PermanentFetchError
+from ..flags import REJECTED
+from ..values import Coordinates, Observation, Payload, Point, Request, Station
+from .aviation import KNOT, sky
+from .base import UNREADABLE, Provider, Stations, degrees, from_iso, one_line, place_of, unreadable
+from .refusals import refused
+
+NAME: Final = "nws"
+
+#: Failed a check, questioned by one, or bad in the eyes of a person: https://madis.ncep.noaa.gov/madis_sfc_qc_notes.shtml
+_BAD: Final = frozenset("XQB")
+
+#: Unit → what makes the canonical one of a value in it. Each quantity has its own, so that no value passes for another.
+_Units = Mapping[str, Callable[[float], float]]
+_TEMPERATURE: Final[_Units] = {"degC": float, "degF": lambda v: (v - 32) / 1.8, "K": lambda v: v - 273.15}
+_SPEED: Final[_Units] = {"km_h-1": lambda v: v / 3.6, "m_s-1": float, "kt": lambda v: v * KNOT}
+_PRESSURE: Final[_Units] = {"Pa": lambda v: v / 100, "hPa": float}
+_LENGTH: Final[_Units] = {"m": float, "km": lambda v: v * 1000}
+_AMOUNT: Final[_Units] = {"mm": float, "m": lambda v: v * 1000}
+_PERCENT: Final[_Units] = {"percent": float}
+_ANGLE: Final[_Units] = {"degree_(angle)": float}
+
+_FIELDS: Final[dict[str, tuple[str, _Units]]] = {
+    "temperature": ("temperature", _TEMPERATURE),
+    "dew_point": ("dewpoint", _TEMPERATURE),
+    "humidity": ("relativeHumidity", _PERCENT),
+    "pressure": ("seaLevelPressure", _PRESSURE),
+    "altimeter_setting": ("barometricPressure", _PRESSURE),
+    "wind_speed": ("windSpeed", _SPEED),
+    "wind_direction": ("windDirection", _ANGLE),
+    "wind_gust": ("windGust", _SPEED),
+    "visibility": ("visibility", _LENGTH),
+}
+#: The shortest one given is taken; they overlap.
+_AMOUNTS: Final = (("precipitationLastHour", 1), ("precipitationLast3Hours", 3), ("precipitationLast6Hours", 6))
+
+_STATIONS: Final = re.compile(r"https?://[^/]+(/gridpoints/[A-Z]{3}/[0-9]{1,4},[0-9]{1,4}/stations)")
+_AERODROME: Final = re.compile(r"[A-Z]{4}")
+
+
+class _Value(msgspec.Struct, gc=False):
+    unitCode: str | None = None
+    value: float | None = None
+    qualityControl: str | None = None
+
+
+class _Layer(msgspec.Struct, gc=False):
+    amount: str | None = None
+
+
+class _Properties(msgspec.Struct, gc=False):
+    station: str | None = None
+    stationName: str | None = None
+    timestamp: str | None = None
+    textDescription: str | None = None
+    temperature: _Value | None = None
+    dewpoint: _Value | None = None
+    relativeHumidity: _Value | None = None
+    seaLevelPressure: _Value | None = None
+    barometricPressure: _Value | None = None
+    windSpeed: _Value | None = None
+    windDirection: _Value | None = None
+    windGust: _Value | None = None
+    visibility: _Value | None = None
+    precipitationLastHour: _Value | None = None
+    precipitationLast3Hours: _Value | None = None
+    precipitationLast6Hours: _Value | None = None
+    cloudLayers: list[_Layer] | None = None
+
+
+class _Geometry(msgspec.Struct, gc=False):
+    coordinates: list[float | None] | None = None
+
+
+class _Body(msgspec.Struct, gc=False):
+    properties: _Properties
+    geometry: _Geometry | None = None
+
+
+class _Where(msgspec.Struct, gc=False):
+    observationStations: str
+
+
+class _PointBody(msgspec.Struct, gc=False):
+    properties: _Where
+
+
+class _Named(msgspec.Struct, gc=False):
+    stationIdentifier: str
+    name: str | None = None
+
+
+class _Feature(msgspec.Struct, gc=False):
+    properties: _Named
+    geometry: _Geometry
+
+
+class _Features(msgspec.Struct, gc=False):
+    features: list[_Feature]
+
+
+_body = msgspec.json.Decoder(_Body)
+_point = msgspec.json.Decoder(_PointBody)
+_features = msgspec.json.Decoder(_Features)
+
+
+def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+    """The request for the latest observation of the point's station."""
+    (point,) = points
+    return _request(f"{base_url.rstrip('/')}/stations/{point.station}/observations/latest")
+
+
+def _request(url: str) -> Request:
+    return Request(provider=NAME, url=url, params={}, headers={"Accept": "application/geo+json"})
+
+
+def parse(payload: Payload) -> list[Observation | None]:
+    """Read an answer to ``request``, each value in the unit it tells; None for a station that has measured nothing.
+
+    Raises:
+        QuotaExceededError: 429.
+        RetryableFetchError: 408 and 5xx.
+        AccountError: 403, the caller does not say who it is.
+        PermanentFetchError: Any other refusal; 404 is said of a station without an observation.
+        PayloadError: Not an observation.
+    """
+    body = _decoded(_body, payload)
+    told: _Properties = body.properties
+    values: dict[str, Any] = {}  # a float or None each
+    flags: dict[str, list[str]] = {}
+    for quantity, (name, units) in _FIELDS.items():
+        values[quantity], doubted = _value(getattr(told, name), units)
+        if doubted:
+            flags[quantity] = [REJECTED]
+    identifier = (told.station or "").rpartition("/")[2]
+    if not _AERODROME.fullmatch(identifier):  # elsewhere it may be the pressure at the station
+        values["altimeter_setting"] = None
+        flags.pop("altimeter_setting", None)
+    values["precipitation"], period, doubted = _precipitation(told)
+    if doubted:
+        flags["precipitation"] = [REJECTED]
+    values["cloud_cover"], sky_words = sky(layer.amount for layer in told.cloudLayers or ())
+    observed_at = from_iso(told.timestamp)
+    if observed_at is None or all(value is None for value in values.values()):
+        return [None]
+    found = Observation(
+        provider=NAME,
+        fetched_at=payload.fetched_at,
+        observed_at=observed_at,
+        precipitation_period=period,
+        condition=(one_line(told.textDescription) or sky_words or "").lower() or None,
+        flags=flags,
+        place=place_of(body.geometry.coordinates if body.geometry else None, told.stationName or identifier),
+        **values,
+    )
+    return [found]
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], payload: Payload) -> Any:
+    if payload.status != 200:
+        raise refused(NAME, payload)
+    try:
+        return decoder.decode(payload.body)
+    except UNREADABLE as error:
+        raise unreadable(NAME, payload, error) from None
+
+
+def _value(given: _Value | None, units: _Units) -> tuple[float | None, bool]:
+    """The value in its canonical unit, None in one that is not known; and whether quality control doubts it.
+
+    Units have come as ``unit:``, ``wmoUnit:``, ``wmo:`` and ``uc:``, and letters of quality control as ``qc:``.
+    """
+    if given is None or given.value is None:
+        return None, False
+    convert = units.get((given.unitCode or "").rpartition(":")[2])
+    if convert is None:
+        return None, False
+    return round(convert(given.value), 4), (given.qualityControl or "").rpartition(":")[2] in _BAD
+
+
+def _precipitation(told: _Properties) -> tuple[float | None, int | None, bool]:
+    """Amount [mm], its period [s], and whether it is doubted."""
+    for name, hours in _AMOUNTS:
+        amount, doubted = _value(getattr(told, name), _AMOUNT)
+        if amount is not None:
+            return amount, hours * 3600, doubted
+    return None, None, False
+
+
+def request_stations(base_url: str, point: Coordinates) -> Request:
+    """The request for what there is at a point."""
+    return _request(f"{base_url.rstrip('/')}/points/{degrees(point.latitude)},{degrees(point.longitude)}")
+
+
+def parse_stations(payload: Payload) -> Station | Request:
+    """The request for the stations around the point, and then the nearest of them, which is the first.
+
+    Raises:
+        PermanentFetchError: No station there; 404 outside of the United States.
+    """
+    base_url, points, _ = payload.request.url.partition("/points/")
+    if points:
+        # Only the path is taken from the body: calls go where the settings say.
+        match = _STATIONS.fullmatch(_decoded(_point, payload).properties.observationStations)
+        if match is None:
+            raise unreadable(NAME, payload, ValueError("no link to stations"))
+        return _request(base_url + match[1])
+    for feature in _decoded(_features, payload).features:
+        place = place_of(feature.geometry.coordinates, feature.properties.name)
+        if place and re.fullmatch(r"[A-Z0-9]{3,12}", feature.properties.stationIdentifier):
+            return Station(feature.properties.stationIdentifier, place)
+    raise PermanentFetchError(NAME, "no station for this point", status=payload.status)
+
+
+PROVIDER: Final = Provider(
+    name=NAME,
+    title="National Weather Service",
+    documentation="https://www.weather.gov/documentation/services-web-api",
+    attribution="Observations from the National Weather Service, NOAA (https://www.weather.gov/)",
+    licence="Public domain",
+    method="measured",
+    quantities={
+        "temperature": "°C",
+        "humidity": "%",
+        "dew_point": "°C",
+        "pressure": "Pa",
+        "altimeter_setting": "Pa",
+        "wind_speed": "km/h",
+        "wind_direction": "degree",
+        "wind_gust": "km/h",
+        "cloud_cover": "eighths",
+        "visibility": "m",
+        "precipitation": "mm",
+    },
+    setting="NWS",
+    base_url="https://api.weather.gov",
+    windows={"minute": 120},
+    request=request,
+    parse=parse,
+    terms="The National Weather Service asks callers to name a domain or an e-mail address in METEOROGRAPH_USER_AGENT",
+    stations=Stations(request_stations, parse_stations),
+)

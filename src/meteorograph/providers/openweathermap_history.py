@@ -1,0 +1,162 @@
+"""OpenWeatherMap, past hours: One Call 4.0 by the page and 3.0 by the hour, both of the subscription "One Call by Call".
+
+Contract: https://openweathermap.org/api/one-call-4 and https://openweathermap.org/api/one-call-3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from ..flags import IMPLIED_ZERO
+from ..values import Observation, Payload, Point, Request
+from .base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
+from .openweathermap_body import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
+
+ACCOUNT: Final = f"{NAME}-onecall"
+WINDOWS: Final[Mapping[str, int]] = {"day": 1000}
+
+#: Records of a page of the hourly timeline.
+PAGE: Final = 20
+_HOUR: Final = timedelta(hours=1)
+
+_TIMELINE: Final = "/data/4.0/onecall/timeline/1h"
+_TIMEMACHINE: Final = "/data/3.0/onecall/timemachine"
+
+
+class _Record(msgspec.Struct, gc=False):
+    dt: float
+    temp: float | None = None
+    pressure: float | None = None
+    humidity: float | None = None
+    clouds: float | None = None
+    visibility: float | None = None
+    wind_speed: float | None = None
+    wind_deg: float | None = None
+    wind_gust: float | None = None
+    rain: Amount | None = None
+    snow: Amount | None = None
+    weather: list[Condition] | None = None
+
+
+class _Body(msgspec.Struct, gc=False):
+    data: list[_Record]
+    lat: float | None = None
+    lon: float | None = None
+    #: The address of the next page. It carries the key, so nothing of it is kept but that there is one.
+    next: str | None = None
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
+def _request_page(base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
+    return _request(_TIMELINE, base_url, point, {"start": str(int(start.timestamp()))}, key)
+
+
+def _request_hour(base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
+    return _request(_TIMEMACHINE, base_url, point, {"dt": str(int(start.timestamp()))}, key)
+
+
+def _request(path: str, base_url: str, point: Point, when: dict[str, str], key: str) -> Request:
+    where = {"lat": degrees(point.latitude), "lon": degrees(point.longitude)}
+    return Request(NAME, f"{base_url.rstrip('/')}{path}", {**where, **when, "units": "metric"}, {"appid": key})
+
+
+def parse_page(payload: Payload) -> Page:
+    """Read a page of One Call 4.0; the next one starts an hour after its last record. Hours to come are left out.
+
+    Raises:
+        QuotaExceededError: 429, the account is blocked.
+        RetryableFetchError: 408 and 5xx.
+        AccountError: 401: the key is wrong (``invalid``), or lacks the subscription (``plan_missing``).
+        PermanentFetchError: Any other refusal, with the provider's own words.
+        PayloadError: Not a body of past hours.
+    """
+    observations, last, body = _read(payload, "One Call 4.0")
+    goes_on = body.next is not None and last is not None and last + _HOUR <= payload.fetched_at
+    return Page(observations, last + _HOUR if last is not None and goes_on else None)
+
+
+def parse_hour(payload: Payload) -> Page:
+    """Read the one hour of an answer of One Call 3.0; the next page is the hour after it, until now.
+
+    Raises:
+        FetchError: As ``parse_page``.
+        PayloadError: Not a body of a past hour.
+    """
+    asked = from_unix(int(payload.request.params["dt"]))
+    observations, _, _ = _read(payload, "One Call 3.0")
+    return Page(observations, asked + _HOUR if asked is not None and asked + _HOUR <= payload.fetched_at else None)
+
+
+def _read(payload: Payload, product: str) -> tuple[list[Observation], datetime | None, _Body]:
+    """The observations of hours that are over, the time of the last record, and the body."""
+    if payload.status != 200:
+        raise refusal(payload, payload.status, product)
+    try:
+        body = _body.decode(payload.body)
+    except UNREADABLE as error:
+        raise misfit(payload, error, product) from None
+    found: list[Observation] = []
+    last = None
+    for record in body.data:
+        at = from_unix(record.dt)
+        if at is None or (last is not None and at <= last):
+            raise unreadable(NAME, payload, ValueError("times that do not go on"))
+        last = at
+        if at <= payload.fetched_at:
+            found.append(_observation(record, at, body, payload))
+    return found, last, body
+
+
+def _observation(record: _Record, at: datetime, body: _Body, payload: Payload) -> Observation:
+    units = payload.request.params.get("units", "standard")
+    amount, period = precipitation(record.rain, record.snow)
+    return Observation(
+        provider=NAME,
+        fetched_at=payload.fetched_at,
+        observed_at=at,
+        temperature=None if record.temp is None else celsius(record.temp, units),
+        humidity=record.humidity,
+        pressure=record.pressure,
+        wind_speed=metres_per_second(record.wind_speed, units),
+        wind_direction=record.wind_deg,
+        wind_gust=metres_per_second(record.wind_gust, units),
+        cloud_cover=record.clouds,
+        visibility=record.visibility,
+        precipitation=0.0 if amount is None else amount,
+        precipitation_period=3600 if amount is None else period,
+        condition=words(record.weather),
+        flags={"precipitation": [IMPLIED_ZERO]} if amount is None else {},
+        place=place_at(body.lat, body.lon, None),
+    )
+
+
+def _hours(start: datetime, end: datetime) -> int:
+    return (end - start) // _HOUR + 1
+
+
+HISTORY: Final = (
+    History(
+        account=ACCOUNT,
+        request=_request_page,
+        parse=parse_page,
+        cost=lambda start, end: -(-_hours(start, end) // PAGE),
+        span=(PAGE - 1) * _HOUR,
+        setting="OWM_ONECALL",
+        windows=WINDOWS,
+    ),
+    History(
+        account=ACCOUNT,
+        request=_request_hour,
+        parse=parse_hour,
+        cost=_hours,
+        span=(PAGE - 1) * _HOUR,
+        setting="OWM_ONECALL",
+        windows=WINDOWS,
+    ),
+)

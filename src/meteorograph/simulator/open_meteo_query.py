@@ -1,0 +1,143 @@
+"""A query to Open-Meteo, read and refused as its server does.
+
+Source: https://open-meteo.com/en/docs and https://github.com/open-meteo/open-meteo
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+FORECAST = "/v1/forecast"
+ARCHIVE = "/v1/archive"
+#: Locations of one call at most, and as how many calls it may count.
+MOST = 1000
+HEAVIEST = 5000
+
+VARIABLES = (
+    *("temperature_2m", "relative_humidity_2m", "pressure_msl", "wind_speed_10m", "wind_direction_10m", "wind_gusts_10m"),
+    *("cloud_cover", "visibility", "precipitation", "rain", "snowfall", "weather_code"),
+)
+#: Parameter → its values, the first of which is the default.
+CHOICES = {
+    "temperature_unit": ("celsius", "fahrenheit"),
+    "wind_speed_unit": ("kmh", "ms", "mph", "kn"),
+    "precipitation_unit": ("mm", "inch"),
+    "timeformat": ("iso8601", "unixtime"),
+    "timezone": ("GMT", "UTC"),
+}
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+_PAST_DAYS = 92
+_FORECAST_DAYS = 16
+
+
+class RefusedError(Exception):
+    """The query cannot be answered; its text is the reason that the server gives."""
+
+
+class Query(NamedTuple):
+    """What is asked."""
+
+    points: tuple[tuple[float, float], ...]
+    current: tuple[str, ...]
+    hourly: tuple[str, ...]
+    #: The hours, both ends included.
+    start: datetime
+    end: datetime
+    #: The chosen value of each parameter of ``CHOICES``.
+    chosen: Mapping[str, str]
+
+    @property
+    def weight(self) -> float:
+        """As how many calls it counts: ten variables over two weeks at one location are one."""
+        variables = (len(self.current) + len(self.hourly)) / 10
+        weeks = (self.end + _HOUR - self.start) // _DAY / 14
+        return len(self.points) * max(1.0, variables, variables * weeks)
+
+    @property
+    def hours(self) -> list[datetime]:
+        """Every hour asked for."""
+        return [self.start + hours * _HOUR for hours in range((self.end - self.start) // _HOUR + 1)]
+
+
+def read(path: str, query: Mapping[str, str], now: datetime) -> Query:
+    """The query.
+
+    Raises:
+        RefusedError: It cannot be answered.
+    """
+    points = _points(query)
+    start, end = _range(path, query, now)
+    chosen = {name: query.get(name, allowed[0]) for name, allowed in CHOICES.items()}
+    if chosen["timezone"] not in CHOICES["timezone"]:
+        raise RefusedError("Invalid timezone")
+    for name, value in chosen.items():
+        if value not in CHOICES[name]:
+            raise RefusedError(f"Cannot initialize parameter {name} from invalid String value {value}")
+    asked = Query(points, _variables(query, "current"), _variables(query, "hourly"), start, end, chosen)
+    if len(points) > MOST:
+        raise RefusedError(f"Only up to {MOST} locations can be requested at once")
+    if asked.weight > HEAVIEST:
+        raise RefusedError("Your API call requests too much data. Please reduce the number of variables, locations.")
+    return asked
+
+
+def _points(query: Mapping[str, str]) -> tuple[tuple[float, float], ...]:
+    read: dict[str, list[float]] = {}
+    for name, limit in (("latitude", 90), ("longitude", 180)):
+        try:
+            read[name] = [float(text) for text in query.get(name, "").split(",")]
+        except ValueError:
+            raise RefusedError(f"Parameter '{name}' must be a number") from None
+        for value in read[name]:
+            if not abs(value) <= limit:
+                raise RefusedError(f"{name.title()} must be in range of -{limit} to {limit}°. Given: {value}.")
+    if len(read["latitude"]) != len(read["longitude"]):
+        raise RefusedError("Parameter 'latitude' and 'longitude' must have the same amount of elements")
+    return tuple(zip(read["latitude"], read["longitude"], strict=True))
+
+
+def _variables(query: Mapping[str, str], section: str) -> tuple[str, ...]:
+    names = tuple(name for name in query.get(section, "").split(",") if name)
+    for name in names:
+        if name not in VARIABLES:
+            raise RefusedError(f"Cannot initialize ForecastVariable from invalid String value {name} for key {section}")
+    return names
+
+
+def _range(path: str, query: Mapping[str, str], now: datetime) -> tuple[datetime, datetime]:
+    today = now.date()
+    first, last = today - _PAST_DAYS * _DAY, today + (_FORECAST_DAYS - 1) * _DAY
+    if path == ARCHIVE:
+        first, last = date(1940, 1, 1), today
+    for unit, longest in (("hour", timedelta(0)), ("date", 23 * _HOUR)):
+        if f"start_{unit}" in query and f"end_{unit}" in query:
+            start, end = _instant(query, f"start_{unit}"), _instant(query, f"end_{unit}")
+            for name, at in (("start", start), ("end", end)):
+                if not first <= at.date() <= last:
+                    raise RefusedError(f"Parameter '{name}_{unit}' is out of allowed range from {first} to {last}")
+            if end < start:
+                raise RefusedError("End-date must be larger or equals than start-date")
+            return start, end + longest
+    if path == ARCHIVE:
+        raise RefusedError("Both 'start_date' and 'end_date' must be set in the url")
+    past, ahead = _count(query, "past_days", 0, _PAST_DAYS), _count(query, "forecast_days", 7, _FORECAST_DAYS)
+    midnight = datetime.combine(today, time(), UTC)
+    return midnight - past * _DAY, midnight + ahead * _DAY - _HOUR
+
+
+def _instant(query: Mapping[str, str], name: str) -> datetime:
+    try:
+        return datetime.fromisoformat(query[name]).replace(minute=0, tzinfo=UTC)
+    except ValueError:
+        raise RefusedError(f"Invalid date format in parameter '{name}'") from None
+
+
+def _count(query: Mapping[str, str], name: str, otherwise: int, most: int) -> int:
+    text = query.get(name, str(otherwise))
+    if not text.isdecimal() or int(text) > most:
+        said = name.replace("_", " ").capitalize()
+        raise RefusedError(f"{said} is invalid. Allowed range 0 to {most}. Given {text}.")
+    return int(text)

@@ -1,0 +1,97 @@
+"""Which station of a provider answers for a location: asked for once, then known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from sqlalchemy import select
+
+from . import clock
+from .db import get_db_session
+from .errors import FetchError, PayloadError, PermanentFetchError
+from .logs import get_logger
+from .providers import Stations
+from .sources import Source
+from .tables import LocationStation
+from .upsert import insert_or_replace
+from .values import FAR_KM, Due, Payload, Point, Request, Station
+
+log = get_logger(__name__)
+
+#: Requests that it may take to find one.
+STEPS: Final = 4
+
+Get = Callable[[Request, Due], Awaitable[Payload]]
+
+
+async def with_stations(points: Sequence[Due], source: Source, get: Get) -> list[Point | FetchError | PayloadError]:
+    """Each point with its station; or why it has none."""
+    name = source.provider.name
+    known = await asyncio.to_thread(_known, name, [point.id for point in points])
+    found: list[Point | FetchError | PayloadError] = []
+    new: list[tuple[Due, Station]] = []
+    for point in points:
+        station = known.get(point.id)
+        if station is None:
+            try:
+                told = await _find(point, source, get)
+            except (FetchError, PayloadError) as error:
+                found.append(error)
+                continue
+            station = told.id
+            new.append((point, told))
+        found.append(Point(point.coordinates.latitude, point.coordinates.longitude, station))
+    await asyncio.to_thread(_keep, name, [(point, station) for point, station in new if point.id])
+    return found
+
+
+async def _find(point: Due, source: Source, get: Get) -> Station:
+    stations = source.provider.stations
+    assert isinstance(stations, Stations)
+    request = stations.request(source.base_url, point.coordinates)
+    for _ in range(STEPS):
+        payload = await get(request, point)
+        try:
+            told = stations.parse(payload)
+        except (FetchError, PayloadError) as error:
+            await source.gate.report(error)
+            raise
+        await source.gate.report(None)
+        if isinstance(told, Station):
+            return told
+        request = told
+    raise PermanentFetchError(source.provider.name, f"no station for {point.coordinates} after {STEPS} requests")
+
+
+def _known(provider: str, ids: Sequence[int]) -> dict[int, str]:
+    query = select(LocationStation.location_id, LocationStation.station)
+    with get_db_session(read_only=True) as session:
+        mine = query.where(LocationStation.provider == provider, LocationStation.location_id.in_(ids))
+        return dict(session.execute(mine).all())
+
+
+def _keep(provider: str, found: Sequence[tuple[Due, Station]]) -> None:
+    rows = []
+    for point, station in found:
+        where = station.place.coordinates
+        distance = point.coordinates.distance_km(where)
+        if distance > FAR_KM:
+            told = {"location": point.name, "station": station.id, "distance_km": round(distance, 1)}
+            log.warning("the nearest station is far off", provider=provider, **told)
+        rows.append(
+            {
+                "location_id": point.id,
+                "provider": provider,
+                "station": station.id,
+                "name": station.place.name,
+                "latitude": where.latitude,
+                "longitude": where.longitude,
+                "distance_km": round(distance, 3),
+                "found_at": clock.now(),
+            }
+        )
+    if rows:
+        with get_db_session() as session:
+            insert_or_replace(session, LocationStation, rows)

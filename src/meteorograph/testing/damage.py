@@ -1,0 +1,97 @@
+"""Bodies that are damaged on purpose: each field of another type, out of all bounds, or gone; and what is no JSON at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+NOT_JSON: Final = {
+    "empty": b"",
+    "blank": b" \t\r\n",
+    "page": b"<!DOCTYPE html><html><body>Error</body></html>",
+    "xml": b"\n<?xml version='1.0'?><current/>",
+    "latin-1": '{"name": "Zürich"}'.encode("latin-1"),
+    "utf-16": '{"main": 1, "current": 1}'.encode("utf-16"),
+    "byte order mark": b"\xef\xbb\xbf{}",
+    "noise": bytes(range(256)),
+    "null": b"null",
+    "list": b"[]",
+    "object": b"{}",
+    "text": b'"x"',
+    "number": b"1",
+    "true": b"true",
+    "two": b"{}{}",
+    "lists without end": b"[" * 100_000,
+    "objects without end": b'{"a":' * 100_000,
+    "deep lists": b"[" * 100_000 + b"]" * 100_000,
+    "deep objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "half a surrogate": rb'{"name": "\ud800", "cod": 200}',
+}
+
+WRONG: Final[tuple[object, ...]] = (None, True, {}, [], [None], [[]], {"x": "y"}, "x", "")
+NO_NUMBERS: Final = (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1" + b"0" * 400, b"1" + b"0" * 5000)
+GREAT_NUMBERS: Final = (
+    b"1e308",
+    b"-1e308",
+    b"1.7976931348623157e308",
+    b"18446744073709551616",
+    b"-9223372036854775809",
+    b"5e-324",
+)
+
+Path = tuple[str | int, ...]
+
+
+def fields(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """Every value inside a JSON value with its path, itself first."""
+    yield path, value
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from fields(item, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from fields(item, (*path, index))
+
+
+def paths(value: object) -> list[Path]:
+    """The path of every value inside a JSON value, but its own."""
+    return [path for path, _ in fields(value) if path]
+
+
+def wrong_at(value: object, path: Path) -> tuple[object, ...]:
+    """Values of other types than that at ``path``; a number is none for a number."""
+    return (*WRONG, 7) if isinstance(dict(fields(value))[path], dict | list) else WRONG
+
+
+def changed(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:
+    """A copy of a JSON value with the one at ``path`` changed."""
+    if not path:
+        return change(value)
+    copy: Any = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = changed(copy[path[0]], path[1:], change)
+    return copy
+
+
+def replaced(value: Any, path: Path, by: object) -> Any:
+    """A copy of a JSON value with ``by`` at ``path``."""
+    return changed(value, path, lambda _: by)
+
+
+def without(value: Any, path: Path) -> Any:
+    """A copy of a JSON value without the one at ``path``."""
+
+    def drop(container: Any) -> Any:
+        if isinstance(container, dict):
+            return {name: item for name, item in container.items() if name != path[-1]}
+        return [item for index, item in enumerate(container) if index != path[-1]]
+
+    return changed(value, path[:-1], drop)
+
+
+def with_in_every_text(value: Any, text: str) -> Any:
+    """A copy of a JSON value in which every text ends in ``text``, ``units`` and such included."""
+    if isinstance(value, dict):
+        return {name: with_in_every_text(item, text) for name, item in value.items()}
+    if isinstance(value, list):
+        return [with_in_every_text(item, text) for item in value]
+    return f"{value} {text}" if isinstance(value, str) else value

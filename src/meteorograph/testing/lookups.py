@@ -1,0 +1,70 @@
+"""Checks of how a provider finds the station for a point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import FetchError, MeteorographError, PayloadError
+from ..providers import Provider
+from ..values import Payload, Request, Station
+from .checks import Check, check
+from .damage import NOT_JSON, paths, replaced, without, wrong_at
+from .fixtures import BASE_URL, KEY, NOON, Body, Fixtures, Lookup, encoded
+from .reading import look_up, read_station
+from .sound import assert_sound_request
+
+
+def lookup_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
+    """Checks of ``Provider.stations``; none for a provider that answers for the point itself."""
+    if provider.stations is None:
+        return
+    yield check(_there_are_lookups, fixtures)
+    yield check(_the_lookup_stays_at_its_address, provider, fixtures.lookups[0])
+    yield check(_a_damaged_answer_gives_a_station_or_an_error, provider, fixtures.lookups[0])
+    for lookup in fixtures.lookups:
+        yield check(_lookup, provider, lookup, of=lookup.name)
+
+
+def _there_are_lookups(fixtures: Fixtures) -> None:
+    assert fixtures.point.station, "the point of the fixtures has no station"
+    assert isinstance(fixtures.lookups[0].gives, Station), "the first lookup must be a good one"
+
+
+def _lookup(provider: Provider, lookup: Lookup) -> None:
+    found = look_up(provider, lookup)
+    if isinstance(lookup.gives, Station):
+        assert found == lookup.gives
+    else:
+        assert type(found) is lookup.gives, found
+
+
+def _steps(provider: Provider, lookup: Lookup, base_url: str) -> Iterator[tuple[Request, Body]]:
+    """Each request of a good lookup with the body that answers it."""
+    assert provider.stations is not None
+    request = provider.stations.request(base_url, lookup.point)
+    for body in lookup.bodies:
+        yield request, body
+        found = read_station(provider, Payload(request, 200, encoded(body), NOON))
+        if isinstance(found, Request):
+            request = found
+
+
+def _the_lookup_stays_at_its_address(provider: Provider, lookup: Lookup) -> None:
+    """Also where a body names a link: calls go where the settings say, and nowhere that an answer says."""
+    base_url = f"{BASE_URL}/base/"
+    for request, _ in _steps(provider, lookup, base_url):
+        assert_sound_request(provider, request, base_url, KEY)
+
+
+def _a_damaged_answer_gives_a_station_or_an_error(provider: Provider, lookup: Lookup) -> None:
+    for request, body in _steps(provider, lookup, BASE_URL):
+        damaged: list[Body] = list(NOT_JSON.values())
+        damaged += [without(body, path) for path in paths(body)]
+        damaged += [replaced(body, path, value) for path in paths(body) for value in wrong_at(body, path)]
+        for one in damaged:
+            found = read_station(provider, Payload(request, 200, encoded(one), NOON))
+            assert isinstance(found, Station | Request | MeteorographError), found
+        whole = encoded(body)
+        for end in range(len(whole)):
+            assert type(read_station(provider, Payload(request, 200, whole[:end], NOON))) is PayloadError
+            assert isinstance(read_station(provider, Payload(request, 500, whole[:end], NOON)), FetchError)

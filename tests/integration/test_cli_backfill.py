@@ -1,0 +1,210 @@
+"""``meteorograph backfill``: what it says it will cost is what it spends, and what it fills."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from histories import Archive, give, history
+from meteorograph import WeatherData, cli, clock, get_db_session, heal, lease
+from meteorograph.clock import DrivenClock
+from meteorograph.simulator import Simulator
+from meteorograph.tables import Location, Missed, Quota
+from support import NOON
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+pytestmark = pytest.mark.usefixtures("database")
+
+ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+Ask = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def archive(collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """OpenWeatherMap has a history of its truth; three locations miss the first twelve hours since noon, a day ago."""
+    made = Archive(collecting.truth, page=5)
+    with get_db_session() as session:
+        for number, name in enumerate(("Athens", "Bergen", "Cork")):
+            session.add(Location(name=name, latitude=number, longitude=10, state="active", created_at=NOON))
+        session.flush()
+        for number in range(3):
+            for hours in range(1, 13):
+                session.add(Missed(location_id=number + 1, due_at=NOON + hours * HOUR, reason="down"))
+    driven.advance(DAY)
+    with made.served():
+        give(monkeypatch, "openweathermap", history(made, "openweathermap", "openweathermap"))
+        yield made
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Runs ``meteorograph backfill``; gives exit code, standard output and standard error."""
+
+    def run(*args: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["meteorograph", "backfill", *args])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return run
+
+
+def _rows(*names: str) -> list[Any]:
+    with get_db_session(read_only=True) as session:
+        query = select(WeatherData).join(Location, Location.id == WeatherData.location_id)
+        if names:
+            query = query.where(Location.name.in_(names))
+        return list(session.scalars(query.order_by(WeatherData.due_at)))
+
+
+def _used() -> set[int]:
+    with get_db_session(read_only=True) as session:
+        return {row.used for row in session.scalars(select(Quota))}
+
+
+def test_a_dry_run_spends_nothing_and_says_what_is_spent_after_it(archive: Archive, ask: Ask) -> None:
+    code, out, err = ask("--dry-run")
+    lines = out.splitlines()
+    assert (code, err, archive.calls, _rows()) == (0, "", [], [])
+    assert lines[0] == "36 slots of 3 locations to fill, 2026-03-01 13:00 to 2026-03-02 00:00"
+    assert lines[1].startswith("openweathermap  9 calls; ")
+    assert "left this minute" in lines[1]
+    code, out, err = ask("--json")
+    told = json.loads(out)
+    assert code == 0
+    assert [one["calls"] for one in told["accounts"]] == [9]
+    assert told["outcome"]["filled"] == 36
+    assert told["outcome"]["calls"] == {"openweathermap": 9}
+    assert (len(archive.calls), _used(), len(_rows())) == (9, {9}, 36)
+    assert err.splitlines()[-1].startswith("36/36, ")
+    assert ask() == (0, "nothing to fill\n", "")
+
+
+def test_one_location_and_a_stretch_of_time(archive: Archive, ask: Ask) -> None:
+    code, out, _ = ask("--location", "Bergen", "--start", "2026-03-01T15:00", "--end", "2026-03-01T18:00")
+    assert code == 0
+    assert out.splitlines()[0] == "3 slots of 1 location to fill, 2026-03-01 15:00 to 2026-03-01 17:00"
+    assert out.splitlines()[2] == "3 filled, 0 without data (0 of them closed as unrecoverable)"
+    assert [row.due_at for row in _rows("Bergen")] == [NOON + hours * HOUR for hours in (3, 4, 5)]
+    assert len(_rows()) == 3
+
+
+@ONE_DATABASE
+def test_hours_before_a_location_was_added_are_filled_when_a_start_asks_for_them(
+    archive: Archive, collecting: Simulator, ask: Ask
+) -> None:
+    with get_db_session() as session:
+        session.add(Location(name="Derry", latitude=9, longitude=10, state="active", schedule="6h", created_at=NOON + 22 * HOUR))
+    assert ask("--location", "Derry") == (0, "nothing to fill\n", "")
+    code, _, _ = ask("--location", "Derry", "--start", "2026-02-27T00:00Z")
+    assert code == 0
+    rows = _rows("Derry")
+    assert [row.due_at for row in rows] == [NOON - 60 * HOUR + number * 6 * HOUR for number in range(14)]
+    assert {row.origin for row in rows} == {"backfill"}
+    assert all(row.temperature == collecting.truth(9, 10, row.due_at)["temperature"] for row in rows)
+    assert ask("--location", "Derry", "--start", "2026-02-27T00:00Z")[1] == "nothing to fill\n"
+
+
+@ONE_DATABASE
+def test_what_is_not_filled_is_told_and_the_exit_code_is_1(archive: Archive, driven: DrivenClock, ask: Ask) -> None:
+    archive.without = {NOON + 2 * HOUR}
+    code, out, _ = ask("--location", "Cork")
+    assert code == 1
+    assert "11 filled, 1 without data (0 of them closed as unrecoverable)" in out
+    for _ in range(3):
+        assert ask("--location", "Cork")[0] == 1
+    with get_db_session(read_only=True) as session:
+        missed = session.get_one(Missed, (3, NOON + 2 * HOUR))
+        assert (missed.tries, missed.closed_at) == (1, None), "answers of one day count once"
+    for _ in range(2):
+        driven.advance(DAY)
+        ask("--location", "Cork")
+    assert ask("--location", "Cork") == (0, "nothing to fill\n", "")
+    archive.without = set()
+    assert ask("--location", "Cork", "--again")[0] == 0
+    assert len(_rows("Cork")) == 12
+
+
+@ONE_DATABASE
+def test_a_quota_that_is_not_enough_is_said_first_and_kept(archive: Archive, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with get_db_session() as session:
+        session.query(Location).update({"state": "paused"})  # nothing is kept for live collection
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MONTH", "7")
+    code, out, _ = ask("--dry-run")
+    assert code == 1
+    assert "openweathermap  7 calls; " in out
+    assert "slots for which no calls are left now" in out
+    code, out, _ = ask()
+    assert code == 1
+    assert (len(archive.calls), _used()) == (7, {7})
+    assert ask()[0] == 1
+    assert len(archive.calls) == 7
+
+
+@ONE_DATABASE
+def test_a_history_that_is_down_is_told_in_its_own_words(archive: Archive, ask: Ask) -> None:
+    archive.status = 503
+    code, out, _ = ask("--location", "Cork")
+    assert code == 1
+    assert "12 failed" in out
+    assert "openweathermap: HTTP 503" in out
+
+
+@ONE_DATABASE
+def test_it_waits_for_the_process_that_heals(
+    archive: Archive, driven: DrivenClock, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as other:
+        other.setattr(lease, "holder", lambda: "elsewhere:1")
+        assert lease.take(heal.LEASE, clock.now())
+    take, refusals = lease.take, []
+
+    def impatient(name: str, now: datetime) -> bool:
+        taken = take(name, now)
+        if not taken:
+            refusals.append(now)
+            driven.advance(lease.LENGTH / 2)
+        return taken
+
+    monkeypatch.setattr(lease, "take", impatient)
+    assert ask()[0] == 0
+    assert len(refusals) == 2
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--start", "yesterday"], "--start yesterday: must be an ISO 8601 time"),
+        (["--start", "1d", "--end", "2d"], "--start 1d: must be before the end"),
+    ],
+)
+def test_wrong_times_are_told(archive: Archive, ask: Ask, args: list[str], said: str) -> None:
+    code, _, err = ask(*args)
+    assert code == 2
+    assert said in err
+
+
+@ONE_DATABASE
+def test_without_a_history_it_says_what_to_set(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_PROVIDERS", "weatherstack")
+    monkeypatch.setenv("WEATHERSTACK_API_KEY", "x" * 32)
+    code, _, err = ask()
+    assert code == 2
+    assert "METEOROGRAPH_BACKFILL_PROVIDERS=weatherstack: none of them has both a history and its key" in err
+    monkeypatch.setenv("METEOROGRAPH_BACKFILL_PROVIDERS", "weatherstack")
+    code, _, err = ask()
+    assert code == 2
+    assert "METEOROGRAPH_BACKFILL_PROVIDERS" in err
+    assert ask("--location", "x")[0] == 2

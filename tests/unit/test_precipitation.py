@@ -1,0 +1,149 @@
+"""Totals from windows that overlap, are missing, or of an unknown length."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meteorograph.precipitation import Total, Window, cover, totals
+
+HOUR = 3600
+MIDNIGHT = 1_772_323_200  # 2026-03-01
+
+
+def amount(end: float, hours: float | None, millimetres: float) -> Window:
+    """What fell in so many hours up to ``end`` [h after midnight]."""
+    return Window(MIDNIGHT + round(end * HOUR), None if hours is None else round(hours * HOUR), millimetres)
+
+
+def total(amounts: list[Window], start: float, end: float, slack: float = 0) -> Total:
+    return totals(amounts, [MIDNIGHT + start * HOUR, MIDNIGHT + end * HOUR], slack)[0]
+
+
+def told(one: Total) -> tuple[float | None, float]:
+    return one.amount, one.covered_seconds / HOUR
+
+
+def test_windows_that_tile_add_up() -> None:
+    assert told(total([amount(n, 1, 0.5) for n in range(1, 25)], 0, 24)) == (12.0, 24)
+
+
+def test_hours_that_are_missing_show_in_the_coverage() -> None:
+    found = total([amount(1, 1, 0.5), amount(4, 1, 0.7)], 0, 4)
+    assert told(found) == (1.2, 2)
+    assert found.coverage == 0.5
+
+
+def test_nothing_known_is_none_and_not_zero() -> None:
+    assert told(total([], 0, 1)) == (None, 0)
+    assert told(total([amount(1, 1, 0.0)], 0, 1)) == (0.0, 1)
+
+
+def test_windows_that_overlap_are_counted_once() -> None:
+    three_hourly_every_hour = [amount(n, 3, 3.0) for n in range(3, 25)]
+    assert told(total(three_hourly_every_hour, 0, 24)) == (24.0, 24)
+
+
+def test_a_longer_window_gives_what_the_shorter_ones_in_it_leave() -> None:
+    found = [amount(3, 3, 6.0), amount(2, 1, 2.5)]
+    assert told(total(found, 0, 3)) == (6.0, 3)
+    assert told(total(found, 1, 2)) == (2.5, 1)
+    assert told(total(found, 0, 1)) == (None, 0)  # of the first and the last hour only the sum is known
+    assert told(total([*found, amount(1, 1, 3.0)], 2, 3)) == (0.5, 1)
+
+
+def test_a_longer_window_that_a_shorter_one_reaches_into_is_left_out() -> None:
+    found = [amount(3, 3, 6.0), amount(3.5, 1, 2.5)]
+    assert told(total(found, 0, 4)) == (2.5, 1)
+
+
+def test_a_rest_below_zero_is_zero() -> None:
+    assert told(total([amount(3, 3, 6.0), amount(2, 1, 6.1)], 0, 3)) == (6.1, 3)
+
+
+def test_an_amount_that_is_covered_already_adds_nothing() -> None:
+    hourly = [amount(n, 1, 1.0) for n in (1, 2, 3)]
+    assert told(total([*hourly, amount(3, 3, 9.0)], 0, 3)) == (3.0, 3)
+    assert told(total([*hourly, *hourly], 0, 3)) == (3.0, 3)
+
+
+def test_a_window_across_the_bound_belongs_to_neither_side() -> None:
+    found = [amount(4, 3, 6.0)]
+    assert told(total(found, 0, 3)) == (None, 0)
+    assert told(total(found, 3, 6)) == (None, 0)
+    assert told(total(found, 0, 6)) == (6.0, 3)
+
+
+def test_an_unknown_period_is_told_and_never_added() -> None:
+    found = total([amount(1, 1, 0.5), amount(1, None, 7.0), amount(0.5, None, 7.0), amount(2, None, 7.0)], 0, 1)
+    assert (found.amount, found.coverage, found.unknown) == (0.5, 1, 2)
+
+
+def test_times_that_jitter_still_tile() -> None:
+    late = [0, 190, 20, 540, 75]  # [s]
+    found = [amount(n + seconds / HOUR, 1, 1.0) for n, seconds in enumerate(late, start=1)]
+    each = totals(found, [MIDNIGHT + n * HOUR for n in range(6)])
+    assert [one.amount for one in each] == [1.0] * 5
+    assert all(0.8 < one.coverage <= 1 for one in each)
+    assert total(found, 0, 5, slack=600).amount == 5.0
+    early = [amount(n - 7 / 60, 1, 1.0) for n in range(1, 6)]  # reports of seven minutes before the hour
+    assert [one.amount for one in totals(early, [MIDNIGHT + n * HOUR for n in range(6)])] == [1.0] * 5
+
+
+def test_slack_is_a_sixth_of_a_short_window_at_most() -> None:
+    ten_minutes = 1 / 6
+    late = [amount(ten_minutes, ten_minutes, 1.0), amount(ten_minutes * 1.9, ten_minutes, 1.0)]
+    assert total(late, 0, 1, slack=600).amount == 2.0
+    over = [amount(ten_minutes, ten_minutes, 1.0), amount(ten_minutes * 1.5, ten_minutes, 1.0)]
+    assert total(over, 0, 1, slack=600).amount == 1.0
+
+
+#: What fell in each ten minutes of a day [mm].
+rain = st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.25, 2.0]), min_size=144, max_size=144)
+#: End and length of windows, in tens of minutes.
+windows = st.lists(st.tuples(st.integers(1, 144), st.sampled_from([1, 3, 6, 18, 36, 72])), max_size=60)
+
+
+def sampled(truth: list[float], asked: list[tuple[int, int]]) -> list[Window]:
+    """What gauges that tell the truth give for these windows."""
+    inside = [(end, min(length, end)) for end, length in asked]
+    return [amount(end / 6, length / 6, sum(truth[end - length : end])) for end, length in inside]
+
+
+@given(rain, windows, st.integers(0, 143), st.integers(1, 144))
+def test_a_total_is_never_more_than_fell(truth: list[float], asked: list[tuple[int, int]], start: int, length: int) -> None:
+    end = min(144, start + length)
+    found = total(sampled(truth, asked), start / 6, end / 6)
+    assert (found.amount or 0) <= sum(truth[start:end]) + 1e-6
+    assert 0 <= found.coverage <= 1
+
+
+@given(rain, windows)
+def test_pieces_do_not_touch_and_each_is_the_truth(truth: list[float], asked: list[tuple[int, int]]) -> None:
+    pieces = cover(sampled(truth, asked), slack=0)
+    tens = [[(begin - MIDNIGHT) / 600, (end - MIDNIGHT) / 600] for piece in pieces for begin, end in piece.stretches]
+    assert all(before[1] <= after[0] for before, after in pairwise(sorted(tens)))
+    for piece in pieces:
+        stretches = [(round((begin - MIDNIGHT) / 600), round((end - MIDNIGHT) / 600)) for begin, end in piece.stretches]
+        assert piece.amount == pytest.approx(sum(sum(truth[begin:end]) for begin, end in stretches))
+
+
+@given(rain, windows)
+def test_with_windows_that_tile_the_total_is_what_fell_whatever_overlaps_them(
+    truth: list[float], asked: list[tuple[int, int]]
+) -> None:
+    tiles = [(end, 6) for end in range(6, 145, 6)]
+    longer = [(end, length) for end, length in asked if length > 6]
+    found = total(sampled(truth, [*longer, *tiles]), 0, 24)
+    assert found.amount == pytest.approx(sum(truth), abs=1e-6)
+    assert found.coverage == 1
+
+
+@given(rain, windows, st.permutations(range(60)))
+def test_the_order_of_the_amounts_does_not_matter(truth: list[float], asked: list[tuple[int, int]], order: list[int]) -> None:
+    amounts = sampled(truth, asked)
+    shuffled = [amounts[n] for n in order if n < len(amounts)]
+    assert cover(amounts, slack=0) == cover(shuffled, slack=0)

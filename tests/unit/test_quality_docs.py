@@ -1,0 +1,38 @@
+"""The page of the checks has the words and limits of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from meteorograph import flags
+from meteorograph.check_climate import _WMO_305, _ZONES
+from meteorograph.check_past import MOST_AN_HOUR
+from meteorograph.quantities import QUANTITIES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8").replace("\N{MINUS SIGN}", "-")
+
+
+def test_every_flag_is_there_and_says_whether_it_counts() -> None:
+    table = PAGE.partition("## Limits")[0]
+    rows = dict(re.findall(r"^\| `([a-z_]+)(?::<value>)?` \|[^|]*\|[^|]*\| *([^|]*?) *\|$", table, re.MULTILINE))
+    words = {value for name, value in vars(flags).items() if name.isupper() and isinstance(value, str)}
+    assert set(rows) == words
+    assert {word for word, left_out in rows.items() if left_out == "yes"} == flags.SUSPECT
+
+
+def test_every_plausible_range_is_there() -> None:
+    rows = re.findall(r"^\| (\w+) \| (\S+) to (\S+) \| (\S+) \|", PAGE, re.MULTILINE)
+    assert [(name, float(low), float(high), unit) for name, low, high, unit in rows] == [
+        (quantity.name, *quantity.plausible, quantity.unit) for quantity in QUANTITIES
+    ]
+
+
+def test_the_climate_and_the_steps_are_there() -> None:
+    for zone in _ZONES:
+        cold, warm = (f"{low:g} to {high:g}" for low, high in ((zone[1], zone[3]), (zone[2], zone[4])))
+        assert f"| {zone.latitude:g}° | {cold} | {warm} |" in PAGE
+    for limits in _WMO_305.values():
+        assert "| {} to {} | {} to {} | {}".format(*limits["pressure"], *limits["dew_point"], limits["wind_speed"][1]) in PAGE
+    for name, most in MOST_AN_HOUR.items():
+        assert re.search(rf"^\| [\w, ]*\b{name}\b[\w, ]* \| {most:g} ", PAGE, re.MULTILINE), name
