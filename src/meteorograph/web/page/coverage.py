@@ -24,7 +24,7 @@ _STEPS: Final = (0.0, 0.5, 0.8, 0.95, 1.0)
 
 @blueprint.get("/coverage")
 def heat_map() -> Response:
-    """The map: a row for each location, a column for each UTC day."""
+    """Coverage, as a page: a row for each location, a column for each UTC day."""
     params.refuse_unknown(("days", "location", "cursor"))
     days = int(params.word("days", DAYS) or "30")
     now, name = clock.now(), request.args.get("location") or None

@@ -49,7 +49,7 @@ _MOST_ROWS: Final = 1500
 
 @blueprint.get("/location")
 def place() -> Response:
-    """The page."""
+    """One location, as a page: charts, numbers, gaps and downloads."""
     params.refuse_unknown(("name", "range", "end"))
     name = request.args.get("name", "")
     if not name:

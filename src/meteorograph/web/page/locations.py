@@ -15,7 +15,7 @@ from .overview import LIMIT, words_asked_for
 
 @blueprint.get("/locations")
 def places() -> Response:
-    """The page."""
+    """The places that are collected, as a page that also changes them."""
     params.refuse_unknown(("q", "page"))
     words, number, settings = words_asked_for(), page_number(), get_settings()
     with get_db_session(read_only=True) as session:

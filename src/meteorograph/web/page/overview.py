@@ -25,7 +25,7 @@ _DAY: Final = timedelta(days=1)
 
 @blueprint.get("/")
 def page() -> Response:
-    """The page. It answers also while the database does not, and says so."""
+    """The newest values of every location, as a page; it answers also while the database does not."""
     params.refuse_unknown(("q", "show", "page"))
     words, show, number = words_asked_for(), params.word("show", ("all", "stale")) or "all", page_number()
     now = clock.now()

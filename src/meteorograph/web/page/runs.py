@@ -23,7 +23,7 @@ _LIMIT: Final = 25
 
 @blueprint.get("/runs")
 def runs() -> Response:
-    """The page."""
+    """Runs and quotas, as a page."""
     params.refuse_unknown(("state", "cursor"))
     state, place, now = params.word("state", history.STATES), params.after_place(), clock.now()
     after = history.Place(*place) if place else None

@@ -47,7 +47,7 @@ def _packed() -> bytes:
 
 @blueprint.get("/scripts/plotly-<digest>.js")
 def plotly_script(digest: str) -> Response:
-    """The script; whoever has it once need not ask again."""
+    """The script that draws charts; whoever has it once need not ask again."""
     if digest != plotly().digest:
         raise NotFound("There is no such script; the page names the one that there is.")
     is_packed = request.accept_encodings.quality("gzip") > 0
