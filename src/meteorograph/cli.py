@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from . import __version__, cli_backfill, cli_export, cli_ledger, cli_locations, cli_quota
+from . import __version__, cli_backfill, cli_export, cli_ledger, cli_locations, cli_quota, cli_reparse
 from .errors import ConfigurationError, MeteorographError
 from .redaction import redact
 
@@ -78,6 +78,7 @@ cli.add_command(cli_ledger.runs)
 cli.add_command(cli_ledger.gaps)
 cli.add_command(cli_ledger.coverage)
 cli.add_command(cli_backfill.backfill)
+cli.add_command(cli_reparse.reparse)
 cli.add_command(cli_quota.plan)
 cli.add_command(cli_quota.check_keys)
 

@@ -95,7 +95,7 @@ async def _completed(
                 log.warning("a quantity is not in the answer, asking the next", quantity=quantity, provider=name)
             giver = None
         if giver is not found:
-            found = _with_quantity(found, quantity, giver)
+            found = with_quantity(found, quantity, giver)
     for other in others.values():
         found = compared(found, other) if other is not None else found
     return found
@@ -111,7 +111,7 @@ async def _other(fetcher: Fetcher, asked: Sources, source: Source, point: Due, q
     return outcome
 
 
-def _with_quantity(found: Observation, quantity: str, giver: Observation | None) -> Observation:
+def with_quantity(found: Observation, quantity: str, giver: Observation | None) -> Observation:
     """The observation with the value of another provider; None where nobody gives it."""
     flags = {name: words for name, words in found.flags.items() if name != quantity}
     if giver is not None and quantity in giver.flags:

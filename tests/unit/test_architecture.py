@@ -42,6 +42,7 @@ CONDUCTORS: dict[str, tuple[str, ...]] = {
     "observe": ("ask", "sources"),
     "ingest": ("accounts", "locations", "observe", "sources"),
     "engine": ("ask", "observe", "sources"),
+    "heal": ("accounts", "demand", "gate", "heal", "history", "ingest", "lease", "plan"),
     "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources", "standin"),
 }
 
