@@ -199,6 +199,7 @@ def test_a_history_that_fails_is_asked_again_after_waits_that_double(archive: Ar
         assert _tick() is None
         driven.advance(timedelta(seconds=1))
     assert waits == [timedelta(minutes=10), timedelta(minutes=20), timedelta(minutes=40)]
+    assert row is not None
     assert (row.tries, len(archive.calls)) == (0, 3)
     archive.status = 200
     _tick()
@@ -332,7 +333,11 @@ def test_what_was_stored_meanwhile_is_left_as_it_is(archive: Archive, driven: Dr
     driven.advance(6 * HOUR)
     _miss((0, 1), (0, 2))
     late = row_of(1, NOON + HOUR, Observation(provider="metar", fetched_at=driven(), observed_at=None, temperature=7.0))
-    archive.before_answer = lambda: store([late]) and None
+
+    def store_late() -> None:
+        store([late])
+
+    archive.before_answer = store_late
     _tick()
     assert [(one.provider, one.origin) for one in _all(WeatherData, WeatherData.due_at)] == [
         ("metar", "live"),
