@@ -103,19 +103,20 @@ async def _attempt(
 ) -> Sequence[Observation | None]:
     provider = source.provider
     request = provider.request(source.base_url, where, source.key)
-    payload = await _get(fetcher, asked, source, request, "current", points)
-    try:
-        found = provider.parse(payload)
-        if len(found) != len(points):
-            raise PayloadError(provider.name, f"{len(found)} answers to {len(points)} points", payload.body)
-    except (FetchError, PayloadError) as error:
-        await source.gate.report(error)
-        raise
-    except Exception as error:  # a parser's fault must cost one answer and not the run
-        log.exception("the parser failed", provider=provider.name)
-        fault = PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body)
-        await source.gate.report(fault)
-        raise fault from None
+    async with source.gate.place():
+        payload = await _get(fetcher, asked, source, request, "current", points)
+        try:
+            found = provider.parse(payload)
+            if len(found) != len(points):
+                raise PayloadError(provider.name, f"{len(found)} answers to {len(points)} points", payload.body)
+        except (FetchError, PayloadError) as error:
+            await source.gate.report(error)
+            raise
+        except Exception as error:  # a parser's fault must cost one answer and not the run
+            log.exception("the parser failed", provider=provider.name)
+            fault = PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body)
+            await source.gate.report(fault)
+            raise fault from None
     await source.gate.report(None)
     return found
 
@@ -129,8 +130,7 @@ async def _get(fetcher: Fetcher, asked: Sources, source: Source, request: Reques
         return fresh
     await source.gate.spend(source.provider.cost * len(points) if kind == "current" else 1)
     try:
-        async with source.gate.place():
-            payload = await fetcher.fetch(http_cache.conditional(request) if caches else request)
+        payload = await fetcher.fetch(http_cache.conditional(request) if caches else request)
     except FetchError as error:
         await source.gate.report(error)
         raise

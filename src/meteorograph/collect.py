@@ -44,7 +44,8 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     due, more = await asyncio.to_thread(ledger.due_locations, claimed, clock.now(), spread)
     known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over or is_instead() else {}
     asked = sources(settings, claimed.due_at, wanted=len(due), on_demand=False, waits_until=claimed.ends_at, known=known)
-    rain = await asyncio.to_thread(left_out, _rain_limits(asked, settings), claimed, due, clock.now())
+    zones = {source.provider.name: source.provider.quota_zone for source in asked.all()}
+    rain = await asyncio.to_thread(left_out, _rain_limits(asked, settings), claimed, due, clock.now(), zones)
     engine = Engine(asked, _keeper(claimed.due_at), stop, rain)
     tried_all = not due or await _through(engine, due, settings, _keep_lease(claimed, stop))
     if tried_all and _again_at(claimed) >= claimed.ends_at:  # no time to try what failed once more
