@@ -83,7 +83,7 @@ def reparse(settings: Settings, start: datetime, end: datetime, *, apply: bool) 
                     for location_id, found in zip(
                         entry.location_ids, PROVIDERS[entry.provider].parse(entry.payload()), strict=True
                     ):
-                        if location_id in there and location_id is not None and found is not None:
+                        if location_id is not None and location_id in there and found is not None:
                             slot = live.setdefault((location_id, entry.due_at), {})
                             slot.setdefault(entry.provider, []).append(check(found))
             except (FetchError, PayloadError) as error:
