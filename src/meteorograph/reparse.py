@@ -94,9 +94,12 @@ def reparse(settings: Settings, start: datetime, end: datetime, *, apply: bool) 
         for (location_id, due_at), by_provider in live.items():
             _compare(done, location_id, due_at, session.get(WeatherData, (location_id, due_at)), by_provider, settings)
     if apply and done.rows:
-        done.refused = [reason for _, reason in store(done.rows, flagged)]
+        refused = {(one["location_id"], one["due_at"]): reason for one, reason in store(done.rows, flagged)}
+        done.refused = list(refused.values())
         with get_db_session() as session:
             for one in done.rows:
+                if (one["location_id"], one["due_at"]) in refused:
+                    continue
                 mine = (Missed.location_id == one["location_id"], Missed.due_at == one["due_at"])
                 session.execute(delete(Missed).where(*mine), execution_options={"synchronize_session": False})
     return done
