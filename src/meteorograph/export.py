@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -181,12 +181,17 @@ def _months(session: Session, known: Sequence[Place], asked: Asked) -> Iterator[
 def _fill(
     session: Session, known: Sequence[Place], asked: Asked, writer: Writer, told: Told, progress: Callable[[int, int], None]
 ) -> None:
-    for number, place in enumerate(known):
-        for rows in batches(session, place, asked.start, asked.end):
-            writer.write(rows)
-            told.rows += len(rows)
-            told.providers |= providers_of(rows)
-        progress(number + 1, len(known))
+    try:
+        for number, place in enumerate(known):
+            for rows in batches(session, place, asked.start, asked.end):
+                writer.write(rows)
+                told.rows += len(rows)
+                told.providers |= providers_of(rows)
+            progress(number + 1, len(known))
+    except BaseException:
+        with suppress(Exception):  # the first error is the one to tell
+            writer.close({})
+        raise
     writer.close(about(told.providers))
 
 

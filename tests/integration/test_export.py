@@ -1,0 +1,214 @@
+"""Exports: what is in the files, what travels with them, and that nothing half-written is left; on both databases."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import meteorograph
+from meteorograph import WeatherData, export, export_text, get_db_session
+from meteorograph.cli import cli
+from meteorograph.errors import LocationNotFoundError
+from meteorograph.export import Asked, Format
+from meteorograph.series_rows import FIELDS
+from meteorograph.store import store
+from meteorograph.tables import Location
+from meteorograph.upsert import table_of
+from support import NOON
+
+duckdb = pytest.importorskip("duckdb")
+pandas = pytest.importorskip("pandas")
+polars = pytest.importorskip("polars")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+pytestmark = pytest.mark.usefixtures("database", "driven")
+
+ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def rows(database: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Two locations with twelve hours each, over the end of a month; read five at a time."""
+    monkeypatch.setattr(export, "_AT_ONCE", 5)
+    with get_db_session() as session:
+        made = [
+            Location(name=name, latitude=10, longitude=20, state="active", created_at=NOON, tags=tags)
+            for name, tags in (("Athens", ["warm"]), ("Bergen, Ä", None))
+        ]
+        session.add_all(made)
+        session.flush()
+        ids = [location.id for location in made]
+    empty = {column.name: None for column in table_of(WeatherData).columns} | {"provider": "openweathermap", "origin": "live"}
+    for id_ in ids:
+        for number in range(12):
+            at = NOON - 6 * HOUR - number * 2 * HOUR
+            values: dict[str, Any] = {"temperature": number / 4, "precipitation": 0.5, "precipitation_period": 3600}
+            extra = {"flags": {"temperature": ["range"]}, "providers": {"precipitation": "weatherstack"}} if number == 3 else {}
+            fetched = {"fetched_at": at + timedelta(seconds=1.000001), "location_id": id_, "due_at": at}
+            assert store([empty | values | extra | fetched]) == []
+    return 24
+
+
+def _export(format: Format, path: Path, **asked: Any) -> export.Told:
+    with get_db_session(read_only=True) as session:
+        return export.export(session, Asked(**asked), format, path)
+
+
+def test_csv_and_lines_of_json_have_the_same_rows_by_location_and_time(rows: int, tmp_path: Path) -> None:
+    table, lines = tmp_path / "all.csv", tmp_path / "all.ndjson"
+    assert _export("csv", table).rows == _export("ndjson", lines).rows == rows
+    with table.open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    objects = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert tuple(found[0]) == tuple(objects[0]) == FIELDS
+    assert [row["location"] for row in found] == ["Athens"] * 12 + ["Bergen, Ä"] * 12
+    assert [row["due_at"] for row in found[:12]] == sorted(row["due_at"] for row in found[:12])
+    for row, told in zip(found, objects, strict=True):
+        for name, value in told.items():
+            text = "" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
+            assert row[name].replace(": ", ":") == text.replace(": ", ":")
+
+
+def test_what_there_is_to_know_travels_with_a_file(rows: int, tmp_path: Path) -> None:
+    told = _export("csv", tmp_path / "all.csv")
+    assert told.files == [tmp_path / "all.csv", tmp_path / "all.csv-metadata.json"]
+    beside = json.loads(told.files[1].read_text())
+    assert beside["url"] == "all.csv"
+    assert [one["name"] for one in beside["providers"]] == ["openweathermap", "weatherstack"]
+    assert all(one["attribution"] and one["licence"] for one in beside["providers"])
+    columns = {column["name"]: column for column in beside["tableSchema"]["columns"]}
+    assert tuple(columns) == FIELDS
+    assert (columns["temperature"]["units"], columns["temperature"]["standard_name"]) == ("degree_Celsius", "air_temperature")
+    _export("parquet", tmp_path / "all.parquet")
+    schema = parquet.read_schema(tmp_path / "all.parquet")
+    assert schema.field("wind_speed").metadata == {b"units": b"m s-1", b"standard_name": b"wind_speed"}
+    metadata = parquet.read_metadata(tmp_path / "all.parquet").metadata
+    assert metadata[b"Conventions"] == b"CF-1.11"
+    assert json.loads(metadata[b"providers"]) == beside["providers"]
+
+
+def test_parquet_opens_in_one_line_in_each_library(rows: int, tmp_path: Path) -> None:
+    path = tmp_path / "all.parquet"
+    assert _export("parquet", path).rows == rows
+    by_pandas, by_polars = pandas.read_parquet(path), polars.read_parquet(path)
+    by_duckdb = duckdb.read_parquet(str(path)).aggregate("count(*), max(temperature)").fetchall()[0]
+    assert list(by_pandas.columns) == by_polars.columns == list(FIELDS)
+    assert len(by_pandas) == by_polars.height == by_duckdb[0] == rows
+    assert by_pandas.temperature.max() == by_polars["temperature"].max() == by_duckdb[1] == 2.75
+    assert by_pandas.due_at.max() == by_polars["due_at"].max() == NOON - 6 * HOUR
+    assert by_pandas.fetched_at.max() == NOON - 6 * HOUR + timedelta(seconds=1.000001)
+    assert by_polars["humidity"].null_count() == rows
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ({"locations": ["Athens"]}, 12),
+        ({"tags": ["warm"]}, 12),
+        ({"locations": ["Bergen, Ä"], "tags": ["warm"]}, 24),
+        ({"start": NOON - 8 * HOUR}, 4),
+        ({"end": NOON - 8 * HOUR}, 20),
+        ({"start": NOON}, 0),
+    ],
+)
+def test_only_what_is_asked_for(rows: int, tmp_path: Path, asked: dict[str, Any], count: int) -> None:
+    for format in export.FORMATS:
+        assert _export(format, tmp_path / "some", **asked).rows == count
+
+
+def test_an_archive_has_a_file_for_each_month_and_opens_as_one(rows: int, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    with get_db_session(read_only=True) as session:
+        assert export.partitioned(session, Asked(), folder).rows == rows
+        with pytest.raises(FileExistsError, match="is there already"):
+            export.partitioned(session, Asked(), folder)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
+    assert files == ["year=2026/month=02/data.parquet", "year=2026/month=03/data.parquet"]
+    counts = duckdb.read_parquet(f"{folder}/**/*.parquet", hive_partitioning=True).aggregate("month, count(*)").fetchall()
+    assert sorted((int(month), count) for month, count in counts) == [(2, 16), (3, 8)]
+    assert len(pandas.read_parquet(folder)) == polars.read_parquet(folder).height == rows
+    assert not list(tmp_path.glob(".archive*"))
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("format", export.FORMATS)
+def test_nothing_half_written_is_left(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: Format) -> None:
+    (tmp_path / "all").write_text("before")
+    count = 0
+
+    def fail(*_args: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > 2:
+            raise OSError("no space left")
+        return set()
+
+    monkeypatch.setattr(export, "providers_of", fail)
+    with pytest.raises(OSError, match="no space left"):
+        _export(format, tmp_path / "all")
+    assert (tmp_path / "all").read_text() == "before"
+    assert not list(tmp_path.glob("all?*"))
+    assert not list(tmp_path.glob(".all*"))
+
+
+@ONE_DATABASE
+def test_a_location_that_is_not_there(rows: int, tmp_path: Path) -> None:
+    for asked in ({"locations": ["Atlantis"]}, {"tags": ["sunken"]}):
+        with pytest.raises(LocationNotFoundError):
+            _export("csv", tmp_path / "none.csv", **asked)
+    assert not list(tmp_path.glob("*none*"))
+
+
+@ONE_DATABASE
+def test_the_command_writes_to_stdout_or_to_a_file(rows: int, tmp_path: Path) -> None:
+    run = CliRunner()
+    told = run.invoke(cli, ["export", "--location", "Athens"])
+    assert (told.exit_code, len(told.stdout.splitlines())) == (0, 13)
+    told = run.invoke(cli, ["export", "--format", "parquet", "--tag", "warm", "-o", str(tmp_path / "warm.parquet")])
+    assert (told.exit_code, told.stderr) == (0, f"12 rows to {tmp_path / 'warm.parquet'}\n")
+    told = run.invoke(cli, ["export", "--format", "parquet", "--partitioned", "--output", str(tmp_path / "archive")])
+    assert (told.exit_code, told.stderr) == (0, f"24 rows to {tmp_path / 'archive'}\n")
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--format", "parquet"], "name it with --output"),
+        (["--partitioned", "-o", "x"], "--partitioned goes with --format parquet, not csv"),
+        (["--start", "yesterday"], "--start yesterday: must be an ISO 8601 time"),
+        (["--format", "xml"], "'xml' is not one of"),
+    ],
+)
+def test_wrong_usage_of_the_command(rows: int, options: list[str], reason: str) -> None:
+    told = CliRunner().invoke(cli, ["export", *options])
+    assert told.exit_code == 2
+    assert reason in told.output
+
+
+@pytest.mark.parametrize("frame", ["pandas", "polars", None])
+def test_read_gives_a_data_frame(rows: int, frame: Any) -> None:
+    found = meteorograph.read("Athens", start=NOON - 10 * HOUR, frame=frame)
+    assert list(found.columns) == list(FIELDS)
+    assert [float(value) for value in found["temperature"]] == [0.5, 0.25, 0.0]
+    last: datetime = list(found["fetched_at"])[-1]
+    assert last == NOON - 6 * HOUR + timedelta(seconds=1.000001)
+    assert len(meteorograph.read(frame=frame)) == rows
+    assert len(meteorograph.read(tag="warm", start=NOON, frame=frame)) == 0
+
+
+@ONE_DATABASE
+def test_text_writers_leave_the_file_open(rows: int, tmp_path: Path) -> None:
+    with (tmp_path / "open").open("wb") as file:
+        for kind in (export_text.CSVWriter, export_text.NDJSONWriter):
+            kind(file).close({})
+        assert not file.closed

@@ -1,0 +1,87 @@
+"""The description of the API: it names every route as it is, and schemathesis finds no answer that it does not foretell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
+
+from meteorograph import create_app
+from meteorograph.settings import load_settings
+from meteorograph.web.openapi import described
+from meteorograph.web.openapi_routes import ROUTES
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+    pytest.mark.parametrize("database", ["sqlite"], indirect=True),
+    pytest.mark.usefixtures("collecting"),
+]
+
+
+@pytest.fixture
+def app(database: str) -> Flask:
+    return create_app(load_settings(scheduler_enabled=False))
+
+
+@pytest.fixture
+def schema(app: Flask) -> Iterator[Any]:
+    return schemathesis.openapi.from_wsgi("/openapi.json", app)
+
+
+def test_every_route_of_the_table_is_one(app: Flask) -> None:
+    found = {(method.upper(), path) for path, methods in described(app)["paths"].items() for method in methods}
+    assert set(ROUTES) - found == set()
+    assert not [path for _, path in found - set(ROUTES) if path.startswith(("/api", "/data", "/ingest"))]
+
+
+def test_the_parameters_are_those_that_the_route_knows(app: Flask) -> None:
+    client = app.test_client()
+    for (method, path), one in ROUTES.items():
+        if method == "GET" and one.query:
+            told = client.get(f"{path}?nothing=1").get_json()["errors"][0]["allowed"]
+            known = re.fullmatch(r"is not known here; (.*) (?:is|are)", told)
+            assert known, told
+            assert set(known[1].split(", ")) == set(one.query), path
+
+
+def test_the_page_shows_every_route(app: Flask) -> None:
+    page = app.test_client().get("/docs").text
+    assert all(f"{method} {path}" in page for method, path in ROUTES)
+    assert "<script" not in page
+    assert "://" not in re.sub(r"<svg.*?</svg>", "", page)
+
+
+def test_schemathesis_finds_nothing(schema: Any) -> None:
+    count = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(
+            max_examples=12,
+            database=None,
+            derandomize=True,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def check(case: Any) -> None:
+            # What no schema says, such as that the start is before the end, is refused too.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance, unsupported_method])
+
+        for mode in schemathesis.GenerationMode:
+            operation.as_strategy(generation_mode=mode)
+            _given(operation, mode, check)
+        count += 1
+    assert count >= len(ROUTES)
+
+
+def _given(operation: Any, mode: Any, check: Any) -> None:
+    from hypothesis import given
+
+    given(case=operation.as_strategy(generation_mode=mode))(check)()
