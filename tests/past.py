@@ -99,10 +99,10 @@ def _row(location: Location, at: datetime, back: int) -> dict[str, Any]:
     if (location.id * 13 + back) % 157 == 3:
         flags = {"temperature": ["step"]}
         values["temperature"] = float(values["temperature"] or 0) + 9
-    late = 29 * HOUR if 30 < back < 36 else timedelta(seconds=40)
+    late, origin = (29 * HOUR, "backfill") if 30 < back < 36 else (timedelta(seconds=40), "live")
     whose = {"precipitation": "weatherstack"} if back % 3 == 0 else None
     head = {"location_id": location.id, "due_at": at, "observed_at": at - timedelta(minutes=6), "fetched_at": at + late}
-    return {**head, **values, "provider": "openweathermap", "providers": whose, "flags": flags}
+    return {**head, **values, "provider": "openweathermap", "providers": whose, "flags": flags, "origin": origin}
 
 
 def now() -> datetime:

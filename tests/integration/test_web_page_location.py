@@ -68,10 +68,11 @@ def test_a_day_of_rows_is_drawn_and_breaks_where_rows_are_missing(client: FlaskC
     assert ["Temperature °C", "0.0", "5.5", "11.0"] in shown.rows
 
 
-def test_suspect_values_and_rows_that_came_late_are_marked(client: FlaskClient) -> None:
+def test_suspect_values_and_rows_that_were_filled_in_are_marked(client: FlaskClient) -> None:
     rows = _hours(6)
     rows[2]["flags"] = {"temperature": ["step"]}
-    rows[4]["fetched_at"] = NOON
+    rows[4]["origin"] = "backfill"
+    rows[3]["fetched_at"] = NOON
     rows[5]["flags"] = {"temperature": ["implied_zero"]}
     add("Athens", *rows)
     figure = _figure(_place(client))

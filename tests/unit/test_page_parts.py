@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from meteorograph import quota
+from meteorograph import history, quota
 from meteorograph.aggregate import Bucket
 from meteorograph.overview import POINTS, Point, broken, thinned, usual_step
 from meteorograph.web.page.course import of_buckets
@@ -14,6 +14,7 @@ from meteorograph.web.page.figure import figure
 from meteorograph.web.page.gauges import gauge
 from meteorograph.web.page.sparkline import HEIGHT, WIDTH, sparkline
 from meteorograph.web.page.summary import summary
+from meteorograph.web.page.text import REASONS
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -127,3 +128,7 @@ def test_a_value_without_neighbours_is_a_dot() -> None:
     [temperature] = [trace for trace in made["data"] if trace["name"] == "Temperature"]
     assert temperature["marker"]["size"] == [5, 0, 0, 0]
     assert figure(of_buckets([]), [], NOON, NOON + HOUR) == {}
+
+
+def test_every_reason_for_a_gap_has_words() -> None:
+    assert set(REASONS) == set(history.REASONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from html import escape
 from typing import Any, Final
 
@@ -13,7 +13,6 @@ from ...flags import is_suspect
 from ...overview import usual_step
 from ...providers import PROVIDERS
 from ...quantities import QUANTITIES
-from ...schedule import GRACE
 from .text import period
 
 #: A line breaks where two rows are further apart than this many times what is usual.
@@ -49,7 +48,7 @@ def of_rows(rows: Sequence[dict[str, Any]]) -> Course:
         before = row["due_at"]
         place = len(made.times)
         made.times.append(row["due_at"])
-        if is_backfilled(row):
+        if row["origin"] == "backfill":
             made.backfilled.append(place)
         for quantity in QUANTITIES:
             name = quantity.name
@@ -59,12 +58,6 @@ def of_rows(rows: Sequence[dict[str, Any]]) -> Course:
             if row[name] is not None and is_suspect(words):
                 made.flagged[name].append(place)
     return made
-
-
-def is_backfilled(row: dict[str, Any]) -> bool:
-    """Whether a row was filled in afterwards: no slot is collected later than an hour after it was due."""
-    late: timedelta = row["fetched_at"] - row["due_at"]
-    return late > GRACE
 
 
 def of_buckets(found: Sequence[Bucket]) -> Course:
@@ -95,7 +88,7 @@ def _note(row: dict[str, Any], name: str, words: list[str]) -> str:
     told = [PROVIDERS[provider].title if provider in PROVIDERS else provider]
     if name == "precipitation" and row["precipitation_period"]:
         told.insert(0, f"in {period(row['precipitation_period'])}")
-    if is_backfilled(row):
+    if row["origin"] == "backfill":
         told.append("filled in afterwards")
     told += [word.replace("_", " ") for word in words]
     return escape(" · ".join(told))
