@@ -89,12 +89,16 @@ def _operation(one: Described, path_parameters: list[str]) -> dict[str, Any]:
 
 def _body(body: Any) -> dict[str, Any]:
     if isinstance(body, tuple):
-        return {media: {"schema": {"type": "string"}} for media in body}
+        return {media: {"schema": _file(media)} for media in body}
     return {"application/json": {"schema": {"$ref": _REF.format(name=body.__name__)}}}
 
 
+def _file(media: str) -> dict[str, Any]:
+    return {"type": "object" if media.endswith("json") and "nd" not in media else "string"}
+
+
 def _content(one: Described) -> dict[str, Any]:
-    plain = {media: {} if media == "application/json" else {"schema": {"type": "string"}} for media in one.media}
+    plain = {media: {"schema": _file(media)} for media in one.media}
     if one.answer is None:
         return plain
     return {"application/json": {"schema": {"$ref": _REF.format(name=one.answer.__name__)}}, **plain}
