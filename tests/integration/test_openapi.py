@@ -71,10 +71,13 @@ def test_the_page_shows_every_route(app: Flask) -> None:
 def test_schemathesis_finds_nothing(schema: Any, mode: GenerationMode) -> None:
     for found in schema.get_all_operations():
         operation = found.ok()
+        if (operation.method.upper(), operation.path) not in ROUTES:
+            continue  # a page for people
         if mode is GenerationMode.POSITIVE or operation.query or operation.body:
             _TRY(given(case=operation.as_strategy(generation_mode=mode))(_check))()
 
 
 def _check(case: Any) -> None:
     # What no schema says, such as that the start is before the end, is refused too.
-    case.call_and_validate(excluded_checks=[positive_data_acceptance])
+    # Without a socket nobody unpacks gzip.
+    case.call_and_validate(headers={"Accept-Encoding": "identity"}, excluded_checks=[positive_data_acceptance])

@@ -19,6 +19,9 @@ blueprint = Blueprint("openapi", __name__)
 #: Where the types of the document stand in it.
 _REF: Final = "#/components/schemas/{name}"
 
+#: What is told of pages, which are for people.
+_PAGE: Final = Described(media=("text/html",), errors=(400, 404))
+
 _PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
@@ -43,7 +46,7 @@ def described(app: Flask) -> dict[str, Any]:
         for rule in sorted(rules, key=lambda rule: rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     }
-    known = {key: ROUTES.get(key, Described(media=("text/html",), errors=(400, 404))) for key in used}
+    known = {key: ROUTES.get(key, _PAGE) for key in used}
     types = [each for one in known.values() for each in (one.answer, one.body) if isinstance(each, type)]
     _, schemas = msgspec.json.schema_components([Problem, *types], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
