@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import schemathesis
 from flask import Flask
-from hypothesis import HealthCheck, Phase, settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from meteorograph import create_app
 from meteorograph.settings import load_settings
@@ -21,6 +22,15 @@ pytestmark = [
     pytest.mark.parametrize("database", ["sqlite"], indirect=True),
     pytest.mark.usefixtures("collecting"),
 ]
+
+_TRY = settings(
+    max_examples=15,
+    database=None,
+    derandomize=True,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @pytest.fixture
@@ -56,31 +66,17 @@ def test_the_page_shows_every_route(app: Flask) -> None:
     assert "://" not in re.sub(r"<svg.*?</svg>", "", page)
 
 
-def test_schemathesis_finds_nothing(schema: Any) -> None:
-    count = 0
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_schemathesis_finds_nothing(schema: Any, mode: GenerationMode) -> None:
     for found in schema.get_all_operations():
         operation = found.ok()
-
-        @settings(
-            max_examples=12,
-            database=None,
-            derandomize=True,
-            deadline=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        def check(case: Any) -> None:
-            # What no schema says, such as that the start is before the end, is refused too.
-            case.call_and_validate(excluded_checks=[positive_data_acceptance, unsupported_method])
-
-        for mode in schemathesis.GenerationMode:
-            operation.as_strategy(generation_mode=mode)
-            _given(operation, mode, check)
-        count += 1
-    assert count >= len(ROUTES)
+        if (operation.method.upper(), operation.path) not in ROUTES:
+            continue  # a page for people
+        if mode is GenerationMode.POSITIVE or operation.query or operation.body:
+            _TRY(given(case=operation.as_strategy(generation_mode=mode))(_check))()
 
 
-def _given(operation: Any, mode: Any, check: Any) -> None:
-    from hypothesis import given
-
-    given(case=operation.as_strategy(generation_mode=mode))(check)()
+def _check(case: Any) -> None:
+    # What no schema says, such as that the start is before the end, is refused too.
+    # Without a socket nobody unpacks gzip.
+    case.call_and_validate(headers={"Accept-Encoding": "identity"}, excluded_checks=[positive_data_acceptance])
