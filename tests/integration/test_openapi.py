@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -40,7 +39,7 @@ def app(database: str) -> Flask:
 
 
 @pytest.fixture
-def schema(app: Flask) -> Iterator[Any]:
+def schema(app: Flask) -> Any:
     return schemathesis.openapi.from_wsgi("/openapi.json", app)
 
 
