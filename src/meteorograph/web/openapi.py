@@ -7,12 +7,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Flask, Response, current_app, render_template
+from flask import Blueprint, Flask, Response, current_app
 
 from .. import __version__
 from . import answers
 from .openapi_routes import ROUTES, Described
 from .openapi_types import Problem
+from .page.frame import render
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -33,9 +34,9 @@ def document() -> Response:
 
 
 @blueprint.get("/docs")
-def page() -> str:
+def page() -> Response:
     """This description of the API, as a page."""
-    return render_template("api.html", api=described(current_app))
+    return render("api.html", api=described(current_app))
 
 
 def described(app: Flask) -> dict[str, Any]:
