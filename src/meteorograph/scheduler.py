@@ -10,10 +10,12 @@ import atexit
 import os
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 from structlog.contextvars import bind_contextvars
@@ -250,6 +252,13 @@ def start(settings: Settings) -> None:
             )
             scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
         scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
+
+
+def heal_soon() -> None:
+    """Let this process look for missed slots at once, if it ticks; another one looks within a minute."""
+    with suppress(JobLookupError):
+        if scheduler.is_alive():
+            scheduler.modify_job("healing", next_run_time=datetime.now(UTC))
 
 
 def stop() -> None:
