@@ -92,7 +92,7 @@ class Filler:
         jobs = [job]
         while jobs:
             one = jobs.pop(0)
-            filled = await self._fill(one)
+            filled = await self._fill_unless_refused(one)
             left -= filled
             rest = [slot for slot in one.stretch.slots if slot not in filled]
             jobs += self._planner.jobs([(location, rest)], len(rest), after=one.past) if rest else []
@@ -100,6 +100,13 @@ class Filler:
         self.healed.filled += len(job.stretch.slots) - len(left)
         if self._told:
             self._told(self.healed)
+
+    async def _fill_unless_refused(self, job: Job) -> set[datetime]:
+        """Fill a job's slots, unless its key has turned out since it was planned to have no right to the history."""
+        if job.past.is_refused(self._planner.now):
+            job.past.budget.planned -= job.cost
+            return set()
+        return await self._fill(job)
 
     async def _fill(self, job: Job) -> set[datetime]:
         """Ask one history once, in parts where it refuses the whole; gives the slots that are filled."""
