@@ -200,11 +200,12 @@ def test_wrong_times_are_told(archive: Archive, ask: Ask, args: list[str], said:
 def test_without_a_history_it_says_what_to_set(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METEOROGRAPH_PROVIDERS", "weatherstack")
     monkeypatch.setenv("WEATHERSTACK_API_KEY", "x" * 32)
-    code, _, err = ask()
-    assert code == 2
-    assert "METEOROGRAPH_BACKFILL_PROVIDERS=weatherstack: none of them has both a history and its key" in err
-    monkeypatch.setenv("METEOROGRAPH_BACKFILL_PROVIDERS", "weatherstack")
-    code, _, err = ask()
-    assert code == 2
-    assert "METEOROGRAPH_BACKFILL_PROVIDERS" in err
-    assert ask("--location", "x")[0] == 2
+    must = "none of them has both a history and its key; METEOROGRAPH_BACKFILL_PROVIDERS must name one or more of"
+    assert ask() == (2, "", f"meteorograph: METEOROGRAPH_PROVIDERS=weatherstack: {must} openweathermap, open-meteo\n")
+    monkeypatch.setenv("METEOROGRAPH_BACKFILL_PROVIDERS", "openweathermap")
+    assert ask()[2] == f"meteorograph: METEOROGRAPH_BACKFILL_PROVIDERS=openweathermap: {must} openweathermap, open-meteo\n"
+    for name in ("weatherstack", "met-norway", "nws", "metar"):
+        monkeypatch.setenv("METEOROGRAPH_BACKFILL_PROVIDERS", f"open-meteo,{name}")
+        code, out, err = ask("--dry-run")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert err.startswith(f"meteorograph: METEOROGRAPH_BACKFILL_PROVIDERS=open-meteo,{name}: must be one or more of")

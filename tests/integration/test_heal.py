@@ -307,12 +307,46 @@ def test_one_hour_that_the_provider_chokes_on_does_not_cost_the_others(archive: 
     row = _missed(4)
     assert row is not None
     assert row.tries == 1
-    asked = len(archive.calls)
-    archive.refused = {NOON + hours * HOUR: 400 for hours in range(13, 24)}
-    _miss(*((0, hours) for hours in range(13, 24)))
+
+
+def test_hours_between_refused_ends_are_found(archive: Archive, driven: DrivenClock) -> None:
+    _add(1)
+    driven.advance(24 * HOUR)
+    _miss(*((0, hours) for hours in range(1, 13)))
+    archive.refused = {NOON + hours * HOUR: 400 for hours in (1, 9, 12)}
     _tick()
-    assert len(archive.calls) == asked + 3, "a stretch that is refused as a whole is not taken apart"
-    assert [row.tries for row in _all(Missed)] == [1] * 12
+    assert [hours for _, hours in _stored()] == [hours for hours in range(1, 13) if hours not in (1, 9, 12)]
+    assert [row.tries for row in _all(Missed)] == [1] * 3
+
+
+def test_hours_nobody_asked_for_alone_are_not_counted_as_refused(archive: Archive, driven: DrivenClock) -> None:
+    _add(1)
+    driven.advance(24 * HOUR)
+    _miss(*((0, hours) for hours in range(1, 13)))
+    archive.refused = {NOON + hours * HOUR: 400 for hours in (1, 6, 7, 12)}
+    _tick()
+    assert len(archive.calls) == 4, "a stretch that is refused at both ends and in the middle is not taken apart at once"
+    assert sorted(row.tries for row in _all(Missed)) == [0] * 9 + [1] * 3
+    driven.advance(timedelta(minutes=10))
+    _tick()
+    assert [hours for _, hours in _stored()] == [2, 3, 4, 5, 8, 9, 10, 11]
+    assert [row.tries for row in _all(Missed)] == [1] * 4
+
+
+def test_a_stretch_that_is_refused_for_ever_costs_few_calls_and_is_closed_hour_by_hour(
+    archive: Archive, driven: DrivenClock
+) -> None:
+    _add(1)
+    driven.advance(24 * HOUR)
+    _miss(*((0, hours) for hours in range(1, 13)))
+    archive.refused = {NOON + hours * HOUR: 400 for hours in range(1, 13)}
+    for hours in range(6 * 24):
+        _tick()
+        driven.advance(HOUR)
+        if hours == 24:
+            assert len(archive.calls) < 24
+    assert all(row.closed_at for row in _all(Missed))
+    assert len(archive.calls) < 70
 
 
 def test_only_one_process_heals_at_a_time(archive: Archive, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> None:
