@@ -24,7 +24,7 @@ from .errors import (
 )
 
 #: Calls charged at once: a process that is killed loses what is left of them.
-BLOCK: Final = 200
+BLOCK: Final = 1000
 
 #: Blocks that the smallest window of an account has at least.
 PARTS: Final = 20
