@@ -30,7 +30,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 @cache
 def head() -> str:
-    """The newest revision this program knows."""
+    """The newest revision this program knows; told from the files once, and asked for at every tick."""
     found = ScriptDirectory.from_config(_config()).get_current_head()
     assert found is not None, "there is always one migration"
     return found
