@@ -33,7 +33,8 @@ PLACES: Final = 200
 TICKS: Final = (0, 1, 2, 30, 60, 90, 120, 150)
 
 MALFORMED: Final = "; ".join(
-    f"kind={kind} provider=openweathermap p={p}" for kind, p in (("truncated", 0.004), ("types", 0.003), ("html", 0.002), ("encoding", 0.001))
+    f"kind={kind} provider=openweathermap p={p}"
+    for kind, p in (("truncated", 0.004), ("types", 0.003), ("html", 0.002), ("encoding", 0.001))
 )
 
 
