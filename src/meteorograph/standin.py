@@ -42,7 +42,7 @@ BATCH: Final = 1000
 KNOWN: Final[tuple[type[Base], ...]] = (Location, LocationStation, Quota, Account)
 
 #: What must not be left of a location that was removed.
-OF_LOCATIONS: Final[tuple[type[Base], ...]] = (WeatherData, Missed, LocationStation, CheckState, Daily, Folded)
+OF_LOCATIONS: Final[tuple[type[Base], ...]] = (CheckState, Daily, Folded)
 
 #: Goes before the window's name in the row that says with how many calls the stand-in began.
 BEGAN: Final = "began "
@@ -104,6 +104,8 @@ def remember(settings: Settings) -> None:
         kinds = KNOWN[2:] if _remembered.get(key) == locations and _path(settings).exists() else KNOWN
         known = {kind: [dict(row._mapping) for row in session.execute(select(table_of(kind)))] for kind in kinds}
     with _made(settings), db.get_db_session() as session:
+        if _has_something(session):
+            return  # it is brought back first
         session.execute(text("PRAGMA defer_foreign_keys = ON"))  # what waits here is of locations that are put back at once
         for kind in reversed(kinds):
             session.execute(delete(kind))
@@ -120,6 +122,13 @@ def remember(settings: Settings) -> None:
                 _charged[one] -= calls
                 if _charged[one] <= 0:
                     del _charged[one]
+
+
+def _has_something(session: Session) -> bool:
+    """Whether rows, reasons or charges wait in the stand-in."""
+    if any(session.execute(select(table_of(kind)).limit(1)).first() is not None for kind in (WeatherData, Missed)):
+        return True
+    return bool(_charged_here([dict(row._mapping) for row in session.execute(select(table_of(Quota)))]))
 
 
 def _signature(session: Session) -> tuple[Any, ...]:
