@@ -20,9 +20,9 @@ import msgspec
 import zstandard
 
 from meteorograph.journal import Entry, Journal, entries, entry
+from meteorograph.simulator.model import Model
 from meteorograph.simulator.routes import Routes
 from meteorograph.simulator.sides import Keys
-from meteorograph.simulator.model import Model
 from meteorograph.values import Coordinates, Due, Payload, Request
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -93,7 +93,9 @@ def main() -> None:
                     assert sum(1 for path in Path(folder).iterdir() for _ in entries(path)) == len(given)
                     read.append(time.perf_counter() - began)
     print(f"Python {platform.python_version()}, zstandard {zstandard.__version__}, msgspec {msgspec.__version__}")
-    print(f"{len(given):,} payloads of {sum(len(one.body) for one, _ in given) / len(given):,.0f} bytes, medians of {options.turns}")
+    print(
+        f"{len(given):,} payloads of {sum(len(one.body) for one, _ in given) / len(given):,.0f} bytes, medians of {options.turns}"
+    )
     for name, times in taken.items():
         each = statistics.median(times) / len(given) * 1e6
         print(f"{name:20} {sizes[name] / len(given):8.1f} bytes a payload {each:8.2f} µs")

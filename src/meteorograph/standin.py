@@ -94,7 +94,8 @@ def remember(settings: Settings) -> None:
     """Let the stand-in know what it needs to stand in for the database as it is now.
 
     Raises:
-        StoreError: One of the two does not answer.
+        StandInError: It does not answer.
+        StoreError: The database does not.
     """
     with _charging:
         charged = dict(_charged)
@@ -106,7 +107,7 @@ def remember(settings: Settings) -> None:
     with _made(settings), db.get_db_session() as session:
         if _has_something(session):
             return  # it is brought back first
-        session.execute(text("PRAGMA defer_foreign_keys = ON"))  # what waits here is of locations that are put back at once
+        session.execute(text("PRAGMA defer_foreign_keys = ON"))  # the locations that rows refer to come back at once
         for kind in reversed(kinds):
             session.execute(delete(kind))
         for kind in kinds:
@@ -142,7 +143,8 @@ def bring_back(settings: Settings) -> int:
     """Move what was collected in the stand-in to the database, oldest slot first; gives how many rows came.
 
     Raises:
-        StoreError: One of the two does not answer; what has not been moved stays where it is.
+        StandInError: It does not answer.
+        StoreError: The database does not; what has not been moved stays where it is.
     """
     if db.is_instead() or not _path(settings).exists():
         return 0

@@ -1,4 +1,4 @@
-"""What has become of every slot after the storm, counted three ways: by the ledger, from the rows, and from what the simulator saw."""
+"""What has become of every slot after the storm: by the ledger, from the rows, and from what the simulator saw."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def books() -> Books:
     with get_db_session(read_only=True) as session:
         places = session.scalars(select(Location)).all()
         # The slot before the first one was not half an hour old when the collector began, so it collected that too.
-        rows = {(row.location_id, row.due_at): row for row in session.scalars(select(WeatherData).where(WeatherData.due_at >= START))}
+        rows = {
+            (row.location_id, row.due_at): row for row in session.scalars(select(WeatherData).where(WeatherData.due_at >= START))
+        }
         reasons = select(Missed).where(Missed.due_at >= START)
         missed = {(one.location_id, one.due_at): one.reason for one in session.scalars(reasons)}
         told, _ = coverage(session, START, END, by="location", limit=1000)

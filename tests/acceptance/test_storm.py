@@ -131,7 +131,9 @@ class Weather:
         path = make_url(self._database).database or ""
 
         def lock() -> None:
-            connection = held.enter_context(closing(sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)))
+            connection = held.enter_context(
+                closing(sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False))
+            )
             connection.execute("BEGIN IMMEDIATE")
 
         return lock
@@ -176,7 +178,10 @@ def _tell(kept: Books, weather: Weather) -> None:
         *((f"missed: {reason}", many) for reason, many in sorted(missed.items())),
         ("calls of OpenWeatherMap", weather.simulator.count("openweathermap")),
         ("calls without a sound answer", len(calls) - len(weather.simulator.sound_calls())),
-        *((f"most in a {window}, {provider} (of {limit})", used(calls, provider, window)) for (provider, window), limit in LIMITS.items()),
+        *(
+            (f"most in a {window}, {provider} (of {limit})", used(calls, provider, window))
+            for (provider, window), limit in LIMITS.items()
+        ),
         ("calls of Open-Meteo", weather.simulator.charged("open-meteo")),
         ("kills within a tick", weather.kills),
         ("starts of the collector", weather.collector.starts),
@@ -198,7 +203,11 @@ def _assert_accounted(kept: Books, weather: Weather) -> None:
     assert sorted(kept.of_origin("live") - answered) == []
     assert untrue(kept, weather.simulator, weather.true)[:3] == []
     calls = weather.simulator.calls()
-    assert {(whose, window): used(calls, whose, window) for whose, window in LIMITS if used(calls, whose, window) > LIMITS[whose, window]} == {}
+    assert {
+        (whose, window): used(calls, whose, window)
+        for whose, window in LIMITS
+        if used(calls, whose, window) > LIMITS[whose, window]
+    } == {}
 
 
 def _assert_no_key(folder: Path) -> None:

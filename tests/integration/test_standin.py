@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -146,16 +147,15 @@ def test_the_stand_in_knows_what_was_charged_in_the_minute_in_which_the_database
     assert places.count() == 38  # two of forty are left to collection on demand
     driven.advance(HOUR)
     with ExitStack() as outage:
-        goes = iter([lambda: outage.enter_context(away(database))])
-        monkeypatch.setattr("meteorograph.engine.GATHER_SECONDS", 0.0)
-        asked = places._routes._clock
+        told = places._routes._clock
 
-        def clock() -> object:
-            if places.count() >= 38 + 20:
-                for go in goes:
-                    go()
-            return asked()
+        def clock() -> datetime:
+            if places.count() >= 38 + 20 and not gone.is_set():
+                gone.set()
+                outage.enter_context(away(database))
+            return told()
 
+        gone = threading.Event()
         monkeypatch.setattr(places._routes, "_clock", clock)
         scheduled_ingest()
         scheduled_ingest()
