@@ -42,7 +42,7 @@ BATCH: Final = 1000
 KNOWN: Final[tuple[type[Base], ...]] = (Location, LocationStation, Quota, Account)
 
 #: What must not be left of a location that was removed.
-OF_LOCATIONS: Final[tuple[type[Base], ...]] = (WeatherData, Missed, LocationStation, CheckState, Daily, Folded)
+OF_LOCATIONS: Final[tuple[type[Base], ...]] = (CheckState, Daily, Folded)
 
 #: Goes before the window's name in the row that says with how many calls the stand-in began.
 BEGAN: Final = "began "
@@ -94,7 +94,8 @@ def remember(settings: Settings) -> None:
     """Let the stand-in know what it needs to stand in for the database as it is now.
 
     Raises:
-        StoreError: One of the two does not answer.
+        StandInError: It does not answer.
+        StoreError: The database does not.
     """
     with _charging:
         charged = dict(_charged)
@@ -104,7 +105,9 @@ def remember(settings: Settings) -> None:
         kinds = KNOWN[2:] if _remembered.get(key) == locations and _path(settings).exists() else KNOWN
         known = {kind: [dict(row._mapping) for row in session.execute(select(table_of(kind)))] for kind in kinds}
     with _made(settings), db.get_db_session() as session:
-        session.execute(text("PRAGMA defer_foreign_keys = ON"))  # what waits here is of locations that are put back at once
+        if _has_something(session):
+            return  # it is brought back first
+        session.execute(text("PRAGMA defer_foreign_keys = ON"))  # the locations that rows refer to come back at once
         for kind in reversed(kinds):
             session.execute(delete(kind))
         for kind in kinds:
@@ -122,6 +125,13 @@ def remember(settings: Settings) -> None:
                     del _charged[one]
 
 
+def _has_something(session: Session) -> bool:
+    """Whether rows, reasons or charges wait in the stand-in."""
+    if any(session.execute(select(table_of(kind)).limit(1)).first() is not None for kind in (WeatherData, Missed)):
+        return True
+    return bool(_charged_here([dict(row._mapping) for row in session.execute(select(table_of(Quota)))]))
+
+
 def _signature(session: Session) -> tuple[Any, ...]:
     """Changes when a location does, as far as its collection is concerned."""
     active = func.count().filter(Location.state == "active")
@@ -133,7 +143,8 @@ def bring_back(settings: Settings) -> int:
     """Move what was collected in the stand-in to the database, oldest slot first; gives how many rows came.
 
     Raises:
-        StoreError: One of the two does not answer; what has not been moved stays where it is.
+        StandInError: It does not answer.
+        StoreError: The database does not; what has not been moved stays where it is.
     """
     if db.is_instead() or not _path(settings).exists():
         return 0

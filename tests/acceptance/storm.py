@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,10 +134,10 @@ class Collector:
         child.stdin.write(f"{at.isoformat()}\n")
         child.stdin.flush()
         answer = child.stdout.readline()
-        if answer != "done\n":
-            assert child.wait(60) == -9, f"it ended by itself: see {self._log}"
-            self._child = None
-        return answer == "done\n"
+        if answer == "done\n":
+            return True
+        assert self._forgotten() == -signal.SIGKILL, f"it ended by itself: see {self._log}"
+        return False
 
     def kill(self) -> None:
         """SIGKILL, if it runs."""
@@ -145,19 +146,23 @@ class Collector:
 
     def end(self) -> None:
         """SIGKILL, and be sure that it has ended."""
-        self.kill()
         if self._child is not None:
-            self._child.wait(60)
-            self._child = None
+            self._child.kill()
+            self._forgotten()
+
+    def _forgotten(self) -> int:
+        child, self._child = self._child, None
+        assert child is not None
+        with child:  # closes its pipes
+            return child.wait(60)
 
     def _started(self) -> subprocess.Popen[str]:
         if self._child is None:
             self.starts += 1
-            path = os.pathsep.join([*sys.path])
             with self._log.open("ab") as log:
                 self._child = subprocess.Popen(
                     [sys.executable, "-m", "acceptance.storm_child"],
-                    env={**os.environ, "PYTHONPATH": path},
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -1,4 +1,4 @@
-"""What has become of every slot after the storm, counted three ways: by the ledger, from the rows, and from what the simulator saw."""
+"""What has become of every slot after the storm: by the ledger, from the rows, and from what the simulator saw."""
 
 from __future__ import annotations
 
@@ -66,8 +66,12 @@ def books() -> Books:
     """The database as it is now."""
     with get_db_session(read_only=True) as session:
         places = session.scalars(select(Location)).all()
-        rows = {(row.location_id, row.due_at): row for row in session.scalars(select(WeatherData))}
-        missed = {(one.location_id, one.due_at): one.reason for one in session.scalars(select(Missed))}
+        # The slot before the first one was not half an hour old when the collector began, so it collected that too.
+        rows = {
+            (row.location_id, row.due_at): row for row in session.scalars(select(WeatherData).where(WeatherData.due_at >= START))
+        }
+        reasons = select(Missed).where(Missed.due_at >= START)
+        missed = {(one.location_id, one.due_at): one.reason for one in session.scalars(reasons)}
         told, _ = coverage(session, START, END, by="location", limit=1000)
         unfinished = session.scalars(select(Run).where(Run.state.in_(("pending", "running")))).all()
     ids = {place.name: place.id for place in places}
@@ -90,7 +94,8 @@ def answered_live(kept: Books, simulator: Simulator, shown: Mapping[datetime, da
         if call.provider == "openweathermap":
             (point,) = call.points
             slots = kept.due[ids[point]]
-            found.add((ids[point], slots[bisect_right(slots, shown[call.at]) - 1]))
+            if shown[call.at] >= slots[0]:
+                found.add((ids[point], slots[bisect_right(slots, shown[call.at]) - 1]))
     return found
 
 
