@@ -35,7 +35,7 @@ T = TypeVar("T")
 #: After a failure the database is left alone for so long [s].
 AWAY_SECONDS: Final = 5.0
 
-#: Rows that are brought back in one transaction.
+#: Rows that are copied at once; of what is brought back, in one transaction.
 BATCH: Final = 1000
 
 #: What is known in the stand-in of how things were.
@@ -103,19 +103,19 @@ def remember(settings: Settings) -> None:
         locations = _signature(session)
         key = f"{_path(settings).absolute()} {settings.database_url.get_secret_value()}"
         kinds = KNOWN[2:] if _remembered.get(key) == locations and _path(settings).exists() else KNOWN
-        known = {kind: [dict(row._mapping) for row in session.execute(select(table_of(kind)))] for kind in kinds}
-    with _made(settings), db.get_db_session() as session:
-        if _has_something(session):
-            return  # it is brought back first
-        session.execute(text("PRAGMA defer_foreign_keys = ON"))  # the locations that rows refer to come back at once
-        for kind in reversed(kinds):
-            session.execute(delete(kind))
-        for kind in kinds:
-            if known[kind]:
-                session.execute(insert(table_of(kind)), known[kind])
-        for kind in OF_LOCATIONS if Location in kinds else ():
-            session.execute(delete(kind).where(table_of(kind).c.location_id.not_in(select(Location.id))))
-        _begin_anew(session)
+        with _made(settings), db.get_db_session() as there:
+            if _has_something(there):
+                return  # it is brought back first
+            there.execute(text("PRAGMA defer_foreign_keys = ON"))  # the locations that rows refer to come back at once
+            for kind in reversed(kinds):
+                there.execute(delete(kind))
+            for kind in kinds:
+                table = table_of(kind)
+                for rows in session.execute(select(table), execution_options={"yield_per": BATCH}).mappings().partitions():
+                    there.execute(insert(table), [dict(row) for row in rows])
+            for kind in OF_LOCATIONS if Location in kinds else ():
+                there.execute(delete(kind).where(table_of(kind).c.location_id.not_in(select(Location.id))))
+            _begin_anew(there)
     _remembered[key] = locations
     with _charging:
         for one, calls in charged.items():
