@@ -18,7 +18,7 @@ from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.db import _engines
 from meteorograph.demo import CITIES
 from meteorograph.simulator.model import weather
-from meteorograph.tables import Location, Missed, Quota, Run
+from meteorograph.tables import Heartbeat, Location, Missed, Quota, Run
 
 HOUR = timedelta(hours=1)
 
@@ -51,6 +51,7 @@ def fill(now: datetime, *, places: int = len(CITIES), days: int = 40) -> None:
         for back in range(days * 24, -1, -1):
             _slot(session, last - back * HOUR, back, ids)
         month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        session.add(Heartbeat(holder="past", beat_at=now))
         session.add(Quota(provider="openweathermap", window="month", period_start=month, used=640_000))
         session.add(Quota(provider="weatherstack", window="month", period_start=month, used=91))
 

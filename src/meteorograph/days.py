@@ -13,8 +13,8 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from .amounts import Window, fallen
 from .history import schedules
+from .precipitation import Window, total
 from .rollups import AHEAD
 from .series_rows import json_text, seconds, suspects
 from .tables import Run, WeatherData
@@ -118,4 +118,4 @@ def _windows(
 
 def _fell(windows: list[Window | None], dues: list[float], first: int, start: float, end: float) -> float | None:
     last = bisect_right(dues, end + AHEAD.total_seconds())
-    return fallen([window for window in windows[first:last] if window is not None], start, end)
+    return total([window for window in windows[first:last] if window is not None], start, end).amount

@@ -9,19 +9,28 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from . import clock
+from .check_states import flagged
 from .db import get_db_session, init_db
 from .settings import Settings, pin_settings
 from .simulator import Simulator
+from .store import row, store
 from .tables import Location
+from .values import Observation
 
 KEY: Final = "key-of-the-simulator"
 DATABASE: Final = Path("data/demo.db")
 JOURNAL: Final = Path("data/demo-journal")
-PLENTY: Final = 1_000_000  # the simulator has no quotas of its own
+PLENTY: Final = 1_000_000_000  # the simulator has no quotas of its own
 INTERVAL: Final = timedelta(seconds=10)
+HOUR: Final = timedelta(hours=1)
+
+#: How far back the demonstration has data.
+PAST: Final = timedelta(days=7)
 
 #: Name, latitude [degree north], longitude [degree east], elevation [m], IANA time zone.
 CITIES: Final = (
@@ -75,6 +84,7 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
         pin_settings(simulated)
         init_db()
         _add_cities()
+        _add_past(simulator)
         yield simulated
 
 
@@ -94,3 +104,21 @@ def _add_cities() -> None:
                         created_at=clock.now(),
                     )
                 )
+
+
+def _add_past(simulator: Simulator) -> None:
+    """The hours of the last days, as if they had been collected: a page without a past shows little."""
+    now = clock.now().replace(minute=0, second=0, microsecond=0)
+    with get_db_session(read_only=True) as session:
+        cities = session.execute(select(Location.id, Location.latitude, Location.longitude)).all()
+    for hours in range(int(PAST / HOUR), 0, -1):
+        at = now - hours * HOUR
+        rows = []
+        for number, latitude, longitude in cities:
+            truth = simulator.truth(latitude, longitude, at)
+            values = {name: value for name, value in truth.items() if value is not None}
+            observation = msgspec.convert(
+                {"provider": "openweathermap", "fetched_at": at, "observed_at": at, **values}, Observation
+            )
+            rows.append(row(number, at, observation))
+        store(rows, flagged)

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, NamedTuple, Protocol
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from .errors import LocationNotFoundError
 from .export_about import about, describe, providers_of
 from .locations import named
-from .series_rows import FIELDS, Plain, fetch, plain, seconds
+from .series_rows import FIELDS, Columns, fetch_columns, plain
 from .tables import Location, UTCDateTime, WeatherData
 from .upsert import table_of
 
@@ -29,6 +29,8 @@ FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")
 _AT_ONCE: Final = 20_000
 
 _table = table_of(WeatherData)
+#: Where a row's slot is among the fields after its location.
+_DUE_AT: Final = FIELDS.index("due_at") - 1
 
 
 class Place(NamedTuple):
@@ -51,8 +53,8 @@ class Asked:
 class Writer(Protocol):
     """What makes a file of rows."""
 
-    def write(self, rows: Sequence[Plain]) -> None:
-        """Add rows, in the order of ``series_rows.FIELDS``, instants as Unix seconds and documents as text."""
+    def write(self, found: Columns) -> None:
+        """Add rows: columns in the order of ``series_rows.FIELDS``, instants as Unix seconds and documents as text."""
 
     def close(self, described: dict[str, Any]) -> None:
         """Write what is left, and what there is to know of it if the format has a place for that."""
@@ -88,19 +90,20 @@ def places(session: Session, asked: Asked) -> list[Place]:
     ]
 
 
-def batches(session: Session, place: Place, start: datetime | None, end: datetime | None) -> Iterator[list[Plain]]:
-    """The rows of a location, oldest first, some at a time."""
+def batches(session: Session, place: Place, start: datetime | None, end: datetime | None) -> Iterator[Columns]:
+    """The rows of a location in columns, oldest first, some at a time."""
     dialect, at = session.get_bind().dialect, _table.c.due_at
-    columns = [plain(dialect, name) if name != "location" else literal(place.name) for name in FIELDS]
-    query = select(*columns, seconds(dialect, at)).where(_table.c.location_id == place.id).order_by(at).limit(_AT_ONCE)
+    columns = [plain(dialect, name) for name in FIELDS if name != "location"]
+    query = select(*columns).where(_table.c.location_id == place.id).order_by(at).limit(_AT_ONCE)
     if end is not None:
         query = query.where(at < end)
-    found = fetch(session, query if start is None else query.where(at >= start))
-    while found:
-        yield found
-        if len(found) < _AT_ONCE:
+    found = fetch_columns(session, query if start is None else query.where(at >= start))
+    while count := len(found[0]):
+        yield [[place.name] * count, *found]
+        if count < _AT_ONCE:
             return
-        found = fetch(session, query.where(at > datetime.fromtimestamp(found[-1][-1], UTC)))
+        last = datetime.fromtimestamp(found[_DUE_AT][-1], UTC)
+        found = fetch_columns(session, query.where(at > last))
 
 
 def export(
@@ -183,10 +186,10 @@ def _fill(
 ) -> None:
     try:
         for number, place in enumerate(known):
-            for rows in batches(session, place, asked.start, asked.end):
-                writer.write(rows)
-                told.rows += len(rows)
-                told.providers |= providers_of(rows)
+            for found in batches(session, place, asked.start, asked.end):
+                writer.write(found)
+                told.rows += len(found[0])
+                told.providers |= providers_of(found)
             progress(number + 1, len(known))
     except BaseException:
         with suppress(Exception):  # the first error is the one to tell

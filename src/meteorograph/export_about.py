@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,7 @@ from typing import Any, Final
 from . import __version__, clock
 from .providers import PROVIDERS
 from .quantities import BY_NAME
-from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Plain
+from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Columns
 
 #: Units as the CF conventions spell them (UDUNITS).
 _CF_UNITS: Final = {"°C": "degree_Celsius", "m/s": "m s-1", "degree": "degree"}
@@ -22,12 +22,12 @@ _PROVIDER: Final = FIELDS.index("provider")
 _OTHERS: Final = FIELDS.index("providers")
 
 
-def providers_of(rows: Sequence[Plain]) -> set[str]:
+def providers_of(found: Columns) -> set[str]:
     """The names of the providers that rows come from."""
-    found = {row[_PROVIDER] for row in rows}
-    for text in {row[_OTHERS] for row in rows} - {None}:
-        found |= _others(text)
-    return found
+    names = set(found[_PROVIDER])
+    for text in set(found[_OTHERS]) - {None}:
+        names |= _others(text)
+    return names
 
 
 @lru_cache(maxsize=1024)

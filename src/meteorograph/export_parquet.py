@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final
 
 from .errors import ConfigurationError
 from .export_about import attributes
-from .series_rows import FIELDS, INSTANTS, Plain
+from .series_rows import FIELDS, INSTANTS, Columns
 from .tables import WeatherData
 from .upsert import table_of
 
@@ -55,12 +55,11 @@ class ParquetWriter:
         self._waiting: list[Any] = []
         self._count = 0
 
-    def write(self, rows: Sequence[Plain]) -> None:
+    def write(self, found: Columns) -> None:
         """Add rows."""
-        columns = list(zip(*rows, strict=True))
-        arrays = [_array(name, columns[number]) for number, name in enumerate(FIELDS)]
+        arrays = [_array(name, values) for name, values in zip(FIELDS, found, strict=True)]
         self._waiting.append(pa.Table.from_arrays(arrays, schema=SCHEMA))
-        self._count += len(rows)
+        self._count += len(found[0])
         if self._count >= _GROUP:
             self._flush()
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from .series_rows import FIELDS, Plain
+from .series_rows import FIELDS, Columns
 from .table import Shape, json_lines
 
 _SHAPE = Shape(FIELDS)
@@ -21,9 +20,9 @@ class CSVWriter:
         self._rows = csv.writer(self._file)
         self._rows.writerow(FIELDS)
 
-    def write(self, rows: Sequence[Plain]) -> None:
+    def write(self, found: Columns) -> None:
         """Add rows."""
-        self._rows.writerows(_SHAPE.rows(rows))
+        self._rows.writerows(_SHAPE.rows(found))
 
     def close(self, _described: dict[str, Any]) -> None:
         """Leave the file to whoever opened it."""
@@ -36,9 +35,9 @@ class NDJSONWriter:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def write(self, rows: Sequence[Plain]) -> None:
+    def write(self, found: Columns) -> None:
         """Add rows."""
-        self._file.write(json_lines(_SHAPE.objects(rows)))
+        self._file.write(json_lines(_SHAPE.objects(found)))
 
     def close(self, _described: dict[str, Any]) -> None:
         """Nothing is left to write."""

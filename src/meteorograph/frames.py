@@ -42,11 +42,11 @@ def read(
     init_db()
     with get_db_session(read_only=True) as session:
         for place in places(session, asked):
-            for rows in batches(session, place, start, end):
-                for column, values in zip(columns, zip(*rows, strict=True), strict=False):
+            for found in batches(session, place, start, end):
+                for column, values in zip(columns, found, strict=True):
                     column.extend(values)
-    found = dict(zip(FIELDS, columns, strict=True))
-    return _pandas(found) if library == "pandas" else _polars(found)
+    told = dict(zip(FIELDS, columns, strict=True))
+    return _pandas(told) if library == "pandas" else _polars(told)
 
 
 def _pandas(found: dict[str, list[Any]]) -> Any:

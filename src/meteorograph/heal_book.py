@@ -141,6 +141,15 @@ def close_out_of_reach(reach: timedelta, now: datetime) -> int:
         return int(session.execute(far, execution_options={"synchronize_session": False}).rowcount)  # type: ignore[attr-defined]
 
 
+def ask_again(session: Session, location_id: int | None, start: datetime, end: datetime) -> int:
+    """Missed slots with ``start <= due_at < end`` may be asked for at once, also unrecoverable ones; gives how many there are."""
+    mine = update(Missed).where(Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
+    if location_id is not None:
+        mine = mine.where(Missed.location_id == location_id)
+    anew = mine.values(next_try_at=None, closed_at=None, tries=0).execution_options(synchronize_session=False)
+    return int(session.execute(anew).rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a cursor result
+
+
 def _missed(session: Session, location_id: int, slots: Sequence[datetime]) -> Iterator[Missed]:
     for some in _parts(slots):
         yield from session.scalars(select(Missed).where(Missed.location_id == location_id, Missed.due_at.in_(some)))

@@ -18,7 +18,7 @@ from .tables import Location, WeatherData
 POINTS: Final = 96
 
 #: A course breaks where two of its points are further apart than this many times what is usual.
-_BREAK: Final = 1.5
+BREAK: Final = 1.5
 
 #: An instant (aware UTC) and a value; None is where the line breaks.
 Point = tuple[datetime, float | None]
@@ -93,7 +93,7 @@ def broken(course: Sequence[Point]) -> list[Point]:
     step = usual_step(at for at, _ in course)
     made: list[Point] = list(course[:1])
     for (earlier, _), point in pairwise(course):
-        if step is not None and point[0] - earlier > step * _BREAK:
+        if step is not None and point[0] - earlier > step * BREAK:
             made.append((earlier + step, None))
         made.append(point)
     return made

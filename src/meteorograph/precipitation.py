@@ -89,6 +89,24 @@ def totals(windows: Sequence[Window], marks: Sequence[float], slack: float = SLA
     ]
 
 
+def total(windows: Sequence[Window], start: float, end: float, slack: float = SLACK) -> Total:
+    """What fell in one stretch of time by the windows that lie in it alone: what lies around it makes no difference.
+
+    Args:
+        windows: In any order.
+        start: Where the stretch begins [Unix s].
+        end: Where it ends.
+        slack: As for ``totals``.
+    """
+    inside = [
+        one
+        for one in windows
+        if one.seconds is None
+        or (one.end - one.seconds >= start - slack and one.end <= end + slack and start < one.end - one.seconds / 2 <= end)
+    ]
+    return totals(inside, (start, end), slack)[0]
+
+
 def cover(windows: Sequence[Window], slack: float = SLACK) -> list[Piece]:
     """The pieces of time that the windows cover, in order; those of an unknown period are passed over.
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from . import series_rows
 from .errors import LocationNotFoundError
 from .schedule import EPOCH, Schedule, parse_schedule
-from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Asked, Plain, Position
+from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Asked, Columns, Position
 from .tables import Heartbeat, Location, Run, WeatherData
 from .units import units
 from .upsert import table_of
@@ -57,14 +57,14 @@ def rows(
     return _as_dicts(found), more
 
 
-def latest_rows(session: Session, fields: Sequence[str] = FIELDS) -> list[Plain]:
-    """The newest row of every location that has one, by name, as plain values. One seek a location, not a scan of all rows."""
+def latest_rows(session: Session, fields: Sequence[str] = FIELDS) -> Columns:
+    """The newest row of every location that has one, by name, as plain columns. One seek a location, not a scan of all rows."""
     dialect = session.get_bind().dialect
     newest = select(func.max(_table.c.due_at)).where(_table.c.location_id == Location.id).correlate(Location)
     columns = [Location.name if name == "location" else series_rows.plain(dialect, name) for name in fields]
     query = select(*columns).select_from(Location).join(WeatherData, _table.c.location_id == Location.id)
     query = query.where(_table.c.due_at == newest.scalar_subquery()).order_by(Location.name)
-    return series_rows.fetch(session, query)
+    return series_rows.fetch_columns(session, query)
 
 
 def latest(session: Session) -> list[dict[str, Any]]:
@@ -72,8 +72,9 @@ def latest(session: Session) -> list[dict[str, Any]]:
     return _as_dicts(latest_rows(session))
 
 
-def _as_dicts(found: Sequence[Plain]) -> list[dict[str, Any]]:
-    return [{name: _object(name, value) for name, value in zip(FIELDS, row, strict=False)} for row in found]
+def _as_dicts(found: Columns) -> list[dict[str, Any]]:
+    rows = zip(*found, strict=True)
+    return [{name: _object(name, value) for name, value in zip(FIELDS, row, strict=False)} for row in rows]
 
 
 def _object(name: str, value: Any) -> Any:

@@ -17,7 +17,8 @@ from .errors import ConfigurationError, MissingAPIKeyError
 from .logs import get_logger, setup_logging
 from .settings import Settings, pin_settings
 from .sources import require_key
-from .web.app import MAX_BODY_BYTES, create_app
+from .web.app import create_app
+from .web.locations import MAX_IMPORT_BYTES
 
 log = get_logger(__name__)
 
@@ -49,7 +50,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         stack.callback(scheduler.stop)
         app = create_app(settings)
         server = waitress.server.create_server(
-            app, sockets=[listener], threads=THREADS, ident=None, max_request_body_size=16 * MAX_BODY_BYTES
+            app, sockets=[listener], threads=THREADS, ident=None, max_request_body_size=MAX_IMPORT_BYTES
         )
         stack.callback(server.close)
         log.info("serving", address=_address(listener), interval=str(settings.interval), database=_shown(settings))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .series_rows import DOCUMENTS, INSTANTS, Plain
+from .series_rows import DOCUMENTS, INSTANTS, Columns, Plain
 from .units import System, converter
 
 MEDIA_TYPES: Final = {
@@ -32,22 +32,21 @@ class Shape:
     system: System = "metric"
     zone: tzinfo = UTC
 
-    def rows(self, found: Sequence[Plain], *, documents: Callable[[str], Any] = str) -> Iterator[Plain]:
-        """The values of plain rows as they are told; a document is left as its text unless ``documents`` makes more of it."""
-        columns: list[Any] = list(zip(*found, strict=True))[: len(self.fields)]
-        for number, name in enumerate(self.fields if columns else ()):
+    def rows(self, found: Columns) -> Iterator[Plain]:
+        """Plain columns as rows of what is told; a document is its text."""
+        return zip(*self._told(found, str), strict=True)
+
+    def objects(self, found: Columns) -> list[Any]:
+        """Plain columns as objects for JSON."""
+        return list(map(row_type(tuple(self.fields)), *self._told(found, _raw)))
+
+    def _told(self, found: Columns, documents: Callable[[str], Any]) -> Iterator[Sequence[Any]]:
+        for name, values in zip(self.fields, found, strict=False):
             if name in INSTANTS:
-                columns[number] = instants(columns[number], self.zone)
+                yield instants(values, self.zone)
                 continue
             convert = documents if name in DOCUMENTS else converter(name, self.system)
-            if convert is not None:
-                columns[number] = [None if value is None else convert(value) for value in columns[number]]
-        return zip(*columns, strict=True)
-
-    def objects(self, found: Sequence[Plain]) -> list[Any]:
-        """Plain rows as objects for JSON."""
-        make = row_type(tuple(self.fields))
-        return [make(*row) for row in self.rows(found, documents=_raw)]
+            yield values if convert is None else [None if value is None else convert(value) for value in values]
 
 
 @lru_cache(maxsize=256)

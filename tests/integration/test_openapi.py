@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
 from flask import Flask
-from hypothesis import HealthCheck, Phase, settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from meteorograph import create_app
 from meteorograph.settings import load_settings
@@ -23,6 +23,15 @@ pytestmark = [
     pytest.mark.usefixtures("collecting"),
 ]
 
+_TRY = settings(
+    max_examples=15,
+    database=None,
+    derandomize=True,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
 
 @pytest.fixture
 def app(database: str) -> Flask:
@@ -30,7 +39,7 @@ def app(database: str) -> Flask:
 
 
 @pytest.fixture
-def schema(app: Flask) -> Iterator[Any]:
+def schema(app: Flask) -> Any:
     return schemathesis.openapi.from_wsgi("/openapi.json", app)
 
 
@@ -53,35 +62,20 @@ def test_the_parameters_are_those_that_the_route_knows(app: Flask) -> None:
 def test_the_page_shows_every_route(app: Flask) -> None:
     page = app.test_client().get("/docs").text
     assert all(f"{method} {path}" in page for method, path in ROUTES)
-    assert "<script" not in page
-    assert "://" not in re.sub(r"<svg.*?</svg>", "", page)
+    assert "://" not in re.sub(r"<svg.*?</svg>", "", page), "nothing comes from elsewhere"
 
 
-def test_schemathesis_finds_nothing(schema: Any) -> None:
-    count = 0
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_schemathesis_finds_nothing(schema: Any, mode: GenerationMode) -> None:
     for found in schema.get_all_operations():
         operation = found.ok()
-
-        @settings(
-            max_examples=12,
-            database=None,
-            derandomize=True,
-            deadline=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        def check(case: Any) -> None:
-            # What no schema says, such as that the start is before the end, is refused too.
-            case.call_and_validate(excluded_checks=[positive_data_acceptance, unsupported_method])
-
-        for mode in schemathesis.GenerationMode:
-            operation.as_strategy(generation_mode=mode)
-            _given(operation, mode, check)
-        count += 1
-    assert count >= len(ROUTES)
+        if (operation.method.upper(), operation.path) not in ROUTES:
+            continue  # a page for people
+        if mode is GenerationMode.POSITIVE or operation.query or operation.body:
+            _TRY(given(case=operation.as_strategy(generation_mode=mode))(_check))()
 
 
-def _given(operation: Any, mode: Any, check: Any) -> None:
-    from hypothesis import given
-
-    given(case=operation.as_strategy(generation_mode=mode))(check)()
+def _check(case: Any) -> None:
+    # What no schema says, such as that the start is before the end, is refused too.
+    # Without a socket nobody unpacks gzip.
+    case.call_and_validate(headers={"Accept-Encoding": "identity"}, excluded_checks=[positive_data_acceptance])

@@ -54,7 +54,8 @@ def places(database: str, driven: DrivenClock, collecting: Simulator, monkeypatc
 
 def _rows() -> list[tuple[object, int]]:
     with get_db_session(read_only=True) as session:
-        return list(session.execute(select(WeatherData.due_at, WeatherData.location_id).order_by(WeatherData.due_at)))
+        query = select(WeatherData.due_at, WeatherData.location_id)
+        return list(session.execute(query.order_by(WeatherData.due_at, WeatherData.location_id)))
 
 
 def _runs() -> list[tuple[object, str, int]]:

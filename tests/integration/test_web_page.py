@@ -183,6 +183,14 @@ def test_the_course_is_a_line_that_breaks_at_gaps(client: FlaskClient) -> None:
     assert "Last 24 h: 0.0 to 23.0 °C" in text
 
 
+def test_the_state_of_the_service(client: FlaskClient) -> None:
+    assert "Nothing is collected: no scheduler runs" in _overview(client).text
+    ledger.beat(NOON)
+    text = _overview(client).text
+    assert "Collecting" in text
+    assert "next run 13:00:00 UTC" in text
+
+
 def test_the_banner_of_the_demonstration() -> None:
     plain, demo = (
         create_app(load_settings(scheduler_enabled=False, demo=demo)).test_client().get("/").text for demo in (False, True)

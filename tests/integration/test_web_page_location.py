@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from meteorograph import create_app, get_db_session
+from meteorograph.clock import DrivenClock
 from meteorograph.settings import load_settings
 from meteorograph.tables import Location, Missed, Run
 from pages import Page, add, page
@@ -177,3 +178,11 @@ def test_the_script_is_packed_and_kept(client: FlaskClient) -> None:
     assert b"plotly" in plain.get_data()[:200]
     assert "immutable" in packed.headers["Cache-Control"]
     assert client.get("/scripts/plotly-0123.js").status_code == 404
+
+
+@ONE_DATABASE
+def test_a_page_that_has_not_changed_is_not_sent_again(client: FlaskClient, driven: DrivenClock) -> None:
+    add("Athens", {"temperature": 1.0}, timezone="Europe/Athens")
+    tag = client.get("/location?name=Athens").headers["ETag"]
+    driven.advance(timedelta(seconds=30))
+    assert client.get("/location?name=Athens", headers={"If-None-Match": tag}).status_code == 304

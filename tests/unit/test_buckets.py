@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meteorograph.amounts import Window, fallen
 from meteorograph.buckets import edges, parse_bucket, zone_of
+from meteorograph.precipitation import Window, total
 from meteorograph.tallies import PARTS, STATISTICS, Tally, merged, tally, told
 
 HOUR = timedelta(hours=1)
@@ -139,11 +139,11 @@ def test_only_precipitation_has_a_sum() -> None:
         ([(3, 3, 3.0), (4, 3, 3.0), (5, 3, 3.0), (6, 3, 3.0)], 6),  # three hours told every hour
         ([(1, 1, 1.0), (1.9, 1, 1.0), (3, 1, 1.0)], 3),  # six minutes early
         ([(1, 1, 1.0), (1, 1, 1.0)], 1),  # the same answer again
-        ([(3, 3, 3.0), (1, 1, 1.0), (2, 1, 1.0)], 2),  # an hour is known better than three
+        ([(3, 3, 3.0), (1, 1, 1.0), (2, 1, 1.0)], 3),  # two hours, and the rest of three
         ([(0, 1, 1.0), (7, 1, 1.0), (6.5, 1, 1.0), (0.5, 1, 1.0)], None),  # not in these hours, or in part
         ([(6.1, 1, 1.0), (0.9, 1, 2.0)], 3),  # nearly
     ],
 )
 def test_what_fell_is_counted_once(windows: list[tuple[float, float, float]], fell: float | None) -> None:
     given = [Window(end * 3600, hours * 3600, amount) for end, hours, amount in windows]
-    assert fallen(given, 0, 6 * 3600) == fell
+    assert total(given, 0, 6 * 3600).amount == fell

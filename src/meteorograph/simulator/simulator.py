@@ -147,6 +147,10 @@ class Simulator:
         """Every provider call in the order they came."""
         return self._routes.tally.calls()
 
+    def sound_calls(self) -> tuple[Call, ...]:
+        """The calls that fell under no fault, but for a slow one, in the order they came."""
+        return self._routes.tally.sound()
+
     def count(self, provider: str | None = None, key: str | None = None) -> int:
         """How many provider calls came, of one provider or one key where given."""
         return self._routes.tally.count(provider, key)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from .. import series, series_rows
 from ..db import get_db_session
-from ..series_rows import FIELDS, Asked, Plain, Position
+from ..series_rows import FIELDS, Asked, Columns, Position
 from ..table import MEDIA_TYPES, Shape, csv_lines, json_lines
 from ..units import units
 from . import answers, params
@@ -43,7 +43,7 @@ def rows() -> Response:
     return answers.with_next(_table(shape, format, found), following)
 
 
-def _all(shape: Shape, format: str, asked: Asked, found: list[Plain], more: Position | None) -> Iterator[bytes]:
+def _all(shape: Shape, format: str, asked: Asked, found: Columns, more: Position | None) -> Iterator[bytes]:
     """All rows from a first page on, page by page."""
     yield _head(shape, format)
     yield _lines(shape, format, found)
@@ -65,7 +65,7 @@ def latest() -> Response:
     return _table(shape, format, found)
 
 
-def _table(shape: Shape, format: str, found: list[Plain]) -> Response:
+def _table(shape: Shape, format: str, found: Columns) -> Response:
     body = _head(shape, format) + _lines(shape, format, found)
     response = answers.validated(Response(body, content_type=MEDIA_TYPES[format]), body)
     return answers.with_units(response, units(shape.fields, shape.system))
@@ -75,7 +75,7 @@ def _head(shape: Shape, format: str) -> bytes:
     return csv_lines([shape.fields]) if format == "csv" else b""
 
 
-def _lines(shape: Shape, format: str, found: list[Plain]) -> bytes:
+def _lines(shape: Shape, format: str, found: Columns) -> bytes:
     return csv_lines(shape.rows(found)) if format == "csv" else json_lines(shape.objects(found))
 
 

@@ -7,17 +7,21 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Flask, Response, current_app, render_template
+from flask import Blueprint, Flask, Response, current_app
 
 from .. import __version__
 from . import answers
 from .openapi_routes import ROUTES, Described
 from .openapi_types import Problem
+from .page.frame import render
 
 blueprint = Blueprint("openapi", __name__)
 
 #: Where the types of the document stand in it.
 _REF: Final = "#/components/schemas/{name}"
+
+#: What is told of pages, which are for people.
+_PAGE: Final = Described(media=("text/html",), errors=(400, 404))
 
 _PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
@@ -30,9 +34,9 @@ def document() -> Response:
 
 
 @blueprint.get("/docs")
-def page() -> str:
+def page() -> Response:
     """This description of the API, as a page."""
-    return render_template("api.html", api=described(current_app))
+    return render("api.html", api=described(current_app))
 
 
 def described(app: Flask) -> dict[str, Any]:
@@ -43,7 +47,7 @@ def described(app: Flask) -> dict[str, Any]:
         for rule in sorted(rules, key=lambda rule: rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     }
-    known = {key: ROUTES.get(key, Described(media=("text/html",), errors=(400, 404))) for key in used}
+    known = {key: ROUTES.get(key, _PAGE) for key in used}
     types = [each for one in known.values() for each in (one.answer, one.body) if isinstance(each, type)]
     _, schemas = msgspec.json.schema_components([Problem, *types], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
@@ -89,12 +93,16 @@ def _operation(one: Described, path_parameters: list[str]) -> dict[str, Any]:
 
 def _body(body: Any) -> dict[str, Any]:
     if isinstance(body, tuple):
-        return {media: {"schema": {"type": "string"}} for media in body}
+        return {media: {"schema": _file(media)} for media in body}
     return {"application/json": {"schema": {"$ref": _REF.format(name=body.__name__)}}}
 
 
+def _file(media: str) -> dict[str, Any]:
+    return {"type": "object" if media.endswith("json") and "nd" not in media else "string"}
+
+
 def _content(one: Described) -> dict[str, Any]:
-    plain = {media: {} if media == "application/json" else {"schema": {"type": "string"}} for media in one.media}
+    plain = {media: {"schema": _file(media)} for media in one.media}
     if one.answer is None:
         return plain
     return {"application/json": {"schema": {"$ref": _REF.format(name=one.answer.__name__)}}, **plain}

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
-from typing import Any, Final
+from typing import Any
 
 from ...aggregate import Bucket
 from ...flags import is_suspect
-from ...overview import usual_step
+from ...overview import BREAK, usual_step
 from ...providers import PROVIDERS
 from ...quantities import QUANTITIES
 from .text import period
-
-#: A line breaks where two rows are further apart than this many times what is usual.
-_BREAK: Final = 1.5
 
 
 @dataclass(slots=True)
@@ -43,7 +40,7 @@ def of_rows(rows: Sequence[dict[str, Any]]) -> Course:
     step = usual_step(row["due_at"] for row in rows)
     before: datetime | None = None
     for row in rows:
-        if before is not None and step is not None and row["due_at"] - before > step * _BREAK:
+        if before is not None and step is not None and row["due_at"] - before > step * BREAK:
             _break(made, before + step)
         before = row["due_at"]
         place = len(made.times)
