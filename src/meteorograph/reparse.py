@@ -26,7 +26,7 @@ from .providers import PROVIDERS
 from .reparse_compare import SAME, Difference, Given, changed, missing, whole
 from .schedule import Interval, parse_schedule
 from .settings import Settings
-from .store import Row, put, row
+from .store import Row, put, refusal, row
 from .tables import Location, Missed, WeatherData
 from .values import Observation, Point
 
@@ -98,7 +98,7 @@ class _Pass:
 
     def through(self) -> Reparsed:
         longest = max((history.span for one in PROVIDERS.values() for history in one.history), default=timedelta(0))
-        for entry in journal.read(self._settings.journal_dir, self._start - longest, self._end):
+        for entry in journal.read(self._settings.journal_dir, self._start, self._end, earlier=longest):
             self._settle_until(entry.fetched_at.replace(minute=0, second=0, microsecond=0) - self._lasts)
             if entry.kind == "history" or (entry.kind == "current" and entry.due_at >= self._start):
                 self._read(entry)
@@ -160,7 +160,7 @@ class _Pass:
             except (DataError, IntegrityError) as error:
                 if len(some) == 1:
                     self._done.rows += 1
-                    self._done.refused.append(" ".join(str(error.orig).split())[:300])
+                    self._done.refused.append(refusal(error))
                     continue
                 for one in some:  # one bad row must not cost the others
                     self._settle([one])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from .check import compared
 from .flags import AT_LEAST, CLIMATE, FUTURE, IMPLIED_ZERO, IMPOSSIBLE, INCONSISTENT, RANGE, REJECTED
 from .observe import with_quantity
 from .quantities import QUANTITIES
@@ -55,6 +56,9 @@ def whole(location_id: int, due_at: datetime, given: Given, settings: Settings) 
         giver = next(givers, None)
         if giver is None or giver.provider != found.provider:
             found = with_quantity(found, quantity, giver)
+    for name in dict.fromkeys(name for names in own.values() for name in names):
+        if name in last and name != found.provider:
+            found = compared(found, last[name])
     return row(location_id, due_at, found)
 
 

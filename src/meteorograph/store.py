@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, update
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from . import clock
@@ -93,9 +93,14 @@ def store(rows: Sequence[Row], prepare: Prepare | None = None) -> list[tuple[Row
             put(session, rows, prepare)
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
-            return [(rows[0], " ".join(str(error.orig).split())[:300])]
+            return [(rows[0], refusal(error))]
         return [refused for one in rows for refused in store([one], prepare)]  # one bad row must not cost the others
     return []
+
+
+def refusal(error: DBAPIError) -> str:
+    """Why the database refused a row, in its words on one line."""
+    return " ".join(str(error.orig).split())[:300]
 
 
 def put(session: Session, rows: Sequence[Row], prepare: Prepare | None = None, *, replace: bool = True) -> None:

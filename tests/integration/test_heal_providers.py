@@ -80,18 +80,15 @@ def _reasons() -> list[str]:
         return [one.reason for one in session.scalars(select(Missed))]
 
 
-def _assert_true(
-    sim: Simulator, rows: Collection[WeatherData], *, lacks: Collection[str] = (), whole: Collection[str] = ()
-) -> None:
-    """Every value is that of the weather at the slot; what is ``whole`` was rounded by the provider."""
+def _assert_true(sim: Simulator, rows: Collection[WeatherData], *, lacks: Collection[str] = ()) -> None:
+    """Every value is that of the weather at the slot; what ``lacks`` names is not there."""
     for one in rows:
         assert one.observed_at == one.due_at
         truth = sim.truth(*PLACES[one.location_id - 1], one.due_at)
         for quantity in QUANTITIES:
             name, given = quantity.name, getattr(one, quantity.name)
             wanted = None if name in lacks else truth[name]
-            near = 0.5 if name in whole else 1e-4
-            assert given == (None if wanted is None else pytest.approx(wanted, abs=near)), (name, one.due_at)
+            assert given == (None if wanted is None else pytest.approx(wanted, abs=1e-4)), (name, one.due_at)
         assert one.precipitation_period == 3600
 
 
