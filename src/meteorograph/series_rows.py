@@ -5,7 +5,7 @@ Instants come as Unix seconds and JSON as its text, alike on SQLite and PostgreS
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -50,8 +50,8 @@ Plain = tuple[Any, ...]
 #: The same of many rows: a column for each field.
 Columns = Sequence[Sequence[Any]]
 
-#: Rows that are turned into columns at once: as many as the processor's cache holds.
-_TURNED: Final = 200
+#: Rows that are fetched and used at once: as many as the processor's cache holds.
+_TOGETHER: Final = 200
 
 #: The name of a row's location, looked up for each row.
 _NAME: Final = select(Location.name).where(Location.id == _table.c.location_id).scalar_subquery()
@@ -97,24 +97,29 @@ def page(session: Session, asked: Asked, limit: int, after: Position | None = No
     return [by_name[name] for name in asked.fields], more
 
 
-def fetch(session: Session, query: Select[*tuple[Any, ...]]) -> list[Plain]:
+def fetched(session: Session, query: Select[*tuple[Any, ...]]) -> Iterator[Plain]:
     """All rows as the driver has them."""
-    result = session.connection().execute(query)
-    assert isinstance(result, CursorResult)
-    assert result.cursor is not None
-    return list(result.cursor.fetchall())
+    cursor = _cursor(session, query)
+    while rows := cursor.fetchmany(_TOGETHER):
+        yield from rows
 
 
 def fetch_columns(session: Session, query: Select[*tuple[Any, ...]]) -> list[list[Any]]:
     """All rows as the driver has them, column by column: in two thirds of the time of turning all of them at the end."""
-    result = session.connection().execute(query)
-    assert isinstance(result, CursorResult)
-    assert result.cursor is not None
-    columns: list[list[Any]] = [[] for _ in result.cursor.description]
-    while rows := result.cursor.fetchmany(_TURNED):
+    cursor = _cursor(session, query)
+    columns: list[list[Any]] = [[] for _ in cursor.description]
+    while rows := cursor.fetchmany(_TOGETHER):
         for column, values in zip(columns, zip(*rows, strict=True), strict=True):
             column.extend(values)
     return columns
+
+
+def _cursor(session: Session, query: Select[*tuple[Any, ...]]) -> Any:
+    """The driver's cursor."""
+    result = session.connection().execute(query)
+    assert isinstance(result, CursorResult)
+    assert result.cursor is not None
+    return result.cursor
 
 
 def _within(asked: Asked, after: Position | None) -> list[ColumnElement[bool]]:
