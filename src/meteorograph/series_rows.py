@@ -5,7 +5,7 @@ Instants come as Unix seconds and JSON as its text, alike on SQLite and PostgreS
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -45,13 +45,13 @@ DOCUMENTS: Final = frozenset(column.name for column in _table.columns if isinsta
 
 _FLAGS = msgspec.json.Decoder(dict[str, list[str]])
 
-#: A row's fields in their order; what follows them is to be passed over.
+#: A row's fields in their order.
 Plain = tuple[Any, ...]
-#: The same of many rows: a column for each field; those that follow are to be passed over.
+#: The same of many rows: a column for each field.
 Columns = Sequence[Sequence[Any]]
 
-#: Rows that are turned into columns at once: as many as the processor's cache holds.
-_TURNED: Final = 200
+#: Rows that are fetched and used at once: as many as the processor's cache holds.
+_TOGETHER: Final = 200
 
 #: The name of a row's location, looked up for each row.
 _NAME: Final = select(Location.name).where(Location.id == _table.c.location_id).scalar_subquery()
@@ -78,36 +78,48 @@ class Asked:
 
 def page(session: Session, asked: Asked, limit: int, after: Position | None = None) -> tuple[Columns, Position | None]:
     """At most ``limit`` rows with ``start <= due_at < end``, and the position to go on after; None when there are no more."""
-    dialect = session.get_bind().dialect
-    name = literal(asked.location[1]) if asked.location else _NAME
-    columns = [name if field == "location" else plain(dialect, field) for field in asked.fields]
-    query = select(*columns, seconds(dialect, _table.c.due_at), _table.c.location_id).where(*_within(asked, after))
-    found = fetch_columns(session, query.order_by(_table.c.due_at.desc(), _table.c.location_id.desc()).limit(limit + 1))
-    if len(found[-1]) <= limit:
-        return found, None
-    for column in found:
-        column.pop()
-    return found, Position(datetime.fromtimestamp(found[-2][-1], UTC), found[-1][-1])
+    dialect, at = session.get_bind().dialect, _table.c.due_at
+    # What is the same in all rows is not asked for: each column takes its share of the time.
+    names = ["due_at", *(name for name in asked.fields if name != "due_at" and not (asked.location and name == "location"))]
+    columns = [_NAME if name == "location" else plain(dialect, name) for name in names]
+    if not asked.location:
+        columns.append(_table.c.location_id)
+    query = select(*columns).where(*_within(asked, after)).order_by(at.desc(), _table.c.location_id.desc())
+    found = fetch_columns(session, query.limit(limit + 1))
+    more = None
+    if len(found[0]) > limit:
+        for column in found:
+            column.pop()
+        more = Position(datetime.fromtimestamp(found[0][-1], UTC), asked.location[0] if asked.location else found[-1][-1])
+    by_name = dict(zip(names, found, strict=False))
+    if asked.location:
+        by_name["location"] = [asked.location[1]] * len(found[0])
+    return [by_name[name] for name in asked.fields], more
 
 
-def fetch(session: Session, query: Select[*tuple[Any, ...]]) -> list[Plain]:
+def fetched(session: Session, query: Select[*tuple[Any, ...]]) -> Iterator[Plain]:
     """All rows as the driver has them."""
-    result = session.connection().execute(query)
-    assert isinstance(result, CursorResult)
-    assert result.cursor is not None
-    return list(result.cursor.fetchall())
+    cursor = _cursor(session, query)
+    while rows := cursor.fetchmany(_TOGETHER):
+        yield from rows
 
 
 def fetch_columns(session: Session, query: Select[*tuple[Any, ...]]) -> list[list[Any]]:
     """All rows as the driver has them, column by column: in two thirds of the time of turning all of them at the end."""
-    result = session.connection().execute(query)
-    assert isinstance(result, CursorResult)
-    assert result.cursor is not None
-    columns: list[list[Any]] = [[] for _ in result.cursor.description]
-    while rows := result.cursor.fetchmany(_TURNED):
+    cursor = _cursor(session, query)
+    columns: list[list[Any]] = [[] for _ in cursor.description]
+    while rows := cursor.fetchmany(_TOGETHER):
         for column, values in zip(columns, zip(*rows, strict=True), strict=True):
             column.extend(values)
     return columns
+
+
+def _cursor(session: Session, query: Select[*tuple[Any, ...]]) -> Any:
+    """The driver's cursor."""
+    result = session.connection().execute(query)
+    assert isinstance(result, CursorResult)
+    assert result.cursor is not None
+    return result.cursor
 
 
 def _within(asked: Asked, after: Position | None) -> list[ColumnElement[bool]]:
