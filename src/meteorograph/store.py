@@ -47,7 +47,8 @@ def resolved(location: Due, observation: Observation) -> Row | None:
     if place is None:
         return None
     point = place.coordinates
-    if location.resolved == (place.name, point.latitude, point.longitude):
+    known = location.resolved_name, location.resolved_latitude, location.resolved_longitude
+    if known == (place.name, point.latitude, point.longitude):
         return None
     distance = location.coordinates.distance_km(point)
     if distance > FAR_KM:

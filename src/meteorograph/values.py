@@ -59,8 +59,10 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     id: int
     name: str
     coordinates: Coordinates
-    #: Name, latitude and longitude that the provider gave for it before.
-    resolved: tuple[str | None, float | None, float | None] = (None, None, None)
+    #: What the provider gave for it before.
+    resolved_name: str | None = None
+    resolved_latitude: float | None = None
+    resolved_longitude: float | None = None
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):

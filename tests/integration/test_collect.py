@@ -301,17 +301,32 @@ def test_a_location_that_goes_away_during_the_run_costs_itself_only(
     assert _count() == places - 1
 
 
-def test_the_number_of_statements_does_not_grow_with_locations(places: int, driven: DrivenClock) -> None:
-    with get_db_session() as session:
-        for number in range(200):
-            session.add(Location(name=f"q{number:03}", latitude=-number / 4, longitude=10, state="active", created_at=NOON))
-    scheduled_ingest()
-    driven.advance(HOUR)
+def test_no_statement_is_for_one_location(places: int, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meteorograph.engine.GATHER_SECONDS", 600.0)  # else slow answers make more batches
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "1000000")
     statements: list[str] = []
+
+    def taken_by(locations: int) -> int:
+        with get_db_session() as session:
+            first = session.scalar(select(func.count()).select_from(Location)) or 0
+            session.add_all(
+                Location(name=f"q{number}", latitude=number / 100, longitude=10, state="active", created_at=NOON)
+                for number in range(first, locations)
+            )
+        scheduled_ingest()  # where the provider says that they are is news once
+        driven.advance(HOUR)
+        before = _count()
+        statements.clear()
+        scheduled_ingest()
+        driven.advance(HOUR)
+        count = len(statements)
+        assert _count() == before + locations
+        return count
+
     event.listen(engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
-    scheduled_ingest()
-    assert _count() == 2 * (places + 200)
-    assert len(statements) < 60, statements
+    few = taken_by(100)
+    assert few < 60, statements
+    assert taken_by(1000) < few + 30, statements  # SQLite takes a hundred rows in a statement
 
 
 def test_an_idle_tick_writes_nothing(places: int) -> None:

@@ -152,7 +152,7 @@ def active_locations() -> list[Due]:
 
 
 def _due(row: Any) -> Due:
-    return Due(row[0], row[1], Coordinates(row[2], row[3]), (row[4], row[5], row[6]))
+    return Due(row[0], row[1], Coordinates(row[2], row[3]), *row[4:7])
 
 
 def renew(run_id: int, until: datetime) -> bool:
