@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -86,11 +86,11 @@ def books() -> Books:
     return Books(due, points, rows, missed, list(unfinished), ledger)
 
 
-def answered_live(kept: Books, simulator: Simulator, shown: Mapping[datetime, datetime]) -> set[Key]:
-    """The slots that the simulator gave a sound answer for while they lasted, by what the collector's clock showed then."""
+def answered_live(kept: Books, calls: Iterable[Call], shown: Mapping[datetime, datetime]) -> set[Key]:
+    """The slots of calls that the simulator gave a sound answer to, by what the collector's clock showed then."""
     ids = {point: id_ for id_, point in kept.points.items()}
     found = set()
-    for call in simulator.sound_calls():
+    for call in calls:
         if call.provider == "openweathermap":
             (point,) = call.points
             slots = kept.due[ids[point]]

@@ -72,7 +72,8 @@ class Weather:
 
     def __init__(self, storm: Storm, database: str, folder: Path) -> None:
         self.storm = storm
-        self.kills = 0
+        #: The ticks in which the collector was killed.
+        self.killed: set[datetime] = set()
         #: What the collector's clock showed at a true instant, and the other way round.
         self.shown: dict[datetime, datetime] = {}
         self.true: dict[datetime, datetime] = {}
@@ -122,7 +123,8 @@ class Weather:
                 self._at_call[call] = self.collector.kill
             if (call := self.storm.locks.get(at)) is not None and not self.storm.has("database", at):
                 self._at_call[call] = lambda: held.enter_context(away(self._database))
-            self.kills += not self.collector.tick(shown)
+            if not self.collector.tick(shown):
+                self.killed.add(at)
 
     @contextmanager
     def _database_gone(self) -> Iterator[None]:
@@ -173,7 +175,11 @@ def _tell(kept: Books, weather: Weather) -> None:
             for (provider, window), limit in LIMITS.items()
         ),
         ("calls of Open-Meteo", weather.simulator.charged("open-meteo")),
-        ("kills within a tick", weather.kills),
+        ("kills within a tick", len(weather.killed)),
+        (
+            "sound answers lost with a killed process",
+            len(answered_live(kept, weather.simulator.sound_calls(), weather.shown) - kept.of_origin("live")),
+        ),
         ("starts of the collector", weather.collector.starts),
     ]
     print("\n" + "\n".join(f"{name:45}{value:>10,}" for name, value in lines))  # noqa: T201  # it is what the test is for
@@ -188,9 +194,11 @@ def _assert_accounted(kept: Books, weather: Weather) -> None:
     assert sorted(slots - stored - missed) == []
     assert sorted((stored | missed) - slots) == []
     assert kept.by_ledger == kept.by_rows()
-    answered = answered_live(kept, weather.simulator, weather.shown)
-    assert sorted(answered - kept.of_origin("live")) == []
-    assert sorted(kept.of_origin("live") - answered) == []
+    live, sound = kept.of_origin("live"), weather.simulator.sound_calls()
+    # An answer on its way to a process that is killed is lost; the slot is asked for again, and may be unlucky then.
+    heard = answered_live(kept, [call for call in sound if call.at not in weather.killed], weather.shown)
+    assert sorted(heard - live) == []
+    assert sorted(live - answered_live(kept, sound, weather.shown)) == []
     assert untrue(kept, weather.simulator, weather.true)[:3] == []
     calls = weather.simulator.calls()
     assert {
