@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -107,11 +108,16 @@ def untrue(kept: Books, simulator: Simulator, true: Mapping[datetime, datetime])
         truth = simulator.truth(*kept.points[id_], at)
         given = {one.name: getattr(row, one.name) for one in QUANTITIES}
         needed = {name for name, value in truth.items() if value is not None and name in given} - {"dew_point"}
-        if any(value is not None and value != truth[name] for name, value in given.items()):
+        if any(value is not None and not _is(value, truth[name]) for name, value in given.items()):
             wrong.append((id_, slot, row.origin, given, truth))
         elif missing := {name for name in needed if given[name] is None}:
             wrong.append((id_, slot, row.origin, missing))
     return wrong
+
+
+def _is(value: float, truth: float | str | None) -> bool:
+    """Whether it is that, but for the last bit: rain and snow are added."""
+    return isinstance(truth, float | int) and math.isclose(value, truth, rel_tol=1e-12)
 
 
 def used(calls: tuple[Call, ...], provider: str, window: str) -> float:
