@@ -26,3 +26,20 @@ def held(database: str) -> Iterator[None]:
         postgresql.execute("LOCK TABLE weather_data IN EXCLUSIVE MODE")
         yield
         postgresql.rollback()
+
+
+@contextmanager
+def away(database: str) -> Iterator[None]:
+    """The server takes no connection for the database; the file of SQLite is locked for longer than anybody waits."""
+    if database.startswith("sqlite"):
+        with held(database):
+            yield
+        return
+    name = make_url(database).database
+    with psycopg.connect(database.replace(f"/{name}", "/postgres"), autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        try:
+            yield
+        finally:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')

@@ -74,7 +74,7 @@ class Storm:
     spells: list[Spell] = field(default_factory=list)
     #: Instant of a tick → the call of it, from 1, at which the collector is killed.
     kills: dict[datetime, int] = field(default_factory=dict)
-    #: Instant of a tick → the call of it at which another program takes the database for the rest of the tick.
+    #: Instant of a tick → the call of it at which the database goes for the rest of the tick.
     locks: dict[datetime, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,10 +88,11 @@ class Storm:
             self.spells.append(Spell(kind, start, start + hours * HOUR))
         self.spells.append(Spell("database", NIGHT - 3 * HOUR, NIGHT + 3 * HOUR))
         slots = [slot for slot in slots_of(None) if DAY <= slot - START and slot < CALM]
-        for slot in chance.sample(slots, 10):
-            self.kills[slot + chance.choice((0, 1)) * MINUTE] = chance.randint(1, 60)
+        for slot in chance.sample(slots, 14):
+            minute, call = chance.choice(((0, chance.randint(1, 140)), (1, chance.randint(1, 50))))
+            self.kills[slot + minute * MINUTE] = call
         for slot in chance.sample(slots, 4):
-            self.locks[slot] = chance.choice((0, 20, 60, 110))
+            self.locks[slot] = chance.choice((1, 20, 60, 110))
 
     def has(self, kind: str, at: datetime) -> bool:
         """Whether a fault of a kind is on."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -86,11 +87,11 @@ def books() -> Books:
     return Books(due, points, rows, missed, list(unfinished), ledger)
 
 
-def answered_live(kept: Books, simulator: Simulator, shown: Mapping[datetime, datetime]) -> set[Key]:
-    """The slots that the simulator gave a sound answer for while they lasted, by what the collector's clock showed then."""
+def answered_live(kept: Books, calls: Iterable[Call], shown: Mapping[datetime, datetime]) -> set[Key]:
+    """The slots of calls that the simulator gave a sound answer to, by what the collector's clock showed then."""
     ids = {point: id_ for id_, point in kept.points.items()}
     found = set()
-    for call in simulator.sound_calls():
+    for call in calls:
         if call.provider == "openweathermap":
             (point,) = call.points
             slots = kept.due[ids[point]]
@@ -107,11 +108,16 @@ def untrue(kept: Books, simulator: Simulator, true: Mapping[datetime, datetime])
         truth = simulator.truth(*kept.points[id_], at)
         given = {one.name: getattr(row, one.name) for one in QUANTITIES}
         needed = {name for name, value in truth.items() if value is not None and name in given} - {"dew_point"}
-        if any(value is not None and value != truth[name] for name, value in given.items()):
+        if any(value is not None and not _is(value, truth[name]) for name, value in given.items()):
             wrong.append((id_, slot, row.origin, given, truth))
         elif missing := {name for name in needed if given[name] is None}:
             wrong.append((id_, slot, row.origin, missing))
     return wrong
+
+
+def _is(value: float, truth: float | str | None) -> bool:
+    """Whether it is that, but for the last bit: rain and snow are added."""
+    return isinstance(truth, float | int) and math.isclose(value, truth, rel_tol=1e-12)
 
 
 def used(calls: tuple[Call, ...], provider: str, window: str) -> float:

@@ -39,7 +39,7 @@ def no_sync(connection: Any, _record: Any, _proxy: Any) -> None:
 
 def main() -> None:
     """Tick until the input ends; nothing waits for real time."""
-    vars(db)["BUSY_TIMEOUT_SECONDS"] = 0.2
+    vars(db)["BUSY_TIMEOUT_SECONDS"] = 0.05
     vars(standin)["AWAY_SECONDS"] = 0.0
     stamina.set_testing(True, attempts=3, cap=True)
     event.listen(Pool, "checkout", no_sync)

@@ -1,21 +1,23 @@
 """Thirty driven days through a storm of faults: no slot of 200 locations is lost without a reason, and no value is untrue.
 
-``METEOROGRAPH_STORM_SEED`` picks another storm. ``pytest -s`` shows what it came to.
+It tells what it came to. ``METEOROGRAPH_STORM_SEED`` picks another storm,
+``METEOROGRAPH_STORM_DATABASE=postgresql`` the other database.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
+from acceptance.holds import away
 from acceptance.storm import CRON, PLACES, START, Collector, Storm
 from acceptance.storm_books import Books, answered_live, books, untrue, used
 from meteorograph import get_db_session, init_db, journal
@@ -27,7 +29,7 @@ SEED = int(os.environ.get("METEOROGRAPH_STORM_SEED", "4"))
 LIMITS = {("openweathermap", "minute"): 150, ("openweathermap", "month"): 31_500, ("open-meteo", "day"): 150}
 
 
-@pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("empty_database", [os.environ.get("METEOROGRAPH_STORM_DATABASE", "sqlite")], indirect=True)
 def test_every_slot_is_accounted_for_after_a_storm(
     empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,15 +72,16 @@ class Weather:
 
     def __init__(self, storm: Storm, database: str, folder: Path) -> None:
         self.storm = storm
-        self.kills = 0
+        #: The ticks in which the collector was killed.
+        self.killed: set[datetime] = set()
         #: What the collector's clock showed at a true instant, and the other way round.
         self.shown: dict[datetime, datetime] = {}
         self.true: dict[datetime, datetime] = {}
         self._database = database
         self._folder = folder
         self._now = START
-        self._calls_of_tick = 0
-        self._at_call: dict[int, Callable[[], None]] = {}
+        self._calls_of_tick = itertools.count(1)
+        self._at_call: dict[int, Callable[[], object]] = {}
         self.collector = Collector(folder / "collector.log")
         self.simulator = Simulator(now=self._called, seed=storm.seed, keys=(KEY,), faults=storm.faults())
 
@@ -92,8 +95,7 @@ class Weather:
 
     def _called(self) -> datetime:
         """The simulator's clock, which it asks at each call."""
-        self._calls_of_tick += 1
-        if act := self._at_call.get(self._calls_of_tick):
+        if act := self._at_call.get(next(self._calls_of_tick)):
             act()
         return self._now
 
@@ -114,33 +116,23 @@ class Weather:
 
     def _tick(self, at: datetime, unlike_others: timedelta) -> None:
         shown = self.storm.clock(at) + unlike_others
-        self._now, self._calls_of_tick, self._at_call = at, 0, {}
+        self._now, self._calls_of_tick, self._at_call = at, itertools.count(1), {}
         self.shown[at], self.true[shown] = shown, at
         with ExitStack() as held:
             if (call := self.storm.kills.get(at)) is not None:
                 self._at_call[call] = self.collector.kill
             if (call := self.storm.locks.get(at)) is not None and not self.storm.has("database", at):
-                lock = self._locker(held)
-                if call:
-                    self._at_call[call] = lock
-                else:
-                    lock()
-            self.kills += not self.collector.tick(shown)
-
-    def _locker(self, held: ExitStack) -> Callable[[], None]:
-        path = make_url(self._database).database or ""
-
-        def lock() -> None:
-            connection = held.enter_context(
-                closing(sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False))
-            )
-            connection.execute("BEGIN IMMEDIATE")
-
-        return lock
+                self._at_call[call] = lambda: held.enter_context(away(self._database))
+            if not self.collector.tick(shown):
+                self.killed.add(at)
 
     @contextmanager
     def _database_gone(self) -> Iterator[None]:
-        """Its disk is not there: the file is away, and a folder in its place."""
+        """Its server takes no connection; the file of SQLite is away, and a folder in its place."""
+        if not self._database.startswith("sqlite"):
+            with away(self._database):
+                yield
+            return
         self.collector.end()
         path = Path(make_url(self._database).database or "")
         aside = self._folder / "aside"
@@ -183,7 +175,11 @@ def _tell(kept: Books, weather: Weather) -> None:
             for (provider, window), limit in LIMITS.items()
         ),
         ("calls of Open-Meteo", weather.simulator.charged("open-meteo")),
-        ("kills within a tick", weather.kills),
+        ("kills within a tick", len(weather.killed)),
+        (
+            "sound answers lost with a killed process",
+            len(answered_live(kept, weather.simulator.sound_calls(), weather.shown) - kept.of_origin("live")),
+        ),
         ("starts of the collector", weather.collector.starts),
     ]
     print("\n" + "\n".join(f"{name:45}{value:>10,}" for name, value in lines))  # noqa: T201  # it is what the test is for
@@ -198,9 +194,11 @@ def _assert_accounted(kept: Books, weather: Weather) -> None:
     assert sorted(slots - stored - missed) == []
     assert sorted((stored | missed) - slots) == []
     assert kept.by_ledger == kept.by_rows()
-    answered = answered_live(kept, weather.simulator, weather.shown)
-    assert sorted(answered - kept.of_origin("live")) == []
-    assert sorted(kept.of_origin("live") - answered) == []
+    live, sound = kept.of_origin("live"), weather.simulator.sound_calls()
+    # An answer on its way to a process that is killed is lost; the slot is asked for again, and may be unlucky then.
+    heard = answered_live(kept, [call for call in sound if call.at not in weather.killed], weather.shown)
+    assert sorted(heard - live) == []
+    assert sorted(live - answered_live(kept, sound, weather.shown)) == []
     assert untrue(kept, weather.simulator, weather.true)[:3] == []
     calls = weather.simulator.calls()
     assert {

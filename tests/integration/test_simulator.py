@@ -154,6 +154,17 @@ def test_weatherstack_quota_is_per_key_and_month(clock: DrivenClock) -> None:
         assert "current" in call(sim, WEATHERSTACK).json
 
 
+def test_calls_without_a_fault_are_told_from_the_others(sim: Simulator) -> None:
+    sim.set_faults("kind=latency ms=1 count=1; kind=empty count=2")
+    for _ in range(3):
+        call(sim, OWM)
+    call(sim, WEATHERSTACK)
+    assert [one.provider for one in sim.sound_calls()] == ["openweathermap", "weatherstack"]
+    assert sim.sound_calls() == sim.calls()[2:]
+    sim.reset()
+    assert sim.sound_calls() == ()
+
+
 def test_every_provider_call_is_counted_faulted_or_not(sim: Simulator, clock: DrivenClock) -> None:
     call(sim, OWM)
     sim.set_faults("kind=status code=500")

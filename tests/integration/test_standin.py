@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import select
-from sqlalchemy.engine import make_url
 
-from acceptance.holds import held
+from acceptance.holds import away
 from meteorograph import WeatherData, db, get_db_session, init_db, locations
 from meteorograph.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
@@ -22,23 +19,6 @@ from meteorograph.tables import Location, Missed, Quota, Run
 from support import NOON
 
 HOUR = timedelta(hours=1)
-
-
-@contextmanager
-def away(database: str) -> Iterator[None]:
-    """The server takes no connection for the database; the file of SQLite is locked for longer than anybody waits."""
-    if database.startswith("sqlite"):
-        with held(database):
-            yield
-        return
-    name = make_url(database).database
-    with psycopg.connect(database.replace(f"/{name}", "/postgres"), autocommit=True) as server:
-        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-        try:
-            yield
-        finally:
-            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
 
 @pytest.fixture
