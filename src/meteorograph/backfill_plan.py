@@ -76,10 +76,10 @@ def require_history(settings: Settings) -> None:
     """
     if not providers(settings):
         known = ", ".join(name for name, provider in PROVIDERS.items() if provider.history)
-        named_ = ",".join(settings.backfill_providers or settings.providers)
+        which = "backfill_providers" if settings.backfill_providers else "providers"
         raise ConfigurationError(
-            f"METEOROGRAPH_BACKFILL_PROVIDERS={named_}: none of them has both a history and its key; "
-            f"it must name one or more of {known}"
+            f"METEOROGRAPH_{which.upper()}={','.join(getattr(settings, which))}: none of them has both a history and its key; "
+            f"METEOROGRAPH_BACKFILL_PROVIDERS must name one or more of {known}"
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Text, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
 from .check_past import State, against
@@ -28,8 +28,19 @@ TOGETHER: Final = 1000
 #: Words of values that the next ones are not held against.
 UNTRUSTED: Final = frozenset({RANGE, REJECTED})
 
-_decoder = msgspec.json.Decoder(State)
+_decoder = msgspec.json.Decoder(list[tuple[int, float, State | None]])
 _encoder = msgspec.json.Encoder()
+
+_STATE: Final = func.coalesce(CheckState.state, "null")
+_OF_ONE: Final = "[" + cast(Location.id, Text) + "," + cast(Location.latitude, Text) + "," + _STATE + "]"
+#: Latitudes and states as one JSON text without its brackets: SQLite's driver gives up the interpreter for each row that it
+#: reads, and must wait for a busy event loop to get it back.
+_ONE_TEXT: Final = (
+    select(func.aggregate_strings(_OF_ONE, ","))
+    .select_from(Location)
+    .outerjoin(CheckState)
+    .where(Location.id.in_(bindparam("ids", expanding=True)))
+)
 
 
 def flagged(session: Session, rows: Sequence[Row]) -> list[Row]:
@@ -83,10 +94,8 @@ def _load(session: Session, ids: Sequence[int]) -> dict[int, tuple[float, State 
     """The latitude and the state of each of these locations that there is."""
     known: dict[int, tuple[float, State | None]] = {}
     for first in range(0, len(ids), TOGETHER):
-        query = select(Location.id, Location.latitude, CheckState.state).outerjoin(CheckState)
-        mine = query.where(Location.id.in_(ids[first : first + TOGETHER]))
-        for location_id, latitude, state in cast("Iterable[tuple[int, float, str | None]]", session.execute(mine)):
-            known[location_id] = latitude, None if state is None else _decoder.decode(state)
+        found = session.scalar(_ONE_TEXT, {"ids": ids[first : first + TOGETHER]})
+        known.update({location_id: (latitude, state) for location_id, latitude, state in _decoder.decode(f"[{found or ''}]")})
     return known
 
 

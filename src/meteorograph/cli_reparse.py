@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .cli_ledger import _period
+
+if TYPE_CHECKING:
+    from .reparse_compare import Difference
 
 
 @click.command()
@@ -25,37 +28,55 @@ def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) ->
 
     since, until = _period(start, end, periods.PERIOD)
     init_db()
-    done = again(get_settings(), since, until, apply=not dry_run)
-    names = _names({one.location_id for one in done.differences})
-    told: list[dict[str, Any]] = [
-        {
-            "location": names.get(one.location_id, str(one.location_id)),
-            "due_at": one.due_at.isoformat(),
-            "provider": one.provider,
-            "quantity": one.quantity,
-            "before": one.before,
-            "after": one.after,
-        }
-        for one in done.differences
-    ]
-    counts = {"payloads": done.payloads, "rows": len(done.rows), "applied": not dry_run}
-    if as_json:
-        click.echo(json.dumps({**counts, "differences": told, "unread": done.unread, "refused": done.refused}, indent=1))
+    tell = _JSONLines() if as_json else _Lines()
+    done = again(get_settings(), since, until, apply=not dry_run, told=tell)
+    if isinstance(tell, _JSONLines):
+        tell.end(
+            {"payloads": done.payloads, "rows": done.rows, "applied": not dry_run, "unread": done.unread, "refused": done.refused}
+        )
     else:
-        for one in told:
-            what = f"{one['quantity']} {one['before']} -> {one['after']}" if one["quantity"] else "the row is missing"
-            click.echo(f"{one['location']}  {one['due_at']}  {one['provider']}  {what}")
         for said, many in done.unread.items():
             click.echo(f"{many} not read: {redact(said)}")
-        verb = "would change" if dry_run else "changed"
-        click.echo(f"{done.payloads} payloads read again, {len(done.rows)} rows {verb}, {len(told)} differences")
+        for said in done.refused:
+            click.echo(f"the database refused a row: {redact(said)}")
+        rows = f"{done.rows - len(done.refused):,} rows {'would change' if dry_run else 'changed'}"
+        click.echo(f"{done.payloads:,} payloads read again, {rows}, {done.differences:,} differences")
     if done.unread or done.refused:
         raise SystemExit(1)
 
 
-def _names(ids: set[int]) -> dict[int, str]:
-    from .db import get_db_session
-    from .heal_book import places
+class _Lines:
+    """A line for each difference, as it comes: there may be more than memory holds."""
 
-    with get_db_session(read_only=True) as session:
-        return {id_: place.name for id_, place in places(session, ids).items()}
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+
+    def __call__(self, one: Difference) -> None:
+        what = f"{one.quantity} {one.before} -> {one.after}" if one.quantity else "the row is missing"
+        click.echo(f"{self.name(one)}  {one.due_at.isoformat()}  {one.provider}  {what}")
+
+    def name(self, one: Difference) -> str:
+        """The name of its location."""
+        from .db import get_db_session
+        from .heal_book import places
+
+        if one.location_id not in self._names:
+            with get_db_session(read_only=True) as session:
+                self._names |= {id_: place.name for id_, place in places(session, [one.location_id]).items()}
+        return self._names.get(one.location_id, str(one.location_id))
+
+
+class _JSONLines(_Lines):
+    """One JSON object, its differences as they come."""
+
+    _before = '{"differences": [\n'
+
+    def __call__(self, one: Difference) -> None:
+        told: dict[str, Any] = {"location": self.name(one), "due_at": one.due_at.isoformat(), "provider": one.provider}
+        told |= {"quantity": one.quantity, "before": one.before, "after": one.after}
+        click.echo(self._before + json.dumps(told), nl=False)
+        self._before = ",\n"
+
+    def end(self, counts: dict[str, Any]) -> None:
+        """What follows on the differences."""
+        click.echo(("" if self._before == ",\n" else self._before) + "\n], " + json.dumps(counts)[1:])

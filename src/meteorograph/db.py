@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -63,10 +64,17 @@ def engine() -> Engine:
         return _engines[name]
 
 
+def _json(value: object) -> str:
+    """A document for a column; the standard library takes ten times as long for the flags of a row."""
+    return msgspec.json.encode(value).decode()
+
+
 def _postgresql(url: URL) -> Engine:
     # A server that is cut off without a word is noticed within half a minute.
     patience = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
-    return create_engine(url, pool_pre_ping=True, connect_args={**patience, "application_name": "meteorograph"})
+    return create_engine(
+        url, json_serializer=_json, pool_pre_ping=True, connect_args={**patience, "application_name": "meteorograph"}
+    )
 
 
 def _sqlite(url: URL) -> Engine:
@@ -76,7 +84,7 @@ def _sqlite(url: URL) -> Engine:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"DATABASE_URL={url}: {error.strerror}; its folder must be one that can be made") from None
-    made = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    made = create_engine(url, json_serializer=_json, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
 
     @event.listens_for(made, "connect")
     def _connect(connection: Any, _record: Any) -> None:

@@ -24,7 +24,7 @@ from .errors import (
 )
 
 #: Calls charged at once: a process that is killed loses what is left of them.
-BLOCK: Final = 200
+BLOCK: Final = 1000
 
 #: Blocks that the smallest window of an account has at least.
 PARTS: Final = 20
@@ -154,7 +154,7 @@ class Gate:
             await self._give_back()
         missing = cost - self._block
         size = max(missing, min(self._most, self._wanted - self.calls - self._block))
-        grant = await asyncio.to_thread(standin.call, self._grant, size, clock.now(), least=missing)
+        grant = await asyncio.to_thread(standin.charge, self.provider, self._grant, size, clock.now(), least=missing)
         if grant.retry_at is not None:
             reason = f"the quota is used up until {grant.retry_at:%Y-%m-%d %H:%M:%S} UTC"
             self.closed = QuotaExceededError(self.provider, reason, retry_at=grant.retry_at)

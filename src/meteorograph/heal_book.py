@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from .check_states import flagged
 from .db import get_db_session
 from .heal_plan import EMPTY_WAIT, TRIES, wait_after_failure
 from .history import STILL_MISSED
-from .store import Row, store
+from .store import Row, put, refusal
 from .tables import Location, LocationStation, Missed, WeatherData
 from .values import Coordinates, Due
 
@@ -79,19 +80,26 @@ def stations(session: Session, ids: Collection[int]) -> dict[tuple[int, str], st
 def keep(location_id: int, rows: Mapping[datetime, Row]) -> dict[datetime, str]:
     """Store rows of slots that have none, and take those slots out of the missed ledger; gives what the database refused.
 
+    A row that others store meanwhile is left as it is.
+
     Raises:
         StoreError: The database cannot be reached.
     """
-    if not rows:
-        return {}
-    with get_db_session(read_only=True) as session:
-        there = set(stored(session, location_id, list(rows)))
-    refused = {row["due_at"]: reason for row, reason in store([row for at, row in rows.items() if at not in there], flagged)}
-    with get_db_session() as session:
-        for some in _parts([at for at in rows if at not in refused]):
-            healed = delete(Missed).where(Missed.location_id == location_id, Missed.due_at.in_(some))
-            session.execute(healed, execution_options={"synchronize_session": False})
-    return refused
+    try:
+        with get_db_session() as session:
+            there = set(stored(session, location_id, list(rows)))
+            put(session, [row for at, row in rows.items() if at not in there], flagged, replace=False)
+            for some in _parts(list(rows)):
+                healed = delete(Missed).where(Missed.location_id == location_id, Missed.due_at.in_(some))
+                session.execute(healed, execution_options={"synchronize_session": False})
+    except (DataError, IntegrityError) as error:
+        if len(rows) == 1:
+            return dict.fromkeys(rows, refusal(error))
+        refused: dict[datetime, str] = {}
+        for at, row in rows.items():  # one bad row must not cost the others
+            refused |= keep(location_id, {at: row})
+        return refused
+    return {}
 
 
 def stored(session: Session, location_id: int, slots: Sequence[datetime]) -> Iterator[datetime]:
@@ -131,6 +139,15 @@ def close_out_of_reach(reach: timedelta, now: datetime) -> int:
     far = update(Missed).where(Missed.closed_at.is_(None), Missed.due_at < now - reach).values(closed_at=now)
     with get_db_session() as session:
         return int(session.execute(far, execution_options={"synchronize_session": False}).rowcount)  # type: ignore[attr-defined]
+
+
+def ask_again(session: Session, location_id: int | None, start: datetime, end: datetime) -> int:
+    """Missed slots with ``start <= due_at < end`` may be asked for at once, also unrecoverable ones; gives how many there are."""
+    mine = update(Missed).where(Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
+    if location_id is not None:
+        mine = mine.where(Missed.location_id == location_id)
+    anew = mine.values(next_try_at=None, closed_at=None, tries=0).execution_options(synchronize_session=False)
+    return int(session.execute(anew).rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a cursor result
 
 
 def _missed(session: Session, location_id: int, slots: Sequence[datetime]) -> Iterator[Missed]:

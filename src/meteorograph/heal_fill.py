@@ -77,6 +77,8 @@ class Filler:
         self._lock = asyncio.Lock()
         #: The histories that have answered for a slot of a location, in full or to refuse it.
         self._answered: dict[tuple[int, datetime], set[int]] = {}
+        #: Slots that a history refused when asked for them alone.
+        self._refused: set[tuple[int, int, datetime]] = set()
 
     def has_asked(self, location_id: int, slot: datetime) -> bool:
         """Whether a history was asked for a slot and gave something, or nothing; not whether one could not be asked."""
@@ -92,7 +94,7 @@ class Filler:
         jobs = [job]
         while jobs:
             one = jobs.pop(0)
-            filled = await self._fill(one)
+            filled = await self._fill_unless_refused(one)
             left -= filled
             rest = [slot for slot in one.stretch.slots if slot not in filled]
             jobs += self._planner.jobs([(location, rest)], len(rest), after=one.past) if rest else []
@@ -100,6 +102,13 @@ class Filler:
         self.healed.filled += len(job.stretch.slots) - len(left)
         if self._told:
             self._told(self.healed)
+
+    async def _fill_unless_refused(self, job: Job) -> set[datetime]:
+        """Fill a job's slots, unless its key has turned out since it was planned to have no right to the history."""
+        if job.past.is_refused(self._planner.now):
+            job.past.budget.planned -= job.cost
+            return set()
+        return await self._fill(job)
 
     async def _fill(self, job: Job) -> set[datetime]:
         """Ask one history once, in parts where it refuses the whole; gives the slots that are filled."""
@@ -112,21 +121,30 @@ class Filler:
         for reason in refused.values():
             log.error("the database refused a row", location_id=location.id, reason=reason)
         filled = set(rows) - set(refused)
-        if error is None or (_is_final(error) and len(slots) == 1):
+        if error is None:
             self._note_answer(job, slots)
+        elif _is_final(error) and len(slots) == 1:
+            self._note_answer(job, slots)
+            self._refused.add((id(job.past), location.id, slots[0]))
         elif _is_final(error) and not filled:
             filled = await self._fill_in_parts(job)
         return filled
 
     async def _fill_in_parts(self, job: Job) -> set[datetime]:
-        """One hour must not cost the others: ask for both ends alone; unless both are refused too, for the rest in halves."""
+        """One hour must not cost the others: ask for both ends alone, and for the rest in halves.
+
+        Where both ends and the middle are refused alone, the hours between are not asked for one by one: they wait, as after
+        a failure, since nobody knows whether they are refused too.
+        """
         newest, *middle, oldest = job.stretch.slots
         filled = await self._fill_part(job, [newest]) | await self._fill_part(job, [oldest])
-        if self._has_answered(job, newest) and self._has_answered(job, oldest) and not filled:
-            self._note_answer(job, middle)
-            return filled
-        half = len(middle) // 2
-        return filled | await self._fill_part(job, middle[:half]) | await self._fill_part(job, middle[half:])
+        half = centre = len(middle) // 2
+        if middle and self._is_refused(job, newest) and self._is_refused(job, oldest):
+            filled |= await self._fill_part(job, [middle[centre]])
+            if self._is_refused(job, middle[centre]):
+                return filled
+            half += 1
+        return filled | await self._fill_part(job, middle[:centre]) | await self._fill_part(job, middle[half:])
 
     async def _fill_part(self, job: Job, slots: Sequence[datetime]) -> set[datetime]:
         if not slots:
@@ -199,8 +217,8 @@ class Filler:
         for slot in slots:
             self._answered.setdefault((job.stretch.location.id, slot), set()).add(id(job.past))
 
-    def _has_answered(self, job: Job, slot: datetime) -> bool:
-        return id(job.past) in self._answered.get((job.stretch.location.id, slot), ())
+    def _is_refused(self, job: Job, slot: datetime) -> bool:
+        return (id(job.past), job.stretch.location.id, slot) in self._refused
 
     async def _note(self, location: Due, left: Collection[datetime]) -> None:
         """What was not filled: without data, if every history that may ever know it has answered."""

@@ -190,12 +190,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def read(folder: Path, start: datetime, end: datetime) -> Iterator[Entry]:
-    """The entries for ``start <= due_at < end``, file by file, each in the order in which it was written."""
+def read(folder: Path, start: datetime, end: datetime, *, earlier: timedelta = timedelta(0)) -> Iterator[Entry]:
+    """The entries for ``start <= due_at < end``, file by file, each in the order in which it was written.
+
+    Those fetched since ``start`` may be for a slot so much ``earlier``: the first hour of a history is.
+    """
     for path in _files(folder):
         if _hour_of(path) + timedelta(hours=1) > start:  # nothing is fetched before it is due
             for found in entries(path):
-                if start <= found.due_at < end:
+                if start - earlier <= found.due_at < end:
                     yield found
 
 

@@ -1,14 +1,18 @@
-"""Journalled payloads through the parser again: what it reads now, against what is stored."""
+"""Journalled payloads through the parser again: what it reads now, against what is stored.
+
+Slot by slot, so that no more is held in memory than the slots that one hour of the journal may still add to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from . import journal
@@ -16,33 +20,20 @@ from .check import check
 from .check_states import flagged
 from .db import get_db_session
 from .errors import FetchError, PayloadError
-from .flags import IMPLIED_ZERO, IMPOSSIBLE
 from .heal_plan import NEAR, matched
 from .journal import Entry
-from .observe import with_quantity
-from .providers import PROVIDERS, Provider
-from .quantities import QUANTITIES
+from .providers import PROVIDERS
+from .reparse_compare import SAME, Difference, Given, changed, missing, whole
+from .schedule import Interval, parse_schedule
 from .settings import Settings
-from .store import Row, row, store
+from .store import Row, put, refusal, row
 from .tables import Location, Missed, WeatherData
 from .values import Observation, Point
 
-#: Times of the same payload differ by less than this, however a database rounds them.
-SAME: Final = timedelta(milliseconds=1)
+#: Rows of one transaction.
+TOGETHER: Final = 500
 
-Slot = tuple[int, datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A value that is read otherwise now; of a row that is missing, ``quantity`` is None and ``after`` its provider."""
-
-    location_id: int
-    due_at: datetime
-    provider: str
-    quantity: str | None
-    before: Any
-    after: Any
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -50,157 +41,190 @@ class Reparsed:
     """What came of it."""
 
     payloads: int = 0
+    #: Rows that are missing or have another value, and how many values.
+    rows: int = 0
+    differences: int = 0
     #: Payloads that cannot be read, by what is said of them; their rows stay as they are.
     unread: dict[str, int] = field(default_factory=dict)
-    differences: list[Difference] = field(default_factory=list)
-    #: The rows to store.
-    rows: list[Row] = field(default_factory=list)
-    #: Of those stored, the ones that the database refused, with its words.
+    #: Of the rows, those that the database refused, with its words.
     refused: list[str] = field(default_factory=list)
 
 
-def reparse(settings: Settings, start: datetime, end: datetime, *, apply: bool) -> Reparsed:
+class Part(NamedTuple):
+    """A slot, and what payloads say of it."""
+
+    location_id: int
+    due_at: datetime
+    given: Given
+    origin: str
+
+
+def reparse(
+    settings: Settings, start: datetime, end: datetime, *, apply: bool, told: Callable[[Difference], None] = lambda _: None
+) -> Reparsed:
     """Parse what the journal has of slots with ``start <= due_at < end``, and store the differences if told to.
 
     Each value is held against what the payload of the provider says that the row says it came from. A row that is missing
-    is put together from the payloads of its slot, as it is in collection.
+    is put together from the payloads of its slot, as it is in collection. What is stored meanwhile by others is not lost:
+    rows are read and stored in one transaction, and one that has come to be there is left alone.
+
+    Args:
+        settings: The order of the providers, and where the journal is.
+        start: The first slot.
+        end: Up to then.
+        apply: Whether to store what differs.
+        told: Hears each difference, once it is stored.
 
     Raises:
-        StoreError: The database cannot be reached.
+        StoreError: The database cannot be reached; what was stored by then stays.
     """
-    done = Reparsed()
-    live: dict[Slot, dict[str, list[Observation]]] = {}
-    with get_db_session(read_only=True) as session:
-        there = set(session.scalars(select(Location.id)))
-        for entry in journal.read(settings.journal_dir, start, end):
-            if entry.kind == "station" or not there.intersection(filter(None, entry.location_ids)):
-                continue
-            done.payloads += 1
+    return _Pass(settings, start, end, apply, told).through()
+
+
+class _Pass:
+    def __init__(
+        self, settings: Settings, start: datetime, end: datetime, apply: bool, told: Callable[[Difference], None]
+    ) -> None:
+        self._settings, self._start, self._end, self._apply, self._tell = settings, start, end, apply, told
+        self._done = Reparsed()
+        #: Slot → location → what its payloads say.
+        self._live: dict[datetime, dict[int, dict[str, list[Observation]]]] = {}
+        with get_db_session(read_only=True) as session:
+            self._there = set(session.scalars(select(Location.id)))
+            schedules = [parse_schedule(text) for text in session.scalars(select(Location.schedule).distinct()) if text]
+        #: For how long a slot may be collected, as long as it is not over.
+        lengths = [one.length if isinstance(one, Interval) else _DAY for one in schedules]
+        self._lasts = min(_DAY, max([settings.interval, *lengths]))
+
+    def through(self) -> Reparsed:
+        longest = max((history.span for one in PROVIDERS.values() for history in one.history), default=timedelta(0))
+        for entry in journal.read(self._settings.journal_dir, self._start, self._end, earlier=longest):
+            self._settle_until(entry.fetched_at.replace(minute=0, second=0, microsecond=0) - self._lasts)
+            if entry.kind == "history" or (entry.kind == "current" and entry.due_at >= self._start):
+                self._read(entry)
+        self._settle_until(self._end)
+        return self._done
+
+    def _read(self, entry: Entry) -> None:
+        ids = entry.location_ids
+        if self._there.isdisjoint(filter(None, ids)):
+            return
+        self._done.payloads += 1
+        try:
+            found = _hours(entry) if entry.kind == "history" else PROVIDERS[entry.provider].parse(entry.payload())
+            if entry.kind == "current" and len(found) != len(ids):
+                raise PayloadError(entry.provider, f"{len(found)} answers to {len(ids)} points", entry.body)
+        except (FetchError, PayloadError) as error:
+            self._note_unread(str(error))
+        except Exception as error:  # a parser's fault must cost one payload and not the others
+            self._note_unread(f"{entry.provider}: the parser failed: {type(error).__name__}")
+        else:
+            checked = [None if one is None else check(one) for one in found]
+            if entry.kind == "history":
+                self._settle_history(entry, [one for one in checked if one is not None and one.observed_at is not None])
+                return
+            for location_id, one in zip(ids, checked, strict=True):
+                if location_id is not None and location_id in self._there and one is not None:
+                    by_provider = self._live.setdefault(entry.due_at, {}).setdefault(location_id, {})
+                    by_provider.setdefault(entry.provider, []).append(one)
+
+    def _note_unread(self, said: str) -> None:
+        self._done.unread[said] = self._done.unread.get(said, 0) + 1
+
+    def _settle_until(self, hour: datetime) -> None:
+        """Settle the slots that were over at this hour."""
+        for due_at in sorted(due_at for due_at in self._live if due_at < hour):
+            by_location = self._live.pop(due_at)
+            self._settle([Part(id_, due_at, by_location[id_], "live") for id_ in sorted(by_location)])
+
+    def _settle_history(self, entry: Entry, observations: Sequence[Observation]) -> None:
+        location_id = entry.location_ids[0]
+        times = [one.observed_at for one in observations if one.observed_at is not None]
+        if location_id is None or not times:
+            return
+        first, last = max(self._start, min(times) - NEAR), min(self._end, max(times) + NEAR)
+        slots: list[datetime] = []
+        with get_db_session(read_only=True) as session:
+            for model in (WeatherData, Missed):
+                mine = select(model.due_at).where(model.location_id == location_id, model.due_at.between(first, last))
+                slots += [slot for slot in session.scalars(mine) if slot < self._end]
+        found = matched(sorted(set(slots)), observations)
+        self._settle([Part(location_id, at, {entry.provider: [one]}, "backfill") for at, one in found.items()])
+
+    def _settle(self, parts: Sequence[Part]) -> None:
+        """Find what differs of slots that share their location or their time, and store it."""
+        for first in range(0, len(parts), TOGETHER):
+            some = parts[first : first + TOGETHER]
             try:
-                if entry.kind == "history":
-                    _reparse_history(session, done, entry)
-                else:
-                    for location_id, found in zip(
-                        entry.location_ids, PROVIDERS[entry.provider].parse(entry.payload()), strict=True
-                    ):
-                        if location_id is not None and location_id in there and found is not None:
-                            slot = live.setdefault((location_id, entry.due_at), {})
-                            slot.setdefault(entry.provider, []).append(check(found))
-            except (FetchError, PayloadError) as error:
-                done.unread[str(error)] = done.unread.get(str(error), 0) + 1
-            except Exception as error:  # a parser's fault must cost one payload and not the others
-                said = f"{entry.provider}: the parser failed: {type(error).__name__}"
-                done.unread[said] = done.unread.get(said, 0) + 1
-        for (location_id, due_at), by_provider in live.items():
-            _compare(done, location_id, due_at, session.get(WeatherData, (location_id, due_at)), by_provider, settings)
-    if apply and done.rows:
-        refused = {(one["location_id"], one["due_at"]): reason for one, reason in store(done.rows, flagged)}
-        done.refused = list(refused.values())
-        with get_db_session() as session:
-            for one in done.rows:
-                if (one["location_id"], one["due_at"]) in refused:
+                self._settle_together(some)
+            except (DataError, IntegrityError) as error:
+                if len(some) == 1:
+                    self._done.rows += 1
+                    self._done.refused.append(refusal(error))
                     continue
-                mine = (Missed.location_id == one["location_id"], Missed.due_at == one["due_at"])
-                session.execute(delete(Missed).where(*mine), execution_options={"synchronize_session": False})
-    return done
+                for one in some:  # one bad row must not cost the others
+                    self._settle([one])
+
+    def _settle_together(self, parts: Sequence[Part]) -> None:
+        with get_db_session(read_only=not self._apply) as session:
+            rows = _stored(session, parts, for_update=self._apply)
+            new: list[Row] = []
+            other: list[Row] = []
+            differences: list[Difference] = []
+            for part in parts:
+                stored = rows.get((part.location_id, part.due_at))
+                if stored is None:
+                    made = self._missing(part)
+                    new += [made] if made else []
+                    differences += [missing(made)] if made else []
+                elif stored["origin"] == part.origin and not _is_of_another(stored, part):
+                    made, found = changed(stored, part.given)
+                    other += [made] if made else []
+                    differences += found
+            if self._apply:
+                _store(session, new, other)
+        self._done.rows += len(new) + len(other)
+        self._done.differences += len(differences)
+        for one in differences:
+            self._tell(one)
+
+    def _missing(self, part: Part) -> Row | None:
+        if part.origin == "live":
+            return whole(part.location_id, part.due_at, part.given, self._settings)
+        ((found,),) = part.given.values()
+        return row(part.location_id, part.due_at, found, "backfill")
 
 
-def _compare(
-    done: Reparsed,
-    location_id: int,
-    due_at: datetime,
-    stored: WeatherData | None,
-    by_provider: dict[str, list[Observation]],
-    settings: Settings,
-) -> None:
-    if stored is None:
-        whole = _whole(by_provider, settings)
-        if whole is not None:
-            _add_missing(done, row(location_id, due_at, whole))
-        return
-    own = [one for one in by_provider.get(stored.provider, ()) if abs(one.fetched_at - stored.fetched_at) < SAME]
-    given = {name: found[-1] for name, found in by_provider.items() if name != stored.provider}
-    _add_changes(done, stored, given | ({stored.provider: own[-1]} if own else {}))
+def _stored(session: Session, parts: Sequence[Part], *, for_update: bool) -> dict[tuple[int, datetime], Row]:
+    ids, slots = {part.location_id for part in parts}, {part.due_at for part in parts}
+    query = select(WeatherData.__table__).where(WeatherData.location_id.in_(ids), WeatherData.due_at.in_(slots))
+    query = query.order_by(WeatherData.location_id, WeatherData.due_at)
+    found = session.execute(query.with_for_update() if for_update else query).mappings()
+    return {(one["location_id"], one["due_at"]): dict(one) for one in found}
 
 
-def _whole(by_provider: dict[str, list[Observation]], settings: Settings) -> Observation | None:
-    """The observation of a slot from its payloads, in the order of the settings."""
-    given = {name: found[-1] for name, found in by_provider.items()}
-    found = next((given[name] for name in settings.providers if name in given), None)
-    if found is None:
-        return None
-    own = {"precipitation": settings.precipitation_providers or settings.providers, **settings.quantity_providers}
-    for quantity, names in own.items():
-        givers = (given[name] for name in names if name in given and getattr(given[name], quantity) is not None)
-        giver = next(givers, None)
-        if giver is None or giver.provider != found.provider:
-            found = with_quantity(found, quantity, giver)
-    return found
+def _is_of_another(stored: Row, part: Part) -> bool:
+    """Whether a row of a history came with another answer than this one."""
+    if part.origin == "live":
+        return False
+    given = part.given.get(stored["provider"])
+    return given is None or abs(given[0].fetched_at - stored["fetched_at"]) >= SAME
 
 
-def _add_missing(done: Reparsed, made: Row) -> None:
-    done.differences.append(Difference(made["location_id"], made["due_at"], made["provider"], None, None, made["provider"]))
-    done.rows.append(made)
+def _store(session: Session, new: Sequence[Row], other: Sequence[Row]) -> None:
+    put(session, other, flagged)
+    put(session, new, flagged, replace=False)
+    for one in new:
+        mine = delete(Missed).where(Missed.location_id == one["location_id"], Missed.due_at == one["due_at"])
+        session.execute(mine, execution_options={"synchronize_session": False})
 
 
-def _add_changes(done: Reparsed, stored: WeatherData, given: dict[str, Observation]) -> None:
-    """What a row says, against what the payloads of those say that it has its values from."""
-    made: Row = {column.name: getattr(stored, column.name) for column in WeatherData.__table__.columns}
-    flags = {name: list(words) for name, words in (stored.flags or {}).items()}
-    changed: list[Difference] = []
-    for quantity in QUANTITIES:
-        name = (stored.providers or {}).get(quantity.name, stored.provider)
-        if name not in given:
-            continue
-        found, before = given[name], (made[quantity.name], _of_parser(flags.get(quantity.name, [])))
-        after = (getattr(found, quantity.name), _of_parser(found.flags.get(quantity.name, [])))
-        period = found.precipitation_period if quantity.name == "precipitation" else stored.precipitation_period
-        if before == after and period == made["precipitation_period"]:
-            continue
-        others = [word for word in flags.pop(quantity.name, []) if word not in before[1]] if before[0] == after[0] else []
-        if after[1] or others:
-            flags[quantity.name] = [*after[1], *others]
-        made[quantity.name], made["precipitation_period"] = after[0], period
-        changed.append(Difference(stored.location_id, stored.due_at, name, quantity.name, _told(before), _told(after)))
-    if changed:
-        done.differences += changed
-        done.rows.append({**made, "flags": flags or None})
-
-
-def _of_parser(words: list[str]) -> list[str]:
-    """The flags that come with a payload; the others come from the checks of the row."""
-    return [word for word in words if word == IMPLIED_ZERO or word.startswith(IMPOSSIBLE)]
-
-
-def _told(value: tuple[Any, list[str]]) -> Any:
-    return f"{value[0]} ({', '.join(value[1])})" if value[1] else value[0]
-
-
-def _reparse_history(session: Session, done: Reparsed, entry: Entry) -> None:
-    (location_id,) = entry.location_ids
-    if location_id is None:
-        return
-    page = _history(PROVIDERS[entry.provider], entry)
-    observations = [check(one) for one in page if one.observed_at is not None]
-    if not observations:
-        return
-    times = [one.observed_at for one in observations if one.observed_at is not None]
-    first, last = min(times) - NEAR, max(times) + NEAR
-    rows = select(WeatherData).where(WeatherData.location_id == location_id, WeatherData.due_at.between(first, last))
-    stored = {one.due_at: one for one in session.scalars(rows)}
-    missed = select(Missed.due_at).where(Missed.location_id == location_id, Missed.due_at.between(first, last))
-    mine = [at for at, one in stored.items() if one.origin == "backfill" and abs(one.fetched_at - entry.fetched_at) < SAME]
-    for at, found in matched(mine, observations).items():
-        _add_changes(done, stored[at], {entry.provider: found})
-    for at, found in matched([at for at in session.scalars(missed) if at not in stored], observations).items():
-        _add_missing(done, row(location_id, at, found, "backfill"))
-
-
-def _history(provider: Provider, entry: Entry) -> Iterator[Observation]:
+def _hours(entry: Entry) -> Sequence[Observation | None]:
     """What an entry says, by the history that asks at such an address."""
+    provider = PROVIDERS[entry.provider]
     path = urlsplit(entry.url).path
     for history in provider.history:
         asked = history.request("http://host", Point(*entry.points[0]), entry.due_at, entry.due_at, "")
         if path.endswith(urlsplit(asked.url).path):
-            return iter(history.parse(entry.payload()).observations)
+            return history.parse(entry.payload()).observations
     raise PayloadError(provider.name, f"no history is asked at {path}", entry.body)

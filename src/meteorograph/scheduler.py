@@ -10,10 +10,12 @@ import atexit
 import os
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 from structlog.contextvars import bind_contextvars
@@ -99,7 +101,7 @@ def scheduled_ingest() -> None:
             init_db()
             _bring_back(settings)
             if _tick(settings):
-                standin.remember(settings)
+                _remember(settings)
         except StoreError as error:
             with standin.standing_in(settings):
                 _complain(f"the database is away, collecting without it: {error}")
@@ -131,6 +133,13 @@ def _bring_back(settings: Settings) -> None:
         raise
     except Exception:  # what waits there must not keep anything new from being collected
         log.exception("what was collected while the database was away could not be brought back")
+
+
+def _remember(settings: Settings) -> None:
+    try:
+        standin.remember(settings)
+    except MeteorographError as error:  # the run is over, and the next one need not fail
+        _complain(str(error), "nothing could stand in for the database now")
 
 
 def _tick(settings: Settings) -> bool:
@@ -173,12 +182,12 @@ async def _run(claimed: ledger.Claim, settings: Settings) -> None:
 _complaint: tuple[str, float] = ("", 0.0)
 
 
-def _complain(reason: str) -> None:
+def _complain(reason: str, what: str = "scheduled collection failed") -> None:
     """Say what stands in the way, and say it again every ten minutes, not at every tick."""
     global _complaint
     if reason != _complaint[0] or time.monotonic() - _complaint[1] > 600:
         _complaint = (reason, time.monotonic())
-        log.error("scheduled collection failed", reason=reason)
+        log.error(what, reason=reason)
 
 
 _defaults_ensured: set[tuple[str, object]] = set()
@@ -250,6 +259,13 @@ def start(settings: Settings) -> None:
             )
             scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
         scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
+
+
+def heal_soon() -> None:
+    """Let this process look for missed slots at once, if it ticks; another one looks within a minute."""
+    with suppress(JobLookupError):
+        if scheduler.is_alive():
+            scheduler.modify_job("healing", next_run_time=datetime.now(UTC))
 
 
 def stop() -> None:

@@ -31,7 +31,7 @@ def providers_with_history(named: list[str]) -> list[str]:
     with_history = [name for name, provider in PROVIDERS.items() if provider.history]
     for name in named:
         if name not in with_history:
-            raise ValueError(f"one or more of {', '.join(with_history) or 'none so far'}, separated by commas")
+            raise ValueError(f"one or more of the providers with a history, {', '.join(with_history)}, separated by commas")
     return named
 
 

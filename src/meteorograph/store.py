@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, update
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from . import clock
@@ -16,7 +16,7 @@ from .logs import get_logger
 from .quantities import QUANTITIES
 from .rollups import forget
 from .tables import Location, WeatherData
-from .upsert import insert_or_replace
+from .upsert import insert_or_ignore, insert_or_replace
 from .values import FAR_KM, Due, Observation
 
 log = get_logger(__name__)
@@ -90,10 +90,22 @@ def store(rows: Sequence[Row], prepare: Prepare | None = None) -> list[tuple[Row
         return []
     try:
         with get_db_session() as session:
-            forget(session, rows, clock.now())
-            insert_or_replace(session, WeatherData, prepare(session, rows) if prepare else rows)
+            put(session, rows, prepare)
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
-            return [(rows[0], " ".join(str(error.orig).split())[:300])]
+            return [(rows[0], refusal(error))]
         return [refused for one in rows for refused in store([one], prepare)]  # one bad row must not cost the others
     return []
+
+
+def refusal(error: DBAPIError) -> str:
+    """Why the database refused a row, in its words on one line."""
+    return " ".join(str(error.orig).split())[:300]
+
+
+def put(session: Session, rows: Sequence[Row], prepare: Prepare | None = None, *, replace: bool = True) -> None:
+    """Store rows in a transaction of the caller's; without ``replace`` a row that is there already is left as it is."""
+    if rows:
+        forget(session, rows, clock.now())
+        write = insert_or_replace if replace else insert_or_ignore
+        write(session, WeatherData, prepare(session, rows) if prepare else rows)

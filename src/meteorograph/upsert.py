@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import CursorResult, Dialect, Table, inspect
@@ -37,22 +39,36 @@ def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) 
     share a statement: its driver gives up the interpreter for each one, and must wait for a busy event loop to get it back.
     On PostgreSQL many rows come by COPY.
     """
-    connection = session.connection()
-    names = tuple(rows[0]) if rows else ()
-    processors = _processors(connection.dialect, model, names)
-    prepared = [{name: process(row[name]) if (process := processors[name]) else row[name] for name in names} for row in rows]
-    if connection.dialect.name == "postgresql" and len(prepared) >= COPIED:
-        from .upsert_copy import copy_or_replace  # its driver takes 0.2 s to import, which SQLite has no use for
-
-        copy_or_replace(connection, table_of(model), names, prepared)
+    if not rows:
         return
-    whole = len(rows) - len(rows) % TOGETHER if connection.dialect.name == "sqlite" else 0
+    connection, table = session.connection(), table_of(model)
+    dialect = connection.dialect
+    names = tuple(column.name for column in table.columns if column.name in rows[0])
+    values = _values(dialect, model, names, rows)
+    if dialect.name == "postgresql":
+        if len(rows) >= COPIED:
+            from .upsert_copy import copy_or_replace  # its driver takes 0.2 s to import, which SQLite has no use for
+
+            copy_or_replace(connection, table, names, values)
+        else:
+            named = [dict(zip(names, row, strict=True)) for row in values]
+            connection.exec_driver_sql(_replacing(dialect, model, names, 1), named)
+        return
+    whole = len(rows) - len(rows) % TOGETHER
     for first in range(0, whole, TOGETHER):
-        sql, order = _replacing(connection.dialect, model, names, TOGETHER)
-        connection.exec_driver_sql(sql, tuple(row[name] for row in prepared[first : first + TOGETHER] for name in order))
-    if prepared[whole:]:
-        sql, order = _replacing(connection.dialect, model, names, 1)
-        connection.exec_driver_sql(sql, [tuple(row[name] for name in order) if order else row for row in prepared[whole:]])
+        together = tuple(chain.from_iterable(values[first : first + TOGETHER]))
+        connection.exec_driver_sql(_replacing(dialect, model, names, TOGETHER), together)
+    if values[whole:]:
+        connection.exec_driver_sql(_replacing(dialect, model, names, 1), values[whole:])
+
+
+def _values(dialect: Dialect, model: type[Base], names: tuple[str, ...], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+    """Each row's values as the driver takes them, in the order of the names."""
+    columns: list[Iterable[Any]] = []
+    for name, process in _processors(dialect, model, names).items():
+        of_rows = map(itemgetter(name), rows)
+        columns.append(map(process, of_rows) if process else of_rows)
+    return list(zip(*columns, strict=True))
 
 
 @cache
@@ -62,8 +78,8 @@ def _processors(dialect: Dialect, model: type[Base], names: tuple[str, ...]) -> 
 
 
 @cache
-def _replacing(dialect: Dialect, model: type[Base], names: tuple[str, ...], count: int) -> tuple[str, tuple[str, ...]]:
-    """The statement for ``count`` rows, and the order of a row's parameters; empty where they go by name."""
+def _replacing(dialect: Dialect, model: type[Base], names: tuple[str, ...], count: int) -> str:
+    """The statement for ``count`` rows; its parameters go by name on PostgreSQL, in the order of the names on SQLite."""
     table = table_of(model)
     statement = _insert(dialect, table)
     if count > 1:
@@ -72,8 +88,9 @@ def _replacing(dialect: Dialect, model: type[Base], names: tuple[str, ...], coun
     replaced = {name: statement.excluded[name] for name in names if name not in keys}
     upsert = statement.on_conflict_do_update(index_elements=keys, set_=replaced)
     compiled = upsert.compile(dialect=dialect, column_keys=list(names) if count == 1 else None)
-    order = tuple(name.removesuffix("_m0") for name in (compiled.positiontup or ())[: len(names)])
-    return str(compiled), order
+    order = tuple(name.removesuffix("_m0") for name in (compiled.positiontup or names)[: len(names)])
+    assert order == names, "the columns of a statement come in the order of the table's"
+    return str(compiled)
 
 
 def _insert(dialect: Dialect, table: Table) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -13,20 +14,20 @@ from sqlalchemy import Connection, Dialect, Integer, Table
 from sqlalchemy.exc import DBAPIError
 
 
-def copy_or_replace(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> None:
+def copy_or_replace(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows; of those with one primary key the last one replaces what is there.
 
     Args:
         connection: On it the temporary table stays, empty, for the next rows of the same columns.
         table: Where the rows go.
         names: The columns that every row has.
-        rows: Values as the driver takes them, by column.
+        rows: Values as the driver takes them, in the order of the names.
 
     Raises:
         DBAPIError: The database did not take a row; nothing is said of which.
     """
-    keys = [column.name for column in table.primary_key]
-    values = {tuple(row[key] for key in keys): [row[name] for name in names] for row in rows}
+    key = itemgetter(*(names.index(column.name) for column in table.primary_key))
+    values = {key(row): row for row in rows}
     make, copy, insert, clear = _statements(connection.dialect, table, names)
     connection.exec_driver_sql(make)
     _copy(connection, copy, _types(connection, table, names), values.values())

@@ -15,7 +15,9 @@ def held(database: str) -> Iterator[None]:
     """Nobody else can write weather to the database while the block runs: on SQLite nobody can write at all."""
     url = make_url(database)
     if url.get_backend_name() == "sqlite":
-        with closing(sqlite3.connect(url.database or "", isolation_level=None, timeout=10)) as connection:
+        with closing(
+            sqlite3.connect(url.database or "", isolation_level=None, timeout=10, check_same_thread=False)
+        ) as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield
             connection.execute("ROLLBACK")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +15,10 @@ import pytest
 from sqlalchemy import select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, cli, clock, get_db_session, heal, lease
+from meteorograph import WeatherData, backfill, cli, clock, get_db_session, heal, lease
+from meteorograph.backfill_plan import Wanted
 from meteorograph.clock import DrivenClock
+from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Location, Missed, Quota
 from support import NOON
@@ -152,6 +157,63 @@ def test_a_quota_that_is_not_enough_is_said_first_and_kept(archive: Archive, ask
     assert len(archive.calls) == 7
 
 
+class Waits(threading.Event):
+    """Never set; waiting for it moves the clock instead."""
+
+    def __init__(self, driven: DrivenClock) -> None:
+        super().__init__()
+        self._driven = driven
+        self.waited: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.waited.append(timeout)
+        self._driven.advance(timedelta(seconds=timeout))
+        return False
+
+
+@ONE_DATABASE
+def test_it_waits_for_the_next_minute_of_a_quota_and_not_for_the_next_month(
+    archive: Archive, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with get_db_session() as session:
+        session.query(Location).update({"state": "paused"})  # nothing is kept for live collection
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "4")
+    asked: list[datetime] = []
+    archive.before_answer = lambda: asked.append(driven())
+    driven.advance(timedelta(seconds=20))
+    wanted, stop, told = Wanted(None, None, driven()), Waits(driven), list[tuple[int, int]]()
+    done = backfill.run(get_settings(), wanted, stop, lambda filled, failed: told.append((filled, failed)))
+    assert (done.filled, done.missing, done.waiting, len(_rows())) == (36, 0, 0, 36)
+    assert stop.waited[0] == 40
+    assert max(Counter(at.replace(second=0) for at in asked).values()) <= 4
+    assert told == sorted(told)
+    assert told[-1] == (36, 0)
+
+    with get_db_session() as session:
+        session.add(Missed(location_id=1, due_at=NOON + 20 * HOUR, reason="down"))
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MONTH", str(len(archive.calls)))
+    waits = len(stop.waited)
+    done = backfill.run(get_settings(), wanted, stop, lambda filled, failed: None)
+    assert (done.filled, done.waiting, len(stop.waited)) == (0, 1, waits)
+
+
+@ONE_DATABASE
+def test_a_terminal_sees_a_bar(archive: Archive, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, terminal = os.openpty()
+    with os.fdopen(reader, "rb", buffering=0) as seen, os.fdopen(terminal, "w") as error:
+        monkeypatch.setattr(sys, "stderr", error)
+        assert ask()[0] == 0
+        error.flush()
+        written = b""
+        while not written.endswith(b"\n"):
+            written += seen.read(4096)
+    shown = written.decode()
+    last = shown.split("\r\x1b[2K")[-1]
+    assert last.startswith(f"[{'#' * 24}] 36/36, ")
+    assert shown.endswith(", 0 failed\r\n")
+
+
 @ONE_DATABASE
 def test_a_history_that_is_down_is_told_in_its_own_words(archive: Archive, ask: Ask) -> None:
     archive.status = 503
@@ -200,11 +262,12 @@ def test_wrong_times_are_told(archive: Archive, ask: Ask, args: list[str], said:
 def test_without_a_history_it_says_what_to_set(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METEOROGRAPH_PROVIDERS", "weatherstack")
     monkeypatch.setenv("WEATHERSTACK_API_KEY", "x" * 32)
-    code, _, err = ask()
-    assert code == 2
-    assert "METEOROGRAPH_BACKFILL_PROVIDERS=weatherstack: none of them has both a history and its key" in err
-    monkeypatch.setenv("METEOROGRAPH_BACKFILL_PROVIDERS", "weatherstack")
-    code, _, err = ask()
-    assert code == 2
-    assert "METEOROGRAPH_BACKFILL_PROVIDERS" in err
-    assert ask("--location", "x")[0] == 2
+    must = "none of them has both a history and its key; METEOROGRAPH_BACKFILL_PROVIDERS must name one or more of"
+    assert ask() == (2, "", f"meteorograph: METEOROGRAPH_PROVIDERS=weatherstack: {must} openweathermap, open-meteo\n")
+    monkeypatch.setenv("METEOROGRAPH_BACKFILL_PROVIDERS", "openweathermap")
+    assert ask()[2] == f"meteorograph: METEOROGRAPH_BACKFILL_PROVIDERS=openweathermap: {must} openweathermap, open-meteo\n"
+    for name in ("weatherstack", "met-norway", "nws", "metar"):
+        monkeypatch.setenv("METEOROGRAPH_BACKFILL_PROVIDERS", f"open-meteo,{name}")
+        code, out, err = ask("--dry-run")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert err.startswith(f"meteorograph: METEOROGRAPH_BACKFILL_PROVIDERS=open-meteo,{name}: must be one or more of")

@@ -152,7 +152,8 @@ def test_json_has_what_the_tables_have(ask: Any) -> None:
     assert [run["stored"] for run in runs] == [1, 2, 2]
     assert runs[0]["failed_by_reason"] == {"quota": 1}
     entries = json.loads(ask("coverage", "--json", "--by", "day")[1])
-    counts = {"due": 6, "stored": 5, "missed": 1, "missed_by_reason": {"quota": 1}, "pending": 0, "coverage": 5 / 6}
+    missed = {"missed": 1, "missed_by_reason": {"quota": 1}, "unrecoverable": 0}
+    counts = {"due": 6, "stored": 5, "backfilled": 0, **missed, "pending": 0, "coverage": 5 / 6}
     assert entries == [{"day": "2026-03-01", **counts}]
     assert json.loads(ask("gaps", "--json", "--location", "São Tomé")[1]) == []
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from meteorograph import WeatherData, get_db_session, ingest_data
+from meteorograph import WeatherData, cli, get_db_session, ingest_data
+from meteorograph.clock import DrivenClock
 from meteorograph.db import _engines
 from meteorograph.demo import CITIES, DATABASE, INTERVAL, demonstration
+from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.settings import load_settings, pin_settings
-from meteorograph.tables import Location
+from meteorograph.simulator import Simulator
+from meteorograph.tables import Location, Missed
 from support import NOON
 
 
@@ -68,3 +72,40 @@ def test_keys_that_are_set_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None
     with demonstration(load_settings()) as settings:
         assert settings.key("openweathermap") != "a-key-of-the-users"
         assert ingest_data()["provider"] == "openweathermap"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "provider", "account"),
+    [(None, "openweathermap", "openweathermap-onecall"), ("open-meteo", "open-meteo", "open-meteo")],
+)
+def test_what_it_missed_is_healed_from_the_simulators_histories(
+    driven: DrivenClock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    chosen: str | None,
+    provider: str,
+    account: str,
+) -> None:
+    if chosen:
+        monkeypatch.setenv("METEOROGRAPH_BACKFILL_PROVIDERS", chosen)
+    monkeypatch.setattr(sys, "argv", ["meteorograph", "backfill", "--dry-run"])
+    with demonstration(load_settings()):
+        scheduled_ingest()
+        driven.advance(4 * INTERVAL)
+        scheduled_ingest()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        first, second = capsys.readouterr().out.splitlines()
+        assert (ended.value.code, first) == (0, "36 slots of 12 locations to fill, 2026-03-01 12:00 to 2026-03-01 12:00")
+        assert second.startswith(f"{account}  12 calls; ")
+        scheduled_healing()
+        with get_db_session(read_only=True) as session:
+            assert session.scalars(select(Missed)).all() == []
+            rows = session.scalars(select(WeatherData).where(WeatherData.origin == "backfill")).all()
+            places = {location.id: location for location in session.scalars(select(Location))}
+    assert {(one.provider, one.observed_at) for one in rows} == {(provider, NOON)}
+    assert len(rows) == 36
+    weather = Simulator()
+    for one in rows:
+        place = places[one.location_id]
+        assert one.temperature == weather.truth(place.latitude, place.longitude, NOON)["temperature"]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, coverage, get_db_session, heal, heal_budget, lease, ledger
+from meteorograph import WeatherData, coverage, get_db_session, heal, heal_book, heal_budget, lease, ledger
 from meteorograph import history as history_
 from meteorograph.clock import DrivenClock
 from meteorograph.heal_fill import Healed
@@ -20,8 +20,8 @@ from meteorograph.schedule import DEFAULT, Interval
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
+from meteorograph.store import put, store
 from meteorograph.store import row as row_of
-from meteorograph.store import store
 from meteorograph.tables import Location, Missed, Quota
 from meteorograph.values import Observation
 from support import NOON
@@ -307,12 +307,46 @@ def test_one_hour_that_the_provider_chokes_on_does_not_cost_the_others(archive: 
     row = _missed(4)
     assert row is not None
     assert row.tries == 1
-    asked = len(archive.calls)
-    archive.refused = {NOON + hours * HOUR: 400 for hours in range(13, 24)}
-    _miss(*((0, hours) for hours in range(13, 24)))
+
+
+def test_hours_between_refused_ends_are_found(archive: Archive, driven: DrivenClock) -> None:
+    _add(1)
+    driven.advance(24 * HOUR)
+    _miss(*((0, hours) for hours in range(1, 13)))
+    archive.refused = {NOON + hours * HOUR: 400 for hours in (1, 9, 12)}
     _tick()
-    assert len(archive.calls) == asked + 3, "a stretch that is refused as a whole is not taken apart"
-    assert [row.tries for row in _all(Missed)] == [1] * 12
+    assert [hours for _, hours in _stored()] == [hours for hours in range(1, 13) if hours not in (1, 9, 12)]
+    assert [row.tries for row in _all(Missed)] == [1] * 3
+
+
+def test_hours_nobody_asked_for_alone_are_not_counted_as_refused(archive: Archive, driven: DrivenClock) -> None:
+    _add(1)
+    driven.advance(24 * HOUR)
+    _miss(*((0, hours) for hours in range(1, 13)))
+    archive.refused = {NOON + hours * HOUR: 400 for hours in (1, 6, 7, 12)}
+    _tick()
+    assert len(archive.calls) == 4, "a stretch that is refused at both ends and in the middle is not taken apart at once"
+    assert sorted(row.tries for row in _all(Missed)) == [0] * 9 + [1] * 3
+    driven.advance(timedelta(minutes=10))
+    _tick()
+    assert [hours for _, hours in _stored()] == [2, 3, 4, 5, 8, 9, 10, 11]
+    assert [row.tries for row in _all(Missed)] == [1] * 4
+
+
+def test_a_stretch_that_is_refused_for_ever_costs_few_calls_and_is_closed_hour_by_hour(
+    archive: Archive, driven: DrivenClock
+) -> None:
+    _add(1)
+    driven.advance(24 * HOUR)
+    _miss(*((0, hours) for hours in range(1, 13)))
+    archive.refused = {NOON + hours * HOUR: 400 for hours in range(1, 13)}
+    for number in range(6 * 8):
+        _tick()
+        driven.advance(3 * HOUR)
+        if number == 8:
+            assert len(archive.calls) < 24
+    assert all(row.closed_at for row in _all(Missed))
+    assert len(archive.calls) < 70
 
 
 def test_only_one_process_heals_at_a_time(archive: Archive, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,6 +378,37 @@ def test_what_was_stored_meanwhile_is_left_as_it_is(archive: Archive, driven: Dr
         ("openweathermap", "backfill"),
     ]
     assert _count(Missed) == 0
+
+
+def test_what_is_stored_while_it_stores_is_left_as_it_is_too(
+    archive: Archive, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(1)
+    driven.advance(6 * HOUR)
+    _miss((0, 1), (0, 2))
+    late = row_of(1, NOON + HOUR, Observation(provider="metar", fetched_at=driven(), observed_at=None, temperature=7.0))
+    live = threading.Thread(target=store, args=([late],))
+
+    def put_later(*args: Any, **how: Any) -> None:
+        live.start()
+        live.join(0.3)  # by then it is stored, or waits for the end of the transaction
+        put(*args, **how)
+
+    monkeypatch.setattr("meteorograph.heal_book.put", put_later)
+    _tick()
+    live.join()
+    assert [one.provider for one in _all(WeatherData, WeatherData.due_at)] == ["metar", "openweathermap"]
+    assert _count(Missed) == 0
+
+
+def test_a_row_that_the_database_refuses_does_not_cost_the_others(archive: Archive, driven: DrivenClock) -> None:
+    _add(1)
+    _miss((0, 1), (0, 2))
+    found = Observation(provider="openweathermap", fetched_at=driven(), observed_at=None, temperature=7.0)
+    rows = {NOON + hours * HOUR: row_of(1, NOON + hours * HOUR, found, "backfill") for hours in (1, 2)}
+    rows[NOON + HOUR]["precipitation_period"] = -1
+    assert list(heal_book.keep(1, rows)) == [NOON + HOUR]
+    assert (_stored(), _missed(1) is None, _missed(2)) == ([(0, 2)], False, None)
 
 
 @pytest.mark.parametrize(("name", "value"), [("HEALING", "false"), ("HEALING_DAYS", "1")])

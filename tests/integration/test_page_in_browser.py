@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,10 +46,16 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def demo(demo_folder: Path) -> Iterator[str]:
     """The demonstration, which collects every two seconds."""
-    with demonstration(tmp_path_factory.mktemp("demo"), METEOROGRAPH_INTERVAL="2s") as address:
+    with demonstration(demo_folder, METEOROGRAPH_INTERVAL="2s") as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demonstration has its data."""
+    return tmp_path_factory.mktemp("demo")
 
 
 @pytest.fixture(scope="module", params=[(1280, "light"), (390, "dark")], ids=["desktop by day", "phone by night"])
@@ -86,6 +95,24 @@ def test_a_gap_is_found_by_keyboard_and_says_why(chrome: Browser, url: str) -> N
         expect(page.get_by_role("heading", name="Gaps")).to_be_in_viewport()
         gaps = page.locator(".gaps li")
         expect(gaps.first).to_contain_text(re.compile("the service was down|the provider failed"))
+        assert wrong == []
+
+
+def test_a_gap_is_healed_from_the_page(chrome: Browser, demo: str, demo_folder: Path) -> None:
+    at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=30)
+    with closing(sqlite3.connect(demo_folder / "data" / "demo.db", timeout=30)) as file, file:
+        place = "(SELECT id FROM locations WHERE name = 'Nairobi')"
+        file.execute(f"DELETE FROM weather_data WHERE location_id = {place} AND due_at = ?", [at.timestamp()])  # noqa: S608
+        file.execute(  # as the ledger leaves it when a slot was given up
+            f"INSERT INTO missed (location_id, due_at, reason, tries, closed_at) VALUES ({place}, ?, 'down', 3, 0)",  # noqa: S608
+            [at.timestamp()],
+        )
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{demo}/location?name=Nairobi&range=7d")
+        gap = page.locator(".gaps li").filter(has_text="given up")
+        gap.get_by_role("button", name="Try again").click()
+        expect(page.locator("#retried")).to_contain_text("1 slot will be asked for again")
+        expect(gap).to_have_count(0, timeout=60_000)
         assert wrong == []
 
 

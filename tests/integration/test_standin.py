@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -54,7 +56,8 @@ def places(database: str, driven: DrivenClock, collecting: Simulator, monkeypatc
 
 def _rows() -> list[tuple[object, int]]:
     with get_db_session(read_only=True) as session:
-        return list(session.execute(select(WeatherData.due_at, WeatherData.location_id).order_by(WeatherData.due_at)))
+        query = select(WeatherData.due_at, WeatherData.location_id)
+        return list(session.execute(query.order_by(WeatherData.due_at, WeatherData.location_id)))
 
 
 def _runs() -> list[tuple[object, str, int]]:
@@ -115,3 +118,62 @@ def test_without_a_stand_in_nothing_is_collected(database: str, places: Simulato
     with away(database):
         scheduled_ingest()
     assert places.count() == 0
+
+
+def test_a_second_outage_is_outlived_too(database: str, driven: DrivenClock, places: Simulator) -> None:
+    for _ in range(2):
+        scheduled_ingest()
+        driven.advance(HOUR)
+        with away(database):
+            scheduled_ingest()
+        driven.advance(HOUR)
+        scheduled_ingest()
+        with get_db_session() as session:  # which the stand-in is to know by the next time
+            where = {"latitude": 50.0, "longitude": driven().hour, "created_at": driven()}
+            session.add(Location(name=f"new at {driven().hour}", state="active", **where))
+        driven.advance(HOUR)
+    assert [(state, stored) for _, state, stored in _runs()] == [("succeeded", many) for many in (3, 3, 3, 4, 4, 4)]
+
+
+def test_the_stand_in_knows_what_was_charged_in_the_minute_in_which_the_database_went(
+    database: str, driven: DrivenClock, places: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "40")
+    with get_db_session() as session:
+        for number in range(60):
+            at = {"latitude": number / 2, "longitude": 20.0, "created_at": NOON - HOUR}
+            session.add(Location(name=f"q{number}", state="active", **at))
+    scheduled_ingest()
+    assert places.count() == 38  # two of forty are left to collection on demand
+    driven.advance(HOUR)
+    with ExitStack() as outage:
+        told = places._routes._clock
+
+        def clock() -> datetime:
+            if places.count() >= 38 + 20 and not gone.is_set():
+                gone.set()
+                outage.enter_context(away(database))
+            return told()
+
+        gone = threading.Event()
+        monkeypatch.setattr(places._routes, "_clock", clock)
+        scheduled_ingest()
+        scheduled_ingest()
+        assert places.count() == 2 * 38
+    scheduled_ingest()
+    assert places.count() == 2 * 38
+    with get_db_session(read_only=True) as session:
+        assert session.scalars(select(Quota.used).where(Quota.window == "month")).one() == 2 * 38
+
+
+def test_where_nothing_can_stand_in_collection_goes_on_with_the_database(
+    database: str, driven: DrivenClock, places: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full").touch()
+    monkeypatch.setenv("METEOROGRAPH_JOURNAL_DIR", str(tmp_path / "full"))
+    for _ in range(2):
+        scheduled_ingest()
+        scheduled_ingest()
+        driven.advance(HOUR)
+    assert places.count() == 6
+    assert [state for _, state, _ in _runs()] == ["succeeded", "succeeded"]

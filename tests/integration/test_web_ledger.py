@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from meteorograph import create_app, get_db_session, ledger
 from meteorograph.clock import DrivenClock
 from meteorograph.schedule import DEFAULT, Interval
 from meteorograph.store import store
-from meteorograph.tables import Location, WeatherData
+from meteorograph.tables import Location, Missed, WeatherData
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -161,3 +162,20 @@ def test_a_wrong_parameter_is_named(client: FlaskClient, path: str, field: str, 
 @pytest.mark.parametrize("name", ["Atlantis", "Atl\0ntis"])
 def test_a_location_that_is_not_there(client: FlaskClient, path: str, name: str) -> None:
     assert client.get(path, query_string={"location": name}).status_code == 404
+
+
+@pytest.mark.usefixtures("six_hours")
+def test_missed_slots_are_asked_for_again(client: FlaskClient) -> None:
+    with get_db_session() as session:
+        for missed in session.scalars(select(Missed)):
+            missed.closed_at = missed.next_try_at = NOON + timedelta(days=1)
+            missed.tries = 3
+    gaps = client.get("/api/gaps").get_json()["data"]
+    assert {gap["unrecoverable"] for gap in gaps} == {True}
+    told = client.post("/api/gaps/retry?location=Bergen").get_json()
+    assert told["slots"] == sum(gap["slots"] for gap in gaps if gap["location"] == "Bergen") > 0
+    assert told["heals"] is True
+    again = client.get("/api/gaps").get_json()["data"]
+    assert {gap["location"] for gap in again if not gap["unrecoverable"]} == {"Bergen"}
+    assert client.post("/api/gaps/retry?location=Nowhere").status_code == 404
+    assert client.post("/api/gaps/retry?start=x").status_code == 400

@@ -57,6 +57,7 @@ CLOSED: dict[str, tuple[str, ...]] = {
 #: What the web may not import, and where it may after all.
 CLOSED_TO_WEB = ("fetch", "providers", *CONDUCTORS)
 OPEN_TO_WEB = {
+    "web.ledger": ("heal_book", "providers"),
     "web.quota": ("providers",),
     "web.ingest": ("ingest",),
     "web.page.course": ("providers",),

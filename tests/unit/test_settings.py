@@ -78,6 +78,7 @@ GOOD = [
 _URL = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
 _ADDRESS = "an http:// or https:// address without a query, a fragment or a password"
 _PROVIDERS = f"one or more of {', '.join(PROVIDERS)}, separated by commas"
+_WITH_HISTORY = "one or more of the providers with a history, openweathermap, open-meteo, separated by commas"
 _AGENT = "1 to 200 ASCII characters on one line"
 _DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
@@ -97,6 +98,8 @@ WRONG = [
     ("METEOROGRAPH_PROVIDERS", "nosuch,weatherstack", "nosuch,weatherstack", _PROVIDERS),
     ("METEOROGRAPH_PROVIDERS", ",", ",", _PROVIDERS),
     ("METEOROGRAPH_PRECIPITATION_PROVIDERS", "rain", "rain", _PROVIDERS),
+    ("METEOROGRAPH_BACKFILL_PROVIDERS", "open-meteo,met-norway", "open-meteo,met-norway", _WITH_HISTORY),
+    ("METEOROGRAPH_BACKFILL_PROVIDERS", "nosuch", "nosuch", _WITH_HISTORY),
     ("METEOROGRAPH_INTERVAL", "hourly", "hourly", _DURATION),
     ("METEOROGRAPH_INTERVAL", "3600", "3600", _DURATION),
     ("METEOROGRAPH_INTERVAL", "-1h", "-1h", _DURATION),

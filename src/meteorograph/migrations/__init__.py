@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
@@ -27,8 +28,9 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
 def head() -> str:
-    """The newest revision this program knows."""
+    """The newest revision this program knows; told from the files once, and asked for at every tick."""
     found = ScriptDirectory.from_config(_config()).get_current_head()
     assert found is not None, "there is always one migration"
     return found

@@ -108,6 +108,8 @@ class Routes:
         call = call_of(path, query, self.now())
         number, over = self.tally.add(call, self._limits.get(call.provider, {}))
         delay, rule = self._faults.decide(call, number)
+        if rule:
+            self.tally.fault(number, rule.kind)
 
         def answered() -> tuple[int, Any]:
             return reply(path, query, call, over, self._keys, self.source)

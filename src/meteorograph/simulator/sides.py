@@ -24,10 +24,11 @@ Reply = tuple[int, Any]
 
 
 class Keys(NamedTuple):
-    """Which keys are good: any, where none is named; and which have One Call: every good one, where None."""
+    """Which keys are good: any, where none is named; and which have One Call 3.0 and 4.0: every good one, where None."""
 
     good: frozenset[str]
     one_call: frozenset[str] | None
+    one_call_4: frozenset[str] | None
 
 
 def call_of(path: str, query: Mapping[str, str], now: datetime) -> Call:
@@ -63,6 +64,7 @@ def reply(path: str, query: Mapping[str, str], call: Call, over: str | None, key
         return openweathermap.error(429 if good else 401)
     if call.provider == OPENWEATHERMAP:
         return openweathermap.reply(query, source, now)
-    if keys.one_call is not None and key not in keys.one_call:
+    having = keys.one_call_4 if path == onecall.TIMELINE else keys.one_call
+    if having is not None and key not in having:
         return onecall.lacking(path)
     return onecall.reply(path, query, source, now)

@@ -35,6 +35,7 @@ class Simulator:
         owm_calls_per_minute: int | None = None,
         weatherstack_calls_per_month: int | None = None,
         one_call_keys: Collection[str] | None = None,
+        one_call_4_keys: Collection[str] | None = None,
         one_call_calls_per_day: int | None = None,
         open_meteo_calls: Mapping[str, int] | None = None,
     ) -> None:
@@ -51,6 +52,7 @@ class Simulator:
             owm_calls_per_minute: Calls a key may make in one UTC calendar minute; no limit when None.
             weatherstack_calls_per_month: Calls a key may make in one UTC calendar month; no limit when None.
             one_call_keys: Keys that have OpenWeatherMap's One Call; every good one when None.
+            one_call_4_keys: Those that have its version 4.0; all of ``one_call_keys`` when None.
             one_call_calls_per_day: Calls a key may make to One Call in one UTC day; no limit when None.
             open_meteo_calls: Calls by ``minute``, ``hour`` and ``day`` that Open-Meteo answers; no limit where none is named.
 
@@ -67,7 +69,7 @@ class Simulator:
             source=source,
             now=now or (lambda: clock.now()),
             seed=seed,
-            keys=Keys(frozenset(keys), None if one_call_keys is None else frozenset(one_call_keys)),
+            keys=Keys(frozenset(keys), _set(one_call_keys), _set(one_call_keys if one_call_4_keys is None else one_call_4_keys)),
             limits={
                 OPENWEATHERMAP: {"minute": owm_calls_per_minute},
                 ONE_CALL: {"day": one_call_calls_per_day},
@@ -145,6 +147,10 @@ class Simulator:
         """Every provider call in the order they came."""
         return self._routes.tally.calls()
 
+    def sound_calls(self) -> tuple[Call, ...]:
+        """The calls that fell under no fault, but for a slow one, in the order they came."""
+        return self._routes.tally.sound()
+
     def count(self, provider: str | None = None, key: str | None = None) -> int:
         """How many provider calls came, of one provider or one key where given."""
         return self._routes.tally.count(provider, key)
@@ -164,3 +170,7 @@ class Simulator:
     def reset(self) -> None:
         """Forget all calls, and with them what they used of the quotas."""
         self._routes.tally.reset()
+
+
+def _set(keys: Collection[str] | None) -> frozenset[str] | None:
+    return None if keys is None else frozenset(keys)

@@ -48,6 +48,8 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
+        #: Number of a call, from 1 → kind of the fault that it fell under.
+        self._faulted: dict[int, str] = {}
         #: Provider, key, window and its period → calls charged.
         self._used: dict[tuple[str, str, str, str], float] = defaultdict(float)
 
@@ -62,6 +64,16 @@ class Tally:
                     over = over or window
                 self._used[period] += call.weight
             return len(self._calls), over
+
+    def fault(self, number: int, kind: str) -> None:
+        """Note that a call fell under a fault."""
+        with self._lock:
+            self._faulted[number] = kind
+
+    def sound(self) -> tuple[Call, ...]:
+        """The calls that fell under no fault, in the order they came."""
+        with self._lock:
+            return tuple(call for number, call in enumerate(self._calls, 1) if number not in self._faulted)
 
     def calls(self) -> tuple[Call, ...]:
         """All calls in the order they came."""
@@ -80,6 +92,7 @@ class Tally:
         """Forget all calls, and with them what they used of the quotas."""
         with self._lock:
             self._calls.clear()
+            self._faulted.clear()
             self._used.clear()
 
     def summary(self) -> dict[str, int | dict[str, int]]:

@@ -7,9 +7,11 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from .. import coverage, history, periods
+from .. import coverage, heal_book, history, locations, periods, scheduler
 from ..db import get_db_session
-from . import params
+from ..providers import PROVIDERS
+from ..settings import get_settings
+from . import access, params
 
 blueprint = Blueprint("ledger", __name__)
 
@@ -38,6 +40,23 @@ def gaps() -> dict[str, Any]:
             session, start, end, location=request.args.get("location"), reason=reason, limit=limit, after=after
         )
     return _answer(found, more and params.place_cursor(*more))
+
+
+@blueprint.post("/api/gaps/retry")
+def retry() -> dict[str, Any]:
+    """Let missed slots be asked for again, also those that were given up; they are filled as the quotas allow."""
+    access.require_token()
+    params.refuse_unknown(("start", "end", "location"))
+    start, end = params.period(periods.PERIOD)
+    name = request.args.get("location")
+    with get_db_session() as session:
+        location_id = None if name is None else locations.named(session, name).id
+        slots = heal_book.ask_again(session, location_id, start, end)
+    settings = get_settings()
+    heals = settings.healing and any(PROVIDERS[each].history for each in settings.backfill_providers or settings.providers)
+    if heals:
+        scheduler.heal_soon()
+    return {"slots": slots, "heals": heals, "request_id": g.request_id}
 
 
 @blueprint.get("/api/coverage")

@@ -140,6 +140,9 @@ ROUTES: Final[dict[tuple[str, str], Described]] = {
         {**LOCATION, **MOMENTS, "reason": _word("Why nothing was stored", REASONS), **PAGE},
         errors=(400, 404),
     ),
+    ("POST", "/api/gaps/retry"): Described(
+        answer("Retried", slots=int, heals=bool), {**LOCATION, **MOMENTS}, errors=(400, 401, 403, 404)
+    ),
     ("GET", "/api/coverage"): Described(
         answer("Coverages", data=list[dict[str, Any]], next=str | None),
         {**LOCATION, **MOMENTS, "by": _word("What an entry is of; location when left out", BY), **PAGE},

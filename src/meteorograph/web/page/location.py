@@ -11,6 +11,7 @@ from flask import Response, request
 
 from ... import aggregate, clock, history, locations, series
 from ...db import get_db_session
+from ...settings import get_settings
 from .. import params
 from ..problems import BadInput
 from .course import of_buckets, of_rows
@@ -86,7 +87,8 @@ def place() -> Response:
         summary=summary(summed),
         due=sum(bucket.due for bucket in summed),
         stored=sum(bucket.stored for bucket in summed),
-        gaps=gaps,
+        gaps=[{**gap, "end": gap["to"] + timedelta(seconds=1)} for gap in gaps],
+        wants_token=bool(get_settings().api_tokens),
         more_gaps=more_gaps is not None,
         ranges=RANGES,
         word=word,

@@ -1,0 +1,173 @@
+"""A storm of faults over thirty driven days: when what befalls whom, and the collector that goes through it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+HOUR: Final = timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
+DAY: Final = timedelta(days=1)
+
+START: Final = datetime(2026, 10, 10, tzinfo=UTC)
+END: Final = START + 30 * DAY
+#: Nothing begins later, so that what is missed can be healed by the end, but for what malformed bodies cost.
+CALM: Final = START + 27 * DAY
+#: When the clocks of Athens go back from 4 to 3.
+NIGHT: Final = datetime(2026, 10, 25, 1, tzinfo=UTC)
+ATHENS: Final = ZoneInfo("Europe/Athens")
+
+#: Own schedule → how many locations have it; all others are due every three hours.
+CRON: Final = {"0 * * * * Europe/Athens": 2, "30 3 * * * Europe/Athens": 4, "30 2-4 * * * Europe/Athens": 4}
+PLACES: Final = 200
+
+#: Minutes after each third hour at which the collector ticks.
+TICKS: Final = (0, 1, 2, 30, 60, 90, 120, 150)
+
+MALFORMED: Final = "; ".join(
+    f"kind={kind} provider=openweathermap p={p}"
+    for kind, p in (("truncated", 0.004), ("types", 0.003), ("html", 0.002), ("encoding", 0.001))
+)
+
+
+def slots_of(schedule: str | None) -> list[datetime]:
+    """Every slot from the start to the end, reckoned without the product's own code."""
+    if schedule is None:
+        return [START + number * 3 * HOUR for number in range(30 * 8)]
+    minute, hours = schedule.split()[:2]
+    if hours == "*":
+        return [START + number * HOUR for number in range(30 * 24)]
+    first, _, last = hours.partition("-")
+    wanted = range(int(first), int(last or first) + 1)
+    days = (START.date() + number * DAY for number in range(-1, 32))
+    local = (datetime(day.year, day.month, day.day, hour, int(minute), tzinfo=ATHENS) for day in days for hour in wanted)
+    return [slot for slot in (at.astimezone(UTC) for at in local) if START <= slot < END]
+
+
+@dataclass(frozen=True)
+class Spell:
+    """A fault that lasts."""
+
+    kind: str
+    start: datetime
+    end: datetime
+
+    def covers(self, at: datetime) -> bool:
+        """Whether it is on."""
+        return self.start <= at < self.end
+
+
+@dataclass
+class Storm:
+    """What happens when, all from one seed."""
+
+    seed: int
+    spells: list[Spell] = field(default_factory=list)
+    #: Instant of a tick → the call of it, from 1, at which the collector is killed.
+    kills: dict[datetime, int] = field(default_factory=dict)
+    #: Instant of a tick → the call of it at which another program takes the database for the rest of the tick.
+    locks: dict[datetime, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        chance = random.Random(self.seed)
+        days = chance.sample([day for day in range(1, 26, 2) if day not in (13, 15)], 7)
+        lasting = [("provider", 12), ("429", 24), ("database", 6), ("journal", 12), ("off", 9), ("behind", 3), ("ahead", 3)]
+        for day, (kind, hours) in zip(days, lasting, strict=True):
+            # A clock that goes wrong at midnight would charge calls to another day than the provider does.
+            hour = chance.randrange(6, 15) if kind in ("behind", "ahead") else chance.randrange(24)
+            start = START + day * DAY + hour * HOUR
+            self.spells.append(Spell(kind, start, start + hours * HOUR))
+        self.spells.append(Spell("database", NIGHT - 3 * HOUR, NIGHT + 3 * HOUR))
+        slots = [slot for slot in slots_of(None) if DAY <= slot - START and slot < CALM]
+        for slot in chance.sample(slots, 10):
+            self.kills[slot + chance.choice((0, 1)) * MINUTE] = chance.randint(1, 60)
+        for slot in chance.sample(slots, 4):
+            self.locks[slot] = chance.choice((0, 20, 60, 110))
+
+    def has(self, kind: str, at: datetime) -> bool:
+        """Whether a fault of a kind is on."""
+        return any(spell.kind == kind and spell.covers(at) for spell in self.spells)
+
+    def clock(self, at: datetime) -> datetime:
+        """What the collector's clock shows."""
+        return at - HOUR if self.has("behind", at) else at + HOUR if self.has("ahead", at) else at
+
+    def faults(self) -> str:
+        """The provider's, in the simulator's grammar."""
+        named = {"provider": "kind=status code=503", "429": "kind=status code=429"}
+        lasting = [
+            f"{named[spell.kind]} provider=openweathermap since={spell.start:%Y-%m-%dT%H:%MZ} until={spell.end:%Y-%m-%dT%H:%MZ}"
+            for spell in self.spells
+            if spell.kind in named
+        ]
+        return "; ".join([*lasting, MALFORMED])
+
+    def ticks(self) -> Iterator[datetime]:
+        """When the collector ticks."""
+        for number in range(30 * 8):
+            for minute in TICKS:
+                yield START + number * 3 * HOUR + minute * MINUTE
+
+
+class Collector:
+    """The process that collects; started anew when it was killed."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._child: subprocess.Popen[str] | None = None
+        self.starts = 0
+
+    def tick(self, at: datetime) -> bool:
+        """Let it tick, and wait for the end of it; False when it was killed meanwhile."""
+        child = self._started()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(f"{at.isoformat()}\n")
+        child.stdin.flush()
+        answer = child.stdout.readline()
+        if answer == "done\n":
+            return True
+        assert self._forgotten() == -signal.SIGKILL, f"it ended by itself: see {self._log}"
+        return False
+
+    def kill(self) -> None:
+        """SIGKILL, if it runs."""
+        if self._child is not None:
+            self._child.kill()
+
+    def end(self) -> None:
+        """SIGKILL, and be sure that it has ended."""
+        if self._child is not None:
+            self._child.kill()
+            self._forgotten()
+
+    def _forgotten(self) -> int:
+        child, self._child = self._child, None
+        assert child is not None
+        with child:  # closes its pipes
+            return child.wait(60)
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._child is None:
+            self.starts += 1
+            with self._log.open("ab") as log:
+                self._child = subprocess.Popen(
+                    [sys.executable, "-m", "acceptance.storm_child"],
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
+            assert self._child.stdout is not None
+            assert self._child.stdout.readline() == "ready\n", f"it did not start: see {self._log}"
+        return self._child
