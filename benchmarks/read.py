@@ -98,7 +98,7 @@ def serving() -> Iterator[tuple[str, Get]]:
             assert answer.status == 200, path
             return length
 
-        for _ in range(100):
+        while process.poll() is None:
             try:
                 get("/livez")
                 break

@@ -25,6 +25,7 @@ from support import NOON
 duckdb = pytest.importorskip("duckdb")
 pandas = pytest.importorskip("pandas")
 polars = pytest.importorskip("polars")
+pytest.importorskip("xarray")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
@@ -106,6 +107,9 @@ def test_parquet_opens_in_one_line_in_each_library(rows: int, tmp_path: Path) ->
     assert by_pandas.due_at.max() == by_polars["due_at"].max() == NOON - 6 * HOUR
     assert by_pandas.fetched_at.max() == NOON - 6 * HOUR + timedelta(seconds=1.000001)
     assert by_polars["humidity"].null_count() == rows
+    by_xarray = pandas.read_parquet(path).set_index(["location", "due_at"]).to_xarray()
+    assert dict(by_xarray.sizes) == {"location": 2, "due_at": 12}
+    assert float(by_xarray.temperature.max()) == 2.75
 
 
 @ONE_DATABASE

@@ -135,7 +135,8 @@ def test_long_answers_are_sent_in_gzip_to_who_takes_it(client: FlaskClient, path
     plain, packed = _get(client, path), _get(client, path, Accept_Encoding="br, gzip")
     assert "Content-Encoding" not in plain.headers
     assert packed.headers["Content-Encoding"] == "gzip"
-    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["Vary"] == plain.headers["Vary"]
+    assert "Accept-Encoding" in plain.headers["Vary"].split(", ")  # a page of the frame depends on ``Accept`` too
     assert len(packed.data) < len(plain.data) / 3
     assert len(gzip.decompress(packed.data)) == pytest.approx(len(plain.data), abs=5)
 
