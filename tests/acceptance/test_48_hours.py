@@ -118,7 +118,9 @@ def test_48_hours_of_25_stations_are_stored_as_they_were_measured(
     for key, row in stored.items():
         rain = float(recorded[key]["rain_1h_mm"])
         assert (row.precipitation, row.precipitation_period, row.providers) == (rain, 3600, None), key
-        assert row.flags == (None if rain else {"precipitation": ["implied_zero"]})
+        assert (row.flags or {}).get("precipitation") == (None if rain else ["implied_zero"]), key
+    doubted = [(key, row.flags) for key, row in stored.items() if row.flags and row.flags.keys() != {"precipitation"}]
+    assert len(doubted) <= 3, "the storm moves the pressure faster than most weather does, but hardly anywhere too fast"
     winds = [row.wind_speed for row in stored.values()]
     assert winds.count(None) == 2 * 48
     assert max(wind for wind in winds if wind is not None) > 25
@@ -138,5 +140,5 @@ def test_with_a_weatherstack_key_the_rain_is_weatherstacks(
         rain = float(recorded[key]["rain_1h_mm"])
         assert (row.precipitation, row.precipitation_period) == (rain, None), key
         assert (row.provider, row.providers) == ("openweathermap", {"precipitation": "weatherstack"})
-        assert row.flags is None
+        assert "precipitation" not in (row.flags or {}), key
     assert sum((row.precipitation or 0) > 0 for row in stored.values()) > 50
