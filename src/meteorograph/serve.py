@@ -50,7 +50,12 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         stack.callback(scheduler.stop)
         app = create_app(settings)
         server = waitress.server.create_server(
-            app, sockets=[listener], threads=THREADS, ident=None, max_request_body_size=MAX_IMPORT_BYTES
+            app,
+            sockets=[listener],
+            threads=THREADS,
+            ident=None,
+            max_request_body_size=MAX_IMPORT_BYTES,
+            connection_limit=1000,  # browsers and proxies keep idle ones open
         )
         stack.callback(server.close)
         log.info("serving", address=_address(listener), interval=str(settings.interval), database=_shown(settings))

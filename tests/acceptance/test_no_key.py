@@ -156,8 +156,9 @@ def test_the_service_tells_no_secret_whatever_fails(
     assert service.end() == 0
 
     logged = log.read_text()
-    assert "Traceback" in logged
-    assert "Traceback" in service.output()
+    if empty_database.startswith("postgresql"):  # where a table that is gone is no database that is away
+        assert "Traceback" in logged
+        assert "Traceback" in service.output()
     if form == "json":
         assert all(json.loads(line) for line in logged.splitlines())
     told: list[str | bytes] = [service.output(), logged, kept, _dump(empty_database)]
