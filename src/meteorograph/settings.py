@@ -19,7 +19,7 @@ from . import __version__, redaction
 from .errors import ConfigurationError
 from .providers import BROKEN, PROVIDERS, History
 from .settings_errors import one_line
-from .settings_files import PREFIX, SECRETS, given, secrets_from_files, unknown
+from .settings_files import PREFIX, SECRETS, given, secrets_from_files, state_of_sources, unknown
 from .settings_providers import ACCOUNTS, by_quantity, known_providers, names, of_providers, providers_with_history
 from .values import Coordinates
 
@@ -256,6 +256,15 @@ def pin_settings(settings: Settings | None) -> None:
         redaction.hide(*_secret_texts(settings))
 
 
+_read: tuple[object, Settings] | None = None
+
+
 def get_settings() -> Settings:
-    """The settings in force: those pinned, or what the environment says now."""
-    return _pinned if _pinned is not None else load_settings()
+    """The settings in force: those pinned, or what the environment says now, read anew where it has changed."""
+    global _read
+    if _pinned is not None:
+        return _pinned
+    state = state_of_sources()
+    if state is None or _read is None or _read[0] != state:
+        _read = state, load_settings()
+    return _read[1]

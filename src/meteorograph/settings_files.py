@@ -39,6 +39,22 @@ def given() -> dict[str, str]:
     return {name.upper(): value for values in (of_file, os.environ) for name, value in values.items() if value}
 
 
+def state_of_sources() -> object:
+    """Differs when what ``given`` gives may; None where only reading can tell, since a file holds a secret."""
+    environment = dict(os.environ)
+    files = [f"{name}_FILE" for name in SECRETS]
+    if any(name.upper() in files for name in environment):
+        return None
+    try:
+        of_file = Path(".env").stat()
+        text = Path(".env").read_bytes().upper()
+    except OSError:
+        return environment, None
+    if any(name.encode() in text for name in files):
+        return None
+    return environment, of_file.st_mtime_ns, text
+
+
 def secrets_from_files() -> dict[str, str]:
     """What the files hold that ``NAME_FILE`` names, by field of the settings.
 
