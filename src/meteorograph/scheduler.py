@@ -5,7 +5,6 @@ Any number of processes may tick at once: the database elects one for each slot.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import threading
@@ -18,13 +17,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
-from structlog.contextvars import bind_contextvars
 
-from . import clock, folding, heal, heal_sources, journal, ledger, locations, schedule, standin
-from .collect import collect
-from .db import get_db_session, init_db
-from .errors import MeteorographError, StoreError
-from .ingest import run_async
+from . import clock, folding, heal, heal_sources, journal, ledger, schedule, ticks
+from .db import init_db
+from .errors import MeteorographError
 from .logs import get_logger
 from .settings import Settings, get_settings
 from .sources import require_key
@@ -88,7 +84,6 @@ _stop = threading.Event()
 _lock = threading.Lock()
 _owner: int | None = None
 _last_beat: float | None = None
-_has_collected = False
 _handed_over = False
 
 
@@ -97,108 +92,24 @@ def scheduled_ingest() -> None:
     try:
         settings = get_settings()
         require_key(settings)  # without a key nothing is claimed
-        try:
-            init_db()
-            _bring_back(settings)
-            if _tick(settings):
-                _remember(settings)
-        except StoreError as error:
-            with standin.standing_in(settings):
-                _complain(f"the database is away, collecting without it: {error}")
-                _tick(settings)
+        ticks.look(settings, _stop)
     except MeteorographError as error:
-        _complain(str(error))
+        ticks.complain(str(error))
     except Exception:
         log.exception("scheduled collection failed")
 
 
 def scheduled_healing() -> None:
     """Fill missed slots from histories, unless another process does; logs the outcome and never raises."""
-    global _has_collected
     try:
         settings = get_settings()
         if settings.healing and heal_sources.providers(settings):
             init_db()
-            _has_collected = heal.tick(settings, _stop) is not None or _has_collected
+            ticks.has_collected = heal.tick(settings, _stop) is not None or ticks.has_collected
     except MeteorographError as error:
         log.warning("healing broke off", reason=str(error))
     except Exception:
         log.exception("healing failed")
-
-
-def _bring_back(settings: Settings) -> None:
-    try:
-        standin.bring_back(settings)
-    except StoreError:
-        raise
-    except Exception:  # what waits there must not keep anything new from being collected
-        log.exception("what was collected while the database was away could not be brought back")
-
-
-def _remember(settings: Settings) -> None:
-    try:
-        standin.remember(settings)
-    except MeteorographError as error:  # the run is over, and the next one need not fail
-        _complain(str(error), "nothing could stand in for the database now")
-
-
-def _tick(settings: Settings) -> bool:
-    """Claim what is due, and collect it; whether there was something."""
-    now = clock.now()
-    _ensure_default(settings, now)
-    schedules = ledger.due_schedules(schedule.Interval(settings.interval))
-    ledger.close_orphans(now, [name for name, _ in schedules])
-    claims = [claim for name, when in schedules if (claim := ledger.claim(now, name, when))]
-    if claims:
-        run_async(_run_all(claims, settings))
-    return bool(claims)
-
-
-async def _run_all(claims: list[ledger.Claim], settings: Settings) -> None:
-    global _has_collected
-    _has_collected = True
-    await asyncio.gather(*(asyncio.create_task(_run(claimed, settings)) for claimed in claims))
-
-
-async def _run(claimed: ledger.Claim, settings: Settings) -> None:
-    bind_contextvars(run_id=claimed.run_id)  # a task has a context of its own
-    told = {"schedule": claimed.schedule, "due_at": claimed.due_at.isoformat()}
-    log.info("run started", **told, taken_over=claimed.taken_over)
-    try:
-        state = await collect(claimed, settings, _stop)
-    except StoreError as error:
-        log.warning("run broke off, and is taken up when the database is back", **told, reason=str(error))
-        return
-    except Exception:
-        log.exception("run broke off", **told)
-        return
-    if state == "pending":
-        log.info("run given back", **told)
-    else:
-        missed = await asyncio.to_thread(ledger.reasons, claimed.due_at)
-        log.info("run ended", **told, state=state, missed=dict(missed))
-
-
-_complaint: tuple[str, float] = ("", 0.0)
-
-
-def _complain(reason: str, what: str = "scheduled collection failed") -> None:
-    """Say what stands in the way, and say it again every ten minutes, not at every tick."""
-    global _complaint
-    if reason != _complaint[0] or time.monotonic() - _complaint[1] > 600:
-        _complaint = (reason, time.monotonic())
-        log.error(what, reason=reason)
-
-
-_defaults_ensured: set[tuple[str, object]] = set()
-
-
-def _ensure_default(settings: Settings, now: datetime) -> None:
-    known = (settings.database_url.get_secret_value(), settings.default_coordinates)
-    if known not in _defaults_ensured:
-        with get_db_session() as session:
-            locations.ensure_default(session, settings, now)
-        _defaults_ensured.add(known)
 
 
 def _heartbeat() -> None:
@@ -290,7 +201,7 @@ def _hand_over() -> None:
     used in a process, it cannot be used in those forked from it.
     """
     global _handed_over
-    if not _has_collected and (scheduler.is_alive() or _handed_over):
+    if not ticks.has_collected and (scheduler.is_alive() or _handed_over):
         _handed_over = True
         stop()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meteorograph import accounts, create_app, get_db_session, ingest_data, scheduler
+from meteorograph import accounts, create_app, get_db_session, ingest_data, ticks
 from meteorograph.accounts import Known
 from meteorograph.clock import DrivenClock
 from meteorograph.db import _engines
@@ -45,7 +45,7 @@ def _known(now: datetime, key: str = KEY) -> Known:
 
 def _restart() -> None:
     """Forget everything that is not in the database."""
-    scheduler._defaults_ensured.clear()
+    ticks._defaults_ensured.clear()
     for engine in _engines.values():
         engine.dispose()
     _engines.clear()

@@ -13,7 +13,7 @@ import pytest
 import stamina
 from sqlalchemy import event, func, select
 
-from meteorograph import WeatherData, get_db_session, ledger, scheduler
+from meteorograph import WeatherData, get_db_session, ledger, scheduler, ticks
 from meteorograph.clock import DrivenClock
 from meteorograph.collect import collect
 from meteorograph.db import engine
@@ -98,7 +98,7 @@ def test_a_default_place_the_user_chose_is_added_to_the_others(monkeypatch: pyte
     assert _count() == 21
     with get_db_session() as session:
         session.query(Location).filter_by(name="Athens").one().state = "paused"
-    scheduler._defaults_ensured.clear()
+    ticks._defaults_ensured.clear()
     scheduled_ingest()
     with get_db_session(read_only=True) as session:
         assert session.query(Location).filter_by(name="Athens").one().state == "paused"
@@ -245,7 +245,7 @@ def test_without_a_key_nothing_is_claimed_and_it_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("OWM_API_KEY")
-    monkeypatch.setattr(scheduler, "_complaint", ("", 0.0))
+    monkeypatch.setattr(ticks, "_complaint", ("", 0.0))
     with caplog.at_level(logging.ERROR):
         scheduled_ingest()
         scheduled_ingest()

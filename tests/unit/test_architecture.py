@@ -48,7 +48,7 @@ CONDUCTORS: dict[str, tuple[str, ...]] = {
 
 #: Modules that are closed to all but those named.
 CLOSED: dict[str, tuple[str, ...]] = {
-    "collect": ("scheduler", "cli_ingest"),
+    "collect": ("ticks", "cli_ingest"),
     "fetch": (*CONDUCTORS,),
     "web": ("meteorograph", "serve"),
     "cli": (),
