@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from . import db, migrations
 from .check_states import flagged
 from .errors import StandInError, StoreError
+from .ledger import recount
 from .logs import get_logger
 from .quota import Grant
 from .settings import Settings, get_settings
@@ -149,7 +150,7 @@ def bring_back(settings: Settings) -> int:
     if db.is_instead() or not _path(settings).exists():
         return 0
     with _lock:
-        rows = 0
+        rows, slots = 0, set[datetime]()
         while batch := _read(settings):
             there = _locations_among({row["location_id"] for row in batch})
             kept = [row for row in batch if row["location_id"] in there]
@@ -159,7 +160,8 @@ def bring_back(settings: Settings) -> int:
             _forget_missed(kept)
             _drop(settings, batch)
             rows += len(kept)
-        _bring_ledger(settings)
+            slots |= {row["due_at"] for row in kept}
+        _bring_ledger(settings, slots)
     if rows:
         log.info("brought back what was collected while the database was away", rows=rows)
     return rows
@@ -219,14 +221,14 @@ def _forget_missed(rows: list[dict[str, Any]]) -> None:
             session.execute(delete(Missed).where(Missed.due_at == due_at, stored).execution_options(synchronize_session=False))
 
 
-def _bring_ledger(settings: Settings) -> None:
+def _bring_ledger(settings: Settings, slots: set[datetime]) -> None:
     """The runs, the reasons for what is missing, and what was spent."""
     with _session(settings, read_only=True) as session:
         runs, missed, spent, accounts = (
             [dict(row._mapping) for row in session.execute(select(table_of(kind)))] for kind in (Run, Missed, Quota, Account)
         )
     spent = _charged_here(spent)
-    if not (runs or missed or spent):
+    if not (runs or missed or spent or slots):
         return
     there = _locations_among({row["location_id"] for row in missed})
     with db.get_db_session() as session:
@@ -236,6 +238,7 @@ def _bring_ledger(settings: Settings) -> None:
         ):
             if new:
                 insert_or_ignore(session, kind, new)
+        recount(session, {run["due_at"] for run in runs} | slots)
         _spend(session, spent)
         _close(session, accounts)
     with _session(settings) as session:

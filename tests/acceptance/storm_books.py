@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -101,10 +101,12 @@ def answered_live(kept: Books, calls: Iterable[Call], shown: Mapping[datetime, d
 
 
 def untrue(kept: Books, simulator: Simulator, true: Mapping[datetime, datetime]) -> list[object]:
-    """Rows that are not what was true: of a live one at the time of the call, of a backfilled one in its slot."""
+    """Rows that are not what was true: of a live one when it was asked for, of a backfilled one at the full hour nearest."""
     wrong: list[object] = []
     for (id_, slot), row in kept.rows.items():
-        at = true[row.fetched_at] if row.origin == "live" else slot
+        at = true[row.fetched_at] if row.origin == "live" else row.observed_at
+        assert at is not None
+        assert row.origin == "live" or abs(at - slot) <= timedelta(minutes=30)
         truth = simulator.truth(*kept.points[id_], at)
         given = {one.name: getattr(row, one.name) for one in QUANTITIES}
         needed = {name for name, value in truth.items() if value is not None and name in given} - {"dew_point"}

@@ -78,7 +78,13 @@ def test_two_applications_in_a_process_share_it(collecting: Simulator) -> None:
     assert _threads() == thread
     assert len(thread) == 1
     jobs = [job.id for job in scheduler.scheduler.get_jobs()]
-    assert sorted(name for name in jobs if not name.startswith("first ")) == ["heartbeat", "scheduled_ingest"]
+    assert sorted(name for name in jobs if not name.startswith("first ")) == [
+        "fold",
+        "healing",
+        "heartbeat",
+        "scheduled_ingest",
+        "tidy",
+    ]
     until(lambda: books().ended(), "the run")
     assert collecting.count("openweathermap") == 1
 

@@ -7,7 +7,7 @@ when its holder dies it runs out, and another process finishes what is still mis
 from __future__ import annotations
 
 from .claiming import AHEAD, active_locations, beat, claim, due_locations, due_schedules, renew
-from .closing import close_orphans, finish, reasons, record_missed, release
+from .closing import close_orphans, finish, reasons, record_missed, recount, release
 from .terms import Claim, holder
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "holder",
     "reasons",
     "record_missed",
+    "recount",
     "release",
     "renew",
 ]

@@ -83,6 +83,15 @@ def record_lost(session: Session, name: str, slot: datetime, reason: str) -> int
     return row_count(session.execute(written.execution_options(preserve_rowcount=True)))
 
 
+def recount(session: Session, slots: Collection[datetime]) -> None:
+    """Count once more what the ended runs of these slots have come to: rows came from elsewhere meanwhile."""
+    ended = Run.state.in_(("succeeded", "partial", "failed"))
+    query = select(Run.id, Run.schedule, Run.due_at, Run.ended_at).where(ended, Run.ended_at.is_not(None))
+    for slot in slots:
+        for run_id, name, due_at, ended_at in session.execute(query.where(Run.due_at == slot)).all():
+            _settle(session, run_id, name, due_at, ended_at or due_at)
+
+
 def _settle(session: Session, run_id: int, name: str, due_at: datetime, now: datetime) -> str:
     # A process that stalls longer than its lease may store what another has written off meanwhile.
     after_all = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
