@@ -31,7 +31,7 @@ CRON: Final = {"0 * * * * Europe/Athens": 2, "30 3 * * * Europe/Athens": 4, "30 
 PLACES: Final = 200
 
 #: Minutes after each third hour at which the collector ticks.
-TICKS: Final = (0, 1, 2, 30, 60, 90, 120, 150)
+TICKS: Final = (0, 1, 2, 30, 90, 150)
 
 MALFORMED: Final = "; ".join(
     f"kind={kind} provider=openweathermap p={p}"
