@@ -40,7 +40,11 @@ def test_state_quota_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
     client = create_app(load_settings(scheduler_enabled=False)).test_client()
     ledger.beat(NOON)
     odd = 'quote " backslash \\ line\nend'
-    add(odd, {"temperature": -3.5, "humidity": 80.0, "flags": {"humidity": ["persistence"]}}, created_at=NOON - timedelta(days=1))
+    add(
+        odd,
+        {"temperature": -3.5, "humidity": 80.0, "flags": {"humidity": ["persistence"]}, "providers": {"humidity": "metar"}},
+        created_at=NOON - timedelta(days=1),
+    )
     add("old", {"temperature": 9.0, "due_at": NOON - timedelta(hours=9)}, created_at=NOON - timedelta(days=1))
     add("paused", {"temperature": 9.0}, state="paused")
     with get_db_session() as session:
@@ -67,6 +71,8 @@ def test_state_quota_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
         ("meteorograph_provider_open", _labels(provider="openweathermap")): 1,
         ("meteorograph_provider_key", _labels(provider="openweathermap", state="untested")): 1,
         ("meteorograph_temperature_celsius", _labels(location=odd)): -3.5,
+        ("meteorograph_newest_values", _labels(quantity="temperature", provider="openweathermap")): 1,
+        ("meteorograph_newest_values", _labels(quantity="humidity", provider="metar")): 1,
     }
     assert {key: told.get(key) for key in expected} == expected
     shown = {dict(labels).get("location") for name, labels in told if name == "meteorograph_temperature_celsius"}

@@ -6,6 +6,7 @@ All of it is read from the database as it is asked for, so that every process te
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -147,3 +148,18 @@ def _values(session: Session, health: dict[str, Any]) -> Iterator[Metric]:
             if row[quantity.name] is not None and not is_suspect((row["flags"] or {}).get(quantity.name, ())):
                 values.add_metric([row["location"]], row[quantity.name])
         yield values
+    yield _givers(rows)
+
+
+def _givers(rows: list[dict[str, Any]]) -> Metric:
+    text = "Newest values of a quantity that a provider gave: a fallback shows as another provider's."
+    givers = _many("newest_values", text, ("quantity", "provider"))
+    given = Counter(
+        (quantity.name, (row["providers"] or {}).get(quantity.name, row["provider"]))
+        for row in rows
+        for quantity in QUANTITIES
+        if row[quantity.name] is not None
+    )
+    for place, many in sorted(given.items()):
+        givers.add_metric(place, many)
+    return givers
