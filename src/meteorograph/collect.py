@@ -29,6 +29,9 @@ from .values import Due, Payload
 
 log = get_logger(__name__)
 
+#: Begins what runs beside the workers; only once they are there, or nobody would wait for it.
+Guard = Callable[[], Coroutine[Any, Any, None]]
+
 #: The first wait before what failed is tried again.
 AGAIN: Final = timedelta(seconds=30)
 
@@ -47,7 +50,7 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     zones = {source.provider.name: source.provider.quota_zone for source in asked.all()}
     rain = await asyncio.to_thread(left_out, _rain_limits(asked, settings), claimed, due, clock.now(), zones)
     engine = Engine(asked, _keeper(claimed.due_at), stop, rain)
-    tried_all = not due or await _through(engine, due, settings, _keep_lease(claimed, stop))
+    tried_all = not due or await _through(engine, due, settings, lambda: _keep_lease(claimed, stop))
     if tried_all and _again_at(claimed) >= claimed.ends_at:  # no time to try what failed once more
         await asyncio.to_thread(_record, engine.undecided, claimed.due_at)
         engine.undecided.clear()
@@ -88,7 +91,7 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
     without = frozenset(_rain_limits(asked, settings))
     engine = Engine(asked, keep, stop, dict.fromkeys((location.id for location in due), without))
     told(len(due), 0, 0)
-    await _through(engine, due, settings, _until(stop))
+    await _through(engine, due, settings, lambda: _until(stop))
     failures.extend(engine.undecided)
     told(len(due), count, len(failures))
     if (closed := engine.closed()) is not None:
@@ -97,13 +100,13 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
     return {names[one.location_id]: one.detail for one in failures}
 
 
-async def _through(engine: Engine, due: Sequence[Due], settings: Settings, guard: Coroutine[Any, Any, None]) -> bool:
+async def _through(engine: Engine, due: Sequence[Due], settings: Settings, guard: Guard) -> bool:
     try:
         for gate in engine.asked.gates():
             with suppress(ProviderClosedError):
                 await gate.open()
         async with make_fetcher(settings, settings.concurrency) as fetcher:
-            return await engine.through(due, fetcher, settings.concurrency, guard)
+            return await engine.through(due, fetcher, settings.concurrency, guard())
     finally:
         for gate in engine.asked.gates():
             await gate.close()
