@@ -10,11 +10,12 @@ import stamina
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from meteorograph import clock, db, folding, journal, scheduler, standin
+from meteorograph import clock, db, folding, journal, scheduler
 from meteorograph.clock import DrivenClock
 from meteorograph.errors import MeteorographError
 from meteorograph.logs import setup_logging
 from meteorograph.settings import get_settings, pin_settings
+from meteorograph.standin import calling
 
 
 def tick(now: datetime) -> None:
@@ -40,7 +41,7 @@ def no_sync(connection: Any, _record: Any, _proxy: Any) -> None:
 def main() -> None:
     """Tick until the input ends; nothing waits for real time."""
     vars(db)["BUSY_TIMEOUT_SECONDS"] = 0.05
-    vars(standin)["AWAY_SECONDS"] = 0.0
+    vars(calling)["AWAY_SECONDS"] = 0.0
     stamina.set_testing(True, attempts=3, cap=True)
     event.listen(Pool, "checkout", no_sync)
     pin_settings(get_settings())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,9 @@ from acceptance.holds import away
 from meteorograph import WeatherData, db, get_db_session, init_db, locations
 from meteorograph.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
+from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
+from meteorograph.standin.file import path_of
 from meteorograph.tables import Location, Missed, Quota, Run
 from support import NOON
 
@@ -24,7 +26,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def places(database: str, driven: DrivenClock, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
     monkeypatch.setattr(db, "BUSY_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr("meteorograph.standin.AWAY_SECONDS", 0.0)
+    monkeypatch.setattr("meteorograph.standin.calling.AWAY_SECONDS", 0.0)
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
     init_db()
     with get_db_session() as session:
@@ -115,35 +117,75 @@ def test_a_second_outage_is_outlived_too(database: str, driven: DrivenClock, pla
     assert [(state, stored) for _, state, stored in _runs()] == [("succeeded", many) for many in (3, 3, 3, 4, 4, 4)]
 
 
-def test_the_stand_in_knows_what_was_charged_in_the_minute_in_which_the_database_went(
-    database: str, driven: DrivenClock, places: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "40")
+def _sixty_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "40")  # two of which are left to collection on demand
     with get_db_session() as session:
         for number in range(60):
             at = {"latitude": number / 2, "longitude": 20.0, "created_at": NOON - HOUR}
             session.add(Location(name=f"q{number}", state="active", **at))
+
+
+def _at_calls(places: Simulator, monkeypatch: pytest.MonkeyPatch, acts: dict[int, Callable[[], object]]) -> None:
+    """Do something once when so many calls have come."""
+    told = places._routes._clock
+
+    def clock() -> datetime:
+        for number in [number for number in acts if places.count() >= number]:
+            acts.pop(number)()
+        return told()
+
+    monkeypatch.setattr(places._routes, "_clock", clock)
+
+
+def _charged() -> int:
+    with get_db_session(read_only=True) as session:
+        return session.scalars(select(Quota.used).where(Quota.window == "month")).one()
+
+
+def test_the_stand_in_knows_what_was_charged_in_the_minute_in_which_the_database_went(
+    database: str, driven: DrivenClock, places: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sixty_more(monkeypatch)
     scheduled_ingest()
-    assert places.count() == 38  # two of forty are left to collection on demand
+    assert places.count() == 38
     driven.advance(HOUR)
     with ExitStack() as outage:
-        told = places._routes._clock
-
-        def clock() -> datetime:
-            if places.count() >= 38 + 20 and not gone.is_set():
-                gone.set()
-                outage.enter_context(away(database))
-            return told()
-
-        gone = threading.Event()
-        monkeypatch.setattr(places._routes, "_clock", clock)
+        _at_calls(places, monkeypatch, {38 + 20: lambda: outage.enter_context(away(database))})
         scheduled_ingest()
         scheduled_ingest()
         assert places.count() == 2 * 38
     scheduled_ingest()
     assert places.count() == 2 * 38
-    with get_db_session(read_only=True) as session:
-        assert session.scalars(select(Quota.used).where(Quota.window == "month")).one() == 2 * 38
+    assert _charged() == 2 * 38
+
+
+def test_the_database_knows_what_was_charged_while_it_was_away_for_a_moment(
+    database: str, driven: DrivenClock, places: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sixty_more(monkeypatch)
+    scheduled_ingest()
+    driven.advance(HOUR)
+    outage = ExitStack()
+    acts = {38 + 10: lambda: outage.enter_context(away(database)), 38 + 25: outage.close}
+    _at_calls(places, monkeypatch, acts)
+    scheduled_ingest()
+    assert not acts
+    assert places.count() == 2 * 38
+    scheduled_ingest()
+    assert _charged() == 2 * 38
+
+
+def test_a_stand_in_that_another_process_is_about_to_make_is_none_yet(
+    driven: DrivenClock, places: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = path_of(get_settings())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    scheduled_ingest()
+    driven.advance(HOUR)
+    scheduled_ingest()
+    assert places.count() == 6
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "WARNING")] == []
 
 
 def test_where_nothing_can_stand_in_collection_goes_on_with_the_database(

@@ -1,0 +1,83 @@
+"""Its file, and sessions of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from .. import db, migrations
+from ..errors import StandInError, StoreError
+from ..settings import Settings
+from ..tables import Quota
+
+
+@contextmanager
+def standing_in(settings: Settings) -> Iterator[None]:
+    """Within the block, sessions are of the stand-in.
+
+    Raises:
+        StoreError: There is none that knows a location.
+    """
+    if not is_there(settings):
+        raise StoreError("the database is away, and was never there for anything to stand in for it")
+    with db.instead(_url(settings)):
+        yield
+
+
+def path_of(settings: Settings) -> Path:
+    """Its file; of another schema it is another one."""
+    return settings.journal_dir / f"standin-{migrations.head()}.db"
+
+
+def is_there(settings: Settings) -> bool:
+    """Whether it has been made; another process that is at it makes its tables in one transaction.
+
+    Raises:
+        StandInError: It does not answer.
+    """
+    if not path_of(settings).exists():
+        return False
+    try:
+        with db.instead(_url(settings)), db.get_db_session(read_only=True) as session:
+            return inspect(session.connection()).has_table(Quota.__tablename__)
+    except (StoreError, SQLAlchemyError) as error:
+        raise StandInError(str(error)) from error
+
+
+@contextmanager
+def session_of(settings: Settings, *, read_only: bool = False) -> Iterator[Session]:
+    """A session of the stand-in, whose own failure is none of the database.
+
+    Raises:
+        StandInError: It does not answer.
+    """
+    try:
+        with standing_in(settings), db.get_db_session(read_only=read_only) as session:
+            yield session
+    except StoreError as error:
+        raise StandInError(str(error)) from error
+
+
+@contextmanager
+def made(settings: Settings) -> Iterator[None]:
+    """Within the block, sessions are of the stand-in, which is made where it is not there.
+
+    Raises:
+        StandInError: It cannot be made.
+    """
+    try:
+        path_of(settings).parent.mkdir(parents=True, exist_ok=True)
+        with db.instead(_url(settings)):
+            db.create_all()
+            yield
+    except (StoreError, OSError) as error:
+        raise StandInError(str(error)) from error
+
+
+def _url(settings: Settings) -> str:
+    return f"sqlite:///{path_of(settings).absolute()}"
