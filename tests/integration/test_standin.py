@@ -166,7 +166,7 @@ def test_the_database_knows_what_was_charged_while_it_was_away_for_a_moment(
     scheduled_ingest()
     driven.advance(HOUR)
     outage = ExitStack()
-    acts = {38 + 10: lambda: outage.enter_context(away(database)), 38 + 25: outage.close}
+    acts: dict[int, Callable[[], object]] = {38 + 10: lambda: outage.enter_context(away(database)), 38 + 25: outage.close}
     _at_calls(places, monkeypatch, acts)
     scheduled_ingest()
     assert not acts
