@@ -7,9 +7,11 @@ then, and any process takes it up again, as long as its slot lasts.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,10 +22,11 @@ from .engine import Engine, Failed, Stored
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
 from .ledger import Claim
+from .line import Line, line_of
 from .logs import get_logger
-from .pace import left_out
+from .pace import turns
 from .settings import Settings
-from .sources import RequestKey, Sources, sources
+from .sources import RequestKey, Source, Sources, sources
 from .store import store, store_resolved
 from .values import Due, Payload
 
@@ -44,17 +47,28 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
         StoreError: The database went away; the lease runs out and whoever comes next goes on.
     """
     spread = timedelta(seconds=settings.spread_seconds)
-    due, more = await asyncio.to_thread(ledger.due_locations, claimed, clock.now(), spread)
+    now, more, all_ = clock.now(), False, list[Source]()
+
+    def read(after: int, limit: int) -> Sequence[Due]:
+        nonlocal more
+        due, more = ledger.due_locations(claimed, now, spread, after=after, limit=limit)
+        for source in all_:
+            source.gate.expect(math.ceil(len(due) * source.provider.cost))
+        return due
+
+    line = Line(read)
+    waiting = await line.waiting()
     known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over or is_instead() else {}
-    asked = sources(settings, claimed.due_at, wanted=len(due), on_demand=False, waits_until=claimed.ends_at, known=known)
-    zones = {source.provider.name: source.provider.quota_zone for source in asked.all()}
-    rain = await asyncio.to_thread(left_out, _rain_limits(asked, settings), claimed, due, clock.now(), zones)
-    engine = Engine(asked, _keeper(claimed.due_at), stop, rain)
-    tried_all = not due or await _through(engine, due, settings, lambda: _keep_lease(claimed, stop))
+    asked = sources(settings, claimed.due_at, wanted=waiting, on_demand=False, waits_until=claimed.ends_at, known=known)
+    all_.extend(asked.all())
+    zones = {source.provider.name: source.provider.quota_zone for source in all_}
+    whose = await asyncio.to_thread(turns, _rain_limits(asked, settings), claimed, clock.now(), zones)
+    engine = Engine(replace(asked, turns=whose), _keeper(claimed.due_at), stop)
+    tried_all = not waiting or await _through(engine, line, settings, lambda: _keep_lease(claimed, stop))
     if tried_all and _again_at(claimed) >= claimed.ends_at:  # no time to try what failed once more
         await asyncio.to_thread(_record, engine.undecided, claimed.due_at)
         engine.undecided.clear()
-    calls = sum(gate.calls for gate in asked.gates())
+    calls = sum(source.gate.calls for source in all_)
     if tried_all and not engine.undecided and not more:
         return await asyncio.to_thread(ledger.finish, claimed, calls, clock.now())
     until, reason = _waits_for(engine, claimed, stop)
@@ -88,10 +102,10 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
         told(len(due), count, len(failures))
 
     # Of the few calls of a provider that is asked for precipitation only, none is spent outside the schedule's turns.
-    without = frozenset(_rain_limits(asked, settings))
-    engine = Engine(asked, keep, stop, dict.fromkeys((location.id for location in due), without))
+    nobodys = dict.fromkeys(_rain_limits(asked, settings), frozenset[int]())
+    engine = Engine(replace(asked, turns=nobodys), keep, stop)
     told(len(due), 0, 0)
-    await _through(engine, due, settings, lambda: _until(stop))
+    await _through(engine, line_of(due), settings, lambda: _until(stop))
     failures.extend(engine.undecided)
     told(len(due), count, len(failures))
     if (closed := engine.closed()) is not None:
@@ -100,13 +114,13 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
     return {names[one.location_id]: one.detail for one in failures}
 
 
-async def _through(engine: Engine, due: Sequence[Due], settings: Settings, guard: Guard) -> bool:
+async def _through(engine: Engine, line: Line, settings: Settings, guard: Guard) -> bool:
     try:
         for gate in engine.asked.gates():
             with suppress(ProviderClosedError):
                 await gate.open()
         async with make_fetcher(settings, settings.concurrency) as fetcher:
-            return await engine.through(due, fetcher, settings.concurrency, guard())
+            return await engine.through(line, fetcher, settings.concurrency, guard())
     finally:
         for gate in engine.asked.gates():
             await gate.close()

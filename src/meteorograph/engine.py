@@ -6,18 +6,17 @@ The queue between them is bounded, so memory does not grow with the number of lo
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from typing import Any, Final
 
 from .ask import Outcome
 from .errors import PayloadError, ProviderClosedError, RetryableFetchError, StoreError
 from .fetch import Fetcher
+from .line import Line
 from .logs import get_logger
 from .observe import is_waited_for, observe
 from .sources import Sources
@@ -53,8 +52,6 @@ class Stored:
     resolved: Row | None
 
 
-_NOBODY: Final = frozenset[str]()
-
 #: Takes a batch to the database; called in a thread of its own, one batch after the other.
 Keep = Callable[[list[Stored], list[Failed]], None]
 
@@ -66,20 +63,12 @@ class Engine:
         asked: The providers, with their gates.
         keep: Stores a batch.
         stop: Set from outside when the work is to end early.
-        left_out: Providers that a location must do without, by location id.
     """
 
-    def __init__(
-        self,
-        asked: Sources,
-        keep: Keep,
-        stop: threading.Event,
-        left_out: Mapping[int, frozenset[str]] | None = None,
-    ) -> None:
+    def __init__(self, asked: Sources, keep: Keep, stop: threading.Event) -> None:
         self.asked = asked
         self.keep = keep
         self.stop = stop
-        self.left_out = left_out or {}
         #: Failures that may heal while the slot lasts.
         self.undecided: list[Failed] = []
         self._most = asked.observation[0].most
@@ -95,7 +84,7 @@ class Engine:
                 return reason
         return min(known, key=lambda reason: reason.retry_at) if len(known) == len(reasons) else None
 
-    async def through(self, due: Sequence[Due], fetcher: Fetcher, workers: int, guard: Coroutine[Any, Any, None]) -> bool:
+    async def through(self, line: Line, fetcher: Fetcher, workers: int, guard: Coroutine[Any, Any, None]) -> bool:
         """Try every location; False when stopped, or shut out, before the last one.
 
         ``guard`` runs beside the workers; when it ends first, they are stopped.
@@ -103,16 +92,16 @@ class Engine:
         Raises:
             StoreError: The writer could not store; what was fetched since is lost to this call.
         """
-        left = iter(due)
+        workers = min(workers, -(-await line.waiting() // self._most))
         writer = asyncio.create_task(self._write())
         guarding = asyncio.create_task(guard)
-        working = asyncio.create_task(self._work_all(fetcher, left, min(workers, math.ceil(len(due) / self._most))))
+        working = asyncio.create_task(self._work_all(fetcher, line, workers))
         try:
             under_way: set[asyncio.Future[Any]] = {working, guarding, writer}
             await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             if not working.done() and not writer.done() and self.stop.is_set():
                 await asyncio.wait({working}, timeout=PATIENCE.total_seconds())
-            tried_all = working.done() and self.closed() is None and next(left, None) is None
+            tried_all = working.done() and self.closed() is None and line.is_over
         finally:
             guarding.cancel()
             working.cancel()
@@ -130,19 +119,19 @@ class Engine:
         last.cancel()
         await writer
 
-    async def _work_all(self, fetcher: Fetcher, left: Iterator[Due], count: int) -> None:
+    async def _work_all(self, fetcher: Fetcher, line: Line, count: int) -> None:
         if any(source.gate.is_probing for source in self.asked.observation):
-            await self._work(fetcher, left, once=True)  # one call tells whether the provider is well
+            await self._work(fetcher, line, once=True)  # one call tells whether the provider is well
         if self.closed() is None:
-            workers = [asyncio.create_task(self._work(fetcher, left)) for _ in range(count)]
+            workers = [asyncio.create_task(self._work(fetcher, line)) for _ in range(count)]
             try:
                 await asyncio.gather(*workers)
             finally:
                 for worker in workers:
                     worker.cancel()
 
-    async def _work(self, fetcher: Fetcher, left: Iterator[Due], *, once: bool = False) -> None:
-        while points := list(islice(left, self._most)):
+    async def _work(self, fetcher: Fetcher, line: Line, *, once: bool = False) -> None:
+        while points := await line.take(self._most):
             for outcome in await self._collect(fetcher, points):
                 await self._done.put(outcome)
             if once or self.stop.is_set() or self.closed() is not None:
@@ -150,9 +139,8 @@ class Engine:
 
     async def _collect(self, fetcher: Fetcher, points: Sequence[Due]) -> list[Stored | Failed]:
         """What has been decided of some locations; the others may still be had in this slot."""
-        left_out = self.left_out.get(points[0].id, _NOBODY) if len(points) == 1 else _NOBODY
         try:
-            outcomes = await observe(fetcher, self.asked, points, passed_over=left_out)
+            outcomes = await observe(fetcher, self.asked, points)
         except StoreError:
             raise  # the database is away: the run breaks off, and is taken up again with all that it has not stored
         except Exception as error:  # a fault of ours must cost some locations and not the run

@@ -93,6 +93,10 @@ class Gate:
         self._lock = asyncio.Lock()
         self._turn = asyncio.Lock()
 
+    def expect(self, calls: int) -> None:
+        """More calls are about to be made."""
+        self._wanted += calls
+
     async def open(self) -> None:
         """Ask whether the provider may be called at all.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -18,17 +18,16 @@ from .values import Due, Observation
 log = get_logger(__name__)
 
 
-async def observe(fetcher: Fetcher, asked: Sources, points: Sequence[Due], *, passed_over: Collection[str] = ()) -> list[Outcome]:
+async def observe(fetcher: Fetcher, asked: Sources, points: Sequence[Due]) -> list[Outcome]:
     """The weather at each point now, from the first provider that gives it, quantity by quantity where the settings say so.
 
-    Providers in ``passed_over`` are not asked for single quantities this time. Where no provider gave an answer, it is what
-    went wrong with the last one: ``ProviderClosedError`` if that was not called.
+    Where no provider gave an answer, it is what went wrong with the last one: ``ProviderClosedError`` if that was not called.
     """
     outcomes = await _observations(fetcher, asked, points)
     completed = []
     for point, outcome in zip(points, outcomes, strict=True):
         if isinstance(outcome, Observation):
-            outcome = check(await _completed(fetcher, asked, point, outcome, passed_over))
+            outcome = check(await _completed(fetcher, asked, point, outcome))
         completed.append(outcome)
     return completed
 
@@ -72,9 +71,7 @@ def is_waited_for(asked: Sources, outcome: object) -> bool:
     return until is not None and isinstance(outcome, QuotaExceededError) and outcome.retry_at < until
 
 
-async def _completed(
-    fetcher: Fetcher, asked: Sources, point: Due, found: Observation, passed_over: Collection[str]
-) -> Observation:
+async def _completed(fetcher: Fetcher, asked: Sources, point: Due, found: Observation) -> Observation:
     """The observation with each quantity that has providers of its own from the first of them that gives it."""
     others: dict[str, Observation | None] = {}
     for quantity, sources in asked.quantities.items():
@@ -83,7 +80,7 @@ async def _completed(
             name = source.provider.name
             if name == found.provider:
                 giver = found
-            elif name in passed_over:
+            elif point.id not in asked.turns.get(name, (point.id,)):
                 continue
             else:
                 if name not in others:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import select
@@ -11,24 +11,19 @@ from . import quota, schedule
 from .db import get_db_session
 from .ledger import Claim
 from .tables import Location
-from .values import Due
 
 
-def left_out(
-    limits: Mapping[str, Mapping[str, int]],
-    claimed: Claim,
-    due: Sequence[Due],
-    now: datetime,
-    zones: Mapping[str, str] | None = None,
-) -> dict[int, frozenset[str]]:
-    """Which providers (of those in ``limits``) each location must do without in this slot, by location id.
+def turns(
+    limits: Mapping[str, Mapping[str, int]], claimed: Claim, now: datetime, zones: Mapping[str, str] | None = None
+) -> dict[str, frozenset[int]]:
+    """The ids of the locations that may ask each provider (of those in ``limits`` that have a monthly quota) in this slot.
 
     In ``zones`` are those whose months do not begin in UTC.
 
     The turns go round the locations of the schedule in the order of their ids, one place on for each call that the account
     has spent. Calls left over from earlier slots go round slot by slot, so that a location that fails keeps no turn for good.
     """
-    without: dict[int, set[str]] = {}
+    found = {}
     length = claimed.length
     for provider, windows in limits.items():
         if "month" not in windows:
@@ -39,11 +34,8 @@ def left_out(
         calls = quota.allowance(limit, used, now, length, zone)
         behind = quota.is_behind(limit, used, now, length, zone)
         first = (claimed.due_at - schedule.EPOCH) // length if behind else used
-        turns = _turns(claimed.schedule, first, calls) if calls else frozenset()
-        for location in due:
-            if location.id not in turns:
-                without.setdefault(location.id, set()).add(provider)
-    return {location_id: frozenset(providers) for location_id, providers in without.items()}
+        found[provider] = _turns(claimed.schedule, first, calls) if calls else frozenset()
+    return found
 
 
 def _turns(name: str, first: int, calls: int) -> frozenset[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NoReturn
@@ -53,6 +53,8 @@ class Sources:
     #: Until when a provider whose quota is used up is waited for; None to ask the next one at once.
     waits_until: datetime | None = None
     journal: Journal | None = field(default=None, repr=False)
+    #: Providers that only some locations may ask for a single quantity this time → the ids of those.
+    turns: Mapping[str, Collection[int]] = field(default_factory=dict, repr=False)
     #: Payloads that are here already: a process that died had asked for them.
     known: Mapping[RequestKey, Payload] = field(default_factory=dict, repr=False)
 
@@ -112,7 +114,7 @@ def sources(
         due_at,
         waits_until,
         open_journal(settings.journal_dir) if settings.journal_days else None,
-        known or {},
+        known=known or {},
     )
 
 

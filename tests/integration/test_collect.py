@@ -25,7 +25,7 @@ from meteorograph.simulator import Simulator
 from meteorograph.store import row, store
 from meteorograph.tables import Location, Missed, Run
 from meteorograph.values import Observation
-from support import NOON
+from support import KEY, NOON
 
 HOUR = timedelta(hours=1)
 
@@ -102,6 +102,34 @@ def test_a_default_place_the_user_chose_is_added_to_the_others(monkeypatch: pyte
     scheduled_ingest()
     with get_db_session(read_only=True) as session:
         assert session.query(Location).filter_by(name="Athens").one().state == "paused"
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_locations_are_read_a_page_at_a_time(
+    places: int, collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meteorograph.line.PAGE", 6)
+    collecting.set_faults("kind=status code=503 place=4,10")  # the location stays due, and must not come again in this run
+    scheduled_ingest()
+    assert _count() == places - 1
+    assert collecting.count() == places - 1 + 3
+    collecting.set_faults("")
+    driven.advance(timedelta(minutes=2))
+    scheduled_ingest()
+    assert _count() == places
+
+
+def test_in_a_batch_only_those_whose_turn_it_is_ask_for_their_rain(
+    places: int, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_PROVIDERS", "open-meteo")
+    monkeypatch.setenv("METEOROGRAPH_OPEN_METEO_BASE_URL", collecting.url)
+    monkeypatch.setenv("METEOROGRAPH_PRECIPITATION_PROVIDERS", "weatherstack,open-meteo")
+    monkeypatch.setenv("WEATHERSTACK_API_KEY", KEY)
+    monkeypatch.setenv("METEOROGRAPH_WEATHERSTACK_CALLS_PER_MONTH", "100")
+    scheduled_ingest()
+    assert _count() == places
+    assert collecting.count("open-meteo") == collecting.count("weatherstack") == 1
 
 
 def test_each_failure_that_will_not_heal_is_one_location_and_has_its_reason(places: int, collecting: Simulator) -> None:
@@ -295,7 +323,7 @@ def test_a_location_that_goes_away_during_the_run_costs_itself_only(
     due = ledger.due_locations(claim, NOON)[0]
     with get_db_session() as session:
         session.delete(session.get_one(Location, due[0].id))
-    monkeypatch.setattr(ledger, "due_locations", lambda *_: (due, False))
+    monkeypatch.setattr(ledger, "due_locations", lambda *_, **__: (due, False))
     monkeypatch.setattr(ledger, "record_missed", lambda rows: None)
     assert _collect(claim, threading.Event()) == "succeeded"
     assert _count() == places - 1

@@ -282,9 +282,9 @@ def test_the_month_is_never_overspent_and_each_location_gets_its_share() -> None
     for day_slot in range(0, 744, 6):
         due_at = _at("2026-03-01") + day_slot * HOUR
         claim = Claim(1, DEFAULT, due_at, due_at + HOUR, 6 * HOUR, False)
-        without = pace.left_out(limits, claim, places, due_at)
+        turns = pace.turns(limits, claim, due_at)["weatherstack"]
         for place in places:
-            if place.id not in without:
+            if place.id in turns:
                 calls[place.id] += quota.spend("weatherstack", limits["weatherstack"], 1, due_at).calls
     assert sum(calls.values()) == 95
     assert max(calls.values()) - min(calls.values()) <= 1
@@ -298,9 +298,9 @@ def test_a_location_that_always_fails_keeps_no_turn_from_the_others() -> None:
     for number in range(124):
         due_at = _at("2026-03-01") + number * HOUR
         claim = Claim(1, DEFAULT, due_at, due_at + HOUR, HOUR, False)
-        without = pace.left_out(limits, claim, places, due_at)
+        turns = pace.turns(limits, claim, due_at)["weatherstack"]
         for place in places[1:]:  # the first one fails before its rain is asked for
-            if place.id not in without:
+            if place.id in turns:
                 calls[place.id] += quota.spend("weatherstack", limits["weatherstack"], 1, due_at).calls
     assert sum(calls.values()) >= 15
     assert min(calls[place.id] for place in places[1:]) >= 5
@@ -314,18 +314,18 @@ def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
     claim = Claim(1, DEFAULT, now, now + HOUR, HOUR, False)
 
     def allowed(due: list[Due]) -> list[int]:
-        without = pace.left_out({"weatherstack": {"month": 100}}, claim, due, now)
-        return [place.id for place in due if place.id not in without]
+        turns = pace.turns({"weatherstack": {"month": 100}}, claim, now)["weatherstack"]
+        return [place.id for place in due if place.id in turns]
 
     assert allowed(places) == allowed(places[2:]) == [places[4].id]
     assert allowed(places[5:]) == []
 
 
 @pytest.mark.usefixtures("database")
-def test_without_a_monthly_quota_or_locations_nobody_is_left_out() -> None:
+def test_without_a_monthly_quota_there_are_no_turns_and_without_locations_nobody_has_one() -> None:
     claim = Claim(1, DEFAULT, NOON, NOON + HOUR, HOUR, False)
-    assert pace.left_out({"x": {"minute": 1}}, claim, [Due(1, "a", Coordinates(0, 0))], NOON) == {}
-    assert pace.left_out({"x": {"month": 1}}, claim, [], NOON) == {}
+    assert pace.turns({"x": {"minute": 1}}, claim, NOON) == {}
+    assert pace.turns({"x": {"month": 1}}, claim, NOON) == {"x": frozenset()}
 
 
 def _places(count: int) -> list[Due]:

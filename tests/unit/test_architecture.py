@@ -41,9 +41,10 @@ CONDUCTORS: dict[str, tuple[str, ...]] = {
     "ask": ("http_cache", "sources", "stations"),
     "observe": ("ask", "sources"),
     "ingest": ("accounts", "locations", "observe", "sources"),
-    "engine": ("ask", "observe", "sources"),
+    "line": (),
+    "engine": ("ask", "line", "observe", "sources"),
     "heal": ("accounts", "demand", "gate", "heal", "history", "ingest", "lease", "plan"),
-    "collect": ("accounts", "engine", "ingest", "locations", "pace", "sources", "standin"),
+    "collect": ("accounts", "engine", "ingest", "line", "locations", "pace", "sources", "standin"),
 }
 
 #: Modules that are closed to all but those named.

@@ -127,12 +127,17 @@ def _record_skipped(session: Session, name: str, when: Schedule, before: datetim
     return len(slots)
 
 
-def due_locations(claimed: Claim, now: datetime, spread: timedelta = timedelta(0)) -> tuple[list[Due], bool]:
+def due_locations(
+    claimed: Claim, now: datetime, spread: timedelta = timedelta(0), *, after: int = 0, limit: int | None = None
+) -> tuple[list[Due], bool]:
     """The locations that a run has yet to collect by ``now``, and whether others are to follow later in the slot.
+
+    In the order of their ids: those that follow ``after``, ``limit`` of them at most.
 
     Within ``spread`` each location has an offset of its own, the same in every slot.
     """
-    query = _LOCATIONS.where(still_missing(claimed.schedule, claimed.due_at))
+    missing = _LOCATIONS.where(still_missing(claimed.schedule, claimed.due_at))
+    query = missing.where(Location.id > after).limit(limit)
     # The last ones need a tick, and time to be collected, before the slot is over.
     seconds = int(min(spread, (claimed.ends_at - claimed.due_at) * 0.8).total_seconds())
     elapsed = int((now - claimed.due_at).total_seconds())
@@ -140,7 +145,7 @@ def due_locations(claimed: Claim, now: datetime, spread: timedelta = timedelta(0
         more = False
         if elapsed < seconds:
             offset = (cast(Location.id, BigInteger) * _SCATTER) % seconds
-            more = session.scalar(query.where(offset > elapsed).limit(1)) is not None
+            more = session.scalar(missing.where(offset > elapsed).limit(1)) is not None
             query = query.where(offset <= elapsed)
         return [_due(row) for row in session.execute(query).yield_per(1000)], more
 
