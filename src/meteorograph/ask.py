@@ -34,17 +34,14 @@ Outcome = Observation | FetchError | PayloadError
 async def ask(fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due]) -> list[Outcome]:
     """What a provider has for each of the points; what may heal is tried again, each attempt charged."""
     provider = source.provider
-    if len(points) > source.most:
+    if len(points) > 1 and len(points) > source.most:
         parts = [points[first : first + source.most] for first in range(0, len(points), source.most)]
         return [outcome for part in parts for outcome in await ask(fetcher, asked, source, part)]
-    where: Sequence[Point | FetchError | PayloadError]
     if provider.stations is None:
-        where = [Point(one.coordinates.latitude, one.coordinates.longitude) for one in points]
-    else:
-        where = await with_stations(points, source, lambda request, one: _get(fetcher, asked, source, request, "station", [one]))
+        plain = [Point(one.coordinates.latitude, one.coordinates.longitude) for one in points]
+        return await _ask(fetcher, asked, source, points, plain)
+    where = await with_stations(points, source, lambda request, one: _get(fetcher, asked, source, request, "station", [one]))
     known = [point for point in where if isinstance(point, Point)]
-    if len(known) == len(points):
-        return await _ask(fetcher, asked, source, points, known)
     answers = iter(await _ask(fetcher, asked, source, _where_known(points, where), known) if known else ())
     return [next(answers) if isinstance(point, Point) else point for point in where]
 

@@ -7,7 +7,7 @@ way back from a spike is no second step; a new level is taken over once the valu
 from __future__ import annotations
 
 import zlib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -99,26 +99,25 @@ def against(row: Mapping[str, Any], before: State | None, untrusted: Container[s
         untrusted: Quantities whose value in this row is not to be held against the next one.
     """
     due_at: datetime = row["due_at"]
-    state = _state(row, int(due_at.timestamp()), before)
+    values = [row.get(name) for name in NAMES]
+    state = _state(row, values, int(due_at.timestamp()), before)
     flags: Flags = {}
     if before is not None:
-        _compare(row, state, before, untrusted, flags)
+        _compare(row, values, state, before, untrusted, flags)
         if state.is_stale:
-            for name in NAMES:
-                if row.get(name) is not None:
+            for name, value in zip(NAMES, values, strict=True):
+                if value is not None:
                     flags.setdefault(name, []).append(STALE)
         if state.observed_at is not None and state.observed_at == before.observed_at and state.provider == before.provider:
             flags["observed_at"] = [DUPLICATE]
     else:
-        for name in NAMES:
-            value = row.get(name)
+        for name, value in zip(NAMES, values, strict=True):
             if value is not None and name not in untrusted:
                 state.seen[name] = Seen(value, state.at, state.at, 1)
     return state, flags
 
 
-def _state(row: Mapping[str, Any], at: int, before: State | None) -> State:
-    values = [row.get(name) for name in NAMES]
+def _state(row: Mapping[str, Any], values: Sequence[Any], at: int, before: State | None) -> State:
     answer = zlib.crc32(msgspec.msgpack.encode(values)) if len(values) - values.count(None) >= STALE_VALUES else 0
     same = before is not None and answer != 0 and answer == before.answer and row["provider"] == before.provider
     observed_at: datetime | None = row.get("observed_at")
@@ -134,13 +133,14 @@ def _state(row: Mapping[str, Any], at: int, before: State | None) -> State:
     )
 
 
-def _compare(row: Mapping[str, Any], state: State, before: State, untrusted: Container[str], flags: Flags) -> None:
+def _compare(
+    row: Mapping[str, Any], values: Sequence[Any], state: State, before: State, untrusted: Container[str], flags: Flags
+) -> None:
     """Hold each value against the last one of its own provider."""
     at, seen = state.at, state.seen
     same_source = state.provider == before.provider and state.providers == before.providers
     wind = row.get("wind_speed")
-    for name in NAMES:
-        value = row.get(name)
+    for name, value in zip(NAMES, values, strict=True):
         if value is None or name in untrusted:
             continue
         last = seen.get(name)

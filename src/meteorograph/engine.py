@@ -77,12 +77,13 @@ class Engine:
 
     def closed(self) -> ProviderClosedError | None:
         """Why no observation can be had now, if so: every provider of the list is closed, or one that is waited for."""
-        reasons = [source.gate.closed for source in self.asked.observation]
-        known = [reason for reason in reasons if reason is not None]
-        for reason in known:
+        reasons = [reason for source in self.asked.observation if (reason := source.gate.closed) is not None]
+        if not reasons:
+            return None
+        for reason in reasons:
             if is_waited_for(self.asked, reason):
                 return reason
-        return min(known, key=lambda reason: reason.retry_at) if len(known) == len(reasons) else None
+        return min(reasons, key=lambda reason: reason.retry_at) if len(reasons) == len(self.asked.observation) else None
 
     async def through(self, line: Line, fetcher: Fetcher, workers: int, guard: Coroutine[Any, Any, None]) -> bool:
         """Try every location; False when stopped, or shut out, before the last one.
@@ -146,8 +147,7 @@ class Engine:
         except Exception as error:  # a fault of ours must cost some locations and not the run
             log.exception("collection of a location failed", location=points[0].name, others=len(points) - 1)
             return [Failed(point.id, "provider_error", f"unexpected {type(error).__name__}") for point in points]
-        decided = (self._decided(point, outcome) for point, outcome in zip(points, outcomes, strict=True))
-        return [one for one in decided if one is not None]
+        return [one for one in map(self._decided, points, outcomes) if one is not None]
 
     def _decided(self, point: Due, outcome: Outcome) -> Stored | Failed | None:
         if isinstance(outcome, Observation):

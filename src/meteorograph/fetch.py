@@ -122,7 +122,7 @@ class Fetcher:
         client = self._client
         if client is None:
             raise RuntimeError("the fetcher is closed")
-        ends = time.monotonic() + self._timeout.total_seconds()
+        began = time.monotonic()
         try:
             call = client.get(_address(request))
             for name, value in request.headers.items():
@@ -142,7 +142,7 @@ class Fetcher:
                 if not _may_follow(url, target):
                     return PermanentFetchError(request.provider, f"{url.host_str} redirects to {target.host_str}")
                 url = target
-                left = timedelta(seconds=max(0.0, ends - time.monotonic()))
+                left = max(timedelta(0), self._timeout - timedelta(seconds=time.monotonic() - began))
                 call = client.get(url).timeout(left)
         except PyreqwestError as error:
             return _translated(error, request)
@@ -209,16 +209,14 @@ async def _payload(request: Request, response: Response) -> Payload | FetchError
 
 async def _body(reader: ResponseBodyReader) -> bytes | None:
     """The whole body, or None as soon as it is longer than it may be."""
-    parts = []
-    size = 0
+    body = b""
     while (part := await reader.read(_READ_BYTES)) is not None:
-        size += len(part)
-        if size > MAX_BODY_BYTES:
+        body += part.to_bytes()
+        if len(body) > MAX_BODY_BYTES:
             return None
-        parts.append(part.to_bytes())
         if len(part) < _READ_BYTES:  # a short read is the end of the body
             break
-    return b"".join(parts)
+    return body
 
 
 def _header(response: Response, name: str) -> str | None:

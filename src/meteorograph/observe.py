@@ -24,41 +24,36 @@ async def observe(fetcher: Fetcher, asked: Sources, points: Sequence[Due]) -> li
     Where no provider gave an answer, it is what went wrong with the last one: ``ProviderClosedError`` if that was not called.
     """
     outcomes = await _observations(fetcher, asked, points)
-    completed = []
-    for point, outcome in zip(points, outcomes, strict=True):
+    for place, outcome in enumerate(outcomes):
         if isinstance(outcome, Observation):
-            outcome = check(await _completed(fetcher, asked, point, outcome))
-        completed.append(outcome)
-    return completed
+            outcomes[place] = check(await _completed(fetcher, asked, points[place], outcome))
+    return outcomes
 
 
 async def _observations(fetcher: Fetcher, asked: Sources, points: Sequence[Due]) -> list[Outcome]:
     """Each point's observation by the first provider that has one."""
-    *before, last = asked.observation
-    outcomes: list[Outcome] = []
-    left = list(range(len(points)))
-    for source in before:
-        answers = await ask(fetcher, asked, source, [points[place] for place in left])
-        outcomes = outcomes or list(answers)
-        for place, answer in zip(left, answers, strict=True):
-            outcomes[place] = answer
+    source = asked.observation[0]
+    outcomes = await ask(fetcher, asked, source, points)
+    left = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, Observation)]
+    for following in asked.observation[1:]:
         left = [place for place in left if _ask_next(asked, source, points[place], outcomes[place])]
         if not left:
             return outcomes
-    answers = await ask(fetcher, asked, last, [points[place] for place in left] if outcomes else points)
-    for point, answer in zip((points[place] for place in left), answers, strict=True):
-        if not isinstance(answer, Observation | ProviderClosedError):  # a closed one was told when it closed
-            log.error("provider failed", provider=last.provider.name, point=str(point.coordinates), reason=str(answer))
-    if not outcomes:
-        return answers
-    for place, answer in zip(left, answers, strict=True):
-        outcomes[place] = answer
+        source = following
+        answers = await ask(fetcher, asked, source, [points[place] for place in left])
+        for place, answer in zip(left, answers, strict=True):
+            outcomes[place] = answer
+        left = [place for place in left if not isinstance(outcomes[place], Observation)]
+    for place in left:
+        if not isinstance(outcomes[place], ProviderClosedError):  # a closed one was told when it closed
+            what = {"point": str(points[place].coordinates), "reason": str(outcomes[place])}
+            log.error("provider failed", provider=source.provider.name, **what)
     return outcomes
 
 
 def _ask_next(asked: Sources, source: Source, point: Due, outcome: Outcome) -> bool:
-    """Whether the next provider is to be asked for a point."""
-    if isinstance(outcome, Observation) or is_waited_for(asked, outcome):
+    """Whether the next provider is to be asked for a point that has no observation yet."""
+    if is_waited_for(asked, outcome):
         return False
     what = {"provider": source.provider.name, "point": str(point.coordinates), "reason": str(outcome)}
     log.warning("provider failed, asking the next", **what)
