@@ -31,11 +31,18 @@ def cli(debug: bool) -> None:
 @click.option("--demo", is_flag=True, help="Run on the built-in simulator, with twelve cities and a database of its own.")
 @click.option("--demo-without-key", is_flag=True, help="The same, but only when no API key is set.")
 @click.option("--no-scheduler", is_flag=True, help="Serve what is stored, collect nothing.")
-def serve(host: str | None, port: int | None, demo: bool, demo_without_key: bool, no_scheduler: bool) -> None:
+@click.option("--no-web", is_flag=True, help="Collect, serve nothing: that is left to other processes.")
+def serve(host: str | None, port: int | None, demo: bool, demo_without_key: bool, no_scheduler: bool, no_web: bool) -> None:
     """Web server, scheduler and collector in one process."""
+    from .serve import collect
     from .serve import serve as serve_forever
     from .settings import load_settings
 
+    if no_web:
+        if no_scheduler or demo or demo_without_key or host or port is not None:
+            raise click.UsageError("--no-web goes with no other option")
+        collect(load_settings(scheduler_enabled=True))
+        return
     given: dict[str, Any] = {"host": host, "port": port, "scheduler_enabled": False if no_scheduler else None}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     serve_forever(settings, demo=demo, demo_without_key=demo_without_key)

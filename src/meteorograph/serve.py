@@ -1,9 +1,10 @@
-"""The service in one process: web server, scheduler and collector."""
+"""The service in one process: web server, scheduler and collector; or the last two alone."""
 
 from __future__ import annotations
 
 import signal
 import socket
+import threading
 from contextlib import ExitStack
 from types import FrameType
 
@@ -33,9 +34,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         ConfigurationError: There is no key to collect with, the address cannot be used, or a setting is wrong.
         StoreError: The database cannot be brought up to date.
     """
-    setup_logging(settings)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, _end)
+    _begin(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         if demo or (demo_without_key and not _has_key(settings)):
@@ -43,10 +42,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             log.warning("no weather is real here: this is the built-in simulator; set OWM_API_KEY to collect for real")
         elif settings.scheduler_enabled:
             _require_key(settings)
-        pin_settings(settings)
-        init_db()
-        if settings.scheduler_enabled and not settings.demo:
-            demand.warn(settings, clock.now())
+        _prepare(settings)
         stack.callback(scheduler.stop)
         app = create_app(settings)
         server = waitress.server.create_server(
@@ -61,6 +57,38 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         log.info("serving", address=_address(listener), interval=str(settings.interval), database=_shown(settings))
         server.run()
         log.info("stopping")
+
+
+def collect(settings: Settings) -> None:
+    """Scheduler and collector without a web server, until SIGTERM or SIGINT; other processes may serve.
+
+    Raises:
+        ConfigurationError: There is no key to collect with, or a setting is wrong.
+        StoreError: The database cannot be brought up to date.
+    """
+    _begin(settings)
+    _require_key(settings)
+    _prepare(settings)
+    scheduler.start(settings)
+    try:
+        log.info("collecting", interval=str(settings.interval), database=_shown(settings))
+        threading.Event().wait()
+    finally:
+        scheduler.stop()
+        log.info("stopping")
+
+
+def _begin(settings: Settings) -> None:
+    setup_logging(settings)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, _end)
+
+
+def _prepare(settings: Settings) -> None:
+    pin_settings(settings)
+    init_db()
+    if settings.scheduler_enabled and not settings.demo:
+        demand.warn(settings, clock.now())
 
 
 def _has_key(settings: Settings) -> bool:

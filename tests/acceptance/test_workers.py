@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from acceptance.books import books, pids
-from acceptance.processes import PYTHON, Process, Starter, ask, ask_all_workers, until
+from acceptance.processes import METEOROGRAPH, PYTHON, Process, Starter, ask, ask_all_workers, until
 from meteorograph.simulator import Simulator
 
 SLOTS = 4
@@ -105,6 +105,21 @@ def test_the_reloader_of_flask_collects_each_slot_once(start: Starter, collectin
     done = [run for run in kept.runs if run.state not in ("running", "pending")]
     assert [run.state for run in done] == ["succeeded"] * len(done)
     assert 0 <= _calls(collecting) - len(kept.stored) <= len(kept.runs) - len(done) + server.output().count("taken_over=True")
+
+
+@pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("empty_database")
+def test_one_process_collects_and_others_serve(start: Starter, collecting: Simulator) -> None:
+    collector = start(METEOROGRAPH, "serve", "--no-web", METEOROGRAPH_SCHEDULER_ENABLED="false")  # which is for the others
+    collector.found(r"(collecting) ")
+    server = start(METEOROGRAPH, "serve", "--no-scheduler", "--port", "0")
+    until(_have_ended(SLOTS), f"{SLOTS} slots")
+    assert pids() == {collector.pid}
+    told = ask(f"{server.address()}/health")
+    assert (told.status, told.json["scheduler_running"]) == (200, True)
+    assert len(ask(f"{server.address()}/data/latest").json["data"]) == 1
+    assert [collector.end(), server.end()] == [0, 0]
+    _check_once(collecting, collector)
 
 
 @pytest.mark.usefixtures("empty_database")
