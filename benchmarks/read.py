@@ -82,8 +82,8 @@ def _connection() -> PoolProxiedConnection:
 
 
 @contextmanager
-def serving() -> Iterator[tuple[str, Get]]:
-    """The service in a process of its own; gives its address, and what asks it for a path and reads the answer."""
+def serving() -> Iterator[Get]:
+    """The service in a process of its own; gives what asks it for a path and reads the answer."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     main_ = "from meteorograph.cli import main; main()"
@@ -106,7 +106,7 @@ def serving() -> Iterator[tuple[str, Get]]:
                 connection.close()
                 time.sleep(0.1)
         try:
-            yield f"http://127.0.0.1:{port}", get
+            yield get
         finally:
             connection.close()
             process.send_signal(signal.SIGTERM)
@@ -225,10 +225,10 @@ def main() -> None:
             flush=True,
         )
         all_ = questions(asked.locations, asked.days)
-        with serving() as (address, get):
+        with serving() as get:
             measure(get, all_, asked.rounds)
-            measure_export(Path(folder))
-            read_load.measure(address + all_[0][1], asked.collected, asked.rate, asked.seconds)
+        measure_export(Path(folder))
+        read_load.measure(all_[0][1], asked.collected, asked.rate, asked.seconds)
         engine().dispose()
 
 

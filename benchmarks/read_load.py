@@ -1,15 +1,20 @@
 """A query at a fixed rate while locations are collected: what ``read.py`` runs last.
 
-Server, collector, and the provider that it asks (``load_upstream.py``) are processes of their own. Requests leave at instants
-laid down before, whatever became of those ahead of them, and each is timed from its own: a server that falls behind is seen to.
+As docs/performance.md recommends it for many readers: gunicorn with workers that only serve, and a collector that gives way to
+them (``nice``). They, and the provider that is asked (``load_upstream.py``), are processes of their own. Requests leave at
+instants laid down before, whatever became of those ahead of them, and each is timed from its own: a server that falls behind is
+seen to.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,7 +25,7 @@ from ingest import upstream  # type: ignore[import-not-found]  # and so does thi
 from pyreqwest.client import ClientBuilder
 from sqlalchemy import func, insert, select
 
-from meteorograph import clock, get_db_session
+from meteorograph import WeatherData, clock, get_db_session
 from meteorograph.db import init_db
 from meteorograph.logs import setup_logging
 from meteorograph.scheduler import scheduled_ingest
@@ -29,23 +34,49 @@ from meteorograph.tables import Location, Run
 
 #: What the collector's provider takes for an answer [ms].
 LATENCY_MS = 100
-#: Connections to the server, which takes no more than 100; what is due while all are busy waits, and its time counts.
+#: Connections to the server; what is due while all are busy waits, and its time counts.
 CONNECTIONS = 64
+#: Processes that serve.
+WORKERS = 3
+#: How far the collector gives way to them (``nice``).
+NICE = 10
 
 
-def measure(url: str, locations: int, rate: int, seconds: int) -> None:
+def measure(path: str, locations: int, rate: int, seconds: int) -> None:
     """Print how long the query takes at a fixed rate, alone and while locations are collected."""
-    alone = latencies(url, rate, seconds)
-    add_locations(locations)
-    with collecting():
-        before = collected()
-        under = latencies(url, rate, seconds)
-        slots, rows = (now - then for now, then in zip(collected(), before, strict=True))
-    print(f"\n30 days of one location, {rate} requests/s for {seconds} s\n")
+    with serving() as address:
+        alone = latencies(address + path, rate, seconds)
+        add_locations(locations)
+        with collecting():
+            before = collected()
+            under = latencies(address + path, rate, seconds)
+            slots, rows = (now - then for now, then in zip(collected(), before, strict=True))
+    print(f"\n30 days of one location, {rate} requests/s for {seconds} s; {WORKERS} processes serve, nice {NICE} collects\n")
     print("| | p50, ms | p99, ms | worst, ms |\n|---|---|---|---|")
     for what, times in (("alone", alone), (f"while {locations:,} locations are collected", under)):
         print(f"| {what} | {times[len(times) // 2]:.1f} | {times[len(times) * 99 // 100]:.1f} | {times[-1]:.1f} |")
-    print(f"\n{slots} whole collections ({rows:,} rows) in that time")
+    print(f"\n{rows:,} rows collected in that time, {slots} whole slots")
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Workers that only serve; gives their address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "-w", str(WORKERS), "-b", f"127.0.0.1:{port}", "meteorograph:create_app()"]
+    environment = {**os.environ, "METEOROGRAPH_SCHEDULER_ENABLED": "false", "LOG_LEVEL": "WARNING"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        address = f"http://127.0.0.1:{port}"
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(f"{address}/livez").close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        try:
+            yield address
+        finally:
+            process.terminate()
 
 
 def add_locations(until: int) -> None:
@@ -86,9 +117,9 @@ def collecting() -> Iterator[None]:
 def collected() -> tuple[int, int]:
     """How many slots were collected after the year, and how many rows of them are stored."""
     with get_db_session(read_only=True) as session:
-        done = select(func.count(), func.coalesce(func.sum(Run.stored), 0)).where(Run.due_at > year.END, Run.state == "succeeded")
-        slots, rows = session.execute(done).one()
-        return slots, rows
+        slots = session.scalar(select(func.count()).where(Run.due_at > year.END, Run.state == "succeeded"))
+        rows = session.scalar(select(func.count()).where(WeatherData.due_at > year.END))
+        return slots or 0, rows or 0
 
 
 def latencies(url: str, rate: int, seconds: int) -> list[float]:
@@ -116,6 +147,7 @@ def latencies(url: str, rate: int, seconds: int) -> list[float]:
 
 def main() -> None:
     """Collect until the parent ends it."""
+    os.nice(NICE)
     setup_logging()
     pin_settings(load_settings())  # as the service does
     init_db()

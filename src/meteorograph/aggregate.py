@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from .aggregate_read import Row, missed, read
+from .aggregate_read import Columns, Row, missed, read
 from .buckets import DAY, edges, parse_bucket, zone_of
 from .locations import named
 from .quantities import BY_NAME
@@ -131,9 +132,10 @@ def page(
     asked = {id_: each for id_, each in finer.items() if each}
     rows = read(session, asked, names, daily=length in (None, DAY), include_flagged=include_flagged)
     lost = missed(session, asked)
+    nothing: Columns = [()] * (1 + sum(len(PARTS[each]) for each in names))
     found = []
     for each in known:
-        own = rows.get(each.id, [])
+        own = rows.get(each.id, nothing)
         if length is None:
             own = _months(own, finer[each.id], marks[each.id], names)
         found.append(_found(each.id, each.name, zones[each.id], marks[each.id], own, names, lost.get(each.id, ())))
@@ -154,27 +156,25 @@ def _days(marks: tuple[float, ...], zone: ZoneInfo) -> tuple[float, ...]:
     return _marks(start, end, DAY, zone)
 
 
-def _months(rows: list[Row], days: Sequence[float], months: Sequence[float], names: Sequence[str]) -> list[Row]:
-    """Rows of months from those of their days."""
-    parted: list[list[Row]] = [[] for _ in months[1:]]
-    for day, row in zip(days, rows, strict=False):
-        parted[bisect_right(months, day) - 1].append(row)
+def _months(of_days: Columns, days: Sequence[float], months: Sequence[float], names: Sequence[str]) -> Columns:
+    """The numbers of months from those of their days."""
+    places = [bisect_left(days, month) for month in months]
     made: list[Row] = []
-    for part in parted:
-        columns = list(zip(*part, strict=True))
-        place, numbers = 1, [sum(columns[0])]
+    for first, last in pairwise(places):
+        columns = [column[first:last] for column in of_days]
+        place = 1
+        numbers: list[Any] = [sum(columns[0])]
         for name in names:
             width = len(PARTS[name])
             numbers += merged(name, columns[place : place + width])
             place += width
         made.append(tuple(numbers))
-    return made
+    return list(zip(*made, strict=True)) or of_days
 
 
 def _found(
-    id_: int, name: str, zone: ZoneInfo, marks: tuple[float, ...], rows: list[Row], names: Sequence[str], lost: Iterable[float]
+    id_: int, name: str, zone: ZoneInfo, marks: tuple[float, ...], columns: Columns, names: Sequence[str], lost: Iterable[float]
 ) -> Found:
-    columns = list(zip(*rows, strict=True)) or [()] * (1 + sum(len(PARTS[each]) for each in names))
     stored, place = columns[0], 1
     values = {}
     for each in names:

@@ -26,6 +26,9 @@ log = get_logger(__name__)
 #: Requests that are served at once; each holds a database connection for some milliseconds.
 THREADS = 8
 
+#: Bytes of an answer that wait for a slow reader at most; then what makes the answer waits.
+BUFFERED = 1024 * 1024
+
 
 def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = False) -> None:
     """Serve until SIGTERM or SIGINT; what is being collected is then finished or given back.
@@ -52,6 +55,8 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             ident=None,
             max_request_body_size=MAX_IMPORT_BYTES,
             connection_limit=1000,  # browsers and proxies keep idle ones open
+            outbuf_high_watermark=BUFFERED,
+            outbuf_overflow=2 * BUFFERED,  # never a temporary file
         )
         stack.callback(server.close)
         log.info("serving", address=_address(listener), interval=str(settings.interval), database=_shown(settings))

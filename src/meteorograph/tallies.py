@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from operator import truediv
 from typing import Any, Final
 
 from .quantities import QUANTITIES
@@ -58,8 +59,15 @@ def told(name: str, columns: Sequence[Column]) -> tuple[Column, ...]:
         nothing = [None] * len(columns[0])
         return nothing, nothing, [_direction(*each) for each in zip(*columns, strict=True)], nothing, columns[2]
     low, high, total, count = columns[:4]
-    mean = [one / many if many else None for one, many in zip(total, count, strict=True)]
+    mean = quotients(total, count)
     return low, high, mean, columns[4] if name == AMOUNT else [None] * len(mean), count
+
+
+def quotients(sums: Column, counts: Column) -> Column:
+    """Each sum by its count; None where that is 0."""
+    if all(counts):  # as it mostly is
+        return list(map(truediv, sums, counts))
+    return [one / many if many else None for one, many in zip(sums, counts, strict=True)]
 
 
 def _direction(sin: float | None, cos: float | None, count: float | None) -> float | None:

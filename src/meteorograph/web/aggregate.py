@@ -19,7 +19,7 @@ from ..buckets import DAY, parse_bucket
 from ..db import get_db_session
 from ..quantities import BY_NAME
 from ..table import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
-from ..tallies import STATISTICS
+from ..tallies import STATISTICS, quotients
 from ..units import System, converter, units
 from . import answers, params
 from .problems import BadInput
@@ -72,7 +72,7 @@ class _Shape:
 
     def _head(self, found: Found) -> Sequence[Sequence[Any]]:
         edges = _edges(found.marks, found.zone)
-        coverage = [stored / due if due else None for stored, due in zip(found.stored, found.due, strict=True)]
+        coverage = quotients(found.stored, found.due)
         return [found.name] * len(found.due), edges[:-1], edges[1:], found.due, found.stored, coverage
 
     def _values(self, found: Found, name: str) -> Sequence[Sequence[Any]]:
