@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ BATCH: Final = 1000
 
 #: How long the writer gathers rows before it stores them [s]: a transaction for each answer would cost more than the answer.
 GATHER_SECONDS: Final = 0.1
+
+#: For how long the loop gives up the interpreter after a round of answers [s]. The client's thread has to have it for each answer
+#: that it hands over, and sends nothing while it waits for it: against a busy loop it would get its turn once a round, and every
+#: call would take as long as all others together.
+HANDOVER_SECONDS: Final = 0.002
 
 #: How long workers that are told to stop may wait for the answers under way.
 PATIENCE: Final = timedelta(seconds=5)
@@ -71,6 +77,7 @@ class Engine:
         self.stop = stop
         #: Failures that may heal while the slot lasts.
         self.undecided: list[Failed] = []
+        self._hands_over = False
         self._most = asked.observation[0].most
         self._all_done = asyncio.Event()
         self._done: asyncio.Queue[Stored | Failed | None] = asyncio.Queue(maxsize=2 * BATCH)
@@ -135,8 +142,15 @@ class Engine:
         while points := await line.take(self._most):
             for outcome in await self._collect(fetcher, points):
                 await self._done.put(outcome)
+            if not self._hands_over:
+                self._hands_over = True
+                asyncio.get_running_loop().call_soon(self._hand_over)
             if once or self.stop.is_set() or self.closed() is not None:
                 return
+
+    def _hand_over(self) -> None:
+        self._hands_over = False
+        time.sleep(HANDOVER_SECONDS)
 
     async def _collect(self, fetcher: Fetcher, points: Sequence[Due]) -> list[Stored | Failed]:
         """What has been decided of some locations; the others may still be had in this slot."""
