@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from .schedule import parse_duration
+from .durations import parse_duration
 
 DAY: Final = timedelta(days=1)
 

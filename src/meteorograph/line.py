@@ -45,7 +45,7 @@ class Line:
 
     async def take(self, most: int) -> Sequence[Due]:
         """The next locations, ``most`` of them or what is at hand; none when the line is over."""
-        if self._next >= len(self._page) and not self._is_last:
+        while self._next >= len(self._page) and not self._is_last:
             await self.waiting()
         taken = self._page[self._next : self._next + most]
         self._next += len(taken)

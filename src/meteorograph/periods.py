@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from .schedule import parse_duration
+from .durations import parse_duration
 
 #: What is looked at when nobody says what.
 RUNS_PERIOD: Final = timedelta(days=1)

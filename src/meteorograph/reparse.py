@@ -60,7 +60,13 @@ class Part(NamedTuple):
 
 
 def reparse(
-    settings: Settings, start: datetime, end: datetime, *, apply: bool, told: Callable[[Difference], None] = lambda _: None
+    settings: Settings,
+    start: datetime,
+    end: datetime,
+    *,
+    apply: bool,
+    only_missing: bool = False,
+    told: Callable[[Difference], None] = lambda _: None,
 ) -> Reparsed:
     """Parse what the journal has of slots with ``start <= due_at < end``, and store the differences if told to.
 
@@ -73,19 +79,27 @@ def reparse(
         start: The first slot.
         end: Up to then.
         apply: Whether to store what differs.
+        only_missing: Whether rows that are there are left as they are.
         told: Hears each difference, once it is stored.
 
     Raises:
         StoreError: The database cannot be reached; what was stored by then stays.
     """
-    return _Pass(settings, start, end, apply, told).through()
+    return _Pass(settings, start, end, apply, only_missing, told).through()
 
 
 class _Pass:
     def __init__(
-        self, settings: Settings, start: datetime, end: datetime, apply: bool, told: Callable[[Difference], None]
+        self,
+        settings: Settings,
+        start: datetime,
+        end: datetime,
+        apply: bool,
+        only_missing: bool,
+        told: Callable[[Difference], None],
     ) -> None:
         self._settings, self._start, self._end, self._apply, self._tell = settings, start, end, apply, told
+        self._only_missing = only_missing
         self._done = Reparsed()
         #: Slot → location → what its payloads say.
         self._live: dict[datetime, dict[int, dict[str, list[Observation]]]] = {}
@@ -177,7 +191,7 @@ class _Pass:
                     made = self._missing(part)
                     new += [made] if made else []
                     differences += [missing(made)] if made else []
-                elif stored["origin"] == part.origin and not _is_of_another(stored, part):
+                elif not self._only_missing and stored["origin"] == part.origin and not _is_of_another(stored, part):
                     made, found = changed(stored, part.given)
                     other += [made] if made else []
                     differences += found

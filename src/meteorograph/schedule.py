@@ -8,7 +8,6 @@ comes right after the jump, one that they show twice comes once, and every real 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,8 @@ from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+
+from .durations import parse_duration
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,9 +31,6 @@ ALLOWED: Final = (
     "must be an interval from 1m to 24h in whole minutes, such as 15m or 1h, or a cron expression of five fields, "
     "with a time zone unless it is UTC, such as '0 6,18 * * * Europe/Athens'"
 )
-
-_DURATION = re.compile(r"(\d{1,6})\s*(s|m|min|h|d)")
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 class Schedule(Protocol):
@@ -96,18 +94,6 @@ class Cron:
     def _first(self, start: datetime, *, reverse: bool) -> datetime | None:
         local = next(CronSim(self.expression, start.astimezone(ZoneInfo(self.zone)), reverse=reverse), None)
         return None if local is None else local.astimezone(UTC)
-
-
-def parse_duration(text: str) -> timedelta:
-    """A duration from words such as ``10s``, ``15m``, ``1h`` or ``1d``.
-
-    Raises:
-        ValueError: It is none; the text says what is.
-    """
-    match = _DURATION.fullmatch(text.strip().lower())
-    if not match:
-        raise ValueError("must be a whole number and a unit, such as 30s, 10m, 1h or 1d")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
 @cache

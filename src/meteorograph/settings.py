@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from . import __version__, redaction
+from .durations import parse_duration
 from .errors import ConfigurationError
 from .providers import BROKEN, PROVIDERS, History
 from .settings_errors import one_line
@@ -23,18 +24,10 @@ from .settings_files import PREFIX, SECRETS, given, secrets_from_files, state_of
 from .settings_providers import ACCOUNTS, by_quantity, known_providers, names, of_providers, providers_with_history
 from .values import Coordinates
 
-_DURATION: Final = re.compile(r"([0-9]{1,9})\s*(s|m|min|h|d)")
-_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-
 
 def duration(value: object) -> object:
-    """A duration from words such as ``10s``, ``15m``, ``1h`` or ``1d``; anything else as it came."""
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.fullmatch(value.strip().lower())
-    if not match:
-        raise ValueError("a whole number and a unit, such as 30s, 10m, 1h or 1d")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    """A duration from words (``durations.py``); anything else as it came."""
+    return parse_duration(value) if isinstance(value, str) else value
 
 
 def _one_of(*words: str) -> BeforeValidator:

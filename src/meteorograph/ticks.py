@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from structlog.contextvars import bind_contextvars
 
@@ -15,6 +15,8 @@ from .db import get_db_session, init_db
 from .errors import MeteorographError, StoreError
 from .ingest import run_async
 from .logs import get_logger
+from .reparse import reparse
+from .schedule import Schedule
 from .settings import Settings
 
 log = get_logger(__name__)
@@ -62,10 +64,26 @@ def _tick(settings: Settings, stop: threading.Event) -> bool:
     _ensure_default(settings, now)
     schedules = ledger.due_schedules(schedule.Interval(settings.interval))
     ledger.close_orphans(now, [name for name, _ in schedules])
+    _restore(settings, now, schedules)
     claims = [claim for name, when in schedules if (claim := ledger.claim(now, name, when))]
     if claims:
         run_async(_run_all(claims, settings, stop))
     return bool(claims)
+
+
+def _restore(settings: Settings, now: datetime, schedules: list[tuple[str, Schedule]]) -> None:
+    """Store what the journal has of runs that broke off and are about to be closed; nobody would ask for it again."""
+    if not settings.journal_days:
+        return
+    for due_at in ledger.left_behind(now, schedules):
+        try:
+            done = reparse(settings, due_at, due_at + timedelta(microseconds=1), apply=True, only_missing=True)
+        except StoreError:
+            raise
+        except Exception:  # what is there must not keep anything new from being collected
+            log.exception("the journal could not be read for a run that broke off", due_at=due_at.isoformat())
+        else:
+            log.info("stored what a run that broke off had been answered", due_at=due_at.isoformat(), rows=done.rows)
 
 
 async def _run_all(claims: list[ledger.Claim], settings: Settings, stop: threading.Event) -> None:

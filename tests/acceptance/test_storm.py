@@ -28,9 +28,6 @@ from support import KEY
 SEED = int(os.environ.get("METEOROGRAPH_STORM_SEED", "4"))
 LIMITS = {("openweathermap", "minute"): 150, ("openweathermap", "month"): 31_500, ("open-meteo", "day"): 150}
 
-#: Answers of all that may be left in the journal by runs that broke off.
-MOST_LEFT = 5
-
 
 @pytest.mark.parametrize("empty_database", [os.environ.get("METEOROGRAPH_STORM_DATABASE", "sqlite")], indirect=True)
 def test_every_slot_is_accounted_for_after_a_storm(
@@ -200,8 +197,7 @@ def _assert_accounted(kept: Books, weather: Weather) -> None:
     live, sound = kept.of_origin("live"), weather.simulator.sound_calls()
     # An answer on its way to a process that is killed is lost; the slot is asked for again, and may be unlucky then.
     heard = answered_live(kept, [call for call in sound if call.at not in weather.killed], weather.shown)
-    # A run that breaks off in the last tick of its slot leaves its last answers in the journal, for ``reparse``.
-    assert len(heard - live) <= MOST_LEFT, sorted(heard - live)
+    assert sorted(heard - live) == []
     assert sorted(live - answered_live(kept, sound, weather.shown)) == []
     assert untrue(kept, weather.simulator, weather.true)[:3] == []
     calls = weather.simulator.calls()

@@ -17,6 +17,7 @@ from meteorograph import WeatherData, get_db_session, ledger, scheduler, ticks
 from meteorograph.clock import DrivenClock
 from meteorograph.collect import collect
 from meteorograph.db import engine
+from meteorograph.errors import StoreError
 from meteorograph.ingest import run_async
 from meteorograph.schedule import DEFAULT, Interval
 from meteorograph.scheduler import scheduled_ingest
@@ -102,6 +103,27 @@ def test_a_default_place_the_user_chose_is_added_to_the_others(monkeypatch: pyte
     scheduled_ingest()
     with get_db_session(read_only=True) as session:
         assert session.query(Location).filter_by(name="Athens").one().state == "paused"
+
+
+def test_what_a_run_that_broke_off_had_been_answered_is_stored_when_its_slot_is_over(
+    places: int, collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("meteorograph.engine.GATHER_SECONDS", 600.0)  # until all have been answered
+        patched.setattr("meteorograph.collect._keeper", lambda _: _away)
+        scheduled_ingest()
+    assert (_count(), collecting.count()) == (0, places)
+    collecting.set_faults("kind=html code=404 place=0,10")
+    driven.advance(HOUR)
+    scheduled_ingest()
+    assert collecting.count() == 2 * places
+    assert [(run.state, run.stored, run.failed) for run in _all(Run, Run.due_at)] == [("succeeded", 20, 0), ("partial", 19, 1)]
+    assert Counter(row.due_at for row in _all(WeatherData)) == {NOON: places, NOON + HOUR: places - 1}
+    assert [row.due_at for row in _all(Missed)] == [NOON + HOUR]
+
+
+def _away(*_: object) -> None:
+    raise StoreError("the database is away")
 
 
 @pytest.mark.usefixtures("_no_waiting")

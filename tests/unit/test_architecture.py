@@ -15,7 +15,19 @@ import meteorograph
 ROOT = Path(meteorograph.__file__).parent
 
 #: Everyone may use these: values, errors, settings, logs and the clock; they know none of the modules below.
-COMMON = ("meteorograph", "clock", "errors", "flags", "logs", "quantities", "redaction", "settings", "tallies", "values")
+COMMON = (
+    "meteorograph",
+    "clock",
+    "durations",
+    "errors",
+    "flags",
+    "logs",
+    "quantities",
+    "redaction",
+    "settings",
+    "tallies",
+    "values",
+)
 TABLES = ("db", "tables", "upsert")
 
 #: What each stop may import beside ``COMMON`` and its own package.

@@ -7,7 +7,7 @@ when its holder dies it runs out, and another process finishes what is still mis
 from __future__ import annotations
 
 from .claiming import AHEAD, active_locations, beat, claim, due_locations, due_schedules, renew
-from .closing import close_orphans, finish, reasons, record_missed, recount, release
+from .closing import close_orphans, finish, left_behind, reasons, record_missed, recount, release
 from .terms import Claim, holder
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "due_schedules",
     "finish",
     "holder",
+    "left_behind",
     "reasons",
     "record_missed",
     "recount",

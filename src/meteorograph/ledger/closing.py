@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from .. import schedule
 from ..db import get_db_session
+from ..schedule import Schedule
 from ..tables import Location, Missed, Run, WeatherData
 from ..upsert import insert_or_replace
 from .terms import Claim, follows, holder, is_free, row_count, still_missing
@@ -61,10 +62,27 @@ def close_orphans(now: datetime, names: Collection[str]) -> None:
             _settle(session, run_id, name, due_at, now)
 
 
+def left_behind(now: datetime, schedules: Sequence[tuple[str, Schedule]]) -> list[datetime]:
+    """The slots of runs that were begun, that nobody has any more, and that are too old to be taken up: they are to be closed."""
+    begun = select(Run.schedule, Run.due_at).where(Run.state.in_(("pending", "running")), Run.started_at.is_not(None))
+    with get_db_session(read_only=True) as session:
+        found = session.execute(begun.where(_nobodys(now)).order_by(Run.due_at)).all()
+    known = dict(schedules)
+    return [due_at for name, due_at in found if name in known and _is_over(known[name], due_at, now)]
+
+
+def _is_over(when: Schedule, due_at: datetime, now: datetime) -> bool:
+    slot = when.slot_at(now)
+    return slot is not None and (due_at < slot or now - due_at >= schedule.GRACE)
+
+
+def _nobodys(now: datetime) -> Any:
+    return or_(Run.state == "pending", and_(Run.state == "running", Run.lease_expires_at <= now))
+
+
 def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> list[datetime]:
     """Runs of earlier slots that are over: what they did not store is missed, for the reason they waited for; gives which."""
-    over = or_(Run.state == "pending", and_(Run.state == "running", Run.lease_expires_at <= now))
-    abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, over).with_for_update()
+    abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, _nobodys(now)).with_for_update()
     runs = session.scalars(abandoned).all()
     for run in runs:
         record_lost(session, name, run.due_at, run.reason or "down")
