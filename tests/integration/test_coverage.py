@@ -197,7 +197,11 @@ def test_schedules_of_several_lengths_each_have_slots_of_their_own() -> None:
     assert _runs(schedule="1\0m") == _runs(schedule="nobody's") == []
 
 
-def test_rows_on_demand_count_only_where_they_fill_a_slot_of_the_location(driven: DrivenClock) -> None:
+@pytest.mark.parametrize("few", [0, 100])
+def test_rows_on_demand_count_only_where_they_fill_a_slot_of_the_location(
+    driven: DrivenClock, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(coverage, "_FEW", few)
     ids = _add("Athens") | _add("daily", schedule="0 6 * * *") | _add("nowhere", state="unscheduled")
     _run(NOON - 6 * HOUR, name="0 6 * * *", when=parse_schedule("0 6 * * *"))
     for name in ids:
@@ -208,6 +212,20 @@ def test_rows_on_demand_count_only_where_they_fill_a_slot_of_the_location(driven
     assert _counts(_coverage(by="day"), "day") == {"2026-03-01": (4, 3, 1, 0)}
     assert _counts(_coverage(location="nowhere")) == {"nowhere": (0, 0, 0, 0)}
     assert _coverage(location="nowhere")[0]["coverage"] is None
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_backfilled_rows_are_found_without_reading_all_others() -> None:
+    _add("Athens")
+    for at in _hours(0, 24):
+        _run(at)
+    asked: list[tuple[str, Any]] = []
+    event.listen(engine(), "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    _coverage(by="day")
+    [(statement, values)] = [one for one in asked if "'backfill'" in one[0]]
+    with get_db_session(read_only=True) as session:
+        plan = [row[-1] for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert [line for line in plan if "weather_data" in line and "ix_weather_data_backfill" not in line] == []
 
 
 def test_a_collection_on_demand_through_the_front_door_counts_nowhere(collecting: Simulator, driven: DrivenClock) -> None:
