@@ -206,17 +206,16 @@ def _midnight(session: Session, day: Any) -> Any:
 
 
 def _backfilled(asked: _Asked, known: dict[str, Span]) -> Iterator[tuple[int, int, int]]:
-    """Rows at slots that came from a history; an index has them alone."""
+    """Rows at slots that came from a history; an index has them alone. Given plain columns, SQLite would use larger ones."""
+    at, whose = (func.coalesce(column, column) for column in (WeatherData.due_at, WeatherData.location_id))
     by_time = len(asked.edges) > 2
-    # Given the plain column, SQLite would rather read every row of the period through the index of instants.
-    at = func.coalesce(WeatherData.due_at, WeatherData.due_at)
     groups = [*([Location.id] if asked.per_location else []), *([at] if by_time else [])]
     start, end = asked.edges[0], asked.edges[-1]
     mine = and_(asked.scope, WeatherData.origin == literal_column("'backfill'"), at >= start, at < end)
     for schedule in asked.session.scalars(select(FOLLOWED).where(asked.scope).distinct()).all():
-        at_slot = at.in_(_slots(schedule, known, start, end))
-        query = select(*groups, func.count()).select_from(Location).join(WeatherData, WeatherData.location_id == Location.id)
-        for row in asked.session.execute(query.where(mine, FOLLOWED == schedule, at_slot).group_by(*groups)):
+        query = select(*groups, func.count()).select_from(WeatherData).join(Location, Location.id == whose)
+        within = (mine, FOLLOWED == schedule, at.in_(_slots(schedule, known, start, end)))
+        for row in asked.session.execute(query.where(*within).group_by(*groups)):
             *place, many = row
             stretch = asked.stretch(place.pop()) if by_time else 0
             yield (place[0] if place else 0), stretch, many

@@ -215,13 +215,14 @@ def test_rows_on_demand_count_only_where_they_fill_a_slot_of_the_location(
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_backfilled_rows_are_found_without_reading_all_others() -> None:
+@pytest.mark.parametrize("by", coverage.BY)
+def test_backfilled_rows_are_found_without_reading_all_others(by: By) -> None:
     _add("Athens")
     for at in _hours(0, 24):
         _run(at)
     asked: list[tuple[str, Any]] = []
     event.listen(engine(), "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
-    _coverage(by="day")
+    _coverage(by=by)
     [(statement, values)] = [one for one in asked if "'backfill'" in one[0]]
     with get_db_session(read_only=True) as session:
         plan = [row[-1] for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
