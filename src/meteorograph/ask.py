@@ -34,7 +34,7 @@ Outcome = Observation | FetchError | PayloadError
 async def ask(fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due]) -> list[Outcome]:
     """What a provider has for each of the points; what may heal is tried again, each attempt charged."""
     provider = source.provider
-    if len(points) > 1 and len(points) > source.most:
+    if len(points) > source.most:
         parts = [points[first : first + source.most] for first in range(0, len(points), source.most)]
         return [outcome for part in parts for outcome in await ask(fetcher, asked, source, part)]
     if provider.stations is None:

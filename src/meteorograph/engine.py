@@ -100,7 +100,6 @@ class Engine:
         Raises:
             StoreError: The writer could not store; what was fetched since is lost to this call.
         """
-        workers = min(workers, -(-await line.waiting() // self._most))
         writer = asyncio.create_task(self._write())
         guarding = asyncio.create_task(guard)
         working = asyncio.create_task(self._work_all(fetcher, line, workers))
@@ -131,7 +130,8 @@ class Engine:
         if any(source.gate.is_probing for source in self.asked.observation):
             await self._work(fetcher, line, once=True)  # one call tells whether the provider is well
         if self.closed() is None:
-            workers = [asyncio.create_task(self._work(fetcher, line)) for _ in range(count)]
+            needed = -(-await line.waiting() // self._most)
+            workers = [asyncio.create_task(self._work(fetcher, line)) for _ in range(min(count, needed))]
             try:
                 await asyncio.gather(*workers)
             finally:
