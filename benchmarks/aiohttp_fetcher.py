@@ -11,10 +11,10 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from meteorograph import clock
 from meteorograph.errors import FetchError, FetchTimeoutError, PermanentFetchError, RetryableFetchError
 from meteorograph.fetch import MAX_BODY_BYTES, MAX_CONNECT_TIME, MAX_REDIRECTS
-from meteorograph.values import Payload, Request
+from meteorograph.model import clock
+from meteorograph.model.values import Payload, Request
 
 
 class AiohttpFetcher:

@@ -31,7 +31,7 @@ import uvloop
 
 from meteorograph.errors import FetchError
 from meteorograph.fetch import Fetcher
-from meteorograph.values import Payload, Request
+from meteorograph.model.values import Payload, Request
 
 HERE = Path(__file__).parent
 CALLS = 10_000

@@ -60,8 +60,8 @@ def of_setup(port: int, latency: int, locations: int) -> Figures:
     """A database with locations, made in a process of its own so that making it costs no side memory."""
     from sqlalchemy import insert
 
-    from meteorograph import clock
     from meteorograph.db import get_db_session, init_db
+    from meteorograph.model import clock
     from meteorograph.tables import Location
 
     _settings(port, latency)
@@ -81,8 +81,8 @@ def of_meteorograph(port: int, latency: int, locations: int) -> Figures:
     """The second slot of a service: claim, collect, store, settle. What a process does once is done in the first."""
     from sqlalchemy import text
 
-    from meteorograph import clock
     from meteorograph.db import get_db_session, init_db
+    from meteorograph.model import clock
     from meteorograph.scheduler import scheduled_ingest
 
     _settings(port, latency)
@@ -152,8 +152,8 @@ def of_grown(port: int, latency: int, locations: int) -> Figures:
     """One after the other, a new connection each, an ORM commit each."""
     import urllib.request
 
-    from meteorograph import clock
     from meteorograph.db import get_db_session, init_db
+    from meteorograph.model import clock
     from meteorograph.tables import WeatherData
 
     _settings(port, latency)

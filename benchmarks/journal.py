@@ -20,15 +20,15 @@ import msgspec
 import zstandard
 
 from meteorograph.journal import Entry, Journal, entries, entry
+from meteorograph.model.values import Coordinates, DueLocation, Payload, Request
 from meteorograph.simulator.model import Model
 from meteorograph.simulator.routes import Routes
 from meteorograph.simulator.sides import Keys
-from meteorograph.values import Coordinates, Due, Payload, Request
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def payloads(many: int) -> list[tuple[Payload, Due]]:
+def payloads(many: int) -> list[tuple[Payload, DueLocation]]:
     """Answers for places all over the earth."""
     routes = Routes(source=Model(1), now=lambda: AT, seed=1, keys=Keys(frozenset(), None, None), limits={}, faults="")
     found = []
@@ -38,11 +38,11 @@ def payloads(many: int) -> list[tuple[Payload, Due]]:
         words = "&".join(f"{name}={value}" for name, value in query.items())
         body = routes.answer("GET", f"/data/2.5/weather?{words}&appid=k").body
         request = Request("openweathermap", "https://api.openweathermap.org/data/2.5/weather", query, {"appid": "k" * 32})
-        found.append((Payload(request, 200, body, AT, None), Due(number + 1, f"place {number}", place)))
+        found.append((Payload(request, 200, body, AT, None), DueLocation(number + 1, f"place {number}", place)))
     return found
 
 
-def journalled(folder: Path, given: list[tuple[Payload, Due]]) -> None:
+def journalled(folder: Path, given: list[tuple[Payload, DueLocation]]) -> None:
     """As the service does."""
     journal = Journal(folder)
     for payload, place in given:
@@ -50,12 +50,12 @@ def journalled(folder: Path, given: list[tuple[Payload, Due]]) -> None:
     journal.close()
 
 
-def plain(folder: Path, given: list[tuple[Payload, Due]]) -> None:
+def plain(folder: Path, given: list[tuple[Payload, DueLocation]]) -> None:
     """The bodies alone, one after the other."""
     _each(folder, [payload.body for payload, _ in given], lambda body: body)
 
 
-def framed(folder: Path, given: list[tuple[Payload, Due]]) -> None:
+def framed(folder: Path, given: list[tuple[Payload, DueLocation]]) -> None:
     """The same entries, each in a frame of its own."""
     encoder, compressor = msgspec.msgpack.Encoder(), zstandard.ZstdCompressor(level=1)
     kept: list[Entry] = [entry(payload, "current", AT, [place]) for payload, place in given]

@@ -27,8 +27,9 @@ from typing import cast
 from load_upstream import ANSWER  # type: ignore[import-not-found]  # it stands beside this script
 from sqlalchemy import func, select
 
-from meteorograph import WeatherData, clock, get_db_session, init_db
-from meteorograph.clock import DrivenClock
+from meteorograph import WeatherData, get_db_session, init_db
+from meteorograph.model import clock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.settings import load_settings, pin_settings
 from meteorograph.tables import Location, Missed, Run

@@ -25,9 +25,10 @@ from ingest import upstream  # type: ignore[import-not-found]  # and so does thi
 from pyreqwest.client import ClientBuilder
 from sqlalchemy import func, insert, select
 
-from meteorograph import WeatherData, clock, get_db_session
+from meteorograph import WeatherData, get_db_session
 from meteorograph.db import init_db
 from meteorograph.logs import setup_logging
+from meteorograph.model import clock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.settings import load_settings, pin_settings
 from meteorograph.tables import Location, Run

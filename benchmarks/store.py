@@ -26,10 +26,10 @@ from sqlalchemy.orm import Session
 
 from meteorograph import WeatherData, get_db_session, init_db, upsert
 from meteorograph.db import engine
+from meteorograph.model.values import Observation
 from meteorograph.store import row
 from meteorograph.tables import Location
 from meteorograph.upsert import insert_or_replace
-from meteorograph.values import Observation
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BATCH = 1000

@@ -15,9 +15,9 @@ import pytest
 
 from meteorograph import settings_providers
 from meteorograph.errors import AccountError, FetchError, PayloadError, PermanentFetchError, RetryableFetchError
+from meteorograph.model.values import Observation, Payload, Request, RequestPoint
 from meteorograph.providers import PROVIDERS, History
 from meteorograph.providers.base import Page
-from meteorograph.values import Observation, Payload, Point, Request
 
 HOUR = timedelta(hours=1)
 
@@ -92,7 +92,7 @@ class Archive:
 def history(archive: Archive, provider: str, account: str, **how: object) -> History:
     """The history that an archive is."""
 
-    def request(_base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
+    def request(_base_url: str, point: RequestPoint, start: datetime, end: datetime, key: str) -> Request:
         params = {"lat": repr(point.latitude), "lon": repr(point.longitude)}
         params |= {"start": str(int(start.timestamp())), "end": str(int(end.timestamp()))}
         return Request(provider, f"{archive.url}/history", params, {"key": key} if key else {})

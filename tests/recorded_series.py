@@ -16,10 +16,10 @@ from sqlalchemy import insert
 from meteorograph import get_db_session
 from meteorograph.check import check
 from meteorograph.check_states import flagged
-from meteorograph.quantities import QUANTITIES
+from meteorograph.model.quantities import QUANTITIES
+from meteorograph.model.values import Coordinates, Observation
 from meteorograph.store import Row, row
 from meteorograph.tables import Location
-from meteorograph.values import Coordinates, Observation
 
 FOLDER = Path(os.environ.get("METEOROGRAPH_SERIES_DIR") or Path(__file__).parents[2] / "shared" / "series")
 IRELAND = FOLDER / "ireland_25stations_2017_hourly.csv.gz"

@@ -15,11 +15,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from .aggregate_read import Columns, Row, missed, read
-from .buckets import DAY, edges, parse_bucket, zone_of
 from .locations import named
-from .quantities import BY_NAME
+from .model.quantities import BY_NAME
+from .model.statistics import PARTS, STATISTICS, Numbers, Statistics, merge_summaries, statistics_of
+from .model.time_buckets import DAY, bucket_edges, parse_bucket, zone_or_utc
 from .tables import Location
-from .tallies import PARTS, STATISTICS, Column, Values, merged, told
 
 #: Locations that are read at once.
 TOGETHER: Final = 100
@@ -35,7 +35,7 @@ class Bucket:
     due: int = 0
     stored: int = 0
     #: Quantity → ``min``, ``max``, ``mean``, ``sum`` (of precipitation only) and ``count``, in canonical units.
-    values: dict[str, Values] = field(default_factory=dict)
+    values: dict[str, Statistics] = field(default_factory=dict)
 
 
 class Found(NamedTuple):
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     due: Sequence[int]
     stored: Sequence[int]
     #: Quantity → a column for each of the ``STATISTICS``.
-    values: Mapping[str, Sequence[Column]]
+    values: Mapping[str, Sequence[Numbers]]
 
     def buckets(self) -> list[Bucket]:
         """The same as objects."""
@@ -126,7 +126,7 @@ def page(
         known = [named(session, location)]
     else:
         known = list(session.scalars(select(Location).where(Location.id > after).order_by(Location.id).limit(limit)))
-    zones = {each.id: zone_of(zone or each.timezone) for each in known}
+    zones = {each.id: zone_or_utc(zone or each.timezone) for each in known}
     marks = {id_: _marks(start, end, length, each) for id_, each in zones.items()}
     finer = {id_: _days(each, zones[id_]) if length is None else each for id_, each in marks.items()}
     asked = {id_: each for id_, each in finer.items() if each}
@@ -144,7 +144,7 @@ def page(
 
 @lru_cache(maxsize=64)
 def _marks(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> tuple[float, ...]:
-    return tuple(edge.timestamp() for edge in edges(start, end, length, zone))
+    return tuple(edge.timestamp() for edge in bucket_edges(start, end, length, zone))
 
 
 @lru_cache(maxsize=64)
@@ -166,7 +166,7 @@ def _months(of_days: Columns, days: Sequence[float], months: Sequence[float], na
         numbers: list[Any] = [sum(columns[0])]
         for name in names:
             width = len(PARTS[name])
-            numbers += merged(name, columns[place : place + width])
+            numbers += merge_summaries(name, columns[place : place + width])
             place += width
         made.append(tuple(numbers))
     return list(zip(*made, strict=True)) or of_days
@@ -179,7 +179,7 @@ def _found(
     values = {}
     for each in names:
         width = len(PARTS[each])
-        values[each] = told(each, columns[place : place + width])
+        values[each] = statistics_of(each, columns[place : place + width])
         place += width
     due = list(stored)
     for at in lost:

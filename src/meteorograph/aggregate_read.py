@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from .days import Cell, cells
 from .history import STILL_MISSED
+from .model.statistics import PARTS, summarise
 from .series_rows import fetched, seconds
 from .tables import Daily, Missed
-from .tallies import PARTS, tally
 from .upsert import table_of
 
 #: The numbers of one stretch.
@@ -43,7 +43,7 @@ def read(session: Session, marks: Marks, quantities: Sequence[str], *, daily: bo
         for id_, found in cells(session, instants, quantities, include_flagged=include_flagged):
             rows = (_row(cell, quantities) for cell in found)
             read.setdefault(id_, {}).update(zip(stretch[id_], rows, strict=False))
-    nothing = _row(Cell(tallies={name: tally(name, ()) for name in quantities}), quantities)
+    nothing = _row(Cell(tallies={name: summarise(name, ()) for name in quantities}), quantities)
     none = _Days((), [()] * len(nothing))
     return {id_: _joined(own, known.get(id_, none), read.get(id_, {}), nothing) for id_, own in marks.items()}
 

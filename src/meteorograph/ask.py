@@ -14,10 +14,10 @@ from .errors import FetchError, PayloadError, PermanentFetchError, RetryableFetc
 from .fetch import Fetcher
 from .journal import Kind
 from .logs import get_logger
+from .model.values import DueLocation, Observation, Payload, Request, RequestPoint
 from .providers import Provider
 from .sources import Source, Sources
 from .stations import with_stations
-from .values import Due, Observation, Payload, Point, Request
 
 log = get_logger(__name__)
 
@@ -31,26 +31,28 @@ LONGEST_WAIT: Final = 10.0
 Outcome = Observation | FetchError | PayloadError
 
 
-async def ask(fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due]) -> list[Outcome]:
+async def ask(fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[DueLocation]) -> list[Outcome]:
     """What a provider has for each of the points; what may heal is tried again, each attempt charged."""
     provider = source.provider
     if len(points) > source.most:
         parts = [points[first : first + source.most] for first in range(0, len(points), source.most)]
         return [outcome for part in parts for outcome in await ask(fetcher, asked, source, part)]
     if provider.stations is None:
-        plain = [Point(one.coordinates.latitude, one.coordinates.longitude) for one in points]
+        plain = [RequestPoint(one.coordinates.latitude, one.coordinates.longitude) for one in points]
         return await _ask(fetcher, asked, source, points, plain)
     where = await with_stations(points, source, lambda request, one: _get(fetcher, asked, source, request, "station", [one]))
-    known = [point for point in where if isinstance(point, Point)]
+    known = [point for point in where if isinstance(point, RequestPoint)]
     answers = iter(await _ask(fetcher, asked, source, _where_known(points, where), known) if known else ())
-    return [next(answers) if isinstance(point, Point) else point for point in where]
+    return [next(answers) if isinstance(point, RequestPoint) else point for point in where]
 
 
-def _where_known(points: Sequence[Due], where: Sequence[object]) -> list[Due]:
-    return [due for due, point in zip(points, where, strict=True) if isinstance(point, Point)]
+def _where_known(points: Sequence[DueLocation], where: Sequence[object]) -> list[DueLocation]:
+    return [due for due, point in zip(points, where, strict=True) if isinstance(point, RequestPoint)]
 
 
-async def _ask(fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due], where: Sequence[Point]) -> list[Outcome]:
+async def _ask(
+    fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[DueLocation], where: Sequence[RequestPoint]
+) -> list[Outcome]:
     try:
         found = await _with_retries(fetcher, asked, source, points, where)
     except PermanentFetchError as error:
@@ -69,7 +71,7 @@ def _nothing(provider: Provider) -> FetchError:
 
 
 async def _with_retries(
-    fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due], where: Sequence[Point]
+    fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[DueLocation], where: Sequence[RequestPoint]
 ) -> Sequence[Observation | None]:
     try:
         return await _attempt(fetcher, asked, source, points, where)
@@ -96,7 +98,7 @@ def _may_heal(error: Exception) -> bool | timedelta:
 
 
 async def _attempt(
-    fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[Due], where: Sequence[Point]
+    fetcher: Fetcher, asked: Sources, source: Source, points: Sequence[DueLocation], where: Sequence[RequestPoint]
 ) -> Sequence[Observation | None]:
     provider = source.provider
     request = provider.request(source.base_url, where, source.key)
@@ -118,7 +120,9 @@ async def _attempt(
     return found
 
 
-async def _get(fetcher: Fetcher, asked: Sources, source: Source, request: Request, kind: Kind, points: Sequence[Due]) -> Payload:
+async def _get(
+    fetcher: Fetcher, asked: Sources, source: Source, request: Request, kind: Kind, points: Sequence[DueLocation]
+) -> Payload:
     """The answer to a request, kept in the journal before anybody reads it; charged unless it is here already."""
     if asked.known and (known := asked.known.get((request.url, tuple(request.params.items())))) is not None:
         return known

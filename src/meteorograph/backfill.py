@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from . import clock, heal_book, lease
+from . import heal_book, lease
 from .backfill_plan import LONG, Wanted, work
 from .db import get_db_session
 from .errors import MeteorographError
@@ -15,6 +15,7 @@ from .heal import LEASE, MOST, fill
 from .heal_fill import Healed
 from .heal_sources import Planner, Work, pasts
 from .ingest import run_async
+from .model import clock
 from .settings import Settings
 
 

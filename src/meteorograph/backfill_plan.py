@@ -10,17 +10,18 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from . import clock, heal_book
+from . import heal_book
 from .db import get_db_session
 from .errors import ConfigurationError
 from .heal_budget import Left
 from .heal_sources import Planner, Work, pasts, providers
 from .locations import named
+from .model import clock
+from .model.schedule import EPOCH, Interval, parse_schedule
+from .model.values import Coordinates, DueLocation
 from .providers import PROVIDERS
-from .schedule import EPOCH, Interval, parse_schedule
 from .settings import Settings
 from .tables import Location, WeatherData
-from .values import Coordinates, Due
 
 #: Slots that are held in memory at a time.
 TOGETHER: Final = 500_000
@@ -83,7 +84,7 @@ def require_history(settings: Settings) -> None:
         )
 
 
-def work(settings: Settings, wanted: Wanted) -> Iterator[list[tuple[Due, list[datetime]]]]:
+def work(settings: Settings, wanted: Wanted) -> Iterator[list[tuple[DueLocation, list[datetime]]]]:
     """Locations with slots that have nothing stored, some at a time.
 
     Raises:
@@ -94,7 +95,7 @@ def work(settings: Settings, wanted: Wanted) -> Iterator[list[tuple[Due, list[da
     with get_db_session(read_only=True) as session:
         only = None if wanted.location is None else named(session, wanted.location).id
         ids = session.scalars(query).all() if only is None else [only]
-    some: list[tuple[Due, list[datetime]]] = []
+    some: list[tuple[DueLocation, list[datetime]]] = []
     for id_ in ids:
         with get_db_session(read_only=True) as session:  # short ones: what is stored meanwhile is seen
             location = session.get(Location, id_)
@@ -103,7 +104,7 @@ def work(settings: Settings, wanted: Wanted) -> Iterator[list[tuple[Due, list[da
             slots = heal_book.missed_slots(session, id_, wanted.start, wanted.end, closed=wanted.again)
             slots += _never_due(session, settings, location, wanted)
         if slots:
-            some.append((Due(id_, location.name, Coordinates(location.latitude, location.longitude)), slots))
+            some.append((DueLocation(id_, location.name, Coordinates(location.latitude, location.longitude)), slots))
         if sum(len(slots) for _, slots in some) >= TOGETHER:
             yield some
             some = []

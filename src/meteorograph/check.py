@@ -15,9 +15,9 @@ from typing import Final
 
 import msgspec
 
-from .flags import DISAGREES, IMPOSSIBLE
-from .quantities import QUANTITIES
-from .values import Observation
+from .model.flags import DISAGREES, IMPOSSIBLE
+from .model.quantities import QUANTITIES
+from .model.values import Observation
 
 #: How far two providers may differ [unit of the quantity].
 DIFFERENCE: Final = {

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from .check_row import NAMES, Flags
-from .flags import DUPLICATE, PERSISTENCE, STALE, STEP
+from .model.flags import DUPLICATE, PERSISTENCE, STALE, STEP
 
 #: The most that a quantity changes within an hour [unit of the quantity]; up to ``REACH`` as much again for each further hour.
 MOST_AN_HOUR: Final = {

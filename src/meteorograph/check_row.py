@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any, Final
 
 from .check_climate import likely
-from .flags import CLIMATE, FUTURE, INCONSISTENT, RANGE
-from .quantities import BY_NAME, QUANTITIES
+from .model.flags import CLIMATE, FUTURE, INCONSISTENT, RANGE
+from .model.quantities import BY_NAME, QUANTITIES
 
 #: Quantity → words.
 Flags = dict[str, list[str]]

@@ -32,16 +32,16 @@ _SHOWN = 5
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def backfill(location: str | None, start: str | None, end: str | None, again: bool, dry_run: bool, as_json: bool) -> None:
     """Fill gaps from providers with a history; exit 1 if something was not filled."""
-    from . import clock, periods
     from .backfill_plan import Wanted, estimate, require_history
     from .db import init_db
+    from .model import clock, time_range
     from .settings import get_settings
 
     now = clock.now()
     since, until = _moment("start", start, now), _moment("end", end, now)
     if since is not None:
         try:
-            periods.period(since, until, now, periods.PERIOD)
+            time_range.resolve_range(since, until, now, time_range.DEFAULT_RANGE)
         except ValueError as error:
             raise click.UsageError(f"--start {start}: {error}") from None
     settings = get_settings()
@@ -61,10 +61,10 @@ def backfill(location: str | None, start: str | None, end: str | None, again: bo
 
 
 def _moment(name: str, text: str | None, now: datetime) -> datetime | None:
-    from . import periods
+    from .model import time_range
 
     try:
-        return None if text is None else periods.moment(text, now)
+        return None if text is None else time_range.parse_instant(text, now)
     except ValueError as error:
         raise click.UsageError(f"--{name} {text}: {error}") from None
 

@@ -56,9 +56,9 @@ def export(
 
 
 def _moment(name: str, text: str | None) -> datetime | None:
-    from . import clock, periods
+    from .model import clock, time_range
 
     try:
-        return None if text is None else periods.moment(text, clock.now())
+        return None if text is None else time_range.parse_instant(text, clock.now())
     except ValueError as error:
         raise click.UsageError(f"--{name} {text}: {error}") from None

@@ -9,12 +9,13 @@ from typing import Final
 
 import click
 
-from . import clock, quota
+from . import quota
 from .cli_progress import Progress
 from .collect import collect_now
 from .db import get_db_session, init_db
 from .errors import MeteorographError, ProviderClosedError
 from .ingest import run_async
+from .model import clock
 from .redaction import redact
 from .settings import Settings, get_settings
 from .sources import require_key

@@ -47,9 +47,10 @@ def _ranged(default: str) -> Callable[[Callable[..., None]], Callable[..., None]
 @_JSON
 def runs(start: str | None, end: str | None, limit: int, schedule: str | None, state: str | None, as_json: bool) -> None:
     """Show runs, newest first: what was due, stored and failed, and why."""
-    from . import history, periods
+    from . import history
+    from .model import time_range
 
-    since, until = _period(start, end, periods.RUNS_PERIOD)
+    since, until = _period(start, end, time_range.RUNS_RANGE)
     with _session() as session:
         found, more = history.runs(session, since, until, limit=limit, schedule=schedule, state=state)
     if as_json:
@@ -81,9 +82,10 @@ def runs(start: str | None, end: str | None, limit: int, schedule: str | None, s
 @_JSON
 def gaps(location: str | None, start: str | None, end: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """Show what was not collected and why, newest first; exit 1 if there is anything."""
-    from . import history, periods
+    from . import history
+    from .model import time_range
 
-    since, until = _period(start, end, periods.PERIOD)
+    since, until = _period(start, end, time_range.DEFAULT_RANGE)
     with _session() as session:
         found, more = history.gaps(session, since, until, location=location, reason=reason, limit=limit)
     if as_json:
@@ -115,10 +117,10 @@ def gaps(location: str | None, start: str | None, end: str | None, reason: str |
 @_JSON
 def coverage(location: str | None, start: str | None, end: str | None, by: str, as_json: bool) -> None:
     """Show how much of what was due is stored."""
-    from . import periods
     from .coverage import coverage as covered
+    from .model import time_range
 
-    since, until = _period(start, end, periods.PERIOD)
+    since, until = _period(start, end, time_range.DEFAULT_RANGE)
     which: Literal["day", "location"] = "day" if by == "day" else "location"
     with _session() as session:
         found, more = covered(session, since, until, by=which, location=location, limit=_PAGE)
@@ -154,20 +156,20 @@ def _session() -> Iterator[Session]:
 
 
 def _period(start: str | None, end: str | None, length: timedelta) -> tuple[datetime, datetime]:
-    from . import clock, periods
+    from .model import clock, time_range
 
     now = clock.now()
     try:
-        return periods.period(_moment("start", start, now), _moment("end", end, now), now, length)
+        return time_range.resolve_range(_moment("start", start, now), _moment("end", end, now), now, length)
     except ValueError as error:
         raise click.UsageError(f"--start {start}: {error}") from None
 
 
 def _moment(name: str, text: str | None, now: datetime) -> datetime | None:
-    from . import periods
+    from .model import time_range
 
     try:
-        return None if text is None else periods.moment(text, now)
+        return None if text is None else time_range.parse_instant(text, now)
     except ValueError as error:
         raise click.UsageError(f"--{name} {text}: {error}") from None
 

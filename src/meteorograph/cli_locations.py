@@ -38,9 +38,9 @@ def locations() -> None:
 @_JSON
 def list_locations(state: str | None, tag: str | None, as_json: bool) -> None:
     """Show locations by name."""
-    from . import clock
     from .location_table import table
     from .locations import listing
+    from .model import clock
 
     with _session(read_only=True) as session:
         found = listing(session, state=state, tag=tag)
@@ -64,8 +64,8 @@ def list_locations(state: str | None, tag: str | None, as_json: bool) -> None:
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
 def add(name: str, lat: float, lon: float, tags: tuple[str, ...], **more: Any) -> None:
     """Add a location."""
-    from . import clock
     from .locations import add as add_location
+    from .model import clock
 
     given = {"name": name, "latitude": lat, "longitude": lon, "tags": list(tags), **more}
     with _session() as session:
@@ -82,9 +82,9 @@ def add(name: str, lat: float, lon: float, tags: tuple[str, ...], **more: Any) -
 @_JSON
 def import_locations(file: IO[bytes], format: str | None, update: bool, skip_bad: bool, as_json: bool) -> None:
     """Add the locations of a CSV or GeoJSON FILE (- is stdin), all or none, in one transaction."""
-    from . import clock
     from .location_files import read
     from .location_import import carry_out, plan
+    from .model import clock
 
     format = _format(format, file.name)
     with _bar("reading", _size(file)) as bar:

@@ -19,8 +19,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of te
 @_JSON
 def plan(as_json: bool) -> None:
     """Show the calls that the configuration makes against the quotas; exit 1 if they do not suffice."""
-    from . import clock, demand
+    from . import demand
     from .db import get_db_session, init_db
+    from .model import clock
     from .plan import plan as make_plan
     from .settings import load_settings
 
@@ -63,8 +64,8 @@ def check_keys(as_json: bool) -> None:
 
 
 def _page(made: Plan) -> list[str]:
+    from .model.schedule import Interval
     from .plan import interval_text
-    from .schedule import Interval
 
     lines = [
         f"{group.locations:,} location{'' if group.locations == 1 else 's'}, "

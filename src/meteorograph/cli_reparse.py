@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) -> None:
     """Parse journalled payloads again, show the differences and store them; exit 1 if a payload cannot be read."""
-    from . import periods
     from .db import init_db
+    from .model import time_range
     from .redaction import redact
     from .reparse import reparse as again
     from .settings import get_settings
 
-    since, until = _period(start, end, periods.PERIOD)
+    since, until = _period(start, end, time_range.DEFAULT_RANGE)
     init_db()
     tell = _JSONLines() if as_json else _Lines()
     done = again(get_settings(), since, until, apply=not dry_run, told=tell)

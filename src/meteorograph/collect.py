@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import clock, journal, ledger, standin
+from . import journal, ledger, standin
 from .check_states import flagged
 from .db import is_instead
 from .engine import Engine, Failed, Stored
@@ -24,11 +24,12 @@ from .ingest import make_fetcher
 from .ledger import Claim
 from .line import Line, line_of
 from .logs import get_logger
+from .model import clock
+from .model.values import DueLocation, Payload
 from .pace import turns
 from .settings import Settings
 from .sources import RequestKey, Source, Sources, sources
 from .store import store, store_resolved
-from .values import Due, Payload
 
 log = get_logger(__name__)
 
@@ -49,7 +50,7 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     spread = timedelta(seconds=settings.spread_seconds)
     now, more, all_ = clock.now(), False, list[Source]()
 
-    def read(after: int, limit: int) -> Sequence[Due]:
+    def read(after: int, limit: int) -> Sequence[DueLocation]:
         nonlocal more
         due, more = ledger.due_locations(claimed, now, spread, after=after, limit=limit)
         for source in all_:

@@ -14,11 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from .history import schedules
-from .precipitation import Window, total
+from .model.precipitation_totals import Window, total
+from .model.statistics import AMOUNT, Summary, summarise
 from .rollups import AHEAD
 from .series_rows import json_text, seconds, suspects
 from .tables import Run, WeatherData
-from .tallies import AMOUNT, Tally, tally
 
 #: Columns before those of the quantities: the slot, the end and the length of the precipitation's window, flags.
 _HEAD: Final = 4
@@ -32,7 +32,7 @@ class Cell:
     stored: int = 0
     #: Values that are not to be trusted.
     suspect: int = 0
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, Summary] = field(default_factory=dict)
 
 
 def cells(
@@ -98,7 +98,7 @@ def _cells(
         tallies = {}
         for name in quantities:
             given = [value for value in values[name][first:last] if value is not None]
-            tallies[name] = tally(name, given, _fell(windows, dues, first, start, end) if name == AMOUNT else None)
+            tallies[name] = summarise(name, given, _fell(windows, dues, first, start, end) if name == AMOUNT else None)
         found.append(Cell(sum(due in slots for due in dues[first:last]), 0, tallies))
     for number, _ in doubtful:
         if number < places[-1]:

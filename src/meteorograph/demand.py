@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from .db import get_db_session
 from .logs import get_logger
+from .model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
 from .plan import Group, plan
 from .providers import PROVIDERS
-from .schedule import DEFAULT, Interval, parse_schedule
 from .settings import Settings
 from .tables import Location
 
@@ -37,7 +37,7 @@ def groups(session: Session, settings: Settings) -> list[Group]:
     if _default_is_to_come(session, settings):
         found[None] = found.get(None, 0) + 1
     return [
-        Group(text or DEFAULT, parse_schedule(text) if text else Interval(settings.interval), number)
+        Group(text or DEFAULT_SCHEDULE, parse_schedule(text) if text else Interval(settings.interval), number)
         for text, number in sorted(found.items(), key=lambda item: item[0] or "")
     ]
 

@@ -13,14 +13,14 @@ import msgspec
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from . import clock
 from .check_states import flagged
 from .db import get_db_session, init_db
+from .model import clock
+from .model.values import Observation
 from .settings import Settings, pin_settings
 from .simulator import Simulator
 from .store import row, store
 from .tables import Location
-from .values import Observation
 
 KEY: Final = "key-of-the-simulator"
 DATABASE: Final = Path("data/demo.db")

@@ -19,10 +19,10 @@ from .errors import PayloadError, ProviderClosedError, RetryableFetchError, Stor
 from .fetch import Fetcher
 from .line import Line
 from .logs import get_logger
+from .model.values import DueLocation, Observation
 from .observe import is_waited_for, observe
 from .sources import Sources
 from .store import Row, resolved, row
-from .values import Due, Observation
 
 log = get_logger(__name__)
 
@@ -152,7 +152,7 @@ class Engine:
         self._hands_over = False
         time.sleep(HANDOVER_SECONDS)
 
-    async def _collect(self, fetcher: Fetcher, points: Sequence[Due]) -> list[Stored | Failed]:
+    async def _collect(self, fetcher: Fetcher, points: Sequence[DueLocation]) -> list[Stored | Failed]:
         """What has been decided of some locations; the others may still be had in this slot."""
         try:
             outcomes = await observe(fetcher, self.asked, points)
@@ -163,7 +163,7 @@ class Engine:
             return [Failed(point.id, "provider_error", f"unexpected {type(error).__name__}") for point in points]
         return [one for one in map(self._decided, points, outcomes) if one is not None]
 
-    def _decided(self, point: Due, outcome: Outcome) -> Stored | Failed | None:
+    def _decided(self, point: DueLocation, outcome: Outcome) -> Stored | Failed | None:
         if isinstance(outcome, Observation):
             return Stored(row(point.id, self.asked.due_at, outcome), resolved(point, outcome))
         if isinstance(outcome, PayloadError):

@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from . import __version__, clock
+from . import __version__
+from .model import clock
+from .model.quantities import BY_NAME
 from .providers import PROVIDERS
-from .quantities import BY_NAME
 from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Columns
 
 #: Units as the CF conventions spell them (UDUNITS).

@@ -21,15 +21,9 @@ from pyreqwest.exceptions import (
 from pyreqwest.http import Url
 from pyreqwest.response import Response, ResponseBodyReader
 
-from . import clock
-from .errors import (
-    ConfigurationError,
-    FetchError,
-    FetchTimeoutError,
-    PermanentFetchError,
-    RetryableFetchError,
-)
-from .values import Payload, Request
+from .errors import ConfigurationError, FetchError, FetchTimeoutError, PermanentFetchError, RetryableFetchError
+from .model import clock
+from .model.values import Payload, Request
 
 #: Longest body that is read [bytes after decompression]; a weather answer has a few thousand.
 MAX_BODY_BYTES: Final = 1024 * 1024

@@ -10,13 +10,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from .buckets import DAY, edges_from, zone_of
 from .days import Cell, cells
 from .db import get_db_session
-from .quantities import BY_NAME
+from .model.quantities import BY_NAME
+from .model.statistics import PARTS
+from .model.time_buckets import DAY, iterate_edges, zone_or_utc
 from .rollups import SETTLED, lock
 from .tables import Daily, Folded, Location, WeatherData
-from .tallies import PARTS
 from .upsert import insert_or_replace, table_of
 
 #: Locations, and days of all of them, that a transaction rolls up: it holds the database for some tenths of a second.
@@ -73,7 +73,7 @@ def _tasks(session: Session, now: datetime) -> Iterator[_Task]:
             first = select(func.min(WeatherData.due_at)).where(WeatherData.location_id == location)
             since = session.scalar(first) or now
         since = max(min(since, now - SETTLED - DAY), now - _LONGEST_AGO)
-        closed = takewhile(lambda edge: edge <= now - SETTLED, edges_from(since, DAY, zone_of(timezone)))
+        closed = takewhile(lambda edge: edge <= now - SETTLED, iterate_edges(since, DAY, zone_or_utc(timezone)))
         yield _Task(location, timezone, list(islice(closed, most + 1)))
 
 

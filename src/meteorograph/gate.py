@@ -11,7 +11,7 @@ from typing import Final
 
 from aiolimiter import AsyncLimiter
 
-from . import accounts, clock, quota, standin
+from . import accounts, quota, standin
 from .adapt import Places
 from .errors import (
     AccountError,
@@ -22,6 +22,7 @@ from .errors import (
     QuotaExceededError,
     RetryableFetchError,
 )
+from .model import clock
 
 #: Calls charged at once: a process that is killed loses what is left of them.
 BLOCK: Final = 1000

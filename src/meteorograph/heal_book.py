@@ -14,9 +14,9 @@ from .check_states import flagged
 from .db import get_db_session
 from .heal_plan import EMPTY_WAIT, TRIES, wait_after_failure
 from .history import STILL_MISSED
+from .model.values import Coordinates, DueLocation
 from .store import Row, put, refusal
 from .tables import Location, LocationStation, Missed, WeatherData
-from .values import Coordinates, Due
 
 #: Slots that one statement names.
 _TOGETHER: Final = 500
@@ -57,13 +57,13 @@ def _open(since: datetime, until: datetime, now: datetime) -> tuple[Any, ...]:
     return Missed.closed_at.is_(None), Missed.due_at >= since, Missed.due_at <= until, free
 
 
-def places(session: Session, ids: Collection[int]) -> dict[int, Due]:
+def places(session: Session, ids: Collection[int]) -> dict[int, DueLocation]:
     """The locations of these ids."""
     found = {}
     for some in _parts(list(ids)):
         columns = select(Location.id, Location.name, Location.latitude, Location.longitude).where(Location.id.in_(some))
         for id_, name, latitude, longitude in session.execute(columns):
-            found[id_] = Due(id_, name, Coordinates(latitude, longitude))
+            found[id_] = DueLocation(id_, name, Coordinates(latitude, longitude))
     return found
 
 

@@ -16,9 +16,9 @@ from .heal_plan import Stretch, matched
 from .heal_sources import Budget, Job, Past, Planner
 from .journal import Journal
 from .logs import get_logger
+from .model.values import DueLocation, Observation, Payload, RequestPoint
 from .providers.base import Page
 from .store import row
-from .values import Due, Observation, Payload, Point
 
 log = get_logger(__name__)
 
@@ -181,7 +181,7 @@ class Filler:
     async def _page(self, job: Job, start: datetime) -> Page:
         past, location = job.past, job.stretch.location
         station = self._planner.stations.get((location.id, past.provider.name))
-        point = Point(location.coordinates.latitude, location.coordinates.longitude, station)
+        point = RequestPoint(location.coordinates.latitude, location.coordinates.longitude, station)
         request = past.history.request(past.base_url, point, start, job.stretch.end, past.key)
         gate = past.budget.gate
         try:
@@ -220,7 +220,7 @@ class Filler:
     def _is_refused(self, job: Job, slot: datetime) -> bool:
         return (id(job.past), job.stretch.location.id, slot) in self._refused
 
-    async def _note(self, location: Due, left: Collection[datetime]) -> None:
+    async def _note(self, location: DueLocation, left: Collection[datetime]) -> None:
         """What was not filled: without data, if every history that may ever know it has answered."""
         asked = [slot for slot in left if (location.id, slot) in self._answered]
         empty = [slot for slot in asked if self._is_decided(location, slot)]
@@ -233,7 +233,7 @@ class Filler:
         self.healed.failed += len(failed)
         self.healed.waiting += len(left) - len(asked)
 
-    def _is_decided(self, location: Due, slot: datetime) -> bool:
+    def _is_decided(self, location: DueLocation, slot: datetime) -> bool:
         knowing = [past for past in self._planner.asked if self._planner.will_know(past, location, slot)]
         answered = self._answered[location.id, slot]
         return all(id(past) in answered or past.is_refused(self._planner.now) for past in knowing)

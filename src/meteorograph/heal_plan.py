@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from .model.quantities import QUANTITIES
+from .model.values import DueLocation, Observation
 from .providers import History
-from .quantities import QUANTITIES
-from .values import Due, Observation
 
 HOUR: Final = timedelta(hours=1)
 
@@ -30,7 +30,7 @@ FAILED_MOST: Final = timedelta(days=1)
 class Stretch:
     """Slots of one location that one request is to fill, newest first."""
 
-    location: Due
+    location: DueLocation
     slots: tuple[datetime, ...]
 
     @property
@@ -60,7 +60,7 @@ def is_within_reach(history: History, slot: datetime, now: datetime) -> bool:
     return history.reach is None or hour_of(slot) >= now - history.reach
 
 
-def stretches(location: Due, slots: Sequence[datetime], history: History) -> Iterator[Stretch]:
+def stretches(location: DueLocation, slots: Sequence[datetime], history: History) -> Iterator[Stretch]:
     """The slots in as few requests as cost least, newest first.
 
     A stretch grows towards the past as long as one request may cover it, and does not cost more than a new one would.

@@ -15,11 +15,11 @@ from . import accounts, heal_budget
 from .gate import Gate
 from .heal_budget import Left
 from .heal_plan import Stretch, is_there, is_within_reach, stretches
+from .model.values import DueLocation
 from .providers import PROVIDERS, History, Provider
 from .quota import WINDOWS
 from .settings import Settings
 from .tables import Account
-from .values import Due
 
 #: How long a history is left alone that the key may not use.
 REFUSED_WAIT: Final = timedelta(days=1)
@@ -35,7 +35,7 @@ UNLIMITED: Final = 1_000_000_000
 
 
 #: Locations with slots to fill.
-Work = Iterable[tuple[Due, Sequence[datetime]]]
+Work = Iterable[tuple[DueLocation, Sequence[datetime]]]
 
 
 @dataclass(slots=True)
@@ -191,7 +191,7 @@ class Planner:
                 add(self._candidates(stretch.location, stretch.slots, past))
         return planned
 
-    def _candidates(self, location: Due, slots: Sequence[datetime], after: Past | None) -> Iterator[tuple[Past, Stretch]]:
+    def _candidates(self, location: DueLocation, slots: Sequence[datetime], after: Past | None) -> Iterator[tuple[Past, Stretch]]:
         left = set(slots)
         for past in self.asked[0 if after is None else self.asked.index(after) + 1 :]:
             if (
@@ -202,11 +202,11 @@ class Planner:
                 left.difference_update(mine)
                 yield from ((past, stretch) for stretch in stretches(location, mine, past.history))
 
-    def may_know(self, past: Past, location: Due, slot: datetime) -> bool:
+    def may_know(self, past: Past, location: DueLocation, slot: datetime) -> bool:
         """Whether a history may know a slot by now."""
         return self.will_know(past, location, slot) and is_there(past.history, slot, self.now)
 
-    def will_know(self, past: Past, location: Due, slot: datetime) -> bool:
+    def will_know(self, past: Past, location: DueLocation, slot: datetime) -> bool:
         """Whether a history may know a slot, now or later."""
         known = past.provider.stations is None or (location.id, past.provider.name) in self.stations
         return known and is_within_reach(past.history, slot, self.now)

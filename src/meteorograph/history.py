@@ -13,7 +13,7 @@ from sqlalchemy import Integer, and_, cast, exists, func, literal, select, tuple
 from sqlalchemy.orm import Session, aliased
 
 from .locations import named
-from .schedule import DEFAULT
+from .model.schedule import DEFAULT_SCHEDULE
 from .tables import Location, Missed, Run, WeatherData
 
 STATES: Final = ("pending", "running", "succeeded", "partial", "failed", "missed")
@@ -26,7 +26,7 @@ OPEN: Final = ("pending", "running")
 _FIRST_LOOK: Final = timedelta(days=7)
 
 #: Name of the schedule that a location follows.
-FOLLOWED: Final = func.coalesce(Location.schedule, DEFAULT)
+FOLLOWED: Final = func.coalesce(Location.schedule, DEFAULT_SCHEDULE)
 
 #: A slot of the missed ledger with nothing stored since.
 STILL_MISSED: Final = ~exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)

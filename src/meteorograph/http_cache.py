@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from . import clock
-from .values import Payload, Request
+from .model import clock
+from .model.values import Payload, Request
 
 #: Answers that are kept at most.
 MOST: Final = 2000

@@ -10,18 +10,19 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from . import clock, locations
+from . import locations
 from .check_states import flagged
 from .db import get_db_session, init_db
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .fetch import Fetcher
 from .logs import get_logger
+from .model import clock
+from .model.values import Coordinates, DueLocation, Observation
 from .observe import observe
 from .settings import Settings, get_settings
 from .sources import require_key, sources
 from .store import row, store
 from .tables import Location
-from .values import Coordinates, Due, Observation
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -101,7 +102,7 @@ async def _observe_once(settings: Settings, point: Coordinates, due_at: datetime
             except ProviderClosedError:
                 gate.closed = None  # who asks by hand may want to know whether it is well again
         async with make_fetcher(settings, connections=1) as fetcher:
-            (outcome,) = await observe(fetcher, asked, [Due(0, str(point), point)])
+            (outcome,) = await observe(fetcher, asked, [DueLocation(0, str(point), point)])
     finally:
         for gate in asked.gates():
             await gate.close()

@@ -22,7 +22,7 @@ import msgspec
 
 from .journal_frames import MAGIC, Framer, unframed, whole
 from .logs import get_logger
-from .values import Due, Payload, Request
+from .model.values import DueLocation, Payload, Request
 
 log = get_logger(__name__)
 
@@ -60,7 +60,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
 
-def entry(payload: Payload, kind: Kind, due_at: datetime, points: Sequence[Due]) -> Entry:
+def entry(payload: Payload, kind: Kind, due_at: datetime, points: Sequence[DueLocation]) -> Entry:
     """The entry for a payload; a key that the body repeats is left out."""
     request, body = payload.request, payload.body
     for secret in request.secrets.values():

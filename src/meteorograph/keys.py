@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from . import accounts, clock
+from . import accounts
 from .accounts import Known
 from .db import get_db_session
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .ingest import make_fetcher, run_async
+from .model import clock
+from .model.values import DueLocation
 from .observe import observe
 from .providers import PROVIDERS, Provider
 from .settings import Settings
 from .sources import Source, Sources, make_gate
-from .values import Due
 
 #: The states of ``accounts.key_state`` in plain words.
 STATES: Final = {
@@ -76,7 +77,7 @@ async def _check(provider: Provider, key: str, settings: Settings) -> KeyReport:
     asked = Sources([source], {}, attempts=1, due_at=clock.now())
     try:
         async with make_fetcher(settings, connections=1) as fetcher:
-            (outcome,) = await observe(fetcher, asked, [Due(0, "the default place", settings.default_coordinates)])
+            (outcome,) = await observe(fetcher, asked, [DueLocation(0, "the default place", settings.default_coordinates)])
     finally:
         await gate.close()
     error = outcome if isinstance(outcome, FetchError | PayloadError) else None

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from .values import Due
+from .model.values import DueLocation
 
 #: Locations that are read at once.
 PAGE: Final = 10_000
 
 #: Takes the id that the page follows and how many locations it may have; called in a thread.
-Read = Callable[[int, int], Sequence[Due]]
+Read = Callable[[int, int], Sequence[DueLocation]]
 
 
 class Line:
@@ -24,7 +24,7 @@ class Line:
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._page: Sequence[Due] = ()
+        self._page: Sequence[DueLocation] = ()
         self._next = 0
         self._is_last = False
         self._reading = asyncio.Lock()
@@ -43,7 +43,7 @@ class Line:
                 self._page, self._next, self._is_last = page, 0, len(page) < PAGE
         return len(self._page) - self._next
 
-    async def take(self, most: int) -> Sequence[Due]:
+    async def take(self, most: int) -> Sequence[DueLocation]:
         """The next locations, ``most`` of them or what is at hand; none when the line is over."""
         while self._next >= len(self._page) and not self._is_last:
             await self.waiting()
@@ -52,6 +52,6 @@ class Line:
         return taken
 
 
-def line_of(due: Sequence[Due]) -> Line:
+def line_of(due: Sequence[DueLocation]) -> Line:
     """A line of locations that have all been read."""
     return Line(lambda after, _: [] if after else due)

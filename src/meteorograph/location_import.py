@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from .location_files import BadRow, Entry
 from .location_values import FIELDS
-from .nearby import Grid
+from .model.proximity import ProximityGrid
+from .model.values import Coordinates
 from .tables import Location
-from .values import Coordinates
 
 #: Rows that go to the database at a time.
 _CHUNK: Final = 5_000
@@ -69,7 +69,7 @@ def plan(session: Session, rows: Iterable[Entry | BadRow], *, replace: bool) -> 
     known = {
         row.name: row for row in session.execute(select(Location.id, *(getattr(Location, name) for name in (*FIELDS, "state"))))
     }
-    grid = Grid()
+    grid = ProximityGrid()
     for row in known.values():
         grid.put(row.name, row.latitude, row.longitude)
     made = Plan()
@@ -117,7 +117,7 @@ def _merge(made: Plan, entry: Entry, found: Row[Any], replace: bool) -> bool:
     return False
 
 
-def _warn_if_near(made: Plan, entry: Entry, grid: Grid, lines: dict[str, int]) -> None:
+def _warn_if_near(made: Plan, entry: Entry, grid: ProximityGrid, lines: dict[str, int]) -> None:
     values = entry.values
     near = grid.seek(values["name"], values["latitude"], values["longitude"])
     if near is not None:

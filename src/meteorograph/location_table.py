@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from .values import FAR_KM
+from .model.values import FAR_OFF_KM
 
 _HEADERS = ("name", "latitude", "longitude", "state", "schedule", "timezone", "tags", "last", "answered for")
 
@@ -49,4 +49,4 @@ def _answered_for(resolved: dict[str, Any] | None) -> str:
     if resolved is None:
         return ""
     distance = resolved["distance_km"]
-    return f"{resolved['name'] or 'a place'}, {distance:.1f} km off{' (!)' if distance > FAR_KM else ''}"
+    return f"{resolved['name'] or 'a place'}, {distance:.1f} km off{' (!)' if distance > FAR_OFF_KM else ''}"

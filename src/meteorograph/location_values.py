@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import available_timezones
 
 from .errors import MeteorographError
-from .schedule import parse_schedule
+from .model.schedule import parse_schedule
 
 #: The fields that a user gives, in the order of a file's columns.
 FIELDS: Final = ("name", "latitude", "longitude", "elevation", "timezone", "schedule", "tags")

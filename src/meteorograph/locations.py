@@ -10,15 +10,15 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from . import clock
 from .errors import LocationNotFoundError, MeteorographError
 from .location_values import CHANGEABLE, FIELDS, checked
 from .logs import get_logger
-from .nearby import NEAR_M
+from .model import clock
+from .model.proximity import NEAR_M
+from .model.values import EARTH_RADIUS_KM, Coordinates
 from .settings import Settings
 from .tables import Base, Location, WeatherData
 from .upsert import insert_or_ignore
-from .values import EARTH_RADIUS_KM, Coordinates
 
 log = get_logger(__name__)
 

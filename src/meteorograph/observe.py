@@ -12,13 +12,13 @@ from .check import check, compared
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .fetch import Fetcher
 from .logs import get_logger
+from .model.values import DueLocation, Observation
 from .sources import Source, Sources
-from .values import Due, Observation
 
 log = get_logger(__name__)
 
 
-async def observe(fetcher: Fetcher, asked: Sources, points: Sequence[Due]) -> list[Outcome]:
+async def observe(fetcher: Fetcher, asked: Sources, points: Sequence[DueLocation]) -> list[Outcome]:
     """The weather at each point now, from the first provider that gives it, quantity by quantity where the settings say so.
 
     Where no provider gave an answer, it is what went wrong with the last one: ``ProviderClosedError`` if that was not called.
@@ -30,7 +30,7 @@ async def observe(fetcher: Fetcher, asked: Sources, points: Sequence[Due]) -> li
     return outcomes
 
 
-async def _observations(fetcher: Fetcher, asked: Sources, points: Sequence[Due]) -> list[Outcome]:
+async def _observations(fetcher: Fetcher, asked: Sources, points: Sequence[DueLocation]) -> list[Outcome]:
     """Each point's observation by the first provider that has one."""
     source = asked.observation[0]
     outcomes = await ask(fetcher, asked, source, points)
@@ -51,7 +51,7 @@ async def _observations(fetcher: Fetcher, asked: Sources, points: Sequence[Due])
     return outcomes
 
 
-def _ask_next(asked: Sources, source: Source, point: Due, outcome: Outcome) -> bool:
+def _ask_next(asked: Sources, source: Source, point: DueLocation, outcome: Outcome) -> bool:
     """Whether the next provider is to be asked for a point that has no observation yet."""
     if is_waited_for(asked, outcome):
         return False
@@ -66,7 +66,7 @@ def is_waited_for(asked: Sources, outcome: object) -> bool:
     return until is not None and isinstance(outcome, QuotaExceededError) and outcome.retry_at < until
 
 
-async def _completed(fetcher: Fetcher, asked: Sources, point: Due, found: Observation) -> Observation:
+async def _completed(fetcher: Fetcher, asked: Sources, point: DueLocation, found: Observation) -> Observation:
     """The observation with each quantity that has providers of its own from the first of them that gives it."""
     others: dict[str, Observation | None] = {}
     for quantity, sources in asked.quantities.items():
@@ -93,7 +93,7 @@ async def _completed(fetcher: Fetcher, asked: Sources, point: Due, found: Observ
     return found
 
 
-async def _other(fetcher: Fetcher, asked: Sources, source: Source, point: Due, quantity: str) -> Observation | None:
+async def _other(fetcher: Fetcher, asked: Sources, source: Source, point: DueLocation, quantity: str) -> Observation | None:
     (outcome,) = await ask(fetcher, asked, source, [point])
     if isinstance(outcome, FetchError | PayloadError):
         if not isinstance(outcome, ProviderClosedError):

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from .flags import is_suspect
+from .model.flags import is_suspect
 from .tables import Location, WeatherData
 
 #: Points of a course at most.

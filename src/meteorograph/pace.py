@@ -7,9 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from . import quota, schedule
+from . import quota
 from .db import get_db_session
 from .ledger import Claim
+from .model import schedule
 from .tables import Location
 
 
@@ -43,7 +44,7 @@ def _turns(name: str, first: int, calls: int) -> frozenset[int]:
 
     All active ones are counted: those due become fewer each time that the slot is taken up again.
     """
-    mine = Location.schedule.is_(None) if name == schedule.DEFAULT else Location.schedule == name
+    mine = Location.schedule.is_(None) if name == schedule.DEFAULT_SCHEDULE else Location.schedule == name
     with get_db_session(read_only=True) as session:
         ids = session.scalars(select(Location.id).where(Location.state == "active", mine).order_by(Location.id)).all()
     return frozenset(ids[(first + turn) % len(ids)] for turn in range(min(calls, len(ids))))

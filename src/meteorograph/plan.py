@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import Final
 
 from . import quota
+from .model.schedule import GRACE, Interval, Schedule
 from .providers import PROVIDERS
-from .schedule import GRACE, Interval, Schedule
 from .settings import Settings
 
 MONTH: Final = timedelta(days=31)

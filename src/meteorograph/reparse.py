@@ -22,13 +22,13 @@ from .db import get_db_session
 from .errors import FetchError, PayloadError
 from .heal_plan import NEAR, matched
 from .journal import Entry
+from .model.schedule import Interval, parse_schedule
+from .model.values import Observation, RequestPoint
 from .providers import PROVIDERS
 from .reparse_compare import SAME, Difference, Given, changed, missing, whole
-from .schedule import Interval, parse_schedule
 from .settings import Settings
 from .store import Row, put, refusal, row
 from .tables import Location, Missed, WeatherData
-from .values import Observation, Point
 
 #: Rows of one transaction.
 TOGETHER: Final = 500
@@ -238,7 +238,7 @@ def _hours(entry: Entry) -> Sequence[Observation | None]:
     provider = PROVIDERS[entry.provider]
     path = urlsplit(entry.url).path
     for history in provider.history:
-        asked = history.request("http://host", Point(*entry.points[0]), entry.due_at, entry.due_at, "")
+        asked = history.request("http://host", RequestPoint(*entry.points[0]), entry.due_at, entry.due_at, "")
         if path.endswith(urlsplit(asked.url).path):
             return history.parse(entry.payload()).observations
     raise PayloadError(provider.name, f"no history is asked at {path}", entry.body)

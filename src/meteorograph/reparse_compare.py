@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from .check import compared
-from .flags import AT_LEAST, CLIMATE, FUTURE, IMPLIED_ZERO, IMPOSSIBLE, INCONSISTENT, RANGE, REJECTED
+from .model.flags import AT_LEAST, CLIMATE, FUTURE, IMPLIED_ZERO, IMPOSSIBLE, INCONSISTENT, RANGE, REJECTED
+from .model.quantities import QUANTITIES
+from .model.values import Observation
 from .observe import with_quantity
-from .quantities import QUANTITIES
 from .settings import Settings
 from .store import Row, row
-from .values import Observation
 
 #: Times of the same payload differ by less than this, however a database rounds them.
 SAME: Final = timedelta(milliseconds=1)

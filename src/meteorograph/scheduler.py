@@ -18,10 +18,11 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 
-from . import clock, folding, heal, heal_sources, journal, ledger, schedule, ticks
+from . import folding, heal, heal_sources, journal, ledger, ticks
 from .db import init_db
 from .errors import MeteorographError
 from .logs import get_logger
+from .model import clock, schedule
 from .settings import Settings, get_settings
 from .sources import require_key
 

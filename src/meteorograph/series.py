@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 
 from . import series_rows
 from .errors import LocationNotFoundError
-from .schedule import EPOCH, Schedule, parse_schedule
+from .model.schedule import EPOCH, Schedule, parse_schedule
+from .model.units import units_of
 from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Asked, Columns, Position
 from .tables import Heartbeat, Location, Run, WeatherData
-from .units import units
 from .upsert import table_of
 
 #: Canonical unit of each quantity.
-UNITS: Final = units(FIELDS)
+UNITS: Final = units_of(FIELDS)
 
 _table = table_of(WeatherData)
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from .flags import is_suspect
+from .model.flags import is_suspect
 from .tables import Location, UTCDateTime, WeatherData
 from .upsert import table_of
 

@@ -11,11 +11,12 @@ from types import FrameType
 import waitress.server
 from sqlalchemy.engine import make_url
 
-from . import clock, demand, scheduler
+from . import demand, scheduler
 from .db import init_db
 from .demo import demonstration
 from .errors import ConfigurationError, MissingAPIKeyError
 from .logs import get_logger, setup_logging
+from .model import clock
 from .settings import Settings, pin_settings
 from .sources import require_key
 from .web.app import create_app

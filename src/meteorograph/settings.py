@@ -16,13 +16,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from . import __version__, redaction
-from .durations import parse_duration
 from .errors import ConfigurationError
+from .model.time_range import parse_duration
+from .model.values import Coordinates
 from .providers import BROKEN, PROVIDERS, History
 from .settings_errors import one_line
 from .settings_files import PREFIX, SECRETS, given, secrets_from_files, state_of_sources, unknown
 from .settings_providers import ACCOUNTS, by_quantity, known_providers, names, of_providers, providers_with_history
-from .values import Coordinates
 
 
 def duration(value: object) -> object:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from .model.quantities import QUANTITIES
 from .providers import BROKEN, PROVIDERS
-from .quantities import QUANTITIES
 
 
 def names(value: object) -> object:

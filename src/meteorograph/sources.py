@@ -11,9 +11,9 @@ from typing import Final, NoReturn
 from .errors import MissingAPIKeyError
 from .gate import Gate
 from .journal import Journal, open_journal
+from .model.values import Payload
 from .providers import PROVIDERS, Provider
 from .settings import Settings
-from .values import Payload
 
 #: Attempts at one call within a run.
 ATTEMPTS: Final = 3

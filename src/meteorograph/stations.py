@@ -8,30 +8,32 @@ from typing import Final
 
 from sqlalchemy import select
 
-from . import clock
 from .db import get_db_session
 from .errors import FetchError, PayloadError, PermanentFetchError
 from .logs import get_logger
+from .model import clock
+from .model.values import FAR_OFF_KM, DueLocation, Payload, Request, RequestPoint, Station
 from .providers import Stations
 from .sources import Source
 from .tables import LocationStation
 from .upsert import insert_or_replace
-from .values import FAR_KM, Due, Payload, Point, Request, Station
 
 log = get_logger(__name__)
 
 #: Requests that it may take to find one.
 STEPS: Final = 4
 
-Get = Callable[[Request, Due], Awaitable[Payload]]
+Get = Callable[[Request, DueLocation], Awaitable[Payload]]
 
 
-async def with_stations(points: Sequence[Due], source: Source, get: Get) -> list[Point | FetchError | PayloadError]:
+async def with_stations(
+    points: Sequence[DueLocation], source: Source, get: Get
+) -> list[RequestPoint | FetchError | PayloadError]:
     """Each point with its station; or why it has none."""
     name = source.provider.name
     known = await asyncio.to_thread(_known, name, [point.id for point in points])
-    found: list[Point | FetchError | PayloadError] = []
-    new: list[tuple[Due, Station]] = []
+    found: list[RequestPoint | FetchError | PayloadError] = []
+    new: list[tuple[DueLocation, Station]] = []
     for point in points:
         station = known.get(point.id)
         if station is None:
@@ -42,12 +44,12 @@ async def with_stations(points: Sequence[Due], source: Source, get: Get) -> list
                 continue
             station = told.id
             new.append((point, told))
-        found.append(Point(point.coordinates.latitude, point.coordinates.longitude, station))
+        found.append(RequestPoint(point.coordinates.latitude, point.coordinates.longitude, station))
     await asyncio.to_thread(_keep, name, [(point, station) for point, station in new if point.id])
     return found
 
 
-async def _find(point: Due, source: Source, get: Get) -> Station:
+async def _find(point: DueLocation, source: Source, get: Get) -> Station:
     stations = source.provider.stations
     assert isinstance(stations, Stations)
     request = stations.request(source.base_url, point.coordinates)
@@ -72,12 +74,12 @@ def _known(provider: str, ids: Sequence[int]) -> dict[int, str]:
         return dict(session.execute(mine).all())
 
 
-def _keep(provider: str, found: Sequence[tuple[Due, Station]]) -> None:
+def _keep(provider: str, found: Sequence[tuple[DueLocation, Station]]) -> None:
     rows = []
     for point, station in found:
         where = station.place.coordinates
         distance = point.coordinates.distance_km(where)
-        if distance > FAR_KM:
+        if distance > FAR_OFF_KM:
             told = {"location": point.name, "station": station.id, "distance_km": round(distance, 1)}
             log.warning("the nearest station is far off", provider=provider, **told)
         rows.append(

@@ -10,14 +10,14 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from . import clock
 from .db import get_db_session
 from .logs import get_logger
-from .quantities import QUANTITIES
+from .model import clock
+from .model.quantities import QUANTITIES
+from .model.values import FAR_OFF_KM, DueLocation, Observation
 from .rollups import forget
 from .tables import Location, WeatherData
 from .upsert import insert_or_ignore, insert_or_replace
-from .values import FAR_KM, Due, Observation
 
 log = get_logger(__name__)
 
@@ -41,7 +41,7 @@ def row(location_id: int, due_at: datetime, observation: Observation, origin: st
     }
 
 
-def resolved(location: Due, observation: Observation) -> Row | None:
+def resolved(location: DueLocation, observation: Observation) -> Row | None:
     """Where the provider says its answer is for, if that is news about the location; far off is worth a warning."""
     place = observation.place
     if place is None:
@@ -51,7 +51,7 @@ def resolved(location: Due, observation: Observation) -> Row | None:
     if known == (place.name, point.latitude, point.longitude):
         return None
     distance = location.coordinates.distance_km(point)
-    if distance > FAR_KM:
+    if distance > FAR_OFF_KM:
         log.warning(
             "the provider answers for a place far off", location=location.name, place=place.name, distance_km=round(distance, 1)
         )

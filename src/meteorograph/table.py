@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from .model.units import System, converter
 from .series_rows import DOCUMENTS, INSTANTS, Columns, Plain
-from .units import System, converter
 
 MEDIA_TYPES: Final = {
     "json": "application/json",

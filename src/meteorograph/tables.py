@@ -29,9 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
-from . import clock
-from .quantities import QUANTITIES, Quantity
-from .tallies import PARTS
+from .model import clock
+from .model.quantities import QUANTITIES, Quantity
+from .model.statistics import PARTS
 
 
 class UTCDateTime(TypeDecorator[datetime]):

@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 
 from structlog.contextvars import bind_contextvars
 
-from . import clock, ledger, locations, schedule, standin
+from . import ledger, locations, standin
 from .collect import collect
 from .db import get_db_session, init_db
 from .errors import MeteorographError, StoreError
 from .ingest import run_async
 from .logs import get_logger
+from .model import clock, schedule
+from .model.schedule import Schedule
 from .reparse import reparse
-from .schedule import Schedule
 from .settings import Settings
 
 log = get_logger(__name__)

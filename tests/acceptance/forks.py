@@ -42,8 +42,8 @@ def forking(folder: Path) -> Iterator[Collect]:
 
 
 def _main() -> None:
-    from meteorograph import clock
-    from meteorograph.clock import DrivenClock
+    from meteorograph.model import clock
+    from meteorograph.model.clock import DrivenClock
     from meteorograph.scheduler import scheduled_ingest
 
     for line in sys.stdin:

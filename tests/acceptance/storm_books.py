@@ -15,7 +15,7 @@ from sqlalchemy import select
 from acceptance.storm import END, START, slots_of
 from meteorograph import WeatherData, get_db_session
 from meteorograph.coverage import coverage
-from meteorograph.quantities import QUANTITIES
+from meteorograph.model.quantities import QUANTITIES
 from meteorograph.quota import period_start
 from meteorograph.simulator import Simulator
 from meteorograph.simulator.tally import Call

@@ -10,10 +10,11 @@ import stamina
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from meteorograph import clock, db, folding, journal, scheduler
-from meteorograph.clock import DrivenClock
+from meteorograph import db, folding, journal, scheduler
 from meteorograph.errors import MeteorographError
 from meteorograph.logs import setup_logging
+from meteorograph.model import clock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.settings import get_settings, pin_settings
 from meteorograph.standin import calling
 

@@ -14,8 +14,9 @@ from sqlalchemy import select
 
 from acceptance.books import add_locations, books
 from acceptance.processes import until
-from meteorograph import WeatherData, clock, create_app, get_db_session, scheduler
-from meteorograph.clock import DrivenClock
+from meteorograph import WeatherData, create_app, get_db_session, scheduler
+from meteorograph.model import clock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Location
 from support import KEY, RAIN_KEY

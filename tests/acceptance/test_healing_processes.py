@@ -12,7 +12,7 @@ from acceptance.books import add_places
 from acceptance.holds import held
 from acceptance.processes import PYTHON, Process, Starter, until
 from meteorograph import WeatherData, get_db_session, journal
-from meteorograph.clock import DrivenClock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Missed, Quota
@@ -28,7 +28,7 @@ HEAL = """
 import sys, time
 from datetime import datetime
 from pathlib import Path
-from meteorograph import clock, scheduler
+from meteorograph import scheduler; from meteorograph.model import clock
 with clock.driven_by(clock.DrivenClock(datetime.fromisoformat(sys.argv[1]))):
     print("ready", flush=True)
     while not Path("go").exists():

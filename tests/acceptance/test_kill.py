@@ -14,7 +14,8 @@ import pytest
 from acceptance.books import add_places, books, pids, unaccounted
 from acceptance.holds import held
 from acceptance.processes import Starter, until
-from meteorograph import clock, get_db_session
+from meteorograph import get_db_session
+from meteorograph.model import clock
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Run
 

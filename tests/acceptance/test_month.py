@@ -9,8 +9,9 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import func, select
 
-from meteorograph import WeatherData, clock, get_db_session
-from meteorograph.clock import DrivenClock
+from meteorograph import WeatherData, get_db_session
+from meteorograph.model import clock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.quota import reserved
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator

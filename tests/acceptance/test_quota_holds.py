@@ -14,9 +14,10 @@ from sqlalchemy import update
 from acceptance.books import add_locations, add_places, books, pids, unaccounted
 from acceptance.forks import forking
 from acceptance.processes import Starter, until
-from meteorograph import clock, create_app, get_db_session, quota
-from meteorograph.clock import DrivenClock
+from meteorograph import create_app, get_db_session, quota
 from meteorograph.gate import PARTS
+from meteorograph.model import clock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Location

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from meteorograph.fetch import Fetcher
-from meteorograph.quantities import BY_NAME
+from meteorograph.model.quantities import BY_NAME
+from meteorograph.model.values import Coordinates, Observation, Payload, Request
 from meteorograph.simulator import Simulator
-from meteorograph.values import Coordinates, Observation, Payload, Request
 
 
 def fetch(request: Request) -> Payload:

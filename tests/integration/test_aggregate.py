@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, func, select
 
-from meteorograph import aggregate, flags, folding, get_db_session, locations, rollups
+from meteorograph import aggregate, folding, get_db_session, locations, rollups
 from meteorograph.aggregate import Bucket
-from meteorograph.clock import DrivenClock
-from meteorograph.quantities import BY_NAME
+from meteorograph.model import flags
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.quantities import BY_NAME
 from meteorograph.store import store
 from meteorograph.tables import Daily, Folded, Location, Missed, Run, WeatherData
 from meteorograph.upsert import table_of

@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from meteorograph import get_db_session
 from meteorograph.check_states import flagged
 from meteorograph.locations import remove
+from meteorograph.model.values import Observation
 from meteorograph.store import Row, row
 from meteorograph.tables import CheckState, Location
-from meteorograph.values import Observation
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")

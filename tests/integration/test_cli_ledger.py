@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meteorograph import cli, get_db_session, ledger
-from meteorograph.schedule import DEFAULT, Interval
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.store import store
 from meteorograph.tables import Location, WeatherData
 from support import NOON
@@ -40,7 +40,7 @@ def _collect(hours: int, missed: dict[int, str]) -> None:
     empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(hours)):
         at = NOON - back * HOUR
-        claim = ledger.claim(at, DEFAULT, Interval(HOUR))
+        claim = ledger.claim(at, DEFAULT_SCHEDULE, Interval(HOUR))
         assert claim
         athens, other = ledger.due_locations(claim, at)[0]
         ledger.record_missed(
@@ -89,7 +89,7 @@ def test_a_limit_that_leaves_something_out_says_so(ask: Any) -> None:
 def test_a_run_that_is_not_over_has_no_end(ask: Any) -> None:
     with get_db_session() as session:
         session.add(Location(name="Athens", latitude=1, longitude=9, state="active", created_at=NOON))
-    assert ledger.claim(NOON, DEFAULT, Interval(HOUR))
+    assert ledger.claim(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
     [_, line] = ask("runs")[1].splitlines()
     assert line.split() == ["2026-03-01", "12:00", "default", "running", "1", "0", "0", "\N{EN DASH}", "0"]
     [_, line] = ask("coverage")[1].splitlines()

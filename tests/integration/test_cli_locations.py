@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from meteorograph import WeatherData, clock, get_db_session, locations
+from meteorograph import WeatherData, get_db_session, locations
+from meteorograph.model import clock
 from meteorograph.tables import Location
 
 pytestmark = pytest.mark.usefixtures("database")

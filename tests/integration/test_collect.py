@@ -14,25 +14,25 @@ import stamina
 from sqlalchemy import event, func, select
 
 from meteorograph import WeatherData, get_db_session, ledger, scheduler, ticks
-from meteorograph.clock import DrivenClock
 from meteorograph.collect import collect
 from meteorograph.db import engine
 from meteorograph.errors import StoreError
 from meteorograph.ingest import run_async
-from meteorograph.schedule import DEFAULT, Interval
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
+from meteorograph.model.values import Observation
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.store import row, store
 from meteorograph.tables import Location, Missed, Run
-from meteorograph.values import Observation
 from support import KEY, NOON
 
 HOUR = timedelta(hours=1)
 
 
 def _claim() -> ledger.Claim:
-    claim = ledger.claim(NOON, DEFAULT, Interval(get_settings().interval))
+    claim = ledger.claim(NOON, DEFAULT_SCHEDULE, Interval(get_settings().interval))
     assert claim
     return claim
 

@@ -11,12 +11,12 @@ import stamina
 from sqlalchemy import event, select
 
 from meteorograph import coverage, get_db_session, history, ingest_data, ledger
-from meteorograph.clock import DrivenClock
 from meteorograph.coverage import By
 from meteorograph.db import engine
 from meteorograph.errors import LocationNotFoundError
-from meteorograph.periods import moment, period
-from meteorograph.schedule import DEFAULT, Interval, Schedule, parse_schedule
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, Schedule, parse_schedule
+from meteorograph.model.time_range import parse_instant, resolve_range
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.store import store
@@ -55,7 +55,7 @@ def _store(location_id: int, *instants: datetime) -> None:
     )
 
 
-def _run(at: datetime, *, missed: dict[str, str] | None = None, name: str = DEFAULT, when: Schedule = HOURLY) -> None:
+def _run(at: datetime, *, missed: dict[str, str] | None = None, name: str = DEFAULT_SCHEDULE, when: Schedule = HOURLY) -> None:
     """One slot from claim to end: every due location is stored but those that are missed, with a reason."""
     missed = missed or {}
     claim = ledger.claim(at, name, when)
@@ -138,7 +138,7 @@ def test_slots_while_nobody_ran_are_one_gap_and_runs_of_their_own(collecting: Si
 
 def test_slots_during_a_run_that_took_too_long_are_late() -> None:
     _add("Athens")
-    claim = ledger.claim(NOON, DEFAULT, HOURLY)
+    claim = ledger.claim(NOON, DEFAULT_SCHEDULE, HOURLY)
     assert claim
     for due in ledger.due_locations(claim, NOON)[0]:
         _store(due.id, NOON)
@@ -270,7 +270,7 @@ def test_a_location_is_due_from_the_slot_on_in_which_it_was_added() -> None:
 
 def test_what_a_run_has_yet_to_do_is_pending() -> None:
     ids = _add("Athens", "Bergen", "Cork") | _add("Dublin", state="paused")
-    claim = ledger.claim(NOON, DEFAULT, HOURLY)
+    claim = ledger.claim(NOON, DEFAULT_SCHEDULE, HOURLY)
     assert claim
     _store(ids["Athens"], NOON)
     ledger.record_missed([{"location_id": ids["Bergen"], "due_at": NOON, "reason": "payload_error", "detail": None}])
@@ -338,7 +338,7 @@ def test_days_without_a_run_are_days_but_none_outside_the_ledger() -> None:
     _add("Athens")
     _run(NOON)
     _change("Athens", state="paused")
-    assert ledger.claim(NOON + 2 * DAY, DEFAULT, HOURLY)
+    assert ledger.claim(NOON + 2 * DAY, DEFAULT_SCHEDULE, HOURLY)
     days = _counts(_coverage(by="day", start=datetime.min.replace(tzinfo=UTC), end=datetime.max.replace(tzinfo=UTC)), "day")
     assert list(days) == ["2026-03-01", "2026-03-02", "2026-03-03"]
     assert days["2026-03-02"] == (0, 0, 0, 0)
@@ -369,7 +369,7 @@ def test_pages_have_every_entry_once_in_the_order_of_the_whole() -> None:
 def test_a_gap_that_begins_long_before_the_newest_ones_is_told_whole() -> None:
     _add("Athens", "Bergen")
     _run(NOON)
-    assert ledger.claim(NOON + 40 * DAY, DEFAULT, HOURLY)
+    assert ledger.claim(NOON + 40 * DAY, DEFAULT_SCHEDULE, HOURLY)
     whole = [(name, NOON + HOUR, NOON + 40 * DAY - HOUR, 40 * 24 - 1, "down") for name in ("Bergen", "Athens")]
     assert _gaps(limit=1) == whole[:1]
     assert _gaps(start=NOON - 300 * DAY, end=NOON + 40 * DAY, limit=1) == whole[:1]
@@ -410,15 +410,15 @@ def test_a_retry_that_stores_takes_the_slot_out_of_the_pending_ones(collecting: 
 
 
 def test_times_and_durations() -> None:
-    assert moment("7d", NOON) == NOON - 7 * DAY
-    assert moment("2026-03-01T14:00+02:00", NOON) == moment("2026-03-01T12:00", NOON) == NOON
-    assert moment("2026-03-01", NOON) == NOON - 12 * HOUR
+    assert parse_instant("7d", NOON) == NOON - 7 * DAY
+    assert parse_instant("2026-03-01T14:00+02:00", NOON) == parse_instant("2026-03-01T12:00", NOON) == NOON
+    assert parse_instant("2026-03-01", NOON) == NOON - 12 * HOUR
     for text in ("yesterday", "", "0001-01-01T00:00+14:00", "999999d"):
         with pytest.raises(ValueError, match="must be an ISO 8601 time"):
-            moment(text, NOON)
-    start, end = period(None, None, NOON, DAY)
+            parse_instant(text, NOON)
+    start, end = resolve_range(None, None, NOON, DAY)
     assert start < NOON - DAY + HOUR
     assert NOON < end < NOON + timedelta(seconds=1), "the slot of this very instant is in"
-    assert period(None, datetime.min.replace(tzinfo=UTC) + HOUR, NOON, DAY)[0] == datetime.min.replace(tzinfo=UTC)
+    assert resolve_range(None, datetime.min.replace(tzinfo=UTC) + HOUR, NOON, DAY)[0] == datetime.min.replace(tzinfo=UTC)
     with pytest.raises(ValueError, match="before the end"):
-        period(NOON, NOON, NOON, DAY)
+        resolve_range(NOON, NOON, NOON, DAY)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from meteorograph import WeatherData, get_db_session, init_db, migrations
 from meteorograph.db import engine
 from meteorograph.errors import ConfigurationError, StoreError
-from meteorograph.quantities import QUANTITIES
+from meteorograph.model.quantities import QUANTITIES
 from meteorograph.tables import Base, Location
 from support import NOON
 

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import WeatherData, cli, get_db_session, ingest_data
-from meteorograph.clock import DrivenClock
 from meteorograph.db import _engines
 from meteorograph.demo import CITIES, DATABASE, INTERVAL, demonstration
+from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.settings import load_settings, pin_settings
 from meteorograph.simulator import Simulator

@@ -24,15 +24,9 @@ from pyreqwest import exceptions as client_errors
 
 from integration.upstream import PATIENCE, Connection, Upstream, answers, certificate, chunk, response
 from meteorograph import fetch as fetch_module
-from meteorograph.errors import (
-    ConfigurationError,
-    FetchError,
-    FetchTimeoutError,
-    PermanentFetchError,
-    RetryableFetchError,
-)
+from meteorograph.errors import ConfigurationError, FetchError, FetchTimeoutError, PermanentFetchError, RetryableFetchError
 from meteorograph.fetch import MAX_BODY_BYTES, Fetcher
-from meteorograph.values import Payload, Request
+from meteorograph.model.values import Payload, Request
 
 KEY = "kEy0123456789abcdef"
 # More than the buffers of both ends of a loopback connection hold.
@@ -522,7 +516,7 @@ def test_a_process_that_ends_right_after_its_fetch_ends_well(authority: tuple[Pa
         from datetime import timedelta
         from meteorograph.errors import PermanentFetchError
         from meteorograph.fetch import Fetcher
-        from meteorograph.values import Request
+        from meteorograph.model.values import Request
 
         async def main():
             async with Fetcher(timeout=timedelta(seconds=10), user_agent="Meteorograph") as fetcher:

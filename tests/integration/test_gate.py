@@ -8,15 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from meteorograph import accounts, adapt, clock
-from meteorograph.clock import DrivenClock
+from meteorograph import accounts, adapt
 from meteorograph.errors import MeteorographError, PayloadError, ProviderClosedError, RetryableFetchError
 from meteorograph.fetch import Fetcher
 from meteorograph.gate import OUTAGE, Gate
 from meteorograph.ingest import run_async
+from meteorograph.model import clock
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.values import RequestPoint
 from meteorograph.providers import PROVIDERS
 from meteorograph.simulator import Simulator
-from meteorograph.values import Point
 from support import KEY, NOON
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -124,7 +125,7 @@ def _attempts(simulator: Simulator, gate: Gate, count: int) -> None:
 
     async def one(fetcher: Fetcher, number: int) -> None:
         async with gate.place():
-            provider.parse(await fetcher.fetch(provider.request(simulator.url, [Point(number, 10)], KEY)))
+            provider.parse(await fetcher.fetch(provider.request(simulator.url, [RequestPoint(number, 10)], KEY)))
 
     async def many() -> None:
         async with Fetcher(timeout=timedelta(seconds=0.5), user_agent="test", connections=64) as fetcher:

@@ -13,17 +13,17 @@ from sqlalchemy import func, select
 from histories import Archive, give, history
 from meteorograph import WeatherData, coverage, get_db_session, heal, heal_book, heal_budget, lease, ledger
 from meteorograph import history as history_
-from meteorograph.clock import DrivenClock
 from meteorograph.heal_fill import Healed
-from meteorograph.quantities import QUANTITIES
-from meteorograph.schedule import DEFAULT, Interval
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.quantities import QUANTITIES
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
+from meteorograph.model.values import Observation
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.store import put, store
 from meteorograph.store import row as row_of
 from meteorograph.tables import Location, Missed, Quota
-from meteorograph.values import Observation
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -137,7 +137,7 @@ def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(
 def test_while_a_run_is_to_collect_its_calls_are_left_to_it(archive: Archive, driven: DrivenClock) -> None:
     _add(2)
     before = _quota_left(driven)["minute"].live
-    assert ledger.claim(NOON, DEFAULT, Interval(HOUR))
+    assert ledger.claim(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
     assert _quota_left(driven)["minute"].live == before + 2
 
 

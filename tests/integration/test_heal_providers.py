@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import WeatherData, get_db_session, heal, history
-from meteorograph.clock import DrivenClock
 from meteorograph.heal_fill import Healed
-from meteorograph.quantities import QUANTITIES
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.quantities import QUANTITIES
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator

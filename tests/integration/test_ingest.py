@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import WeatherData, get_db_session, ingest_data
-from meteorograph.clock import DrivenClock
 from meteorograph.errors import (
     FetchError,
     FetchTimeoutError,
@@ -22,6 +21,7 @@ from meteorograph.errors import (
     QuotaExceededError,
     RetryableFetchError,
 )
+from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Location
 from support import KEY, NOON, RAIN_KEY

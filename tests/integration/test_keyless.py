@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import WeatherData, get_db_session, http_cache, ingest_data
-from meteorograph.clock import DrivenClock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.tables import Location, LocationStation, Missed
 from support import NOON

@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 from integration.upstream import Upstream, answers, response
 from meteorograph import accounts, demand, get_db_session, quota
 from meteorograph.cli import cli
-from meteorograph.clock import DrivenClock
 from meteorograph.errors import ConfigurationError, QuotaExceededError
 from meteorograph.keys import KeyReport, check_keys
-from meteorograph.schedule import DEFAULT
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.schedule import DEFAULT_SCHEDULE
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Location
@@ -197,7 +197,7 @@ def test_the_plan_counts_active_locations_by_schedule(monkeypatch: pytest.Monkey
     _add(4, "5m", state="unscheduled")
     code, told = _plan()
     assert (code, told["holds"]) == (0, True)
-    assert told["schedules"] == [{"schedule": DEFAULT, "locations": 3}, {"schedule": "15m", "locations": 2}]
+    assert told["schedules"] == [{"schedule": DEFAULT_SCHEDULE, "locations": 3}, {"schedule": "15m", "locations": 2}]
     months = [window["calls"] for window in told["providers"][0]["windows"] if window["window"] == "month"]
     assert months == [3 * 744 + 2 * 4 * 744]
     monkeypatch.setenv("METEOROGRAPH_DEFAULT_LATITUDE", "80")

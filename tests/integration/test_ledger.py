@@ -10,21 +10,22 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from meteorograph import clock, get_db_session, ledger
-from meteorograph.schedule import DEFAULT, Interval
+from meteorograph import get_db_session, ledger
+from meteorograph.model import clock
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
+from meteorograph.model.values import DueLocation
 from meteorograph.store import store
 from meteorograph.tables import Heartbeat, Location, Missed, Run, WeatherData
-from meteorograph.values import Due
 from support import NOON
 
 HOUR = timedelta(hours=1)
 
 
 def _claim(now: datetime, length: timedelta = HOUR) -> ledger.Claim | None:
-    return ledger.claim(now, DEFAULT, Interval(length))
+    return ledger.claim(now, DEFAULT_SCHEDULE, Interval(length))
 
 
-def _due(claim: ledger.Claim | None) -> list[Due]:
+def _due(claim: ledger.Claim | None) -> list[DueLocation]:
     assert claim
     return ledger.due_locations(claim, claim.due_at)[0]
 
@@ -51,7 +52,7 @@ def _missed() -> Sequence[Missed]:
         return session.scalars(select(Missed).order_by(Missed.due_at, Missed.location_id)).all()
 
 
-def _store(due: Due, at: datetime = NOON) -> None:
+def _store(due: DueLocation, at: datetime = NOON) -> None:
     columns = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     store([columns | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
 
@@ -131,7 +132,7 @@ def test_the_lease_of_a_dead_process_runs_out_and_another_one_goes_on(monkeypatc
     _as(monkeypatch, "alive:2")
     assert _claim(NOON + timedelta(seconds=29)) is None
     again = _claim(NOON + timedelta(seconds=31))
-    assert again == ledger.Claim(claim.run_id, DEFAULT, NOON, NOON + HOUR, HOUR, taken_over=True)
+    assert again == ledger.Claim(claim.run_id, DEFAULT_SCHEDULE, NOON, NOON + HOUR, HOUR, taken_over=True)
     assert len(_due(claim)) == 2
     _as(monkeypatch, "dead:1")
     assert not ledger.renew(claim.run_id, NOON + HOUR)
@@ -247,9 +248,9 @@ def test_a_location_owes_no_slot_of_before_it_was_resumed() -> None:
 
 def test_a_run_whose_schedule_nobody_follows_any_more_is_closed() -> None:
     assert ledger.claim(NOON, "6h", Interval(timedelta(hours=6)))
-    ledger.close_orphans(NOON + timedelta(minutes=59), [DEFAULT])
+    ledger.close_orphans(NOON + timedelta(minutes=59), [DEFAULT_SCHEDULE])
     assert [run.state for run in _runs()] == ["running"]
-    ledger.close_orphans(NOON + timedelta(minutes=61), [DEFAULT])
+    ledger.close_orphans(NOON + timedelta(minutes=61), [DEFAULT_SCHEDULE])
     assert [run.state for run in _runs()] == ["succeeded"]
 
 

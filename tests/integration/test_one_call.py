@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from integration.asking import assert_true, fetch
-from meteorograph.clock import DrivenClock, driven_by
 from meteorograph.errors import AccountError, PermanentFetchError, QuotaExceededError
+from meteorograph.model.clock import DrivenClock, driven_by
+from meteorograph.model.values import Observation, RequestPoint
 from meteorograph.providers import PROVIDERS, History, Page
 from meteorograph.simulator import Simulator
-from meteorograph.values import Observation, Point
 from support import KEY, RAIN_KEY
 
 NOW = datetime(2026, 3, 1, 12, 7, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 TIMELINE, TIMEMACHINE = PROVIDERS["openweathermap"].history
-CORK = Point(51.9, -8.47)
+CORK = RequestPoint(51.9, -8.47)
 each = pytest.mark.parametrize("history", [TIMELINE, TIMEMACHINE], ids=["timeline", "timemachine"])
 
 
@@ -36,7 +36,7 @@ def sim() -> Iterator[Simulator]:
         yield simulator
 
 
-def page(sim: Simulator, history: History, start: datetime, end: datetime, point: Point = CORK, key: str = KEY) -> Page:
+def page(sim: Simulator, history: History, start: datetime, end: datetime, point: RequestPoint = CORK, key: str = KEY) -> Page:
     return history.parse(fetch(history.request(sim.url, point, start, end, key)))
 
 
@@ -110,7 +110,7 @@ def test_its_quota_is_its_own_and_by_the_day(clock: DrivenClock, history: Histor
 @each
 def test_what_it_does_not_take_is_named(sim: Simulator, history: History) -> None:
     with pytest.raises(PermanentFetchError, match="400: wrong latitude - lat"):
-        page(sim, history, NOW - HOUR, NOW, point=Point(91, 0))
+        page(sim, history, NOW - HOUR, NOW, point=RequestPoint(91, 0))
     with pytest.raises(PermanentFetchError, match="out of allowed range"):
         page(sim, history, datetime(1978, 12, 31, 23, tzinfo=UTC), NOW)
 

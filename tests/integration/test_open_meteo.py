@@ -10,19 +10,19 @@ import msgspec
 import pytest
 
 from integration.asking import assert_true, fetch
-from meteorograph.clock import DrivenClock, driven_by
 from meteorograph.errors import FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
 from meteorograph.ingest import ingest_data
+from meteorograph.model.clock import DrivenClock, driven_by
+from meteorograph.model.values import Observation, RequestPoint
 from meteorograph.providers import PROVIDERS, History
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
-from meteorograph.values import Observation, Point
 
 NOW = datetime(2026, 3, 1, 12, 7, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 OPEN_METEO = PROVIDERS["open-meteo"]
 RECENT, ARCHIVE = OPEN_METEO.history
-DUBLIN = Point(53.35, -6.26)
+DUBLIN = RequestPoint(53.35, -6.26)
 AT = (DUBLIN.latitude, DUBLIN.longitude)
 
 
@@ -39,7 +39,7 @@ def sim() -> Iterator[Simulator]:
         yield simulator
 
 
-def current(sim: Simulator, *points: Point) -> list[Observation | None]:
+def current(sim: Simulator, *points: RequestPoint) -> list[Observation | None]:
     return list(OPEN_METEO.parse(fetch(OPEN_METEO.request(sim.url, points, ""))))
 
 
@@ -48,7 +48,7 @@ def hours(sim: Simulator, history: History, start: datetime, end: datetime) -> l
 
 
 def test_the_weather_of_a_thousand_points_in_one_call(sim: Simulator) -> None:
-    points = [Point(latitude / 2, longitude / 2) for latitude, longitude in product(range(-20, 20), range(-12, 13))]
+    points = [RequestPoint(latitude / 2, longitude / 2) for latitude, longitude in product(range(-20, 20), range(-12, 13))]
     assert len(points) == OPEN_METEO.most
     found = current(sim, *points)
     assert len(found) == 1000
@@ -86,7 +86,7 @@ def test_the_defaults_of_the_provider_are_not_relied_on(sim: Simulator) -> None:
 
 def test_a_bad_point_fails_all(sim: Simulator) -> None:
     with pytest.raises(PermanentFetchError, match=r"Latitude must be in range .* Given: 91\.0"):
-        current(sim, DUBLIN, Point(91, 0))
+        current(sim, DUBLIN, RequestPoint(91, 0))
 
 
 def test_past_hours_are_those_of_the_weather_then(sim: Simulator) -> None:

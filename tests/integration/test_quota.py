@@ -13,16 +13,16 @@ from itertools import pairwise
 import pytest
 
 from meteorograph import create_app, get_db_session, pace, quota
-from meteorograph.clock import DrivenClock
 from meteorograph.db import _engines
 from meteorograph.gate import Gate
 from meteorograph.ingest import run_async
 from meteorograph.ledger import Claim
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.schedule import DEFAULT_SCHEDULE
+from meteorograph.model.values import Coordinates, DueLocation
 from meteorograph.quota import Grant
-from meteorograph.schedule import DEFAULT
 from meteorograph.settings import load_settings
 from meteorograph.tables import Location
-from meteorograph.values import Coordinates, Due
 from support import KEY, NOON
 
 NAME = "openweathermap"
@@ -281,7 +281,7 @@ def test_the_month_is_never_overspent_and_each_location_gets_its_share() -> None
     calls = Counter[int]()
     for day_slot in range(0, 744, 6):
         due_at = _at("2026-03-01") + day_slot * HOUR
-        claim = Claim(1, DEFAULT, due_at, due_at + HOUR, 6 * HOUR, False)
+        claim = Claim(1, DEFAULT_SCHEDULE, due_at, due_at + HOUR, 6 * HOUR, False)
         turns = pace.turns(limits, claim, due_at)["weatherstack"]
         for place in places:
             if place.id in turns:
@@ -297,7 +297,7 @@ def test_a_location_that_always_fails_keeps_no_turn_from_the_others() -> None:
     calls = Counter[int]()
     for number in range(124):
         due_at = _at("2026-03-01") + number * HOUR
-        claim = Claim(1, DEFAULT, due_at, due_at + HOUR, HOUR, False)
+        claim = Claim(1, DEFAULT_SCHEDULE, due_at, due_at + HOUR, HOUR, False)
         turns = pace.turns(limits, claim, due_at)["weatherstack"]
         for place in places[1:]:  # the first one fails before its rain is asked for
             if place.id in turns:
@@ -311,9 +311,9 @@ def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
     places = _places(6)
     quota.spend("weatherstack", {"month": 100}, 4, NOON)
     now = _at("2026-03-02T10:00")
-    claim = Claim(1, DEFAULT, now, now + HOUR, HOUR, False)
+    claim = Claim(1, DEFAULT_SCHEDULE, now, now + HOUR, HOUR, False)
 
-    def allowed(due: list[Due]) -> list[int]:
+    def allowed(due: list[DueLocation]) -> list[int]:
         turns = pace.turns({"weatherstack": {"month": 100}}, claim, now)["weatherstack"]
         return [place.id for place in due if place.id in turns]
 
@@ -323,19 +323,19 @@ def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_without_a_monthly_quota_there_are_no_turns_and_without_locations_nobody_has_one() -> None:
-    claim = Claim(1, DEFAULT, NOON, NOON + HOUR, HOUR, False)
+    claim = Claim(1, DEFAULT_SCHEDULE, NOON, NOON + HOUR, HOUR, False)
     assert pace.turns({"x": {"minute": 1}}, claim, NOON) == {}
     assert pace.turns({"x": {"month": 1}}, claim, NOON) == {"x": frozenset()}
 
 
-def _places(count: int) -> list[Due]:
+def _places(count: int) -> list[DueLocation]:
     with get_db_session() as session:
         made = [
             Location(name=f"p{number}", latitude=number, longitude=0, state="active", created_at=NOON) for number in range(count)
         ]
         session.add_all(made)
         session.flush()
-        return [Due(place.id, place.name, Coordinates(place.latitude, 0)) for place in made]
+        return [DueLocation(place.id, place.name, Coordinates(place.latitude, 0)) for place in made]
 
 
 @pytest.mark.usefixtures("database", "driven")

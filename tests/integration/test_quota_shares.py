@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from meteorograph import get_db_session, quota
-from meteorograph.clock import DrivenClock
 from meteorograph.errors import QuotaExceededError
 from meteorograph.gate import Gate
 from meteorograph.ingest import run_async
+from meteorograph.model.clock import DrivenClock
 from support import KEY, NOON
 
 pytestmark = pytest.mark.usefixtures("database")

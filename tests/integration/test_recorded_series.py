@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import recorded_series as series
-from meteorograph.buckets import midnight
-from meteorograph.precipitation import Window, totals
+from meteorograph.model.precipitation_totals import Window, totals
+from meteorograph.model.time_buckets import midnight
 
 pytestmark = pytest.mark.skipif(
     not (series.IRELAND.is_file() and series.BARCELONA.is_file()),

@@ -16,8 +16,9 @@ from sqlalchemy import delete, select
 
 from meteorograph import WeatherData, cli, get_db_session
 from meteorograph import reparse as reparse_
-from meteorograph.clock import DrivenClock
 from meteorograph.errors import PayloadError
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.values import Observation, Payload
 from meteorograph.providers import PROVIDERS
 from meteorograph.providers.base import Page
 from meteorograph.reparse import Reparsed, reparse
@@ -28,7 +29,6 @@ from meteorograph.simulator import Simulator
 from meteorograph.store import row as row_of
 from meteorograph.store import store
 from meteorograph.tables import Location, Missed
-from meteorograph.values import Observation, Payload
 from support import NOON
 
 HOUR = timedelta(hours=1)

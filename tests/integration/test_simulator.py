@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from meteorograph.clock import DrivenClock, driven_by
 from meteorograph.errors import ConfigurationError
+from meteorograph.model.clock import DrivenClock, driven_by
 from meteorograph.simulator import Call, Simulator
 
 START = datetime(2026, 1, 31, 23, 58, 30, tzinfo=UTC)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from acceptance.holds import away
 from meteorograph import WeatherData, db, get_db_session, init_db, locations
-from meteorograph.clock import DrivenClock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator

@@ -10,12 +10,12 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from meteorograph import WeatherData, get_db_session
-from meteorograph.clock import DrivenClock, driven_by
 from meteorograph.db import engine
+from meteorograph.model.clock import DrivenClock, driven_by
+from meteorograph.model.values import Observation
 from meteorograph.store import row, store
 from meteorograph.tables import Heartbeat, Location, Missed
 from meteorograph.upsert import COPIED, insert_or_replace
-from meteorograph.values import Observation
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -14,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from meteorograph import WeatherData, create_app, get_db_session
-from meteorograph.quantities import QUANTITIES
+from meteorograph.model.quantities import QUANTITIES
 from meteorograph.series_rows import FIELDS as FIELDS_
 from meteorograph.tables import Location
 from support import NOON, served

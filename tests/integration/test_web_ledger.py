@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from meteorograph import create_app, get_db_session, ledger
-from meteorograph.clock import DrivenClock
-from meteorograph.schedule import DEFAULT, Interval
+from meteorograph.model.clock import DrivenClock
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.store import store
 from meteorograph.tables import Location, Missed, WeatherData
 from support import NOON
@@ -38,7 +38,7 @@ def six_hours(database: str, driven: DrivenClock) -> None:
     empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(6)):
         at = NOON - back * HOUR
-        claim = ledger.claim(at, DEFAULT, Interval(HOUR))
+        claim = ledger.claim(at, DEFAULT_SCHEDULE, Interval(HOUR))
         assert claim
         due = ledger.due_locations(claim, at)[0]
         lost = due.pop(back % 4)

@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from meteorograph import create_app, get_db_session
-from meteorograph.clock import DrivenClock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.settings import load_settings
 from meteorograph.tables import Location, Missed, Run
 from pages import Page, add, page

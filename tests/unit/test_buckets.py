@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meteorograph.buckets import edges, parse_bucket, zone_of
-from meteorograph.precipitation import Window, total
-from meteorograph.tallies import PARTS, STATISTICS, Tally, merged, tally, told
+from meteorograph.model.precipitation_totals import Window, total
+from meteorograph.model.statistics import PARTS, STATISTICS, Summary, merge_summaries, statistics_of, summarise
+from meteorograph.model.time_buckets import bucket_edges, parse_bucket, zone_or_utc
 
 HOUR = timedelta(hours=1)
 ATHENS = ZoneInfo("Europe/Athens")
@@ -38,30 +38,30 @@ def test_what_is_no_bucket_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("day", "length"), [(SPRING, 23), (AUTUMN, 25), (SPRING + timedelta(days=1), 24)])
 def test_local_days_are_as_long_as_they_are(day: datetime, length: int) -> None:
-    marks = edges(day, day + HOUR, 24 * HOUR, ATHENS)
+    marks = bucket_edges(day, day + HOUR, 24 * HOUR, ATHENS)
     assert _hours(marks) == [length]
     assert marks[0] == day
     assert marks[0].tzinfo is UTC
-    assert _hours(edges(marks[0], marks[1], HOUR, ATHENS)) == [1] * length
-    assert sum(_hours(edges(marks[0], marks[1], 6 * HOUR, ATHENS))) == length
+    assert _hours(bucket_edges(marks[0], marks[1], HOUR, ATHENS)) == [1] * length
+    assert sum(_hours(bucket_edges(marks[0], marks[1], 6 * HOUR, ATHENS))) == length
 
 
 def test_the_last_bucket_of_a_day_on_which_the_clocks_change_is_shorter() -> None:
-    assert _hours(edges(SPRING.astimezone(UTC), SPRING.astimezone(UTC) + 23 * HOUR, 6 * HOUR, ATHENS)) == [6, 6, 6, 5]
-    assert _hours(edges(AUTUMN.astimezone(UTC), AUTUMN.astimezone(UTC) + 25 * HOUR, 6 * HOUR, ATHENS)) == [6, 6, 6, 6, 1]
+    assert _hours(bucket_edges(SPRING.astimezone(UTC), SPRING.astimezone(UTC) + 23 * HOUR, 6 * HOUR, ATHENS)) == [6, 6, 6, 5]
+    assert _hours(bucket_edges(AUTUMN.astimezone(UTC), AUTUMN.astimezone(UTC) + 25 * HOUR, 6 * HOUR, ATHENS)) == [6, 6, 6, 6, 1]
 
 
 def test_months_begin_at_local_midnight() -> None:
-    marks = edges(datetime(2025, 12, 31, 23, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), None, ATHENS)
+    marks = bucket_edges(datetime(2025, 12, 31, 23, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), None, ATHENS)
     local = [datetime(2026, month, 1, tzinfo=ATHENS) for month in (1, 2, 3, 4)]
     assert marks == local
 
 
 def test_buckets_are_whole_and_have_their_start_but_not_their_end() -> None:
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    assert edges(noon, noon + HOUR, HOUR, zone_of(None)) == [noon, noon + HOUR]
-    assert edges(noon + HOUR / 2, noon + HOUR * 1.1, HOUR, zone_of(None)) == [noon, noon + HOUR, noon + 2 * HOUR]
-    assert edges(noon, noon, HOUR, zone_of(None)) == []
+    assert bucket_edges(noon, noon + HOUR, HOUR, zone_or_utc(None)) == [noon, noon + HOUR]
+    assert bucket_edges(noon + HOUR / 2, noon + HOUR * 1.1, HOUR, zone_or_utc(None)) == [noon, noon + HOUR, noon + 2 * HOUR]
+    assert bucket_edges(noon, noon, HOUR, zone_or_utc(None)) == []
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_buckets_are_whole_and_have_their_start_but_not_their_end() -> None:
 )
 def test_where_the_clocks_change_at_midnight_no_hour_is_lost_or_doubled(zone: str) -> None:
     start = datetime(2015, 1, 1, 12, tzinfo=UTC)
-    marks = edges(start, start + timedelta(days=1500), 24 * HOUR, ZoneInfo(zone))
+    marks = bucket_edges(start, start + timedelta(days=1500), 24 * HOUR, ZoneInfo(zone))
     assert set(_hours(marks)) <= {23, 24, 25}
     assert len({mark.astimezone(ZoneInfo(zone)).date() for mark in marks}) == len(marks)
 
 
 def test_half_an_hour_off_utc_hours_are_local_ones() -> None:
     start = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    assert edges(start, start + HOUR, HOUR, ZoneInfo("Asia/Kolkata"))[0] == start - HOUR / 2
+    assert bucket_edges(start, start + HOUR, HOUR, ZoneInfo("Asia/Kolkata"))[0] == start - HOUR / 2
 
 
 @pytest.mark.parametrize(
@@ -89,21 +89,21 @@ def test_half_an_hour_off_utc_hours_are_local_ones() -> None:
 )
 def test_too_many_and_impossible_buckets_are_refused(start: datetime, days: int, length: timedelta, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        edges(start, start + timedelta(days=days), length, ZoneInfo("Pacific/Honolulu"))
+        bucket_edges(start, start + timedelta(days=days), length, ZoneInfo("Pacific/Honolulu"))
 
 
 def test_a_zone_that_nobody_knows_is_utc() -> None:
-    assert {zone_of(name).key for name in (None, "", "Mars/Olympus", "../etc/passwd")} == {"UTC"}
+    assert {zone_or_utc(name).key for name in (None, "", "Mars/Olympus", "../etc/passwd")} == {"UTC"}
 
 
-def _told(name: str, *found: Tally) -> dict[str, Any]:
-    [row] = zip(*told(name, list(zip(*found, strict=True))), strict=True)
+def _told(name: str, *found: Summary) -> dict[str, Any]:
+    [row] = zip(*statistics_of(name, list(zip(*found, strict=True))), strict=True)
     return dict(zip(STATISTICS, row, strict=True))
 
 
 def test_wind_directions_are_averaged_as_vectors() -> None:
     def mean(*values: float) -> Any:
-        found = _told("wind_direction", tally("wind_direction", values))
+        found = _told("wind_direction", summarise("wind_direction", values))
         assert (found["min"], found["max"], found["sum"], found["count"]) == (None, None, None, len(values))
         return found["mean"]
 
@@ -117,17 +117,17 @@ def test_wind_directions_are_averaged_as_vectors() -> None:
 @pytest.mark.parametrize("name", list(PARTS))
 def test_tallies_of_parts_come_to_that_of_the_whole(name: str) -> None:
     values = [3.5, 0.25, 300.0, 12.125, 7.0, 7.0]
-    whole = _told(name, tally(name, values, sum(values)))
-    parts = [tally(name, part, sum(part) if part else None) for part in (values[:2], [], values[2:5], values[5:])]
-    assert _told(name, merged(name, list(zip(*parts, strict=True)))) == pytest.approx(whole)
-    nothing = _told(name, tally(name, []))
+    whole = _told(name, summarise(name, values, sum(values)))
+    parts = [summarise(name, part, sum(part) if part else None) for part in (values[:2], [], values[2:5], values[5:])]
+    assert _told(name, merge_summaries(name, list(zip(*parts, strict=True)))) == pytest.approx(whole)
+    nothing = _told(name, summarise(name, []))
     assert nothing == dict.fromkeys(STATISTICS) | {"count": 0}
-    assert _told(name, merged(name, list(zip(tally(name, []), strict=True)))) == nothing
+    assert _told(name, merge_summaries(name, list(zip(summarise(name, []), strict=True)))) == nothing
 
 
 def test_only_precipitation_has_a_sum() -> None:
-    assert _told("temperature", tally("temperature", [1.0, 3.0])) == {"min": 1, "max": 3, "mean": 2, "sum": None, "count": 2}
-    found = _told("precipitation", tally("precipitation", [1.0, 3.0], 2.5))
+    assert _told("temperature", summarise("temperature", [1.0, 3.0])) == {"min": 1, "max": 3, "mean": 2, "sum": None, "count": 2}
+    found = _told("precipitation", summarise("precipitation", [1.0, 3.0], 2.5))
     assert found == {"min": 1, "max": 3, "mean": 2, "sum": 2.5, "count": 2}
 
 

@@ -10,8 +10,8 @@ import pytest
 from meteorograph.check import compared
 from meteorograph.check_climate import likely
 from meteorograph.check_row import alone, most_rain
-from meteorograph.quantities import BY_NAME, QUANTITIES
-from meteorograph.values import Observation
+from meteorograph.model.quantities import BY_NAME, QUANTITIES
+from meteorograph.model.values import Observation
 from support import NOON
 
 

@@ -18,13 +18,13 @@ from meteorograph.heal_plan import (
     stretches,
     wait_after_failure,
 )
+from meteorograph.model.values import Coordinates, DueLocation, Observation
 from meteorograph.providers import PROVIDERS, History
-from meteorograph.values import Coordinates, Due, Observation
 from support import NOON
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-CORK = Due(1, "Cork", Coordinates(51.9, -8.47))
+CORK = DueLocation(1, "Cork", Coordinates(51.9, -8.47))
 TIMELINE, TIMEMACHINE = PROVIDERS["openweathermap"].history
 RECENT, ARCHIVE = PROVIDERS["open-meteo"].history
 

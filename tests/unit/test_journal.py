@@ -13,12 +13,12 @@ import pytest
 from meteorograph import journal
 from meteorograph.journal import Entry, Journal, entries, entry, open_journal, read, tidy
 from meteorograph.journal_frames import MAGIC
-from meteorograph.values import Coordinates, Due, Payload, Request
+from meteorograph.model.values import Coordinates, DueLocation, Payload, Request
 from support import KEY
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PLACE = Due(7, "Cork", Coordinates(51.9, -8.5))
+PLACE = DueLocation(7, "Cork", Coordinates(51.9, -8.5))
 
 
 def kept(number: int, at: datetime = NOON, body: bytes | None = None) -> Entry:

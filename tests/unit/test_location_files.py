@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from meteorograph.location_files import FORMATS, BadRow, Entry, LocationFileError, read, write
 from meteorograph.location_values import FIELDS, InvalidLocationError, checked
-from meteorograph.nearby import NEAR_M, Grid, _Point
-from meteorograph.values import Coordinates
+from meteorograph.model.proximity import NEAR_M, ProximityGrid, _Point
+from meteorograph.model.values import Coordinates
 
 HEADER = b"name,latitude,longitude\n"
 
@@ -239,7 +239,7 @@ def test_no_bytes_at_all_do_anything_but_read_or_be_refused(noise: bytes, format
 def test_the_grid_finds_a_near_point_exactly_where_there_is_one(
     centres: list[tuple[float, float]], offsets: list[tuple[int, float, float]]
 ) -> None:
-    grid, points = Grid(), list[Coordinates]()
+    grid, points = ProximityGrid(), list[Coordinates]()
     for number, (centre, north, east) in enumerate(offsets):
         latitude, longitude = centres[centre % len(centres)]
         latitude = max(-90.0, min(90.0, latitude + north / 111_195))
@@ -255,12 +255,12 @@ def test_the_grid_finds_a_near_point_exactly_where_there_is_one(
 
 
 def test_the_grid_has_no_seam_and_a_point_is_not_near_itself() -> None:
-    grid = Grid()
+    grid = ProximityGrid()
     grid.put("east", 0, 179.9999)
     grid.put("pole", 90, 0)
     found = [grid.seek("west", 0, -179.9999), grid.seek("other", 89.9999, 77), grid.seek("pole", 90, 10)]
     assert [near and (near[0], round(near[1])) for near in found] == [("east", 22), ("pole", 11), ("other", 11)]
-    assert Grid().seek("alone", 1, 1) is None
+    assert ProximityGrid().seek("alone", 1, 1) is None
 
 
 def test_many_points_in_one_place_are_compared_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def test_many_points_in_one_place_are_compared_with_few(monkeypatch: pytest.Monk
         return distance_m(self, other)
 
     monkeypatch.setattr(_Point, "distance_m", counted)
-    grid = Grid()
+    grid = ProximityGrid()
     for number in range(1000):
         assert (grid.seek(f"a{number}", 0.0, 0.0) is None) == (number == 0)
     for number in range(1000):

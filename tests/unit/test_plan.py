@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meteorograph import quota
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
 from meteorograph.plan import LADDER, Group, Plan, ProviderPlan, count, interval_text, plan
-from meteorograph.schedule import DEFAULT, Interval, parse_schedule
 from meteorograph.settings import Settings
 from support import KEY, NOON, RAIN_KEY
 
@@ -24,7 +24,7 @@ def _settings(**more: Any) -> Settings:
 
 
 def _plan(locations: int, length: timedelta = HOUR, **more: Any) -> Plan:
-    return plan([Group(DEFAULT, Interval(length), locations)], _settings(**more), NOON)
+    return plan([Group(DEFAULT_SCHEDULE, Interval(length), locations)], _settings(**more), NOON)
 
 
 def _needs(one: ProviderPlan) -> dict[str, int]:
@@ -74,7 +74,7 @@ def test_minutes_below_the_interval() -> None:
 
 def test_schedules_add_up() -> None:
     groups = [
-        Group(DEFAULT, Interval(HOUR), 10),
+        Group(DEFAULT_SCHEDULE, Interval(HOUR), 10),
         Group("15m", Interval(15 * MINUTE), 3),
         Group("0 6,18 * * *", parse_schedule("0 6,18 * * *"), 100),
     ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meteorograph.precipitation import Total, Window, cover, totals
+from meteorograph.model.precipitation_totals import Total, Window, cover, totals
 
 HOUR = 3600
 MIDNIGHT = 1_772_323_200  # 2026-03-01

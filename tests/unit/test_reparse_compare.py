@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from meteorograph.model.values import Observation
 from meteorograph.reparse_compare import Difference, changed
 from meteorograph.store import row
-from meteorograph.values import Observation
 from support import NOON
 
 ONE: dict[str, Any] = {

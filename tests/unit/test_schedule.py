@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meteorograph import schedule
-from meteorograph.schedule import Cron, Interval, parse_schedule, tick_seconds
+from meteorograph.model import schedule
+from meteorograph.model.schedule import Cron, Interval, parse_schedule, tick_seconds
 
 ATHENS = ZoneInfo("Europe/Athens")
 HOUR = timedelta(hours=1)
@@ -104,5 +104,5 @@ def test_a_schedule_that_never_was_due_has_no_slot() -> None:
 
 
 def test_a_lease_is_shorter_than_half_a_slot() -> None:
-    assert schedule.lease(HOUR) == timedelta(seconds=30)
-    assert schedule.lease(timedelta(seconds=10)) == timedelta(seconds=5)
+    assert schedule.lease_length(HOUR) == timedelta(seconds=30)
+    assert schedule.lease_length(timedelta(seconds=10)) == timedelta(seconds=5)

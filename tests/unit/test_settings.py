@@ -12,15 +12,7 @@ import pytest
 from meteorograph import __version__, logs, redaction
 from meteorograph.errors import ConfigurationError
 from meteorograph.providers import PROVIDERS
-from meteorograph.settings import (
-    Settings,
-    duration,
-    get_settings,
-    load_settings,
-    pin_settings,
-    setting_names,
-    unknown_settings,
-)
+from meteorograph.settings import Settings, duration, get_settings, load_settings, pin_settings, setting_names, unknown_settings
 from meteorograph.settings_files import SECRETS
 from support import KEY, RAIN_KEY
 

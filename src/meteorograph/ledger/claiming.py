@@ -10,12 +10,12 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, and_, cast, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from .. import schedule
 from ..db import get_db_session
-from ..schedule import Schedule
+from ..model import schedule
+from ..model.schedule import Schedule
+from ..model.values import Coordinates, DueLocation
 from ..tables import Heartbeat, Location, Run
 from ..upsert import insert_or_ignore, insert_or_replace
-from ..values import Coordinates, Due
 from .closing import close_abandoned, record_lost
 from .terms import Claim, follows, holder, is_free, row_count, still_missing
 
@@ -45,7 +45,7 @@ def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
     with get_db_session(read_only=True) as session:
         active = select(Location.schedule).where(Location.state == "active")
         if session.scalar(select(Location.id).where(Location.state == "active", Location.schedule.is_(None)).limit(1)):
-            found.append((schedule.DEFAULT, default))
+            found.append((schedule.DEFAULT_SCHEDULE, default))
         last = ""
         while text := session.scalar(active.where(Location.schedule > last).order_by(Location.schedule).limit(1)):
             found.append((text, schedule.parse_schedule(text)))
@@ -91,7 +91,7 @@ def _take(session: Session, name: str, when: Schedule, slot: datetime, now: date
         return None
     new = insert_or_ignore(session, Run, [_row(name, slot, "pending")])
     length = (when.next_after(slot) or slot + schedule.GRACE) - slot
-    mine = {"state": "running", "holder": holder(), "lease_expires_at": now + schedule.lease(length), "reason": None}
+    mine = {"state": "running", "holder": holder(), "lease_expires_at": now + schedule.lease_length(length), "reason": None}
     due = select(func.count()).select_from(Location).where(follows(name)).scalar_subquery()
     began = func.coalesce(Run.started_at, literal(now, Run.started_at.type))
     taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(now)).values(**mine, due=due, started_at=began)
@@ -129,7 +129,7 @@ def _record_skipped(session: Session, name: str, when: Schedule, before: datetim
 
 def due_locations(
     claimed: Claim, now: datetime, spread: timedelta = timedelta(0), *, after: int = 0, limit: int | None = None
-) -> tuple[list[Due], bool]:
+) -> tuple[list[DueLocation], bool]:
     """The locations that a run has yet to collect by ``now``, and whether others are to follow later in the slot.
 
     In the order of their ids: those that follow ``after``, ``limit`` of them at most.
@@ -150,14 +150,14 @@ def due_locations(
         return [_due(row) for row in session.execute(query).yield_per(1000)], more
 
 
-def active_locations() -> list[Due]:
+def active_locations() -> list[DueLocation]:
     """All active locations, whatever their schedule."""
     with get_db_session(read_only=True) as session:
         return [_due(row) for row in session.execute(_LOCATIONS.where(Location.state == "active")).yield_per(1000)]
 
 
-def _due(row: Any) -> Due:
-    return Due(row[0], row[1], Coordinates(row[2], row[3]), *row[4:7])
+def _due(row: Any) -> DueLocation:
+    return DueLocation(row[0], row[1], Coordinates(row[2], row[3]), *row[4:7])
 
 
 def renew(run_id: int, until: datetime) -> bool:

@@ -11,9 +11,9 @@ from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from .. import schedule
 from ..db import get_db_session
-from ..schedule import Schedule
+from ..model import schedule
+from ..model.schedule import Schedule
 from ..tables import Location, Missed, Run, WeatherData
 from ..upsert import insert_or_replace
 from .terms import Claim, follows, holder, is_free, row_count, still_missing

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult, and_, exists, or_
 
-from .. import schedule
+from ..model import schedule
 from ..tables import Location, Missed, Run, WeatherData
 
 
@@ -33,7 +33,7 @@ class Claim:
     @property
     def lease(self) -> timedelta:
         """How long the run is held without a sign of life."""
-        return schedule.lease(self.length)
+        return schedule.lease_length(self.length)
 
 
 @cache
@@ -53,7 +53,7 @@ def is_free(now: datetime) -> Any:
 
 def follows(name: str) -> Any:
     """Active locations that follow a schedule."""
-    mine = Location.schedule.is_(None) if name == schedule.DEFAULT else Location.schedule == name
+    mine = Location.schedule.is_(None) if name == schedule.DEFAULT_SCHEDULE else Location.schedule == name
     return and_(Location.state == "active", mine)
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from ..errors import PayloadError
-from ..values import Coordinates, Observation, Payload, Place, Point, Request, Station
+from ..model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
 
 #: What decoding raises for a body that does not fit, is no text, or is nested beyond all measure.
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -49,7 +49,7 @@ class History:
     #: The word for it in quotas, accounts and logs; the provider's name where they share one account.
     account: str
     #: Makes the request for the hours ``start <= t <= end`` at a point: ``request(base_url, point, start, end, key)``.
-    request: Callable[[str, Point, datetime, datetime, str], Request]
+    request: Callable[[str, RequestPoint, datetime, datetime, str], Request]
     #: Reads an answer, or raises ``FetchError`` or ``PayloadError`` with the reason from the body.
     parse: Callable[[Payload], Page]
     #: Calls that are charged for the hours from ``start`` to ``end``, all pages together.
@@ -93,7 +93,7 @@ class Provider:
     #: Calls that an account may make by window (``quota.WINDOWS``), of the plan that costs nothing.
     windows: Mapping[str, int]
     #: Makes the request for the weather at some points now: ``request(base_url, points, key)``; at most ``most`` points.
-    request: Callable[[str, Sequence[Point], str], Request]
+    request: Callable[[str, Sequence[RequestPoint], str], Request]
     #: Reads an answer: what it has for each point, in their order, None for nothing; or raises ``FetchError`` or
     #: ``PayloadError`` with the reason from the body. The time now is ``Payload.fetched_at``.
     parse: Callable[[Payload], Sequence[Observation | None]]
@@ -156,14 +156,14 @@ def error_code(value: int | str | None) -> int | None:
     return code if 0 < code < 1_000_000 else None
 
 
-def place_at(latitude: float | None, longitude: float | None, name: str | None) -> Place | None:
+def place_at(latitude: float | None, longitude: float | None, name: str | None) -> AnsweredPlace | None:
     """The place a provider answered for; None unless its coordinates are a point on the earth."""
     if latitude is None or longitude is None or not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         return None
-    return Place(Coordinates(latitude, longitude), one_line(name))
+    return AnsweredPlace(Coordinates(latitude, longitude), one_line(name))
 
 
-def place_of(position: Sequence[float | None] | None, name: str | None, numbers: int = 2) -> Place | None:
+def place_of(position: Sequence[float | None] | None, name: str | None, numbers: int = 2) -> AnsweredPlace | None:
     """The place of a GeoJSON position, longitude first; None unless it has so many numbers."""
     return place_at(position[1], position[0], name) if position and len(position) == numbers else None
 

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from ..logs import get_logger
-from ..values import Observation, Payload, Point, Request
+from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Provider, degrees, from_iso, place_of, unreadable
 from .refusals import refused
 
@@ -83,7 +83,7 @@ class _Body(msgspec.Struct, gc=False):
 _body = msgspec.json.Decoder(_Body)
 
 
-def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
     """The request for the forecast at the point; more than four decimals would be refused."""
     (point,) = points
     return Request(

@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from ..errors import PermanentFetchError
-from ..flags import AT_LEAST
-from ..values import Coordinates, Observation, Payload, Place, Point, Request, Station
+from ..model.flags import AT_LEAST
+from ..model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import INCH, KNOT, STATUTE_MILE, relative_humidity, sky, weather_words
 from .base import UNREADABLE, Provider, Stations, degrees, from_unix, one_line, place_at, unreadable
 from .refusals import refused
@@ -59,7 +59,7 @@ _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _report = msgspec.json.Decoder(_Report)
 
 
-def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
     """The request for the latest reports of the points' stations, all in one call."""
     return _request(base_url, {"ids": ",".join(point.station or "" for point in points)})
 
@@ -186,7 +186,7 @@ def parse_stations(payload: Payload) -> Station:
     nearest = min(near, default=None, key=lambda one: one[:2])
     if nearest is None or nearest[0] > FARTHEST_KM:
         raise PermanentFetchError(NAME, f"no aerodrome that reports within {FARTHEST_KM:g} km", status=payload.status)
-    return Station(nearest[1], Place(nearest[2].coordinates, nearest[2].name))
+    return Station(nearest[1], AnsweredPlace(nearest[2].coordinates, nearest[2].name))
 
 
 PROVIDER: Final = Provider(

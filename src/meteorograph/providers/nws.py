@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import PermanentFetchError
-from ..flags import REJECTED
-from ..values import Coordinates, Observation, Payload, Point, Request, Station
+from ..model.flags import REJECTED
+from ..model.values import Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import KNOT, sky
 from .base import UNREADABLE, Provider, Stations, degrees, from_iso, one_line, place_of, unreadable
 from .refusals import refused
@@ -117,7 +117,7 @@ _point = msgspec.json.Decoder(_PointBody)
 _features = msgspec.json.Decoder(_Features)
 
 
-def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
     """The request for the latest observation of the point's station."""
     (point,) = points
     return _request(f"{base_url.rstrip('/')}/stations/{point.station}/observations/latest")

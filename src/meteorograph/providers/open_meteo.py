@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 
-from ..values import Observation, Payload, Point, Request
+from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import History, Page, Provider, degrees, unreadable
 from .open_meteo_body import CODE, NAME, VARIABLES, Body, bodies, instant, observation
 
@@ -33,7 +33,7 @@ _VARIABLES_OF_A_CALL: Final = 10
 _SPAN_OF_A_CALL: Final = timedelta(days=14)
 
 
-def _request(base_url: str, path: str, points: Sequence[Point], params: dict[str, str]) -> Request:
+def _request(base_url: str, path: str, points: Sequence[RequestPoint], params: dict[str, str]) -> Request:
     where = {
         "latitude": ",".join(degrees(point.latitude) for point in points),
         "longitude": ",".join(degrees(point.longitude) for point in points),
@@ -41,7 +41,7 @@ def _request(base_url: str, path: str, points: Sequence[Point], params: dict[str
     return Request(NAME, f"{base_url.rstrip('/')}{path}", {**where, **params, **_UNITS})
 
 
-def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
     """The request for the weather at the points now."""
     return _request(base_url, "/v1/forecast", points, {"current": ",".join(_NOW), "forecast_days": "1"})
 
@@ -79,11 +79,11 @@ def _hours(start: datetime, end: datetime) -> dict[str, str]:
     return {"start_hour": f"{start:%Y-%m-%dT%H}:00", "end_hour": f"{end:%Y-%m-%dT%H}:00"}
 
 
-def _request_recent(base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
+def _request_recent(base_url: str, point: RequestPoint, start: datetime, end: datetime, key: str) -> Request:
     return _request(base_url, "/v1/forecast", [point], {"hourly": ",".join(_NOW), **_hours(start, end)})
 
 
-def _request_archived(base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
+def _request_archived(base_url: str, point: RequestPoint, start: datetime, end: datetime, key: str) -> Request:
     days = {"start_date": f"{start:%Y-%m-%d}", "end_date": f"{end:%Y-%m-%d}"}  # which its documentation asks for
     return _request(base_url, "/v1/archive", [point], {"hourly": ",".join(_ARCHIVED), **days, **_hours(start, end)})
 

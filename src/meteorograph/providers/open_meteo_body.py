@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
-from ..values import Observation, Payload
+from ..model.values import Observation, Payload
 from .base import UNREADABLE, from_unix, place_at, quoted, unreadable
 
 NAME: Final = "open-meteo"

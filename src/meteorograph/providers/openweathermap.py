@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from ..flags import IMPLIED_ZERO
-from ..values import Observation, Payload, Point, Request
+from ..model.flags import IMPLIED_ZERO
+from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Amount, Provider, degrees, from_unix, place_at
 from .openweathermap_body import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
 from .openweathermap_history import HISTORY
@@ -55,7 +55,7 @@ class _Body(msgspec.Struct, gc=False):
 _body = msgspec.json.Decoder(_Body)
 
 
-def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
     """The request for the weather at the point now, in metric units (the default would be kelvin)."""
     (coordinates,) = points
     return Request(

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from ..flags import IMPLIED_ZERO
-from ..values import Observation, Payload, Point, Request
+from ..model.flags import IMPLIED_ZERO
+from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
 from .openweathermap_body import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
 
@@ -53,15 +53,15 @@ class _Body(msgspec.Struct, gc=False):
 _body = msgspec.json.Decoder(_Body)
 
 
-def _request_page(base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
+def _request_page(base_url: str, point: RequestPoint, start: datetime, end: datetime, key: str) -> Request:
     return _request(_TIMELINE, base_url, point, {"start": str(int(start.timestamp()))}, key)
 
 
-def _request_hour(base_url: str, point: Point, start: datetime, end: datetime, key: str) -> Request:
+def _request_hour(base_url: str, point: RequestPoint, start: datetime, end: datetime, key: str) -> Request:
     return _request(_TIMEMACHINE, base_url, point, {"dt": str(int(start.timestamp()))}, key)
 
 
-def _request(path: str, base_url: str, point: Point, when: dict[str, str], key: str) -> Request:
+def _request(path: str, base_url: str, point: RequestPoint, when: dict[str, str], key: str) -> Request:
     where = {"lat": degrees(point.latitude), "lon": degrees(point.longitude)}
     return Request(NAME, f"{base_url.rstrip('/')}{path}", {**where, **when, "units": "metric"}, {"appid": key})
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from ..quantities import BY_NAME
+from ..model.quantities import BY_NAME
 from .base import Provider, one_line
 
 GROUP: Final = "meteorograph.providers"

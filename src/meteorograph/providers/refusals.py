@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
-from ..values import Payload
+from ..model.values import Payload
 from .base import UNREADABLE, quoted
 
 #: How long to leave a provider alone that says 429 and not for how long.

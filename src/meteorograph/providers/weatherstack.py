@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
-from ..values import Observation, Payload, Point, Request
+from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Provider, degrees, error_code, from_unix, one_line, place_at, quoted, unreadable
 
 NAME: Final = "weatherstack"
@@ -69,7 +69,7 @@ class _Body(msgspec.Struct, gc=False):
 _body = msgspec.json.Decoder(_Body)
 
 
-def request(base_url: str, points: Sequence[Point], key: str) -> Request:
+def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
     """The request for the weather at the point now, in units ``m`` (°C, km/h, mb, mm, km)."""
     (coordinates,) = points
     return Request(

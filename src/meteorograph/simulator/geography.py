@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ..values import Coordinates
+from ..model.values import Coordinates
 
 # south, north, west, east, ISO code, country, IANA zone; the first box that holds a point is its land.
 _LANDS: tuple[tuple[float, float, float, float, str, str, str], ...] = (

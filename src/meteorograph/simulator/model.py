@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from ..simulator import conditions
+from . import conditions
 from .geography import Spot, spot_at
 from .waves import fields_of
 from .weather import Weather

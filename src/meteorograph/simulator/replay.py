@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import ConfigurationError
-from ..simulator import conditions
-from ..values import Coordinates
+from ..model.values import Coordinates
+from . import conditions
 from .geography import Spot, spot_at
 from .weather import Weather
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from ..errors import ConfigurationError
-from ..simulator import openweathermap, weatherstack
+from . import openweathermap, weatherstack
 from .answer import TEXT, Answer, as_json, spoil
 from .faults import Faults
 from .sides import PATHS, Keys, call_of, reply

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..simulator import onecall, open_meteo, open_meteo_query, openweathermap, weatherstack
+from . import onecall, open_meteo, open_meteo_query, openweathermap, weatherstack
 from .tally import ONE_CALL, OPEN_METEO, OPENWEATHERMAP, WEATHERSTACK, Call
 from .weather import Source
 

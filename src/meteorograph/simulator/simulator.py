@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from .. import clock
 from ..errors import ConfigurationError
-from ..values import Coordinates
+from ..model import clock
+from ..model.values import Coordinates
 from .connection import Listener
 from .model import Model
 from .replay import Replay

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from ..values import Coordinates
+from ..model.values import Coordinates
 
 OPENWEATHERMAP = "openweathermap"
 #: OpenWeatherMap's One Call, which is counted apart.

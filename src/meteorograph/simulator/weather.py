@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..quantities import QUANTITIES
+from ..model.quantities import QUANTITIES
 from .conditions import Condition
 from .geography import Spot
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..simulator import sun
+from . import sun
 from .apparent import apparent_temperature
 from .geography import Spot
 from .weather import Source, Weather

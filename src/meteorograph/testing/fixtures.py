@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ..errors import MeteorographError
+from ..model.values import Coordinates, Payload, RequestPoint, Station
 from ..providers import Provider
-from ..values import Coordinates, Payload, Point, Station
 
 #: The key that the suite calls with; no text, error or traceback may show it.
 KEY: Final = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 #: When the suite's calls are answered.
 NOON: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-POINT: Final = Point(51.5, -0.13)
+POINT: Final = RequestPoint(51.5, -0.13)
 BASE_URL: Final = "https://provider.invalid"
 
 Body = bytes | dict[str, Any] | list[Any] | str | int | float | None
@@ -43,7 +43,7 @@ class Batch:
     """A body for several points, and what it must give for each."""
 
     name: str
-    points: Sequence[Point]
+    points: Sequence[RequestPoint]
     body: Body
     gives: Sequence[Mapping[str, object] | None]
 
@@ -117,7 +117,7 @@ class Fixtures:
     #: One for each of ``Provider.history``, in order.
     histories: Sequence[HistoryFixtures] = ()
     #: The point that the bodies answer for, with its station where the provider answers by station.
-    point: Point = POINT
+    point: RequestPoint = POINT
     #: Parameters that fix the units; none where the provider lets nobody choose.
     units: Sequence[str] = ("units",)
     #: Of ``place`` and ``condition``, what the provider never tells.
@@ -138,7 +138,7 @@ def payload(
     key: str = KEY,
     retry_after: str | None = None,
     fetched_at: datetime = NOON,
-    points: Sequence[Point] = (POINT,),
+    points: Sequence[RequestPoint] = (POINT,),
 ) -> Payload:
     """The payload of a call to the provider that was answered with ``body``."""
     request = provider.request(BASE_URL, points, key if provider.key_setting else "")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
+from ..model.values import RequestPoint
 from ..providers import Provider
-from ..values import Point
 from .checks import Check, check
 from .current import of_point
 from .damage import paths, replaced, without
@@ -38,7 +38,7 @@ def _the_request_asks_for_any_point(provider: Provider, fixtures: Fixtures) -> N
     @_fuzzed()  # type: ignore[untyped-decorator]  # settings of Hypothesis, which need not be there
     @given(latitude=st.floats(-90, 90), longitude=st.floats(-180, 180))
     def run(latitude: float, longitude: float) -> None:
-        the_request_asks_for_its_point(provider, fixtures, Point(latitude, longitude, fixtures.point.station))
+        the_request_asks_for_its_point(provider, fixtures, RequestPoint(latitude, longitude, fixtures.point.station))
 
     run()
 

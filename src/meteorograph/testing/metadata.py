@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..model.values import RequestPoint
 from ..providers import Provider
 from ..providers.plugins import faults
-from ..values import Point
 from .checks import ODD_KEY, Check, check
 from .fixtures import BASE_URL, KEY, Fixtures
 from .sound import assert_asks_for, assert_line, assert_sound_request
@@ -22,7 +22,7 @@ def metadata_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
     yield check(_the_metadata_can_be_used, provider)
     yield check(_the_names_of_the_cases_are_their_own, fixtures)
     for latitude, longitude in POINTS:
-        point = Point(latitude, longitude, fixtures.point.station)
+        point = RequestPoint(latitude, longitude, fixtures.point.station)
         yield check(the_request_asks_for_its_point, provider, fixtures, point, of=point)
     yield check(_the_request_asks_for_many_points, provider, fixtures)
 
@@ -44,7 +44,7 @@ def _the_names_of_the_cases_are_their_own(fixtures: Fixtures) -> None:
         assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
 
 
-def the_request_asks_for_its_point(provider: Provider, fixtures: Fixtures, point: Point) -> None:
+def the_request_asks_for_its_point(provider: Provider, fixtures: Fixtures, point: RequestPoint) -> None:
     """The request asks for this point or its station, names its units, and shows the key in no text."""
     base_url = f"{BASE_URL}/base/"
     for key in (KEY, ODD_KEY) if provider.key_setting else ("",):
@@ -58,7 +58,7 @@ def the_request_asks_for_its_point(provider: Provider, fixtures: Fixtures, point
 
 
 def _the_request_asks_for_many_points(provider: Provider, fixtures: Fixtures) -> None:
-    points = [Point(index / 20 - 40, 3 - index / 20, fixtures.point.station) for index in range(min(provider.most, 1000))]
+    points = [RequestPoint(index / 20 - 40, 3 - index / 20, fixtures.point.station) for index in range(min(provider.most, 1000))]
     request = provider.request(BASE_URL, points, KEY if provider.key_setting else "")
     if fixtures.point.station is None:
         assert_asks_for(request.params, points)

@@ -7,8 +7,8 @@ from datetime import timedelta
 from itertools import pairwise
 
 from ..errors import FetchError, MeteorographError, PayloadError, QuotaExceededError
+from ..model.values import Observation, Payload, Request, RequestPoint, Station
 from ..providers import History, Page, Provider
-from ..values import Observation, Payload, Point, Request, Station
 from .fixtures import BASE_URL, KEY, NOON, POINT, Answer, Lookup, Refusal, encoded, payload
 from .sound import assert_gives, assert_line, assert_sound_error, assert_sound_observation, assert_sound_request
 
@@ -86,7 +86,7 @@ def read_station(provider: Provider, answered: Payload) -> Station | Request | F
     return found
 
 
-def assert_answer(provider: Provider, answer: Answer, point: Point = POINT) -> Observation | None:
+def assert_answer(provider: Provider, answer: Answer, point: RequestPoint = POINT) -> Observation | None:
     """The body gives what it must."""
     answered = payload(
         provider, answer.body, status=answer.status, params=answer.params, fetched_at=answer.fetched_at, points=[point]
@@ -108,7 +108,7 @@ def assert_raised(found: object, refusal: Refusal) -> None:
         assert found.retry_at == refusal.retry_at
 
 
-def assert_refusal(provider: Provider, refusal: Refusal, point: Point = POINT) -> None:
+def assert_refusal(provider: Provider, refusal: Refusal, point: RequestPoint = POINT) -> None:
     """The body raises what it must."""
     answered = payload(
         provider,

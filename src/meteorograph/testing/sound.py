@@ -10,9 +10,9 @@ from urllib.parse import quote, quote_plus
 
 from ..check import check
 from ..errors import FetchError, PayloadError, QuotaExceededError
+from ..model.quantities import QUANTITIES
+from ..model.values import Coordinates, Observation, Payload, Request
 from ..providers import Provider
-from ..quantities import QUANTITIES
-from ..values import Coordinates, Observation, Payload, Request
 from .fixtures import NOON
 
 LONGEST_TEXT = 400

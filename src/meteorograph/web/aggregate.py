@@ -13,14 +13,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import Blueprint, Response, g, request
 
-from .. import aggregate, periods
+from .. import aggregate
 from ..aggregate import Found
-from ..buckets import DAY, parse_bucket
 from ..db import get_db_session
-from ..quantities import BY_NAME
+from ..model import time_range
+from ..model.quantities import BY_NAME
+from ..model.statistics import STATISTICS, quotients
+from ..model.time_buckets import DAY, parse_bucket
+from ..model.units import System, converter, units_of
 from ..table import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
-from ..tallies import STATISTICS, quotients
-from ..units import System, converter, units
 from . import answers, params
 from .problems import BadInput
 
@@ -32,7 +33,7 @@ _HEAD: Final = ("location", "start", "end", "due", "stored", "coverage")
 
 
 #: From when on buckets are told when nobody says, for months, days and shorter ones.
-_PERIODS: Final = (timedelta(days=365), timedelta(days=30), periods.PERIOD)
+_PERIODS: Final = (timedelta(days=365), timedelta(days=30), time_range.DEFAULT_RANGE)
 
 
 class _Statistics(msgspec.Struct, gc=False):
@@ -102,7 +103,7 @@ def buckets() -> Response:
             found = aggregate.page(session, **asked)
         except ValueError as error:
             raise BadInput("bucket", asked["bucket"], str(error)) from None
-    told = units(shape.fields, shape.system)
+    told = units_of(shape.fields, shape.system)
     about = {"bucket": asked["bucket"], "units": told}
     if format == "json" and asked["location"] is not None:
         return answers.json({"data": shape.objects(found[0]), **about})

@@ -9,9 +9,9 @@ from flask import Blueprint, Response, request
 
 from .. import series, series_rows
 from ..db import get_db_session
+from ..model.units import units_of
 from ..series_rows import FIELDS, Asked, Columns, Position
 from ..table import MEDIA_TYPES, Shape, csv_lines, json_lines
-from ..units import units
 from . import answers, params
 
 blueprint = Blueprint("data", __name__)
@@ -34,7 +34,7 @@ def rows() -> Response:
         location = None if name is None else (series.location_id(session, name), name)
         asked = Asked(shape.fields, location, start, end)
         found, more = series_rows.page(session, asked, limit, after)
-    told = units(shape.fields, shape.system)
+    told = units_of(shape.fields, shape.system)
     if whole:
         return answers.with_units(answers.stream(_all(shape, format, asked, found, more), format), told)
     following = params.place_cursor(more.due_at, more.location_id) if more else None
@@ -61,14 +61,14 @@ def latest() -> Response:
     with get_db_session(read_only=True) as session:
         found = series.latest_rows(session, shape.fields)
     if format == "json":
-        return answers.json({"data": shape.objects(found), "units": units(shape.fields, shape.system)})
+        return answers.json({"data": shape.objects(found), "units": units_of(shape.fields, shape.system)})
     return _table(shape, format, found)
 
 
 def _table(shape: Shape, format: str, found: Columns) -> Response:
     body = _head(shape, format) + _lines(shape, format, found)
     response = answers.validated(Response(body, content_type=MEDIA_TYPES[format]), body)
-    return answers.with_units(response, units(shape.fields, shape.system))
+    return answers.with_units(response, units_of(shape.fields, shape.system))
 
 
 def _head(shape: Shape, format: str) -> bytes:

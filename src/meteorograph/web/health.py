@@ -7,10 +7,11 @@ from typing import Any
 from flask import Blueprint, g
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import __version__, accounts, clock, migrations, schedule, scheduler, series
+from .. import __version__, accounts, migrations, scheduler, series
 from ..db import get_db_session
 from ..errors import MeteorographError
 from ..logs import get_logger
+from ..model import clock, schedule
 from ..settings import Settings, get_settings
 
 log = get_logger(__name__)

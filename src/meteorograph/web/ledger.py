@@ -7,8 +7,9 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from .. import coverage, heal_book, history, locations, periods, scheduler
+from .. import coverage, heal_book, history, locations, scheduler
 from ..db import get_db_session
+from ..model import time_range
 from ..providers import PROVIDERS
 from ..settings import get_settings
 from . import access, params
@@ -20,7 +21,7 @@ blueprint = Blueprint("ledger", __name__)
 def runs() -> dict[str, Any]:
     """Runs, newest first."""
     params.refuse_unknown(("start", "end", "schedule", "state", "limit", "cursor"))
-    start, end = params.period(periods.RUNS_PERIOD)
+    start, end = params.period(time_range.RUNS_RANGE)
     limit, state, after = params.limit(), params.word("state", history.STATES), _after()
     with get_db_session(read_only=True) as session:
         found, more = history.runs(
@@ -33,7 +34,7 @@ def runs() -> dict[str, Any]:
 def gaps() -> dict[str, Any]:
     """Missed slots as gaps, newest first."""
     params.refuse_unknown(("start", "end", "location", "reason", "limit", "cursor"))
-    start, end = params.period(periods.PERIOD)
+    start, end = params.period(time_range.DEFAULT_RANGE)
     limit, reason, after = params.limit(), params.word("reason", history.REASONS), _after()
     with get_db_session(read_only=True) as session:
         found, more = history.gaps(
@@ -47,7 +48,7 @@ def retry() -> dict[str, Any]:
     """Let missed slots be asked for again, also those that were given up; they are filled as the quotas allow."""
     access.require_token()
     params.refuse_unknown(("start", "end", "location"))
-    start, end = params.period(periods.PERIOD)
+    start, end = params.period(time_range.DEFAULT_RANGE)
     name = request.args.get("location")
     with get_db_session() as session:
         location_id = None if name is None else locations.named(session, name).id
@@ -65,7 +66,7 @@ def coverage_() -> dict[str, Any]:
     text = params.word("by", coverage.BY) or "location"
     by = next(each for each in coverage.BY if each == text)
     params.refuse_unknown(("start", "end", "location", "by", *(() if by == "day" else ("limit", "cursor"))))
-    start, end = params.period(periods.PERIOD)
+    start, end = params.period(time_range.DEFAULT_RANGE)
     limit, after = params.limit(), params.after()
     with get_db_session(read_only=True) as session:
         found, more = coverage.coverage(

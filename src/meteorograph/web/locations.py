@@ -9,11 +9,12 @@ from urllib.parse import quote
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import BadRequest, Conflict, UnsupportedMediaType
 
-from .. import clock, locations
+from .. import locations
 from ..db import get_db_session
 from ..location_files import FORMATS, MEDIA_TYPES, LocationFileError, read, write
 from ..location_import import Plan, carry_out, plan
 from ..location_values import STATES, InvalidLocationError
+from ..model import clock
 from .access import require_token
 from .problems import BadInput
 

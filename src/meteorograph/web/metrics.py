@@ -19,12 +19,13 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from .. import __version__, clock, coverage, history, locations, series
+from .. import __version__, coverage, history, locations, series
 from ..db import get_db_session
 from ..errors import MeteorographError
-from ..flags import is_suspect
 from ..logs import get_logger
-from ..quantities import QUANTITIES
+from ..model import clock
+from ..model.flags import is_suspect
+from ..model.quantities import QUANTITIES
 from ..settings import get_settings
 from .health import report
 from .quota import accounts_told

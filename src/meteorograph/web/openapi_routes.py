@@ -8,10 +8,10 @@ from typing import Any, Final
 from ..coverage import BY
 from ..history import REASONS, STATES
 from ..location_values import STATES as LOCATION_STATES
-from ..quantities import BY_NAME
+from ..model.quantities import BY_NAME
+from ..model.statistics import STATISTICS
+from ..model.units import SYSTEMS
 from ..series_rows import FIELDS
-from ..tallies import STATISTICS
-from ..units import SYSTEMS
 from .openapi_types import Bucket, Changes, Location, NewLocation, Point, Row, Units, answer
 
 Schema = dict[str, Any]

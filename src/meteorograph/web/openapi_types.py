@@ -8,9 +8,9 @@ import msgspec
 from msgspec import UNSET, Meta, Struct
 
 from ..location_values import STATES
-from ..quantities import BY_NAME
+from ..model.quantities import BY_NAME
+from ..model.statistics import STATISTICS
 from ..series_rows import DOCUMENTS, FIELDS
-from ..tallies import STATISTICS
 
 Instant = Annotated[str, Meta(description="ISO 8601 with its offset from UTC", extra_json_schema={"format": "date-time"})]
 Units = Annotated[dict[str, str], Meta(description="Unit of each quantity in the answer")]

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from flask import request
 
-from .. import clock, periods
-from ..units import SYSTEMS, System
+from ..model import clock, time_range
+from ..model.units import SYSTEMS, System
 from .problems import BadInput
 
 _CURSOR = "must be the `next` of an earlier answer"
@@ -66,7 +66,7 @@ def period(length: timedelta) -> tuple[datetime, datetime]:
     """From when to when: ``start`` and ``end``, each an instant or a time back from now; so long up to now without them."""
     now = clock.now()
     try:
-        return periods.period(_moment("start", now), _moment("end", now), now, length)
+        return time_range.resolve_range(_moment("start", now), _moment("end", now), now, length)
     except ValueError as error:
         raise BadInput("start", request.args.get("start"), str(error)) from None
 
@@ -74,7 +74,7 @@ def period(length: timedelta) -> tuple[datetime, datetime]:
 def _moment(name: str, now: datetime) -> datetime | None:
     text = time_text(name)
     try:
-        return None if text is None else periods.moment(text, now)
+        return None if text is None else time_range.parse_instant(text, now)
     except ValueError as error:
         raise BadInput(name, request.args[name], str(error)) from None
 

@@ -9,7 +9,6 @@ from flask import Flask, Response, g, json
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from .. import clock
 from ..errors import (
     FetchError,
     FetchTimeoutError,
@@ -20,6 +19,7 @@ from ..errors import (
     StoreError,
 )
 from ..logs import get_logger
+from ..model import clock
 from ..redaction import redact
 
 log = get_logger(__name__)

@@ -7,8 +7,9 @@ from typing import Any
 from flask import Blueprint, g
 from sqlalchemy.orm import Session
 
-from .. import accounts, clock, quota
+from .. import accounts, quota
 from ..db import get_db_session
+from ..model import clock
 from ..providers import PROVIDERS
 from ..settings import Settings, get_settings
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meteorograph.model.quantities import BY_NAME, QUANTITIES
+from meteorograph.model.values import Observation
 from meteorograph.providers import PROVIDERS
-from meteorograph.quantities import BY_NAME, QUANTITIES
 from meteorograph.testing import Check, Fixtures, assert_checked, checks
-from meteorograph.values import Observation
 from support import NOON
 
 FIXTURES: dict[str, Fixtures] = {

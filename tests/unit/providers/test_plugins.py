@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from meteorograph import quota
+from meteorograph.model.values import Payload, Request
 from meteorograph.providers import PROVIDERS, History, Provider, plugins
-from meteorograph.values import Payload, Request
 
 Install = Callable[..., tuple[dict[str, Provider], dict[str, str]]]
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from meteorograph.errors import AccountError, MeteorographError, PayloadError, PermanentFetchError, QuotaExceededError
+from meteorograph.model.values import Coordinates, Observation, Payload, Request, RequestPoint
 from meteorograph.providers import PROVIDERS, Page, Provider
 from meteorograph.testing import (
     KEY,
@@ -25,7 +26,6 @@ from meteorograph.testing import (
     read_all,
     read_page,
 )
-from meteorograph.values import Coordinates, Observation, Payload, Point, Request
 
 FOLDER = Path(__file__).parents[3] / os.environ.get("METEOROGRAPH_RECORDED_DIR", "../shared/recorded")
 MANIFEST = FOLDER / "manifest.json"
@@ -247,7 +247,7 @@ def test_a_recorded_body_is_read_as_the_table_says(entry: dict[str, Any]) -> Non
 
 def assert_stations(provider: Provider, body: bytes, gives: Mapping[str, Values | None]) -> None:
     """The body gives these values for these stations."""
-    found = read_all(provider, payload(provider, body, points=[Point(0, 0, station) for station in gives]), len(gives))
+    found = read_all(provider, payload(provider, body, points=[RequestPoint(0, 0, station) for station in gives]), len(gives))
     assert not isinstance(found, MeteorographError), found
     for observation, values in zip(found, gives.values(), strict=True):
         assert (observation is None) == (values is None)
@@ -259,7 +259,7 @@ def test_the_recorded_observations_of_a_station_are_read_one_by_one() -> None:
     provider = PROVIDERS["nws"]
     for file, temperatures in (("empty", [None]), ("metar", [None]), ("missing_value", [None]), ("multiple", [None, 10.0])):
         features = json.loads((FOLDER / "nws" / f"stations_observations_{file}.json").read_text())["features"]
-        found = [read(provider, payload(provider, feature, points=[Point(0, 0, "KFLL")])) for feature in features]
+        found = [read(provider, payload(provider, feature, points=[RequestPoint(0, 0, "KFLL")])) for feature in features]
         assert [getattr(one, "temperature", None) for one in found] == temperatures
 
 
@@ -280,7 +280,7 @@ def test_a_recorded_body_of_past_hours_is_read_as_the_table_says(entry: dict[str
     provider = PROVIDERS[file.partition("/")[0]]
     which, hours = PAST.get(file, (0, []))
     history, later = provider.history[which], datetime(2026, 6, 1, tzinfo=UTC)
-    request = history.request("https://provider.invalid", Point(0, 0), later, later, KEY)
+    request = history.request("https://provider.invalid", RequestPoint(0, 0), later, later, KEY)
     request.params.update(units(file))
     answered = Payload(request, status, (FOLDER / file).read_bytes(), later)
     found = read_page(provider, history, answered)

@@ -8,7 +8,7 @@ from statistics import mean
 
 import pytest
 
-from meteorograph.quantities import BY_NAME
+from meteorograph.model.quantities import BY_NAME
 from meteorograph.simulator import sun
 from meteorograph.simulator.geography import spot_at
 from meteorograph.simulator.model import Model, climate, relative_humidity, weather

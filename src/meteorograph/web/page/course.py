@@ -9,10 +9,10 @@ from html import escape
 from typing import Any
 
 from ...aggregate import Bucket
-from ...flags import is_suspect
+from ...model.flags import is_suspect
+from ...model.quantities import QUANTITIES
 from ...overview import BREAK, usual_step
 from ...providers import PROVIDERS
-from ...quantities import QUANTITIES
 from .text import period
 
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from flask import Response, request
 
-from ... import clock, coverage
+from ... import coverage
 from ...db import get_db_session
+from ...model import clock
 from .. import params
 from .frame import blueprint, render
 

@@ -12,9 +12,10 @@ from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import NotAcceptable
 
-from ... import __version__, clock
+from ... import __version__
 from ...errors import LocationNotFoundError, StoreError
 from ...logs import get_logger
+from ...model import clock
 from ...providers import PROVIDERS
 from ...settings import get_settings
 from ..health import report

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from flask import Response, request
 
-from ... import aggregate, clock, history, locations, series
+from ... import aggregate, history, locations, series
 from ...db import get_db_session
+from ...model import clock
 from ...settings import get_settings
 from .. import params
 from ..problems import BadInput

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Response
 
-from ... import clock, overview
+from ... import overview
 from ...db import get_db_session
+from ...model import clock
 from ...plan import interval_text
 from ...settings import get_settings
 from .. import params

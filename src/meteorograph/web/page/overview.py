@@ -8,9 +8,10 @@ from typing import Final
 from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from ... import clock, overview
+from ... import overview
 from ...db import get_db_session
 from ...errors import MeteorographError
+from ...model import clock
 from ...settings import get_settings
 from .. import params
 from ..health import report

@@ -8,8 +8,9 @@ from typing import Any, Final
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from ... import accounts, clock, demand, history, quota
+from ... import accounts, demand, history, quota
 from ...db import get_db_session
+from ...model import clock
 from ...plan import plan
 from ...settings import Settings, get_settings
 from .. import params

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...aggregate import Bucket
-from ...quantities import QUANTITIES, Quantity
+from ...model.quantities import QUANTITIES, Quantity
 
 
 @dataclass(frozen=True, slots=True)

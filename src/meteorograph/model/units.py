@@ -34,7 +34,7 @@ _CONVERSIONS: Final[dict[System, dict[str, tuple[str, float, float]]]] = {
 _DECIMALS: Final = 9
 
 
-def unit(name: str, system: System = "metric") -> str:
+def unit_of(name: str, system: System = "metric") -> str:
     """The unit of a quantity in a system."""
     if name == _PERIOD:
         return "s"
@@ -42,9 +42,9 @@ def unit(name: str, system: System = "metric") -> str:
     return _CONVERSIONS[system].get(canonical, (canonical, 1.0, 0.0))[0]
 
 
-def units(names: Iterable[str], system: System = "metric") -> dict[str, str]:
+def units_of(names: Iterable[str], system: System = "metric") -> dict[str, str]:
     """The unit of each of these names that has one."""
-    return {name: unit(name, system) for name in names if name in BY_NAME or name == _PERIOD}
+    return {name: unit_of(name, system) for name in names if name in BY_NAME or name == _PERIOD}
 
 
 def converter(name: str, system: System) -> Callable[[float], float] | None:

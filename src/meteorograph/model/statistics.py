@@ -13,14 +13,14 @@ from typing import Any, Final
 from .quantities import QUANTITIES
 
 #: The numbers of one quantity, in the order of ``PARTS``; None where there is nothing to count.
-Tally = tuple[float | int | None, ...]
+Summary = tuple[float | int | None, ...]
 
 #: The same number of many tallies.
-Column = Sequence[Any]
+Numbers = Sequence[Any]
 
 #: What is told of a quantity; each is None where it has no value or makes no sense. ``sum`` is what fell.
 STATISTICS: Final = ("min", "max", "mean", "sum", "count")
-Values = dict[str, float | int | None]
+Statistics = dict[str, float | int | None]
 
 DIRECTION: Final = "wind_direction"
 AMOUNT: Final = "precipitation"
@@ -38,7 +38,7 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
 _POINTS_NOWHERE: Final = 1e-9
 
 
-def tally(name: str, values: Sequence[float], fell: float | None = None) -> Tally:
+def summarise(name: str, values: Sequence[float], fell: float | None = None) -> Summary:
     """The tally of a quantity's values, and, of precipitation, what fell [mm]."""
     if name == DIRECTION:
         angles = [math.radians(value) for value in values]
@@ -48,12 +48,12 @@ def tally(name: str, values: Sequence[float], fell: float | None = None) -> Tall
     return (*numbers, fell) if name == AMOUNT else numbers
 
 
-def merged(name: str, columns: Sequence[Column]) -> Tally:
+def merge_summaries(name: str, columns: Sequence[Numbers]) -> Summary:
     """The tally of several stretches of time that do not overlap, from a column for each part of theirs."""
     return tuple(_MERGE[part](column) for part, column in zip(PARTS[name], columns, strict=True))
 
 
-def told(name: str, columns: Sequence[Column]) -> tuple[Column, ...]:
+def statistics_of(name: str, columns: Sequence[Numbers]) -> tuple[Numbers, ...]:
     """What is told of tallies: a column for each of the ``STATISTICS`` from a column for each part of theirs."""
     if name == DIRECTION:
         nothing = [None] * len(columns[0])
@@ -63,7 +63,7 @@ def told(name: str, columns: Sequence[Column]) -> tuple[Column, ...]:
     return low, high, mean, columns[4] if name == AMOUNT else [None] * len(mean), count
 
 
-def quotients(sums: Column, counts: Column) -> Column:
+def quotients(sums: Numbers, counts: Numbers) -> Numbers:
     """Each sum by its count; None where that is 0."""
     if all(counts):  # as it mostly is
         return list(map(truediv, sums, counts))

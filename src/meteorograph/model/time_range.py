@@ -1,22 +1,39 @@
-"""Which stretch of time is asked for: instants and durations back from now. Pure."""
+"""Instants, durations and ranges of time as settings, commands and routes accept them. Pure."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from .durations import parse_duration
+DURATION_ALLOWED: Final = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
+
+_DURATION: Final = re.compile(r"([0-9]{1,9})\s*(s|m|min|h|d)")
+_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(text: str) -> timedelta:
+    """A duration from words such as ``10s``, ``15m``, ``1h`` or ``1d``.
+
+    Raises:
+        ValueError: It is none; the text says what is.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if not match:
+        raise ValueError(DURATION_ALLOWED)
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
 
 #: What is looked at when nobody says what.
-RUNS_PERIOD: Final = timedelta(days=1)
-PERIOD: Final = timedelta(days=7)
+RUNS_RANGE: Final = timedelta(days=1)
+DEFAULT_RANGE: Final = timedelta(days=7)
 
-MOMENT: Final = (
+INSTANT_ALLOWED: Final = (
     "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC), or a time back from now such as 7d"
 )
 
 
-def moment(text: str, now: datetime) -> datetime:
+def parse_instant(text: str, now: datetime) -> datetime:
     """An instant (aware UTC) from an ISO 8601 time, or from a duration back from ``now``.
 
     Raises:
@@ -25,17 +42,17 @@ def moment(text: str, now: datetime) -> datetime:
     try:
         return now - parse_duration(text)
     except OverflowError:
-        raise ValueError(MOMENT) from None
+        raise ValueError(INSTANT_ALLOWED) from None
     except ValueError:
         pass
     try:
         instant = datetime.fromisoformat(text)
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(MOMENT) from None
+        raise ValueError(INSTANT_ALLOWED) from None
 
 
-def period(start: datetime | None, end: datetime | None, now: datetime, length: timedelta) -> tuple[datetime, datetime]:
+def resolve_range(start: datetime | None, end: datetime | None, now: datetime, length: timedelta) -> tuple[datetime, datetime]:
     """From when to when (exclusive): without an end up to and with ``now``, without a start so long before the end.
 
     Raises:

@@ -13,14 +13,14 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from .durations import parse_duration
+from .time_range import parse_duration
 
 DAY: Final = timedelta(days=1)
 
 #: Buckets of one location in an answer at most: a year of quarters of an hour, and some.
 MOST_BUCKETS: Final = 50_000
 
-ALLOWED: Final = "must be hour, day, month, or a length that divides a day, in whole minutes, such as 15m or 6h"
+BUCKET_ALLOWED: Final = "must be hour, day, month, or a length that divides a day, in whole minutes, such as 15m or 6h"
 
 _WORDS: Final = {"hour": timedelta(hours=1), "day": DAY}
 
@@ -37,13 +37,13 @@ def parse_bucket(text: str) -> timedelta | None:
     try:
         length = _WORDS.get(word) or parse_duration(word)
     except ValueError:
-        raise ValueError(ALLOWED) from None
+        raise ValueError(BUCKET_ALLOWED) from None
     if not length or DAY % length or length % timedelta(minutes=1):
-        raise ValueError(ALLOWED)
+        raise ValueError(BUCKET_ALLOWED)
     return length
 
 
-def edges(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> list[datetime]:
+def bucket_edges(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> list[datetime]:
     """The edges (aware UTC) of the whole buckets that ``start <= instant < end`` touches: one more than there are buckets.
 
     Raises:
@@ -56,7 +56,7 @@ def edges(start: datetime, end: datetime, length: timedelta | None, zone: ZoneIn
         raise ValueError(f"would give {most:,} buckets, and {MOST_BUCKETS:,} is the most: take longer ones or a shorter range")
     try:
         found = []
-        for edge in edges_from(start, length, zone):
+        for edge in iterate_edges(start, length, zone):
             found.append(edge)
             if edge >= end:
                 return found
@@ -65,14 +65,14 @@ def edges(start: datetime, end: datetime, length: timedelta | None, zone: ZoneIn
     raise ValueError("must lie within the years 2 to 9998")
 
 
-def edges_from(start: datetime, length: timedelta | None, zone: ZoneInfo) -> Iterator[datetime]:
+def iterate_edges(start: datetime, length: timedelta | None, zone: ZoneInfo) -> Iterator[datetime]:
     """The edges (aware UTC) from the beginning of the bucket that an instant lies in.
 
     Raises:
         OverflowError: The calendar has come to its end.
     """
     before = None
-    for edge in _all(start.astimezone(zone).date(), length, zone):
+    for edge in _all_edges(start.astimezone(zone).date(), length, zone):
         if edge > start:
             if before is not None:
                 yield before
@@ -82,7 +82,7 @@ def edges_from(start: datetime, length: timedelta | None, zone: ZoneInfo) -> Ite
             before = edge
 
 
-def _all(first: date, length: timedelta | None, zone: ZoneInfo) -> Iterator[datetime]:
+def _all_edges(first: date, length: timedelta | None, zone: ZoneInfo) -> Iterator[datetime]:
     """Edges from the beginning of a date's month or day on, or a little earlier."""
     if length is None:
         month = first.replace(day=1)
@@ -105,7 +105,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def zone_of(name: str | None) -> ZoneInfo:
+def zone_or_utc(name: str | None) -> ZoneInfo:
     """The zone of a name that a location has; UTC for None, and for one that this machine does not know."""
     try:
         return ZoneInfo(name or "UTC")

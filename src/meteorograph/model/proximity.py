@@ -28,7 +28,7 @@ class _Point(NamedTuple):
         return math.sqrt((self.x - other.x) ** 2 + (self.y - other.y) ** 2 + (self.z - other.z) ** 2)
 
 
-class Grid:
+class ProximityGrid:
     """Points in cubes of space with a side of 100 m: no seam at the poles and none where the longitude turns over.
 
     A point is compared with the *heads* of its own cube first, which are the few that were near none before them, and

@@ -17,17 +17,17 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from .durations import parse_duration
+from .time_range import parse_duration
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: The name of the schedule of all locations that have none of their own.
-DEFAULT: Final = "default"
+DEFAULT_SCHEDULE: Final = "default"
 
 #: How long after its instant a slot may still be collected at most: the weather is that of the collection, not of the slot.
 GRACE: Final = timedelta(hours=1)
 
-ALLOWED: Final = (
+SCHEDULE_ALLOWED: Final = (
     "must be an interval from 1m to 24h in whole minutes, such as 15m or 1h, or a cron expression of five fields, "
     "with a time zone unless it is UTC, such as '0 6,18 * * * Europe/Athens'"
 )
@@ -109,16 +109,16 @@ def parse_schedule(text: str) -> Schedule:
         try:
             ZoneInfo(zone)
             if next(CronSim(expression, EPOCH), None) is None:
-                raise ValueError(ALLOWED)
+                raise ValueError(SCHEDULE_ALLOWED)
         except (CronSimError, KeyError, OSError) as error:
-            raise ValueError(f"{ALLOWED} ({error})") from None
+            raise ValueError(f"{SCHEDULE_ALLOWED} ({error})") from None
         return Cron(expression, zone)
     try:
         length = parse_duration(text)
     except ValueError:
-        raise ValueError(ALLOWED) from None
+        raise ValueError(SCHEDULE_ALLOWED) from None
     if not timedelta(minutes=1) <= length <= timedelta(days=1) or length % timedelta(minutes=1):
-        raise ValueError(ALLOWED)
+        raise ValueError(SCHEDULE_ALLOWED)
     return Interval(length)
 
 
@@ -127,6 +127,6 @@ def tick_seconds(interval: timedelta) -> int:
     return math.gcd(int(interval.total_seconds()), 15)
 
 
-def lease(until_next: timedelta) -> timedelta:
+def lease_length(until_next: timedelta) -> timedelta:
     """How long a run is held without a sign of life: 30 s, less where slots are so close that another could not finish."""
     return min(timedelta(seconds=30), until_next / 2)
