@@ -261,8 +261,8 @@ def _settings(port: int, latency: int) -> None:
             "METEOROGRAPH_CONCURRENCY": str(in_flight(latency)),
         }
     )
+    from meteorograph.config.loading import load_settings, pin_settings
     from meteorograph.logs import setup_logging
-    from meteorograph.settings import load_settings, pin_settings
 
     setup_logging()
     pin_settings(load_settings())  # as the service does

@@ -28,10 +28,10 @@ from load_upstream import ANSWER  # type: ignore[import-not-found]  # it stands 
 from sqlalchemy import func, select
 
 from meteorograph import WeatherData, get_db_session, init_db
+from meteorograph.config.loading import load_settings, pin_settings
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
-from meteorograph.settings import load_settings, pin_settings
 from meteorograph.tables import Location, Missed, Run
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

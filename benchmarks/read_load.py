@@ -26,11 +26,11 @@ from pyreqwest.client import ClientBuilder
 from sqlalchemy import func, insert, select
 
 from meteorograph import WeatherData, get_db_session
+from meteorograph.config.loading import load_settings, pin_settings
 from meteorograph.db import init_db
 from meteorograph.logs import setup_logging
 from meteorograph.model import clock
 from meteorograph.scheduler import scheduled_ingest
-from meteorograph.settings import load_settings, pin_settings
 from meteorograph.tables import Location, Run
 
 #: What the collector's provider takes for an answer [ms].

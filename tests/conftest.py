@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from meteorograph import adapt, scheduler
+from meteorograph.config.loading import pin_settings
 from meteorograph.db import _engines, init_db
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
-from meteorograph.settings import pin_settings
 from meteorograph.simulator import Simulator
 from support import KEY, NOON, RAIN_KEY, absent
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from meteorograph import settings_providers
+from meteorograph.config import provider_settings
 from meteorograph.errors import AccountError, FetchError, PayloadError, PermanentFetchError, RetryableFetchError
 from meteorograph.model.values import Observation, Payload, Request, RequestPoint
 from meteorograph.providers import PROVIDERS, History
@@ -137,4 +137,4 @@ def give(monkeypatch: pytest.MonkeyPatch, provider: str, *histories: History) ->
     known = PROVIDERS[provider]
     monkeypatch.setitem(PROVIDERS, provider, replace(known, history=histories))
     for one in histories:
-        monkeypatch.setitem(settings_providers.ACCOUNTS, one.account, (known.setting, known.windows))
+        monkeypatch.setitem(provider_settings.ACCOUNTS, one.account, (known.setting, known.windows))

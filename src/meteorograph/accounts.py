@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from .db import get_db_session
 from .errors import AccountError, ProviderClosedError, QuotaExceededError, RetryableFetchError
 from .ledger import holder
-from .logs import get_logger
+from .log_output import get_logger
 from .tables import Account
 from .upsert import insert_or_ignore
 

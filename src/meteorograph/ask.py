@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Final
 
 import stamina
@@ -13,7 +14,7 @@ from . import http_cache, journal
 from .errors import FetchError, PayloadError, PermanentFetchError, RetryableFetchError
 from .fetch import Fetcher
 from .journal import Kind
-from .logs import get_logger
+from .log_output import get_logger
 from .model.values import DueLocation, Observation, Payload, Request, RequestPoint
 from .providers import Provider
 from .sources import Source, Sources
@@ -137,6 +138,14 @@ async def _get(
         raise
     if caches:
         payload = http_cache.answered(request, payload)
+    if source.provider.notice is not None and (notice := source.provider.notice(payload)) is not None:
+        _log_notice(source.provider.name, notice)
     if asked.journal is not None:
         asked.journal.keep(journal.entry(payload, kind, asked.due_at, points))
     return payload
+
+
+@cache
+def _log_notice(provider: str, notice: str) -> None:
+    """Log a provider's notice once in a process."""
+    log.warning(notice, provider=provider)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from . import heal_book, lease
 from .backfill_plan import LONG, Wanted, work
+from .config.settings import Settings
 from .db import get_db_session
 from .errors import MeteorographError
 from .heal import LEASE, MOST, fill
@@ -16,7 +17,6 @@ from .heal_fill import Healed
 from .heal_sources import Planner, Work, pasts
 from .ingest import run_async
 from .model import clock
-from .settings import Settings
 
 
 def run(settings: Settings, wanted: Wanted, stop: threading.Event, told: Callable[[int, int], None]) -> Healed:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from . import heal_book
+from .config.settings import Settings
 from .db import get_db_session
 from .errors import ConfigurationError
 from .heal_budget import Left
@@ -20,7 +21,6 @@ from .model import clock
 from .model.schedule import EPOCH, Interval, parse_schedule
 from .model.values import Coordinates, DueLocation
 from .providers import PROVIDERS
-from .settings import Settings
 from .tables import Location, WeatherData
 
 #: Slots that are held in memory at a time.

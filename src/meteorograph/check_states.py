@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from .check_past import State, against
 from .check_row import Flags, alone
-from .logs import get_logger
+from .log_output import get_logger
 from .model.flags import RANGE, REJECTED
 from .tables import CheckState, Location
 from .upsert import insert_or_replace

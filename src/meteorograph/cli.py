@@ -34,9 +34,9 @@ def cli(debug: bool) -> None:
 @click.option("--no-web", is_flag=True, help="Collect, serve nothing: that is left to other processes.")
 def serve(host: str | None, port: int | None, demo: bool, demo_without_key: bool, no_scheduler: bool, no_web: bool) -> None:
     """Web server, scheduler and collector in one process."""
+    from .config.loading import load_settings
     from .serve import collect
     from .serve import serve as serve_forever
-    from .settings import load_settings
 
     if no_web:
         if no_scheduler or demo or demo_without_key or host or port is not None:
@@ -179,8 +179,8 @@ def _plain(value: object) -> str:
 
 def _quiet_logging() -> None:
     """Only warnings, unless the user asked for a level: the result is on stdout already."""
+    from .config.loading import load_settings
     from .logs import setup_logging
-    from .settings import load_settings
 
     settings = load_settings()
     setup_logging(settings if "log_level" in settings.model_fields_set else settings.model_copy(update={"log_level": "WARNING"}))

@@ -11,8 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from .backfill_plan import Estimate
+    from .config.settings import Settings
     from .heal_fill import Healed
-    from .settings import Settings
 
 #: Reasons that are told.
 _SHOWN = 5
@@ -33,9 +33,9 @@ _SHOWN = 5
 def backfill(location: str | None, start: str | None, end: str | None, again: bool, dry_run: bool, as_json: bool) -> None:
     """Fill gaps from providers with a history; exit 1 if something was not filled."""
     from .backfill_plan import Wanted, estimate, require_history
+    from .config.loading import get_settings
     from .db import init_db
     from .model import clock, time_range
-    from .settings import get_settings
 
     now = clock.now()
     since, until = _moment("start", start, now), _moment("end", end, now)

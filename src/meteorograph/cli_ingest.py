@@ -12,12 +12,13 @@ import click
 from . import quota
 from .cli_progress import Progress
 from .collect import collect_now
+from .config.loading import get_settings
+from .config.settings import Settings
 from .db import get_db_session, init_db
 from .errors import MeteorographError, ProviderClosedError
 from .ingest import run_async
 from .model import clock
 from .redaction import redact
-from .settings import Settings, get_settings
 from .sources import require_key
 
 #: Failures that are told one by one.

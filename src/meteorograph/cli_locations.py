@@ -182,7 +182,7 @@ def _set_state(state: Literal["active", "paused"], names: tuple[str, ...], tag: 
 @click.option("--keep-data", is_flag=True, help="Keep its rows; the location stays with them, unscheduled.")
 def remove(names: tuple[str, ...], with_data: bool, keep_data: bool) -> None:
     """Remove locations; one that has data is refused unless you say what becomes of it."""
-    from .locations import LocationHasDataError
+    from .errors import LocationHasDataError
     from .locations import remove as remove_location
 
     if with_data and keep_data:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) -> None:
     """Parse journalled payloads again, show the differences and store them; exit 1 if a payload cannot be read."""
+    from .config.loading import get_settings
     from .db import init_db
     from .model import time_range
     from .redaction import redact
     from .reparse import reparse as again
-    from .settings import get_settings
 
     since, until = _period(start, end, time_range.DEFAULT_RANGE)
     init_db()

@@ -17,17 +17,17 @@ from typing import Any, Final
 
 from . import journal, ledger, standin
 from .check_states import flagged
+from .config.settings import Settings
 from .db import is_instead
 from .engine import Engine, Failed, Stored
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
 from .ledger import Claim
 from .line import Line, line_of
-from .logs import get_logger
+from .log_output import get_logger
 from .model import clock
 from .model.values import DueLocation, Payload
 from .pace import turns
-from .settings import Settings
 from .sources import RequestKey, Source, Sources, sources
 from .store import store, store_resolved
 

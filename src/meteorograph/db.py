@@ -17,8 +17,8 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from .config.loading import get_settings
 from .errors import ConfigurationError, StoreError
-from .settings import get_settings
 
 #: How long a statement waits for another process's lock on SQLite [s]. A backup may hold it for half a minute.
 BUSY_TIMEOUT_SECONDS: Final = 60

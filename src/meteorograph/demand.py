@@ -7,12 +7,12 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from .config.settings import Settings
 from .db import get_db_session
-from .logs import get_logger
+from .log_output import get_logger
 from .model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
 from .plan import Group, plan
 from .providers import PROVIDERS
-from .settings import Settings
 from .tables import Location
 
 log = get_logger(__name__)

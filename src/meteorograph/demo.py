@@ -14,10 +14,11 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from .check_states import flagged
+from .config.loading import pin_settings
+from .config.settings import Settings
 from .db import get_db_session, init_db
 from .model import clock
 from .model.values import Observation
-from .settings import Settings, pin_settings
 from .simulator import Simulator
 from .store import row, store
 from .tables import Location

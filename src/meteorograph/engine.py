@@ -18,7 +18,7 @@ from .ask import Outcome
 from .errors import PayloadError, ProviderClosedError, RetryableFetchError, StoreError
 from .fetch import Fetcher
 from .line import Line
-from .logs import get_logger
+from .log_output import get_logger
 from .model.values import DueLocation, Observation
 from .observe import is_waited_for, observe
 from .sources import Sources

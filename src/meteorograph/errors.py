@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 
 class MeteorographError(Exception):
@@ -103,3 +105,76 @@ class LocationNotFoundError(MeteorographError, LookupError):
     def __init__(self, name: str) -> None:
         super().__init__(f"no location is named {name!r}")
         self.name = name
+
+
+#: Longer texts are cut where an error repeats them.
+_LONGEST_SHOWN: Final = 60
+
+
+class FieldError(NamedTuple):
+    """A field that cannot be taken as it is."""
+
+    field: str
+    value: object
+    allowed: str
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.field} is missing: {self.allowed}"
+        text = str(self.value) if isinstance(self.value, int | float) else repr(self.value)
+        return f"{self.field}={text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '…'}: {self.allowed}"
+
+
+class InvalidLocationError(MeteorographError, ValueError):
+    """Fields of a location are wrong; the text names each, what it was and what is allowed."""
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        self.errors = list(errors)
+        super().__init__("; ".join(map(str, self.errors)))
+
+
+class LocationFileError(MeteorographError):
+    """A file that cannot be read to its end, whatever is in its rows."""
+
+
+class LocationExistsError(MeteorographError):
+    """There is a location of that name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"name={name!r}: must be unique, and there is a location of this name")
+        self.name = name
+
+
+class LocationHasDataError(MeteorographError):
+    """A location is to go, but it has rows, and nobody said whether they go too."""
+
+    def __init__(self, name: str, rows: int) -> None:
+        super().__init__(f"{name!r} has {rows} {'row' if rows == 1 else 'rows'} of data")
+        self.name = name
+        self.rows = rows
+
+
+class BadInputError(MeteorographError):
+    """A request to the HTTP API that cannot be served as it stands (400).
+
+    Attributes:
+        field: Name of the parameter or the field that is wrong.
+        allowed: What it must be.
+        errors: One entry for each field that is wrong.
+        rows: Wrong rows of a file, as the answer lists them; None where the request has no file.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        value: object,
+        allowed: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        rows: Sequence[Mapping[str, object]] | None = None,
+    ) -> None:
+        super().__init__(f"{field}: {allowed}")
+        self.field = field
+        self.allowed = allowed
+        self.errors = list(errors) or [FieldError(field, value, allowed)]
+        self.rows = rows

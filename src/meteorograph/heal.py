@@ -15,15 +15,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from . import heal_book, lease
+from .config.settings import Settings
 from .db import get_db_session
 from .errors import StoreError
 from .heal_fill import Filler, Healed
 from .heal_sources import AT_ONCE, Job, Planner, Work, pasts, providers
 from .ingest import make_fetcher, run_async
 from .journal import open_journal
-from .logs import get_logger
+from .log_output import get_logger
 from .model import clock
-from .settings import Settings
 
 log = get_logger(__name__)
 

@@ -11,10 +11,10 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from . import demand, quota
+from .config.settings import Settings
 from .history import FOLLOWED, OPEN
 from .plan import Group
 from .providers import PROVIDERS
-from .settings import Settings
 from .tables import Location, Missed, Run, WeatherData
 
 

@@ -15,7 +15,7 @@ from .fetch import Fetcher
 from .heal_plan import Stretch, matched
 from .heal_sources import Budget, Job, Past, Planner
 from .journal import Journal
-from .logs import get_logger
+from .log_output import get_logger
 from .model.values import DueLocation, Observation, Payload, RequestPoint
 from .providers.base import Page
 from .store import row

@@ -12,13 +12,13 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from . import accounts, heal_budget
+from .config.settings import Settings
 from .gate import Gate
 from .heal_budget import Left
 from .heal_plan import Stretch, is_there, is_within_reach, stretches
 from .model.values import DueLocation
 from .providers import PROVIDERS, History, Provider
 from .quota import WINDOWS
-from .settings import Settings
 from .tables import Account
 
 #: How long a history is left alone that the key may not use.

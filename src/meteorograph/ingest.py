@@ -12,14 +12,15 @@ from sqlalchemy.orm import Session
 
 from . import locations
 from .check_states import flagged
+from .config.loading import get_settings
+from .config.settings import Settings
 from .db import get_db_session, init_db
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .fetch import Fetcher
-from .logs import get_logger
+from .log_output import get_logger
 from .model import clock
 from .model.values import Coordinates, DueLocation, Observation
 from .observe import observe
-from .settings import Settings, get_settings
 from .sources import require_key, sources
 from .store import row, store
 from .tables import Location

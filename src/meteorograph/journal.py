@@ -21,7 +21,7 @@ from typing import Final, Literal
 import msgspec
 
 from .journal_frames import MAGIC, Framer, unframed, whole
-from .logs import get_logger
+from .log_output import get_logger
 from .model.values import DueLocation, Payload, Request
 
 log = get_logger(__name__)

@@ -8,6 +8,7 @@ from typing import Final
 
 from . import accounts
 from .accounts import Known
+from .config.settings import Settings
 from .db import get_db_session
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .ingest import make_fetcher, run_async
@@ -15,7 +16,6 @@ from .model import clock
 from .model.values import DueLocation
 from .observe import observe
 from .providers import PROVIDERS, Provider
-from .settings import Settings
 from .sources import Source, Sources, make_gate
 
 #: The states of ``accounts.key_state`` in plain words.

@@ -12,16 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
-from .errors import MeteorographError
-from .location_values import FIELDS, REQUIRED, TAG_SEPARATOR, InvalidLocationError, checked, from_text
+from .errors import InvalidLocationError, LocationFileError
+from .location_values import FIELDS, REQUIRED, TAG_SEPARATOR, checked, from_text
 
 FORMATS: Final = ("csv", "geojson")
 #: What a file of each format is sent as.
 MEDIA_TYPES: Final = {"csv": "text/csv", "geojson": "application/geo+json"}
-
-
-class LocationFileError(MeteorographError):
-    """A file that cannot be read to its end, whatever is in its rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import available_timezones
 
-from .errors import MeteorographError
+from .errors import FieldError, InvalidLocationError
 from .model.schedule import parse_schedule
 
 #: The fields that a user gives, in the order of a file's columns.
@@ -29,34 +29,10 @@ _LONGEST_NAME: Final = 200
 _LONGEST_SCHEDULE: Final = 100
 _LONGEST_TAG: Final = 50
 _MOST_TAGS: Final = 50
-#: Longer texts are cut where an error repeats them.
-_LONGEST_SHOWN: Final = 60
 #: Control characters, halves of surrogate pairs, and the two separators that end a line.
 _CONTROL: Final = ("Cc", "Cs", "Zl", "Zp")
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-
-
-class FieldError(NamedTuple):
-    """A field that cannot be taken as it is."""
-
-    field: str
-    value: object
-    allowed: str
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return f"{self.field} is missing: {self.allowed}"
-        text = str(self.value) if isinstance(self.value, int | float) else repr(self.value)
-        return f"{self.field}={text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '…'}: {self.allowed}"
-
-
-class InvalidLocationError(MeteorographError, ValueError):
-    """Fields of a location are wrong; the text names each, what it was and what is allowed."""
-
-    def __init__(self, errors: Iterable[FieldError]) -> None:
-        self.errors = list(errors)
-        super().__init__("; ".join(map(str, self.errors)))
 
 
 def from_text(field: str, text: str) -> object:

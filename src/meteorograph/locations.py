@@ -10,13 +10,13 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from .errors import LocationNotFoundError, MeteorographError
+from .config.settings import Settings
+from .errors import LocationExistsError, LocationHasDataError, LocationNotFoundError
 from .location_values import CHANGEABLE, FIELDS, checked
-from .logs import get_logger
+from .log_output import get_logger
 from .model import clock
 from .model.proximity import NEAR_M
 from .model.values import EARTH_RADIUS_KM, Coordinates
-from .settings import Settings
 from .tables import Base, Location, WeatherData
 from .upsert import insert_or_ignore
 
@@ -24,23 +24,6 @@ log = get_logger(__name__)
 
 #: Values of one IN list; SQLite takes no more than 32,766 of all kinds in a statement.
 _CHUNK: Final = 10_000
-
-
-class LocationExistsError(MeteorographError):
-    """There is a location of that name already."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"name={name!r}: must be unique, and there is a location of this name")
-        self.name = name
-
-
-class LocationHasDataError(MeteorographError):
-    """A location is to go, but it has rows, and nobody said whether they go too."""
-
-    def __init__(self, name: str, rows: int) -> None:
-        super().__init__(f"{name!r} has {rows} {'row' if rows == 1 else 'rows'} of data")
-        self.name = name
-        self.rows = rows
 
 
 def coordinates(lat: object, lon: object) -> Coordinates:

@@ -1,124 +1,38 @@
-"""Logging: console or JSON lines on stderr, optionally a rotating file too, with request and run ids on every line."""
+"""Set up logging as the settings say: the public face of ``log_output.py``."""
 
 from __future__ import annotations
 
-import logging
-import logging.handlers
-import sys
-from typing import TYPE_CHECKING, Any, Final, cast
+from .config.loading import get_settings, unknown_settings
+from .config.settings import Settings
+from .log_output import LogConfig, configure_logging, get_logger
 
-import structlog
+__all__ = ["get_logger", "setup_logging"]
 
-from . import redaction
-
-if TYPE_CHECKING:
-    from .settings import Settings
-
-_SHARED: Final[list[Any]] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-
-_OURS: Final[list[Any]] = [
-    structlog.stdlib.filter_by_level,
-    *_SHARED,
-    structlog.processors.StackInfoRenderer(),
-    structlog.processors.format_exc_info,
-    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-]
-
-
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger that takes fields as keywords and hands them to the standard library's logger of that name."""
-    logger = structlog.wrap_logger(
-        logging.getLogger(name),
-        processors=_OURS,
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-    return cast("structlog.stdlib.BoundLogger", logger)
+_warned: set[str] = set()
 
 
 def setup_logging(settings: Settings | None = None) -> None:
-    """Send this process's log lines where the settings say; calling it again replaces what it set up before.
+    """Send the log lines of this process where the settings say; a second call replaces what the first one set up.
+
+    Warns once of each name that is set, looks like a setting and is none.
+
+    Args:
+        settings: Without them, those that the environment and ``.env`` give.
 
     Raises:
         ConfigurationError: The settings are wrong, or the log file cannot be opened.
     """
-    from .errors import ConfigurationError
-    from .settings import get_settings
-
     settings = settings or get_settings()
-    redaction.install()
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if settings.log_file:
-        try:
-            settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-            rotating = logging.handlers.RotatingFileHandler(
-                settings.log_file,
-                maxBytes=settings.log_file_bytes,
-                backupCount=settings.log_file_count,
-                encoding="utf-8",
-            )
-        except OSError as error:
-            raise ConfigurationError(
-                f"METEOROGRAPH_LOG_FILE={settings.log_file}: {error.strerror}; it must be a file that can be written"
-            ) from None
-        handlers.append(rotating)
-    root = logging.getLogger()
-    for old in [handler for handler in root.handlers if getattr(handler, "of_meteorograph", False)]:
-        root.removeHandler(old)
-        old.close()
-    for handler in handlers:
-        colours = settings.log_format == "console" and handler is handlers[0] and sys.stderr.isatty()
-        handler.setFormatter(_formatter(settings.log_format, colours))
-        handler.of_meteorograph = True  # type: ignore[attr-defined]  # our mark, so that we replace only our own
-        root.addHandler(handler)
-    root.setLevel(settings.log_level)
-    # A tick that finds the last one still at work is told by the ledger; APScheduler and Alembic are quiet but for faults.
-    for name, level in (("apscheduler", logging.ERROR), ("alembic", logging.WARNING), ("werkzeug", logging.INFO)):
-        logging.getLogger(name).setLevel(max(level, root.level))
-    logging.captureWarnings(True)
-    _tell_unknown()
-
-
-_told: set[str] = set()
-
-
-def _tell_unknown() -> None:
-    """Say once in a process which names are set that are no settings."""
-    from .settings import unknown_settings
-
+    configure_logging(
+        LogConfig(
+            level=settings.log_level,
+            format=settings.log_format,
+            file=settings.log_file,
+            file_bytes=settings.log_file_bytes,
+            file_count=settings.log_file_count,
+        )
+    )
     for line in unknown_settings():
-        if line not in _told:
-            _told.add(line)
-            logging.getLogger(__name__).warning(line)
-
-
-class _CleanFormatter(structlog.stdlib.ProcessorFormatter):
-    """Redacts the finished line: a context variable or a filter may have added to a record that was clean when it was made."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redaction.redact(super().format(record))
-
-
-def _formatter(form: str, colours: bool) -> logging.Formatter:
-    renderer: Any = (
-        structlog.processors.JSONRenderer(default=str)
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
-    )
-    return _CleanFormatter(
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        foreign_pre_chain=[*_SHARED, _foreign_traceback],
-    )
-
-
-def _foreign_traceback(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Redaction has turned another library's exception into text already; carry it along."""
-    record: logging.LogRecord = event["_record"]
-    if record.exc_text:
-        event["exception"] = record.exc_text
-    return event
+        if line not in _warned:
+            _warned.add(line)
+            get_logger(__name__).warning(line)

@@ -11,7 +11,7 @@ from .ask import Outcome, ask
 from .check import check, compared
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .fetch import Fetcher
-from .logs import get_logger
+from .log_output import get_logger
 from .model.values import DueLocation, Observation
 from .sources import Source, Sources
 

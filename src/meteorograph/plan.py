@@ -16,9 +16,9 @@ from itertools import pairwise
 from typing import Final
 
 from . import quota
+from .config.settings import Settings
 from .model.schedule import GRACE, Interval, Schedule
 from .providers import PROVIDERS
-from .settings import Settings
 
 MONTH: Final = timedelta(days=31)
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from . import journal
 from .check import check
 from .check_states import flagged
+from .config.settings import Settings
 from .db import get_db_session
 from .errors import FetchError, PayloadError
 from .heal_plan import NEAR, matched
@@ -26,7 +27,6 @@ from .model.schedule import Interval, parse_schedule
 from .model.values import Observation, RequestPoint
 from .providers import PROVIDERS
 from .reparse_compare import SAME, Difference, Given, changed, missing, whole
-from .settings import Settings
 from .store import Row, put, refusal, row
 from .tables import Location, Missed, WeatherData
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from .check import compared
+from .config.settings import Settings
 from .model.flags import AT_LEAST, CLIMATE, FUTURE, IMPLIED_ZERO, IMPOSSIBLE, INCONSISTENT, RANGE, REJECTED
 from .model.quantities import QUANTITIES
 from .model.values import Observation
 from .observe import with_quantity
-from .settings import Settings
 from .store import Row, row
 
 #: Times of the same payload differ by less than this, however a database rounds them.

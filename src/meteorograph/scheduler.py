@@ -19,11 +19,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 
 from . import folding, heal, heal_sources, journal, ledger, ticks
+from .config.loading import get_settings
+from .config.settings import Settings
 from .db import init_db
 from .errors import MeteorographError
-from .logs import get_logger
+from .log_output import get_logger
 from .model import clock, schedule
-from .settings import Settings, get_settings
 from .sources import require_key
 
 log = get_logger(__name__)

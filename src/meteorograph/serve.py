@@ -12,12 +12,13 @@ import waitress.server
 from sqlalchemy.engine import make_url
 
 from . import demand, scheduler
+from .config.loading import pin_settings
+from .config.settings import Settings
 from .db import init_db
 from .demo import demonstration
 from .errors import ConfigurationError, MissingAPIKeyError
 from .logs import get_logger, setup_logging
 from .model import clock
-from .settings import Settings, pin_settings
 from .sources import require_key
 from .web.app import create_app
 from .web.locations import MAX_IMPORT_BYTES

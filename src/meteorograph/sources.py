@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NoReturn
 
+from .config.settings import Settings
 from .errors import MissingAPIKeyError
 from .gate import Gate
 from .journal import Journal, open_journal
 from .model.values import Payload
 from .providers import PROVIDERS, Provider
-from .settings import Settings
 
 #: Attempts at one call within a run.
 ATTEMPTS: Final = 3

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from .db import get_db_session
 from .errors import FetchError, PayloadError, PermanentFetchError
-from .logs import get_logger
+from .log_output import get_logger
 from .model import clock
 from .model.values import FAR_OFF_KM, DueLocation, Payload, Request, RequestPoint, Station
 from .providers import Stations

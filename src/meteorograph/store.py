@@ -11,7 +11,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from .db import get_db_session
-from .logs import get_logger
+from .log_output import get_logger
 from .model import clock
 from .model.quantities import QUANTITIES
 from .model.values import FAR_OFF_KM, DueLocation, Observation

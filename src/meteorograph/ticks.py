@@ -11,14 +11,14 @@ from structlog.contextvars import bind_contextvars
 
 from . import ledger, locations, standin
 from .collect import collect
+from .config.settings import Settings
 from .db import get_db_session, init_db
 from .errors import MeteorographError, StoreError
 from .ingest import run_async
-from .logs import get_logger
+from .log_output import get_logger
 from .model import clock, schedule
 from .model.schedule import Schedule
 from .reparse import reparse
-from .settings import Settings
 
 log = get_logger(__name__)
 

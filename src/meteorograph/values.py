@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from .model.values import (
-    AnsweredPlace,
-    Coordinates,
-    Observation,
-    Payload,
-    Request,
-    RequestPoint,
-    Station,
-)
+from .model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
 
 Place = AnsweredPlace
 Point = RequestPoint

@@ -11,11 +11,11 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from meteorograph import db, folding, journal, scheduler
+from meteorograph.config.loading import get_settings, pin_settings
 from meteorograph.errors import MeteorographError
 from meteorograph.logs import setup_logging
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
-from meteorograph.settings import get_settings, pin_settings
 from meteorograph.standin import calling
 
 

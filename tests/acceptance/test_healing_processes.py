@@ -12,8 +12,8 @@ from acceptance.books import add_places
 from acceptance.holds import held
 from acceptance.processes import PYTHON, Process, Starter, until
 from meteorograph import WeatherData, get_db_session, journal
+from meteorograph.config.loading import get_settings
 from meteorograph.model.clock import DrivenClock
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Missed, Quota
 from support import NOON

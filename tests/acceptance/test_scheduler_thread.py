@@ -13,8 +13,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from acceptance.books import books
 from acceptance.processes import until
 from meteorograph import create_app, scheduler
+from meteorograph.config.loading import get_settings
 from meteorograph.model import schedule
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 
 pytestmark = [

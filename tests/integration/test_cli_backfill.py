@@ -17,9 +17,9 @@ from sqlalchemy import select
 from histories import Archive, give, history
 from meteorograph import WeatherData, backfill, cli, get_db_session, heal, lease
 from meteorograph.backfill_plan import Wanted
+from meteorograph.config.loading import get_settings
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Location, Missed, Quota
 from support import NOON

@@ -15,6 +15,7 @@ from sqlalchemy import event, func, select
 
 from meteorograph import WeatherData, get_db_session, ledger, scheduler, ticks
 from meteorograph.collect import collect
+from meteorograph.config.loading import get_settings
 from meteorograph.db import engine
 from meteorograph.errors import StoreError
 from meteorograph.ingest import run_async
@@ -22,7 +23,6 @@ from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.values import Observation
 from meteorograph.scheduler import scheduled_ingest
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.store import row, store
 from meteorograph.tables import Location, Missed, Run

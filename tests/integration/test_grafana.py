@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from meteorograph import create_app, get_db_session
-from meteorograph.settings import load_settings
+from meteorograph.config.loading import load_settings
 from meteorograph.tables import Location, Missed, Quota, Run
 from pages import add
 from support import NOON

@@ -13,13 +13,13 @@ from sqlalchemy import func, select
 from histories import Archive, give, history
 from meteorograph import WeatherData, coverage, get_db_session, heal, heal_book, heal_budget, lease, ledger
 from meteorograph import history as history_
+from meteorograph.config.loading import get_settings
 from meteorograph.heal_fill import Healed
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.values import Observation
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.store import put, store
 from meteorograph.store import row as row_of

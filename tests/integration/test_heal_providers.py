@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import WeatherData, get_db_session, heal, history
+from meteorograph.config.loading import get_settings
 from meteorograph.heal_fill import Healed
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Location, Missed, Quota
 from support import KEY, NOON, RAIN_KEY

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import insert
 
 from meteorograph import WeatherData, get_db_session
+from meteorograph.config.loading import load_settings
 from meteorograph.model.clock import DrivenClock
-from meteorograph.settings import load_settings
 from meteorograph.tables import Heartbeat, Location, Run
 from meteorograph.web.app import create_app
 from support import NOON, absent, served

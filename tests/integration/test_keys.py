@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 from integration.upstream import Upstream, answers, response
 from meteorograph import accounts, demand, get_db_session, quota
 from meteorograph.cli import cli
+from meteorograph.config.loading import get_settings
 from meteorograph.errors import ConfigurationError, QuotaExceededError
 from meteorograph.keys import KeyReport, check_keys
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.tables import Location
 from support import KEY, NOON, RAIN_KEY

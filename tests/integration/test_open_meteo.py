@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from integration.asking import assert_true, fetch
+from meteorograph.config.loading import get_settings
 from meteorograph.errors import FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
 from meteorograph.ingest import ingest_data
 from meteorograph.model.clock import DrivenClock, driven_by
 from meteorograph.model.values import Observation, RequestPoint
 from meteorograph.providers import PROVIDERS, History
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 
 NOW = datetime(2026, 3, 1, 12, 7, 20, tzinfo=UTC)

@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from meteorograph import create_app
-from meteorograph.settings import load_settings
+from meteorograph.config.loading import load_settings
 from meteorograph.web.openapi import described
 from meteorograph.web.openapi_routes import ROUTES
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 import pytest
 
 from meteorograph import create_app, get_db_session, pace, quota
+from meteorograph.config.loading import load_settings
 from meteorograph.db import _engines
 from meteorograph.gate import Gate
 from meteorograph.ingest import run_async
@@ -21,7 +22,6 @@ from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
 from meteorograph.model.values import Coordinates, DueLocation
 from meteorograph.quota import Grant
-from meteorograph.settings import load_settings
 from meteorograph.tables import Location
 from support import KEY, NOON
 

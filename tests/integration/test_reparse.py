@@ -16,6 +16,7 @@ from sqlalchemy import delete, select
 
 from meteorograph import WeatherData, cli, get_db_session
 from meteorograph import reparse as reparse_
+from meteorograph.config.loading import get_settings
 from meteorograph.errors import PayloadError
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.values import Observation, Payload
@@ -24,7 +25,6 @@ from meteorograph.providers.base import Page
 from meteorograph.reparse import Reparsed, reparse
 from meteorograph.reparse_compare import Difference
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.store import row as row_of
 from meteorograph.store import store

@@ -12,9 +12,9 @@ from sqlalchemy import select
 
 from acceptance.holds import away
 from meteorograph import WeatherData, db, get_db_session, init_db, locations
+from meteorograph.config.loading import get_settings
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
-from meteorograph.settings import get_settings
 from meteorograph.simulator import Simulator
 from meteorograph.standin.file import path_of
 from meteorograph.tables import Location, Missed, Quota, Run

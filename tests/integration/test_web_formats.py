@@ -14,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from meteorograph import WeatherData, aggregate, create_app, get_db_session
-from meteorograph.settings import load_settings
+from meteorograph.config.loading import load_settings
 from meteorograph.store import store
 from meteorograph.tables import Location, Missed, Run
 from meteorograph.upsert import table_of

@@ -16,9 +16,9 @@ from flask.testing import FlaskClient
 from psycopg import sql
 
 from meteorograph import WeatherData, create_app, get_db_session, ledger, migrations, scheduler
+from meteorograph.config.loading import load_settings
 from meteorograph.db import engine
 from meteorograph.model.clock import DrivenClock
-from meteorograph.settings import load_settings
 from meteorograph.tables import Heartbeat, Location, Run
 from support import KEY, NOON, wait_until
 

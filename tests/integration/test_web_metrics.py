@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from meteorograph import create_app, get_db_session, ledger
-from meteorograph.settings import load_settings
+from meteorograph.config.loading import load_settings
 from meteorograph.tables import Location, Missed, Quota, Run
 from pages import add
 from support import KEY, NOON

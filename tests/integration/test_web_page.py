@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from meteorograph import create_app, get_db_session, ledger
+from meteorograph.config.loading import load_settings
 from meteorograph.model.clock import DrivenClock
-from meteorograph.settings import load_settings
 from meteorograph.tables import Run
 from meteorograph.web.page.text import ago, compass, duration, number, percent
 from pages import Page, add, page

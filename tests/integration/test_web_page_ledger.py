@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from meteorograph import create_app, get_db_session
-from meteorograph.settings import load_settings
+from meteorograph.config.loading import load_settings
 from meteorograph.tables import Location, Missed, Quota, Run
 from pages import Page, add, page
 from support import KEY, NOON

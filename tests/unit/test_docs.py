@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from meteorograph import __version__
 from meteorograph.cli import cli
+from meteorograph.config.loading import load_settings, setting_names
+from meteorograph.config.settings import Settings
 from meteorograph.providers import PROVIDERS
-from meteorograph.settings import Settings, load_settings, setting_names
 from meteorograph.web.app import create_app
 
 ROOT = Path(__file__).parents[2]

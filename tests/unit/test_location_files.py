@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meteorograph.location_files import FORMATS, BadRow, Entry, LocationFileError, read, write
-from meteorograph.location_values import FIELDS, InvalidLocationError, checked
+from meteorograph.errors import InvalidLocationError, LocationFileError
+from meteorograph.location_files import FORMATS, BadRow, Entry, read, write
+from meteorograph.location_values import FIELDS, checked
 from meteorograph.model.proximity import NEAR_M, ProximityGrid, _Point
 from meteorograph.model.values import Coordinates
 

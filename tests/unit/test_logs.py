@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from structlog.contextvars import bound_contextvars, clear_contextvars
 
+from meteorograph.config.loading import load_settings
 from meteorograph.errors import ConfigurationError
 from meteorograph.logs import get_logger, setup_logging
-from meteorograph.settings import load_settings
 
 log = get_logger("meteorograph.of_this_test")
 theirs = logging.getLogger("other.package")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meteorograph import quota
+from meteorograph.config.settings import Settings
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
 from meteorograph.plan import LADDER, Group, Plan, ProviderPlan, count, interval_text, plan
-from meteorograph.settings import Settings
 from support import KEY, NOON, RAIN_KEY
 
 HOUR = timedelta(hours=1)

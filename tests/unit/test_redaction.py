@@ -23,8 +23,8 @@ import pytest
 import structlog
 
 from meteorograph import logs, redaction
+from meteorograph.config.settings import Settings
 from meteorograph.redaction import MARK, clean, redact
-from meteorograph.settings import Settings
 from support import KEY
 
 #: Made before redaction is installed, as other libraries' loggers are.

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from meteorograph import __version__, logs, redaction
+from meteorograph.config.loading import get_settings, load_settings, pin_settings, setting_names, unknown_settings
+from meteorograph.config.settings import Settings, duration
+from meteorograph.config.sources import SECRETS
 from meteorograph.errors import ConfigurationError
 from meteorograph.providers import PROVIDERS
-from meteorograph.settings import Settings, duration, get_settings, load_settings, pin_settings, setting_names, unknown_settings
-from meteorograph.settings_files import SECRETS
 from support import KEY, RAIN_KEY
 
 PASSWORD = "hunter2-and-more"
@@ -432,7 +433,7 @@ def test_names_that_nobody_need_be_told_of(monkeypatch: pytest.MonkeyPatch, name
 def _quiet_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     level, before, factory = root.level, list(root.handlers), logging.getLogRecordFactory()
-    monkeypatch.setattr(logs, "_told", set())
+    monkeypatch.setattr(logs, "_warned", set())
     yield
     for handler in [handler for handler in root.handlers if handler not in before]:
         root.removeHandler(handler)

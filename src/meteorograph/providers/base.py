@@ -111,6 +111,8 @@ class Provider:
     terms: str | None = None
     #: Whether answers may be used again until ``Expires``, and are asked for with ``If-Modified-Since`` after that.
     caches: bool = False
+    #: A warning for the operator that an answer carries, such as the end of an interface; None where it carries none.
+    notice: Callable[[Payload], str | None] | None = None
     stations: Stations | None = None
     #: Best first.
     history: tuple[History, ...] = ()

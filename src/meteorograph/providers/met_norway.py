@@ -8,17 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Final
 
 import msgspec
 
-from ..logs import get_logger
 from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Provider, degrees, from_iso, place_of, unreadable
 from .refusals import refused
-
-log = get_logger(__name__)
 
 NAME: Final = "met-norway"
 
@@ -103,9 +99,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         PermanentFetchError: Any other refusal; 422 is said of a point that it has no forecast for.
         PayloadError: Not a forecast, or one that has nothing for now.
     """
-    if payload.status == 203:
-        _say_deprecated()
-    elif payload.status != 200:
+    if payload.status not in (200, 203):
         raise refused(NAME, payload)
     try:
         body = _body.decode(payload.body)
@@ -155,9 +149,9 @@ def _condition(period: _Period | None) -> str | None:
     return " ".join(_WORDS.findall(code.partition("_")[0])) or None
 
 
-@cache
-def _say_deprecated() -> None:
-    log.warning("MET Norway answers 203: this version of its interface is to be switched off", provider=NAME)
+def notice(payload: Payload) -> str | None:
+    """A warning for the operator: status 203 marks a version of the interface that will be switched off."""
+    return "MET Norway answers 203: this version of its interface is to be switched off" if payload.status == 203 else None
 
 
 PROVIDER: Final = Provider(
@@ -186,4 +180,5 @@ PROVIDER: Final = Provider(
         "into METEOROGRAPH_USER_AGENT; its values are a forecast and no measurement"
     ),
     caches=True,
+    notice=notice,
 )

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from .. import db
 from ..check_states import flagged
+from ..config.settings import Settings
 from ..ledger import recount
-from ..logs import get_logger
-from ..settings import Settings
+from ..log_output import get_logger
 from ..store import store
 from ..tables import Account, Location, Missed, Run, WeatherData
 from ..upsert import insert_or_ignore, insert_or_replace, table_of

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
 from .. import db
+from ..config.loading import get_settings
 from ..errors import StoreError
-from ..logs import get_logger
-from ..settings import get_settings
+from ..log_output import get_logger
 from .file import is_there, standing_in
 
 log = get_logger(__name__)

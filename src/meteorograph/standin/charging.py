@@ -12,9 +12,10 @@ from sqlalchemy import delete, insert, literal, select
 from sqlalchemy.orm import Session
 
 from .. import db
+from ..config.loading import get_settings
+from ..config.settings import Settings
 from ..errors import StandInError
 from ..quota import Grant
-from ..settings import Settings, get_settings
 from ..tables import Quota
 from ..upsert import insert_or_ignore, table_of
 from .calling import call

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from .. import db, migrations
+from ..config.settings import Settings
 from ..errors import StandInError, StoreError
-from ..settings import Settings
 from ..tables import Quota
 
 #: SQLAlchemy's own question after a table takes ten times as long, and this one comes with each block of calls.

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from .. import db
-from ..settings import Settings
+from ..config.settings import Settings
 from ..tables import Account, Base, CheckState, Daily, Folded, Location, LocationStation, Missed, Quota, WeatherData
 from ..upsert import table_of
 from . import charging

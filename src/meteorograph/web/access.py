@@ -9,7 +9,7 @@ from flask import request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from ..settings import get_settings
+from ..config.loading import get_settings
 
 
 def refuse_other_sites() -> None:

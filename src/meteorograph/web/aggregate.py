@@ -16,6 +16,7 @@ from flask import Blueprint, Response, g, request
 from .. import aggregate
 from ..aggregate import Found
 from ..db import get_db_session
+from ..errors import BadInputError
 from ..model import time_range
 from ..model.quantities import BY_NAME
 from ..model.statistics import STATISTICS, quotients
@@ -23,7 +24,6 @@ from ..model.time_buckets import DAY, parse_bucket
 from ..model.units import System, converter, units_of
 from ..table import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
 from . import answers, params
-from .problems import BadInput
 
 blueprint = Blueprint("aggregate", __name__)
 
@@ -102,7 +102,7 @@ def buckets() -> Response:
         try:
             found = aggregate.page(session, **asked)
         except ValueError as error:
-            raise BadInput("bucket", asked["bucket"], str(error)) from None
+            raise BadInputError("bucket", asked["bucket"], str(error)) from None
     told = units_of(shape.fields, shape.system)
     about = {"bucket": asked["bucket"], "units": told}
     if format == "json" and asked["location"] is not None:
@@ -120,7 +120,7 @@ def _stretch() -> dict[str, Any]:
     try:
         length = parse_bucket(bucket)
     except ValueError as error:
-        raise BadInput("bucket", bucket, str(error)) from None
+        raise BadInputError("bucket", bucket, str(error)) from None
     usual = _PERIODS[0] if length is None else _PERIODS[1] if length == DAY else _PERIODS[2]
     start, end = params.period(usual)
     return {"bucket": bucket, "start": start, "end": end}

@@ -8,11 +8,12 @@ from flask import Blueprint, g
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import __version__, accounts, migrations, scheduler, series
+from ..config.loading import get_settings
+from ..config.settings import Settings
 from ..db import get_db_session
 from ..errors import MeteorographError
-from ..logs import get_logger
+from ..log_output import get_logger
 from ..model import clock, schedule
-from ..settings import Settings, get_settings
 
 log = get_logger(__name__)
 blueprint = Blueprint("health", __name__)

@@ -7,10 +7,10 @@ from typing import Any, Final
 from flask import Blueprint, g, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from ..config.loading import get_settings
+from ..errors import BadInputError
 from ..ingest import ingest_data
-from ..settings import get_settings
 from .access import require_token
-from .problems import BadInput
 
 blueprint = Blueprint("ingest", __name__)
 
@@ -46,22 +46,22 @@ def _body() -> dict[str, Any]:
     try:
         body = request.get_json()
     except (BadRequest, UnsupportedMediaType, RecursionError):
-        raise BadInput("body", told.decode(errors="replace"), 'must be JSON such as {"lat": 51.5, "lon": -0.13}') from None
+        raise BadInputError("body", told.decode(errors="replace"), 'must be JSON such as {"lat": 51.5, "lon": -0.13}') from None
     if not isinstance(body, dict):
-        raise BadInput("body", body, 'must be a JSON object such as {"lat": 51.5, "lon": -0.13}')
+        raise BadInputError("body", body, 'must be a JSON object such as {"lat": 51.5, "lon": -0.13}')
     return body
 
 
 def _point(body: dict[str, Any]) -> tuple[float | None, float | None]:
     for name, value in body.items():
         if name not in _LIMITS:
-            raise BadInput(name, value, "is not known here; lat and lon are")
+            raise BadInputError(name, value, "is not known here; lat and lon are")
     if body.get("lat") is None and body.get("lon") is None:
         return None, None
     for name, limit in _LIMITS.items():
         value = body.get(name)
         if value is None:
-            raise BadInput(name, None, f"must be a number from -{limit} to {limit}, since its fellow coordinate is given")
+            raise BadInputError(name, None, f"must be a number from -{limit} to {limit}, since its fellow coordinate is given")
         if isinstance(value, bool) or not isinstance(value, int | float) or not -limit <= value <= limit:
-            raise BadInput(name, value, f"must be a number from -{limit} to {limit}")
+            raise BadInputError(name, value, f"must be a number from -{limit} to {limit}")
     return float(body["lat"]), float(body["lon"])

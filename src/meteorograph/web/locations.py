@@ -9,14 +9,15 @@ from urllib.parse import quote
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import BadRequest, Conflict, UnsupportedMediaType
 
-from .. import locations
+from .. import errors, locations
 from ..db import get_db_session
-from ..location_files import FORMATS, MEDIA_TYPES, LocationFileError, read, write
+from ..errors import BadInputError, InvalidLocationError, LocationFileError
+from ..location_files import FORMATS, MEDIA_TYPES, read, write
 from ..location_import import Plan, carry_out, plan
-from ..location_values import STATES, InvalidLocationError
+from ..location_values import STATES
 from ..model import clock
 from .access import require_token
-from .problems import BadInput
+from .problems import shown_value
 
 blueprint = Blueprint("locations", __name__)
 
@@ -27,21 +28,10 @@ MAX_IMPORT_BYTES: Final = 32 * 1024 * 1024
 _MOST_TOLD: Final = 1000
 
 
-class BadFields(BadInput):
-    """One or more fields of a location are wrong."""
-
-    def __init__(self, error: InvalidLocationError) -> None:
-        entries = [BadInput(*each).errors[0] for each in error.errors]
-        super().__init__("body", None, "; ".join(f"{entry['field']}: {entry['allowed']}" for entry in entries))
-        self.errors = entries
-
-
-class BadFile(BadInput):
-    """A file of locations, or rows of it, cannot be taken."""
-
-    def __init__(self, reason: str, errors: list[dict[str, Any]] | None = None) -> None:
-        super().__init__("file", None, reason)
-        self.errors = self.errors if errors is None else errors
+def _bad_fields(error: InvalidLocationError) -> BadInputError:
+    """The answer to a body with wrong fields of a location."""
+    wrong = "; ".join(f"{shown_value(one.field)}: {one.allowed}" for one in error.errors)
+    return BadInputError("body", None, wrong, errors=error.errors)
 
 
 @blueprint.get("/api/locations")
@@ -67,8 +57,8 @@ def add() -> tuple[dict[str, Any], int, dict[str, str]]:
             made, warnings = locations.add(session, body, clock.now())
             told = _told(locations.told(made))
     except InvalidLocationError as error:
-        raise BadFields(error) from None
-    except locations.LocationExistsError as error:
+        raise _bad_fields(error) from None
+    except errors.LocationExistsError as error:
         raise Conflict(str(error)) from None
     place = f"/api/locations/{quote(made.name)}"
     return {"location": told, "warnings": warnings, "request_id": g.request_id}, 201, {"Location": place}
@@ -92,7 +82,7 @@ def change(name: str) -> dict[str, Any]:
             session.flush()
             told = _told(locations.shown(session, name))
     except InvalidLocationError as error:
-        raise BadFields(error) from None
+        raise _bad_fields(error) from None
     return {"location": told, "request_id": g.request_id}
 
 
@@ -110,7 +100,7 @@ def remove(name: str) -> dict[str, Any]:
     try:
         with get_db_session() as session:
             rows = locations.remove(session, name, data)
-    except locations.LocationHasDataError as error:
+    except errors.LocationHasDataError as error:
         raise Conflict(f"{error}: data=delete deletes them, data=keep keeps them") from None
     kept = rows if data == "keep" else 0
     return {"removed": name, "rows_deleted": rows - kept, "rows_kept": kept, "request_id": g.request_id}
@@ -131,7 +121,7 @@ def import_file() -> dict[str, Any]:
     try:
         rows = list(read(lines, format))
     except LocationFileError as error:
-        raise BadFile(str(error)) from None
+        raise BadInputError("file", None, str(error)) from None
     with get_db_session() as session:
         made = plan(session, rows, replace=replace)
         if not made.bad or skip:
@@ -140,7 +130,8 @@ def import_file() -> dict[str, Any]:
     summary = _short(made)
     if made.bad and not skip:
         hint = "; update=1 lets the file overrule what is there" if made.conflicts and not replace else ""
-        raise BadFile(f"{len(made.bad)} rows are wrong: nothing was changed; skip_bad=1 goes on without{hint}", summary["errors"])
+        reason = f"{len(made.bad)} rows are wrong: nothing was changed; skip_bad=1 goes on without{hint}"
+        raise BadInputError("file", None, reason, rows=summary["errors"])
     return {**summary, "request_id": g.request_id}
 
 
@@ -162,9 +153,9 @@ def _body() -> dict[str, Any]:
     try:
         body = request.get_json()
     except (BadRequest, RecursionError):
-        raise BadInput("body", request.get_data().decode(errors="replace"), "must be JSON") from None
+        raise BadInputError("body", request.get_data().decode(errors="replace"), "must be JSON") from None
     if not isinstance(body, dict):
-        raise BadInput("body", body, "must be a JSON object")
+        raise BadInputError("body", body, "must be a JSON object")
     return body
 
 
@@ -172,10 +163,10 @@ def _query(**known: tuple[str, ...] | None) -> dict[str, str]:
     """The parameters of the request; each is known and is given once, with one of its words where it has any."""
     for name, values in request.args.lists():
         if name not in known:
-            raise BadInput(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
+            raise BadInputError(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
         words = known[name]
         if len(values) > 1:
-            raise BadInput(name, ", ".join(values), "must be given once")
+            raise BadInputError(name, ", ".join(values), "must be given once")
         if words is not None and values[0] not in words:
-            raise BadInput(name, values[0], f"must be one of {', '.join(words)}")
+            raise BadInputError(name, values[0], f"must be one of {', '.join(words)}")
     return request.args.to_dict()

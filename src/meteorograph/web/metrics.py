@@ -20,13 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from .. import __version__, coverage, history, locations, series
+from ..config.loading import get_settings
 from ..db import get_db_session
 from ..errors import MeteorographError
-from ..logs import get_logger
+from ..log_output import get_logger
 from ..model import clock
 from ..model.flags import is_suspect
 from ..model.quantities import QUANTITIES
-from ..settings import get_settings
 from .health import report
 from .quota import accounts_told
 

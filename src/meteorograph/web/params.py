@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from flask import request
 
+from ..errors import BadInputError
 from ..model import clock, time_range
 from ..model.units import SYSTEMS, System
-from .problems import BadInput
 
 _CURSOR = "must be the `next` of an earlier answer"
 
@@ -22,16 +22,16 @@ def refuse_unknown(known: Sequence[str]) -> None:
     """Every parameter must be one of these, and be given once."""
     for name, values in request.args.lists():
         if name not in known:
-            raise BadInput(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
+            raise BadInputError(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
         if len(values) > 1:
-            raise BadInput(name, ", ".join(values), "must be given once")
+            raise BadInputError(name, ", ".join(values), "must be given once")
 
 
 def limit() -> int:
     """How many entries an answer may have."""
     text = request.args.get("limit", "100")
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 1000):
-        raise BadInput("limit", text, "must be a whole number from 1 to 1000")
+        raise BadInputError("limit", text, "must be a whole number from 1 to 1000")
     return int(text)
 
 
@@ -39,7 +39,7 @@ def word(name: str, allowed: Sequence[str]) -> str | None:
     """One of some words; None when it is not given."""
     text = request.args.get(name)
     if text is not None and text not in allowed:
-        raise BadInput(name, text, f"must be one of {'; '.join(allowed) if ',' in ''.join(allowed) else ', '.join(allowed)}")
+        raise BadInputError(name, text, f"must be one of {'; '.join(allowed) if ',' in ''.join(allowed) else ', '.join(allowed)}")
     return text
 
 
@@ -59,7 +59,7 @@ def instant(name: str) -> datetime | None:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         allowed = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
-        raise BadInput(name, request.args[name], allowed) from None
+        raise BadInputError(name, request.args[name], allowed) from None
 
 
 def period(length: timedelta) -> tuple[datetime, datetime]:
@@ -68,7 +68,7 @@ def period(length: timedelta) -> tuple[datetime, datetime]:
     try:
         return time_range.resolve_range(_moment("start", now), _moment("end", now), now, length)
     except ValueError as error:
-        raise BadInput("start", request.args.get("start"), str(error)) from None
+        raise BadInputError("start", request.args.get("start"), str(error)) from None
 
 
 def _moment(name: str, now: datetime) -> datetime | None:
@@ -76,7 +76,7 @@ def _moment(name: str, now: datetime) -> datetime | None:
     try:
         return None if text is None else time_range.parse_instant(text, now)
     except ValueError as error:
-        raise BadInput(name, request.args[name], str(error)) from None
+        raise BadInputError(name, request.args[name], str(error)) from None
 
 
 def names(name: str, known: Sequence[str]) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def names(name: str, known: Sequence[str]) -> tuple[str, ...]:
         return tuple(known)
     given = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not given or set(given) - set(known):
-        raise BadInput(name, text, f"must be some of {', '.join(known)}, separated by commas")
+        raise BadInputError(name, text, f"must be some of {', '.join(known)}, separated by commas")
     return given
 
 
@@ -96,14 +96,14 @@ def system() -> System:
     for known in SYSTEMS:
         if text == known:
             return known
-    raise BadInput("units", text, f"must be one of {', '.join(SYSTEMS)}")
+    raise BadInputError("units", text, f"must be one of {', '.join(SYSTEMS)}")
 
 
 def zone() -> tzinfo:
     """The time zone that times are told in; UTC when it is not given."""
     text = request.args.get("zone", "UTC")
     if text not in _zones():
-        raise BadInput("zone", text, "must be an IANA time zone such as Europe/Dublin")
+        raise BadInputError("zone", text, "must be an IANA time zone such as Europe/Dublin")
     return UTC if text == "UTC" else ZoneInfo(text)
 
 
@@ -125,9 +125,9 @@ def after() -> str | None:
     try:
         plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (ValueError, binascii.Error):
-        raise BadInput("cursor", text, _CURSOR) from None
+        raise BadInputError("cursor", text, _CURSOR) from None
     if not plain or "\0" in plain:  # the database takes no NUL
-        raise BadInput("cursor", text, _CURSOR)
+        raise BadInputError("cursor", text, _CURSOR)
     return plain
 
 
@@ -148,4 +148,4 @@ def after_place() -> tuple[datetime, int] | None:
             raise ValueError(plain)
         return found.astimezone(UTC), int(number)
     except (ValueError, OverflowError):
-        raise BadInput("cursor", request.args["cursor"], _CURSOR) from None
+        raise BadInputError("cursor", request.args["cursor"], _CURSOR) from None

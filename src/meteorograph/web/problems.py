@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
+    BadInputError,
     FetchError,
     FetchTimeoutError,
     LocationNotFoundError,
@@ -18,7 +19,7 @@ from ..errors import (
     QuotaExceededError,
     StoreError,
 )
-from ..logs import get_logger
+from ..log_output import get_logger
 from ..model import clock
 from ..redaction import redact
 
@@ -30,16 +31,7 @@ _LONGEST: Final = 200
 _LARGEST: Final = 2**53
 
 
-class BadInput(Exception):
-    """A request that cannot be served as it stands: 400, with one entry for each field that is wrong."""
-
-    def __init__(self, field: str, value: object, allowed: str) -> None:
-        field = str(_shown(field))
-        super().__init__(f"{field}: {allowed}")
-        self.errors = [{"field": field, "value": _shown(value), "allowed": allowed}]
-
-
-def _shown(value: object) -> object:
+def shown_value(value: object) -> object:
     """A value as it came, if it is short and plain: no answer is made large, deep or invalid by what was asked."""
     match value:
         case str():
@@ -64,7 +56,7 @@ def problem(status: int, title: str, detail: str | None = None, **more: Any) -> 
 
 def register(app: Flask) -> None:
     """Let the application answer every error with a problem document."""
-    app.register_error_handler(BadInput, _bad_input)
+    app.register_error_handler(BadInputError, _bad_input)
     app.register_error_handler(LocationNotFoundError, _not_found)
     app.register_error_handler(MissingAPIKeyError, _no_key)
     app.register_error_handler(QuotaExceededError, _quota)
@@ -77,12 +69,18 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _bad_input(error: BadInput) -> Response:
-    return problem(400, "Bad Request", str(error), errors=error.errors)
+def _bad_input(error: BadInputError) -> Response:
+    fields = [{"field": shown_value(one.field), "value": shown_value(one.value), "allowed": one.allowed} for one in error.errors]
+    return problem(400, "Bad Request", bad_input_detail(error), errors=fields if error.rows is None else error.rows)
+
+
+def bad_input_detail(error: BadInputError) -> str:
+    """What is wrong with an input, in one line; its name is shortened, since a request may invent one."""
+    return f"{shown_value(error.field)}: {error.allowed}"
 
 
 def _not_found(error: LocationNotFoundError) -> Response:
-    return problem(404, "Not Found", str(_shown(str(error))))
+    return problem(404, "Not Found", str(shown_value(str(error))))
 
 
 def _no_key(error: MissingAPIKeyError) -> Response:

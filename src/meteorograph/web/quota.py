@@ -8,10 +8,11 @@ from flask import Blueprint, g
 from sqlalchemy.orm import Session
 
 from .. import accounts, quota
+from ..config.loading import get_settings
+from ..config.settings import Settings
 from ..db import get_db_session
 from ..model import clock
 from ..providers import PROVIDERS
-from ..settings import Settings, get_settings
 
 blueprint = Blueprint("quota", __name__)
 

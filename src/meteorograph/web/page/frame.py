@@ -13,13 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import NotAcceptable
 
 from ... import __version__
-from ...errors import LocationNotFoundError, StoreError
-from ...logs import get_logger
+from ...config.loading import get_settings
+from ...errors import BadInputError, LocationNotFoundError, StoreError
+from ...log_output import get_logger
 from ...model import clock
 from ...providers import PROVIDERS
-from ...settings import get_settings
 from ..health import report
-from ..problems import BadInput
+from ..problems import bad_input_detail
 
 log = get_logger(__name__)
 blueprint = Blueprint("page", __name__)
@@ -74,13 +74,13 @@ def page_number() -> int:
     """The parameter ``page``: 1 is the first."""
     text = request.args.get("page", "1")
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):
-        raise BadInput("page", text, "must be a whole number from 1 to 99999")
+        raise BadInputError("page", text, "must be a whole number from 1 to 99999")
     return int(text)
 
 
-@blueprint.errorhandler(BadInput)
-def _bad_input(error: BadInput) -> Response:
-    return render("error.html", status=400, title="That cannot be shown", detail=str(error))
+@blueprint.errorhandler(BadInputError)
+def _bad_input(error: BadInputError) -> Response:
+    return render("error.html", status=400, title="That cannot be shown", detail=bad_input_detail(error))
 
 
 @blueprint.errorhandler(LocationNotFoundError)

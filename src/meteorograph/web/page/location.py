@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from flask import Response, request
 
 from ... import aggregate, history, locations, series
+from ...config.loading import get_settings
 from ...db import get_db_session
+from ...errors import BadInputError
 from ...model import clock
-from ...settings import get_settings
 from .. import params
-from ..problems import BadInput
 from .course import of_buckets, of_rows
 from .figure import figure
 from .frame import blueprint, render
@@ -55,7 +55,7 @@ def place() -> Response:
     params.refuse_unknown(("name", "range", "end"))
     name = request.args.get("name", "")
     if not name:
-        raise BadInput("name", name, "must be the name of a location")
+        raise BadInputError("name", name, "must be the name of a location")
     word = params.word("range", tuple(RANGES)) or "24h"
     chosen, now = RANGES[word], clock.now()
     end = _end(now)
@@ -113,7 +113,7 @@ def _end(now: datetime) -> datetime:
     if asked is None:
         return latest
     if asked < datetime(1980, 1, 1, tzinfo=now.tzinfo):
-        raise BadInput("end", request.args["end"], "must be in 1980 or later")
+        raise BadInputError("end", request.args["end"], "must be in 1980 or later")
     return min(asked, latest)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Response
 
 from ... import overview
+from ...config.loading import get_settings
 from ...db import get_db_session
 from ...model import clock
 from ...plan import interval_text
-from ...settings import get_settings
 from .. import params
 from .frame import blueprint, page_number, render
 from .overview import LIMIT, words_asked_for

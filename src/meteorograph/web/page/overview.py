@@ -9,13 +9,12 @@ from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from ... import overview
+from ...config.loading import get_settings
 from ...db import get_db_session
-from ...errors import MeteorographError
+from ...errors import BadInputError, MeteorographError
 from ...model import clock
-from ...settings import get_settings
 from .. import params
 from ..health import report
-from ..problems import BadInput
 from .frame import blueprint, page_number, render
 from .sparkline import sparkline
 
@@ -57,5 +56,5 @@ def words_asked_for() -> str:
     """The parameter ``q``: what a name or a tag must have in it."""
     words = request.args.get("q", "").strip()
     if len(words) > 200:
-        raise BadInput("q", words, "must be 200 characters or fewer")
+        raise BadInputError("q", words, "must be 200 characters or fewer")
     return words

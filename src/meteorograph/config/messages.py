@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from .redaction import MARK, redact
+from ..redaction import MARK, redact
 
 #: Longer values are cut where they are shown.
 _LONGEST: Final = 100
@@ -16,7 +16,7 @@ _LONGEST: Final = 100
 _KINDS: Final[dict[object, str]] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
-def one_line(name: str, field: FieldInfo, error: ErrorDetails, *, secret: bool) -> str:
+def error_line(name: str, field: FieldInfo, error: ErrorDetails, *, secret: bool) -> str:
     """The line for one thing that pydantic found wrong with a setting; of a secret it shows only a database's address."""
     own = error.get("ctx", {}).get("error")
     allowed = str(own) if error["type"] == "value_error" and own else _allowed(field)

@@ -10,8 +10,8 @@ from typing import Final
 
 from dotenv import dotenv_values
 
-from .errors import ConfigurationError
-from .providers import PROVIDERS
+from ..errors import ConfigurationError
+from ..providers import PROVIDERS
 
 PREFIX: Final = "METEOROGRAPH_"
 
@@ -26,7 +26,7 @@ SECRETS: Final = (
 _OF_THE_TESTS: Final = frozenset({"METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR"})
 
 
-def given() -> dict[str, str]:
+def read_values() -> dict[str, str]:
     """What the environment and ``.env`` set, by name in capitals; empty means not set, the environment comes first.
 
     Raises:
@@ -39,7 +39,7 @@ def given() -> dict[str, str]:
     return {name.upper(): value for values in (of_file, os.environ) for name, value in values.items() if value}
 
 
-def state_of_sources() -> object:
+def fingerprint_of_sources() -> object:
     """Differs when what ``given`` gives may; None where only reading can tell, since a file holds a secret."""
     environment = dict(os.environ)
     files = [f"{name}_FILE" for name in SECRETS]
@@ -61,7 +61,7 @@ def secrets_from_files() -> dict[str, str]:
     Raises:
         ConfigurationError: A setting has both a value and a file, or the file does not hold a text.
     """
-    values = given()
+    values = read_values()
     return {name.removeprefix(PREFIX).lower(): _secret(name, values) for name in SECRETS if f"{name}_FILE" in values}
 
 
@@ -83,10 +83,10 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return str(error.strerror) if isinstance(error, OSError) else "not UTF-8 text"
 
 
-def unknown(known: Iterable[str]) -> Iterator[str]:
+def unknown_names(known: Iterable[str]) -> Iterator[str]:
     """A line for every name that is set, has our prefix and is no setting, not even with the prefix too many."""
     plain = {name.removeprefix(PREFIX): name for name in (*known, *(f"{name}_FILE" for name in SECRETS))}
-    for name in sorted(given()):
+    for name in sorted(read_values()):
         own = name.removeprefix(PREFIX)
         if name.startswith(PREFIX) and own not in plain and name not in _OF_THE_TESTS:
             near = [plain[match] for match in get_close_matches(own, plain, 1)]

@@ -8,16 +8,16 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from .model.quantities import QUANTITIES
-from .providers import BROKEN, PROVIDERS
+from ..model.quantities import QUANTITIES
+from ..providers import BROKEN, PROVIDERS
 
 
-def names(value: object) -> object:
+def split_names(value: object) -> object:
     """The parts of a text between commas; anything else as it came."""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
-def known_providers(named: list[str]) -> list[str]:
+def require_known(named: list[str]) -> list[str]:
     """The names, if each is a provider's."""
     for name in named:
         if name not in PROVIDERS:
@@ -26,7 +26,7 @@ def known_providers(named: list[str]) -> list[str]:
     return named
 
 
-def providers_with_history(named: list[str]) -> list[str]:
+def require_history(named: list[str]) -> list[str]:
     """The names, if each is that of a provider with a history."""
     with_history = [name for name, provider in PROVIDERS.items() if provider.history]
     for name in named:
@@ -61,7 +61,7 @@ ACCOUNTS: Final = {provider.name: (provider.setting, provider.windows) for provi
 }
 
 
-def of_providers() -> Iterator[tuple[str, Any]]:
+def provider_fields() -> Iterator[tuple[str, Any]]:
     """The settings of each provider: its key, where it is called, and what its accounts may spend."""
     for provider in PROVIDERS.values():
         if provider.key_setting:
@@ -76,7 +76,7 @@ def of_providers() -> Iterator[tuple[str, Any]]:
             yield f"{setting.lower()}_calls_per_{window}", (_Limit, limit)
 
 
-def by_quantity(value: object) -> object:
+def parse_quantity_providers(value: object) -> object:
     """Quantity → providers in order, from ``pressure=metar,openweathermap; wind_gust=``; anything else as it came.
 
     Raises:
@@ -89,5 +89,5 @@ def by_quantity(value: object) -> object:
         quantity, equals, listed = (word.strip() for word in part.partition("="))
         if not equals or quantity not in _QUANTITIES or quantity in found:
             raise ValueError(f"quantity=provider,provider; … with each quantity once, of {', '.join(_QUANTITIES)}")
-        found[quantity] = known_providers([name.strip() for name in listed.split(",") if name.strip()])
+        found[quantity] = require_known([name.strip() for name in listed.split(",") if name.strip()])
     return found

@@ -10,19 +10,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_model, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from . import __version__, redaction
-from .errors import ConfigurationError
-from .model.time_range import parse_duration
-from .model.values import Coordinates
-from .providers import BROKEN, PROVIDERS, History
-from .settings_errors import one_line
-from .settings_files import PREFIX, SECRETS, given, secrets_from_files, state_of_sources, unknown
-from .settings_providers import ACCOUNTS, by_quantity, known_providers, names, of_providers, providers_with_history
+from .. import __version__
+from ..model.time_range import parse_duration
+from ..model.values import Coordinates
+from ..providers import PROVIDERS, History
+from .provider_settings import ACCOUNTS, parse_quantity_providers, provider_fields, require_history, require_known, split_names
+from .sources import PREFIX, secrets_from_files
 
 
 def duration(value: object) -> object:
@@ -67,15 +65,15 @@ class _Settings(BaseSettings):
     log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
     log_file_count: Annotated[int, Field(ge=1, le=1000)] = 5
 
-    providers: Annotated[list[str], NoDecode, BeforeValidator(names)] = ["openweathermap"]
-    precipitation_providers: Annotated[list[str], NoDecode, BeforeValidator(names)] = [
+    providers: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = ["openweathermap"]
+    precipitation_providers: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = [
         "weatherstack",
         "openweathermap",
     ]
-    backfill_providers: Annotated[list[str], NoDecode, BeforeValidator(names)] = []
+    backfill_providers: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
     healing: bool = True
     healing_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    quantity_providers: Annotated[dict[str, list[str]], NoDecode, BeforeValidator(by_quantity)] = {}
+    quantity_providers: Annotated[dict[str, list[str]], NoDecode, BeforeValidator(parse_quantity_providers)] = {}
     interval: Annotated[timedelta, BeforeValidator(duration)] = timedelta(hours=1)
     scheduler_enabled: bool = True
     default_latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] = 51.5074
@@ -90,12 +88,12 @@ class _Settings(BaseSettings):
     user_agent: str = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False
-    api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(names)] = []
+    api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(split_names)] = []
 
     @field_validator("providers", "precipitation_providers")
     @classmethod
     def _check_providers(cls, named: list[str]) -> list[str]:
-        return known_providers(named)
+        return require_known(named)
 
     @field_validator("providers")
     @classmethod
@@ -107,7 +105,7 @@ class _Settings(BaseSettings):
     @field_validator("backfill_providers")
     @classmethod
     def _check_backfill_providers(cls, named: list[str]) -> list[str]:
-        return providers_with_history(named)
+        return require_history(named)
 
     @field_validator("user_agent")
     @classmethod
@@ -194,70 +192,5 @@ else:
         __base__=_Settings,
         __module__=__name__,
         __doc__=_Settings.__doc__,
-        **dict(of_providers()),
+        **dict(provider_fields()),
     )
-
-
-def setting_names() -> dict[str, str]:
-    """The name of every setting in the environment, by field of ``Settings``."""
-    return {name: str(field.validation_alias or PREFIX + name.upper()) for name, field in Settings.model_fields.items()}
-
-
-def _one_line(error: ValidationError) -> str:
-    """The first thing wrong."""
-    first, names = error.errors(include_url=False)[0], setting_names()
-    told = str(first["loc"][0])
-    field = next(name for name in names if told in (name, names[name]))
-    return one_line(names[field], Settings.model_fields[field], first, secret=names[field] in SECRETS)
-
-
-def unknown_settings() -> list[str]:
-    """A line for every name that is set, looks like one of ours and is none, and for every plug-in that cannot be used."""
-    return [*BROKEN.values(), *unknown(setting_names().values())]
-
-
-def load_settings(**values: Any) -> Settings:
-    """Read the settings as they are now, and let the logs know what is secret in them.
-
-    Raises:
-        ConfigurationError: A value cannot be used; one line that names setting, value and what is allowed.
-    """
-    told = given()  # also so that a .env that cannot be read is told as such
-    redaction.hide(*(part.strip() for name in SECRETS if name != "DATABASE_URL" for part in told.get(name, "").split(",")))
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        raise ConfigurationError(_one_line(error)) from None
-    redaction.hide(*_secret_texts(settings))
-    return settings
-
-
-def _secret_texts(settings: Settings) -> list[str]:
-    password = make_url(settings.database_url.get_secret_value()).password
-    texts = [*map(settings.key, PROVIDERS), *(token.get_secret_value() for token in settings.api_tokens), password]
-    return [text for text in texts if text]
-
-
-_pinned: Settings | None = None
-
-
-def pin_settings(settings: Settings | None) -> None:
-    """Use these settings in this process from now on; None goes back to the environment."""
-    global _pinned
-    _pinned = settings
-    if settings is not None:
-        redaction.hide(*_secret_texts(settings))
-
-
-_read: tuple[object, Settings] | None = None
-
-
-def get_settings() -> Settings:
-    """The settings in force: those pinned, or what the environment says now, read anew where it has changed."""
-    global _read
-    if _pinned is not None:
-        return _pinned
-    state = state_of_sources()
-    if state is None or _read is None or _read[0] != state:
-        _read = state, load_settings()
-    return _read[1]

@@ -1,0 +1,1 @@
+"""Settings: their fields, where they are read from, and the messages for wrong ones."""

@@ -1,0 +1,121 @@
+"""Logging: console or JSON lines on stderr, optionally a rotating file too, with request and run ids on every line."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import structlog
+
+from . import redaction
+from .errors import ConfigurationError
+
+_SHARED: Final[list[Any]] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+_OURS: Final[list[Any]] = [
+    structlog.stdlib.filter_by_level,
+    *_SHARED,
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger that takes fields as keywords and hands them to the standard library's logger of that name."""
+    logger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=_OURS,
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return cast("structlog.stdlib.BoundLogger", logger)
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Where log lines go, and which."""
+
+    #: Least severe level that is written.
+    level: str = "INFO"
+    #: ``console`` or ``json``.
+    format: str = "console"
+    #: A rotating file beside stderr; None for stderr alone.
+    file: Path | None = None
+    #: Size at which the file is rotated [bytes], and how many old files are kept.
+    file_bytes: int = 10_000_000
+    file_count: int = 5
+
+
+def configure_logging(config: LogConfig) -> None:
+    """Send the log lines of this process where ``config`` says; a second call replaces what the first one set up.
+
+    Raises:
+        ConfigurationError: The log file cannot be opened.
+    """
+    redaction.install()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if config.file:
+        try:
+            config.file.parent.mkdir(parents=True, exist_ok=True)
+            rotating = logging.handlers.RotatingFileHandler(
+                config.file,
+                maxBytes=config.file_bytes,
+                backupCount=config.file_count,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                f"METEOROGRAPH_LOG_FILE={config.file}: {error.strerror}; it must be a file that can be written"
+            ) from None
+        handlers.append(rotating)
+    root = logging.getLogger()
+    for old in [handler for handler in root.handlers if getattr(handler, "of_meteorograph", False)]:
+        root.removeHandler(old)
+        old.close()
+    for handler in handlers:
+        colours = config.format == "console" and handler is handlers[0] and sys.stderr.isatty()
+        handler.setFormatter(_formatter(config.format, colours))
+        handler.of_meteorograph = True  # type: ignore[attr-defined]  # our mark, so that we replace only our own
+        root.addHandler(handler)
+    root.setLevel(config.level)
+    # A tick that finds the last one still at work is told by the ledger; APScheduler and Alembic are quiet but for faults.
+    for name, level in (("apscheduler", logging.ERROR), ("alembic", logging.WARNING), ("werkzeug", logging.INFO)):
+        logging.getLogger(name).setLevel(max(level, root.level))
+    logging.captureWarnings(True)
+
+
+class _CleanFormatter(structlog.stdlib.ProcessorFormatter):
+    """Redacts the finished line: a context variable or a filter may have added to a record that was clean when it was made."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redaction.redact(super().format(record))
+
+
+def _formatter(form: str, colours: bool) -> logging.Formatter:
+    renderer: Any = (
+        structlog.processors.JSONRenderer(default=str)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
+    )
+    return _CleanFormatter(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        foreign_pre_chain=[*_SHARED, _foreign_traceback],
+    )
+
+
+def _foreign_traceback(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Redaction has turned another library's exception into text already; carry it along."""
+    record: logging.LogRecord = event["_record"]
+    if record.exc_text:
+        event["exception"] = record.exc_text
+    return event
