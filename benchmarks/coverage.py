@@ -26,8 +26,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from meteorograph import coverage, get_db_session, history, init_db
-from meteorograph.db import engine
-from meteorograph.tables import Location, WeatherData
+from meteorograph.storage.engine import engine
+from meteorograph.storage.models import Location, WeatherData
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SLOTS = 365 * 24

@@ -60,9 +60,9 @@ def of_setup(port: int, latency: int, locations: int) -> Figures:
     """A database with locations, made in a process of its own so that making it costs no side memory."""
     from sqlalchemy import insert
 
-    from meteorograph.db import get_db_session, init_db
     from meteorograph.model import clock
-    from meteorograph.tables import Location
+    from meteorograph.storage.engine import get_db_session, init_db
+    from meteorograph.storage.models import Location
 
     _settings(port, latency)
     init_db()
@@ -81,9 +81,9 @@ def of_meteorograph(port: int, latency: int, locations: int) -> Figures:
     """The second slot of a service: claim, collect, store, settle. What a process does once is done in the first."""
     from sqlalchemy import text
 
-    from meteorograph.db import get_db_session, init_db
     from meteorograph.model import clock
     from meteorograph.scheduler import scheduled_ingest
+    from meteorograph.storage.engine import get_db_session, init_db
 
     _settings(port, latency)
     init_db()
@@ -104,8 +104,8 @@ def of_idle(port: int, latency: int, locations: int) -> Figures:
     """A tick with nothing due; the median of a hundred."""
     from sqlalchemy import text
 
-    from meteorograph.db import get_db_session, init_db
     from meteorograph.scheduler import scheduled_ingest
+    from meteorograph.storage.engine import get_db_session, init_db
 
     _settings(port, latency)
     init_db()
@@ -152,9 +152,9 @@ def of_grown(port: int, latency: int, locations: int) -> Figures:
     """One after the other, a new connection each, an ORM commit each."""
     import urllib.request
 
-    from meteorograph.db import get_db_session, init_db
     from meteorograph.model import clock
-    from meteorograph.tables import WeatherData
+    from meteorograph.storage.engine import get_db_session, init_db
+    from meteorograph.storage.models import WeatherData
 
     _settings(port, latency)
     init_db()

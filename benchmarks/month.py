@@ -32,7 +32,7 @@ from meteorograph.config.loading import load_settings, pin_settings
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
-from meteorograph.tables import Location, Missed, Run
+from meteorograph.storage.models import Location, Missed, Run
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LOCATIONS = 1344

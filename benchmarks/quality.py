@@ -42,7 +42,7 @@ def cost() -> None:
     import recorded_series as series
     from meteorograph import WeatherData, get_db_session
     from meteorograph.check_states import flagged
-    from meteorograph.upsert import insert_or_replace
+    from meteorograph.storage.upsert import insert_or_replace
 
     year = list(series.ireland(["ATHENRY"]))[:SLOTS]
     checking, storing, both = [], [], []
@@ -69,7 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="meteorograph-quality-") as folder:
         import recorded_series as series
         from meteorograph import init_db
-        from meteorograph.db import engine
+        from meteorograph.storage.engine import engine
 
         print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}\n")
         found = series.stations()

@@ -35,7 +35,7 @@ import year  # type: ignore[import-not-found]  # and so does this
 from sqlalchemy import PoolProxiedConnection, text
 
 from meteorograph import export, get_db_session
-from meteorograph.db import engine
+from meteorograph.storage.engine import engine
 
 AT_ONCE = 1000
 SCAN = "SELECT * FROM weather_data"

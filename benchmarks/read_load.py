@@ -27,11 +27,11 @@ from sqlalchemy import func, insert, select
 
 from meteorograph import WeatherData, get_db_session
 from meteorograph.config.loading import load_settings, pin_settings
-from meteorograph.db import init_db
 from meteorograph.logs import setup_logging
 from meteorograph.model import clock
 from meteorograph.scheduler import scheduled_ingest
-from meteorograph.tables import Location, Run
+from meteorograph.storage.engine import init_db
+from meteorograph.storage.models import Location, Run
 
 #: What the collector's provider takes for an answer [ms].
 LATENCY_MS = 100

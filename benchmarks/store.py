@@ -24,12 +24,13 @@ from typing import Any
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
-from meteorograph import WeatherData, get_db_session, init_db, upsert
-from meteorograph.db import engine
+from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.model.values import Observation
-from meteorograph.store import row
-from meteorograph.tables import Location
-from meteorograph.upsert import insert_or_replace
+from meteorograph.storage import upsert
+from meteorograph.storage.engine import engine
+from meteorograph.storage.models import Location
+from meteorograph.storage.observations import to_row
+from meteorograph.storage.upsert import insert_or_replace
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BATCH = 1000
@@ -71,7 +72,7 @@ def batches(count: int) -> list[Rows]:
     for number in range(count // BATCH):
         due_at = START + number * timedelta(hours=1)
         seen = Observation(provider="openweathermap", fetched_at=due_at, observed_at=due_at, precipitation=0.2, **values)
-        made.append([row(location, due_at, seen) for location in range(1, BATCH + 1)])
+        made.append([to_row(location, due_at, seen) for location in range(1, BATCH + 1)])
     return made
 
 

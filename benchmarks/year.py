@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 
 from meteorograph import folding, init_db
-from meteorograph.db import engine
+from meteorograph.storage.engine import engine
 
 #: The last slot.
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)

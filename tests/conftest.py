@@ -16,10 +16,10 @@ import pytest
 
 from meteorograph import adapt, scheduler
 from meteorograph.config.loading import pin_settings
-from meteorograph.db import _engines, init_db
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
+from meteorograph.storage.engine import _engines, init_db
 from support import KEY, NOON, RAIN_KEY, absent
 
 _OURS = ("OWM_", "WEATHERSTACK_", "METEOROGRAPH_", "DATABASE_URL", "HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT")

@@ -9,7 +9,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from meteorograph import WeatherData, get_db_session
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
 from support import NOON
 
 

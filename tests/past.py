@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import insert
 
 from meteorograph import WeatherData, get_db_session, init_db
-from meteorograph.db import _engines
 from meteorograph.demo import CITIES
 from meteorograph.simulator.model import weather
-from meteorograph.tables import Heartbeat, Location, Missed, Quota, Run
+from meteorograph.storage.engine import _engines
+from meteorograph.storage.models import Heartbeat, Location, Missed, Quota, Run
 
 HOUR = timedelta(hours=1)
 

@@ -18,8 +18,8 @@ from meteorograph.check import check
 from meteorograph.check_states import flagged
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.model.values import Coordinates, Observation
-from meteorograph.store import Row, row
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
+from meteorograph.storage.observations import Row, to_row
 
 FOLDER = Path(os.environ.get("METEOROGRAPH_SERIES_DIR") or Path(__file__).parents[2] / "shared" / "series")
 IRELAND = FOLDER / "ireland_25stations_2017_hourly.csv.gz"
@@ -100,7 +100,7 @@ def _row(location_id: int, due_at: datetime, observed_at: datetime, values: dict
     period = None if values["precipitation"] is None else 3600
     given: dict[str, Any] = {"observed_at": observed_at, "precipitation_period": period, **values}
     observation = Observation(provider="recorded", fetched_at=due_at, **given)
-    return row(location_id, due_at, check(observation))
+    return to_row(location_id, due_at, check(observation))
 
 
 def _lines(path: Path) -> Iterator[dict[str, str]]:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = version("meteorograph")
 
 if TYPE_CHECKING:
-    from .db import get_db_session, init_db
     from .frames import read
     from .ingest import ingest_data
-    from .tables import WeatherData
+    from .storage.engine import get_db_session, init_db
+    from .storage.models import WeatherData
     from .web.app import create_app
 
 _HOMES = {
     "create_app": "web.app",
-    "get_db_session": "db",
+    "get_db_session": "storage.engine",
     "ingest_data": "ingest",
-    "init_db": "db",
+    "init_db": "storage.engine",
     "read": "frames",
-    "WeatherData": "tables",
+    "WeatherData": "storage.models",
 }
 
 __all__ = ["WeatherData", "__version__", "create_app", "get_db_session", "ingest_data", "init_db", "read"]

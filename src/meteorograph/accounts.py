@@ -13,12 +13,12 @@ from typing import Final
 from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
-from .db import get_db_session
 from .errors import AccountError, ProviderClosedError, QuotaExceededError, RetryableFetchError
-from .ledger import holder
 from .log_output import get_logger
-from .tables import Account
-from .upsert import insert_or_ignore
+from .storage.engine import get_db_session
+from .storage.models import Account
+from .storage.process import process_name
+from .storage.upsert import insert_or_ignore
 
 log = get_logger(__name__)
 
@@ -106,7 +106,7 @@ def _take_probe(session: Session, provider: str, now: datetime) -> bool:
     taken = session.execute(
         update(Account)
         .where(Account.provider == provider, free)
-        .values(probe_holder=holder(), probe_until=now + PROBE)
+        .values(probe_holder=process_name(), probe_until=now + PROBE)
         .execution_options(synchronize_session=False)
     )
     return bool(taken.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a cursor result

@@ -19,7 +19,7 @@ from .locations import named
 from .model.quantities import BY_NAME
 from .model.statistics import PARTS, STATISTICS, Numbers, Statistics, merge_summaries, statistics_of
 from .model.time_buckets import DAY, bucket_edges, parse_bucket, zone_or_utc
-from .tables import Location
+from .storage.models import Location
 
 #: Locations that are read at once.
 TOGETHER: Final = 100

@@ -19,8 +19,8 @@ from .days import Cell, cells
 from .history import STILL_MISSED
 from .model.statistics import PARTS, summarise
 from .series_rows import fetched, seconds
-from .tables import Daily, Missed
-from .upsert import table_of
+from .storage.models import DailyRollup, Missed
+from .storage.upsert import table_of
 
 #: The numbers of one stretch.
 Row = tuple[Any, ...]
@@ -73,7 +73,7 @@ def _row(cell: Cell, quantities: Sequence[str]) -> Row:
 
 def _rolled_up(session: Session, marks: Marks, quantities: Sequence[str], include_flagged: bool) -> dict[int, _Days]:
     """The rollups of the days that are asked for, by location."""
-    table, dialect = table_of(Daily), session.get_bind().dialect
+    table, dialect = table_of(DailyRollup), session.get_bind().dialect
     start, end = _span(marks)
     parts = [table.c[f"{name}_{part}"] for name in quantities for part in PARTS[name]]
     days = (seconds(dialect, table.c.start_at), seconds(dialect, table.c.end_at), table.c.location_id)

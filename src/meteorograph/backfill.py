@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from . import heal_book, lease
+from . import heal_book
 from .backfill_plan import LONG, Wanted, work
 from .config.settings import Settings
-from .db import get_db_session
 from .errors import MeteorographError
 from .heal import LEASE, MOST, fill
 from .heal_fill import Healed
 from .heal_sources import Planner, Work, pasts
 from .ingest import run_async
 from .model import clock
+from .storage import leases
+from .storage.engine import get_db_session
 
 
 def run(settings: Settings, wanted: Wanted, stop: threading.Event, told: Callable[[int, int], None]) -> Healed:
@@ -33,8 +34,8 @@ def run(settings: Settings, wanted: Wanted, stop: threading.Event, told: Callabl
 
 
 def _take_lease(stop: threading.Event) -> None:
-    deadline = time.monotonic() + 2 * lease.LENGTH.total_seconds()
-    while not lease.take(LEASE, clock.now()):
+    deadline = time.monotonic() + 2 * leases.LEASE_LENGTH.total_seconds()
+    while not leases.take_lease(LEASE, clock.now()):
         if stop.wait(0.2) or time.monotonic() > deadline:
             raise MeteorographError("another process is healing: try again, or set METEOROGRAPH_HEALING=false there")
 
@@ -63,7 +64,7 @@ async def _fill(some: Work, settings: Settings, stop: threading.Event, told: Cal
         try:
             filler = await fill(planner, jobs, settings, stop, tell)
         finally:
-            await asyncio.to_thread(lease.release, LEASE)
+            await asyncio.to_thread(leases.release_lease, LEASE)
         whole.add(filler.healed)
         rest = [(location, [slot for slot in slots if not filler.has_asked(location.id, slot)]) for location, slots in left]
         left = [(location, slots) for location, slots in rest if slots]

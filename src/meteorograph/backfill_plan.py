@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from . import heal_book
 from .config.settings import Settings
-from .db import get_db_session
 from .errors import ConfigurationError
 from .heal_budget import Left
 from .heal_sources import Planner, Work, pasts, providers
@@ -21,7 +20,8 @@ from .model import clock
 from .model.schedule import EPOCH, Interval, parse_schedule
 from .model.values import Coordinates, DueLocation
 from .providers import PROVIDERS
-from .tables import Location, WeatherData
+from .storage.engine import get_db_session
+from .storage.models import Location, WeatherData
 
 #: Slots that are held in memory at a time.
 TOGETHER: Final = 500_000

@@ -15,8 +15,8 @@ from .check_past import State, against
 from .check_row import Flags, alone
 from .log_output import get_logger
 from .model.flags import RANGE, REJECTED
-from .tables import CheckState, Location
-from .upsert import insert_or_replace
+from .storage.models import CheckState, Location
+from .storage.upsert import insert_or_replace
 
 log = get_logger(__name__)
 

@@ -123,7 +123,7 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Apply the migrations that are missing."""
-    from .db import init_db
+    from .storage.engine import init_db
 
     before = _revision()
     init_db()
@@ -134,7 +134,7 @@ def upgrade() -> None:
 @db.command()
 def current() -> None:
     """Show the schema's revision; exit 1 if it is not the newest."""
-    from . import migrations
+    from .storage import migrations
 
     found, newest = _revision(), migrations.head()
     click.echo(
@@ -147,9 +147,9 @@ def current() -> None:
 def _revision() -> str | None:
     from sqlalchemy.exc import DBAPIError
 
-    from . import migrations
-    from .db import engine
     from .errors import StoreError
+    from .storage import migrations
+    from .storage.engine import engine
 
     try:
         return migrations.current(engine())
@@ -159,7 +159,7 @@ def _revision() -> str | None:
 
 def _database() -> str:
     """The database in force as a user writes it, without its password."""
-    from .db import engine
+    from .storage.engine import engine
 
     url = engine().url
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)

@@ -34,8 +34,8 @@ def backfill(location: str | None, start: str | None, end: str | None, again: bo
     """Fill gaps from providers with a history; exit 1 if something was not filled."""
     from .backfill_plan import Wanted, estimate, require_history
     from .config.loading import get_settings
-    from .db import init_db
     from .model import clock, time_range
+    from .storage.engine import init_db
 
     now = clock.now()
     since, until = _moment("start", start, now), _moment("end", end, now)

@@ -29,7 +29,7 @@ def export(
     """Write the rows, by location and time, as CSV, lines of JSON or Parquet."""
     from . import export as exporting
     from .cli_progress import Progress
-    from .db import get_db_session, init_db
+    from .storage.engine import get_db_session, init_db
 
     if output is None and (format == "parquet" or partitioned):
         raise click.UsageError("--format parquet is written to a file: name it with --output")

@@ -14,12 +14,12 @@ from .cli_progress import Progress
 from .collect import collect_now
 from .config.loading import get_settings
 from .config.settings import Settings
-from .db import get_db_session, init_db
 from .errors import MeteorographError, ProviderClosedError
 from .ingest import run_async
 from .model import clock
 from .redaction import redact
 from .sources import require_key
+from .storage.engine import get_db_session, init_db
 
 #: Failures that are told one by one.
 SHOWN: Final = 20

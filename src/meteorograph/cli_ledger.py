@@ -148,7 +148,7 @@ def coverage(location: str | None, start: str | None, end: str | None, by: str, 
 
 @contextmanager
 def _session() -> Iterator[Session]:
-    from .db import get_db_session, init_db
+    from .storage.engine import get_db_session, init_db
 
     init_db()
     with get_db_session(read_only=True) as session:

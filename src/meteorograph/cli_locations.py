@@ -207,7 +207,7 @@ def remove(names: tuple[str, ...], with_data: bool, keep_data: bool) -> None:
 
 @contextmanager
 def _session(*, read_only: bool = False) -> Iterator[Session]:
-    from .db import get_db_session, init_db
+    from .storage.engine import get_db_session, init_db
 
     init_db()
     with get_db_session(read_only=read_only) as session:

@@ -21,9 +21,9 @@ def plan(as_json: bool) -> None:
     """Show the calls that the configuration makes against the quotas; exit 1 if they do not suffice."""
     from . import demand
     from .config.loading import load_settings
-    from .db import get_db_session, init_db
     from .model import clock
     from .plan import plan as make_plan
+    from .storage.engine import get_db_session, init_db
 
     settings = load_settings()
     init_db()
@@ -43,11 +43,11 @@ def check_keys(as_json: bool) -> None:
     Exit 0 if all are active, 1 if one is not or cannot be tried, 2 if there is none.
     """
     from .config.loading import load_settings
-    from .db import init_db
     from .errors import ConfigurationError
     from .keys import check_keys as check
     from .logs import setup_logging
     from .providers import PROVIDERS
+    from .storage.engine import init_db
 
     settings = load_settings()
     if not any(settings.key(name) for name in PROVIDERS):

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) -> None:
     """Parse journalled payloads again, show the differences and store them; exit 1 if a payload cannot be read."""
     from .config.loading import get_settings
-    from .db import init_db
     from .model import time_range
     from .redaction import redact
     from .reparse import reparse as again
+    from .storage.engine import init_db
 
     since, until = _period(start, end, time_range.DEFAULT_RANGE)
     init_db()
@@ -57,8 +57,8 @@ class _Lines:
 
     def name(self, one: Difference) -> str:
         """The name of its location."""
-        from .db import get_db_session
         from .heal_book import places
+        from .storage.engine import get_db_session
 
         if one.location_id not in self._names:
             with get_db_session(read_only=True) as session:

@@ -15,21 +15,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import journal, ledger, standin
+from . import journal, standin
 from .check_states import flagged
 from .config.settings import Settings
-from .db import is_instead
 from .engine import Engine, Failed, Stored
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
-from .ledger import Claim
+from .ledger import claiming, closing
+from .ledger.terms import Claim
 from .line import Line, line_of
 from .log_output import get_logger
 from .model import clock
 from .model.values import DueLocation, Payload
 from .pace import turns
 from .sources import RequestKey, Source, Sources, sources
-from .store import store, store_resolved
+from .storage.engine import uses_other_database
+from .storage.observations import store, store_resolved_places
 
 log = get_logger(__name__)
 
@@ -52,14 +53,14 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
 
     def read(after: int, limit: int) -> Sequence[DueLocation]:
         nonlocal more
-        due, more = ledger.due_locations(claimed, now, spread, after=after, limit=limit)
+        due, more = claiming.due_locations(claimed, now, spread, after=after, limit=limit)
         for source in all_:
             source.gate.expect(math.ceil(len(due) * source.provider.cost))
         return due
 
     line = Line(read)
     waiting = await line.waiting()
-    known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over or is_instead() else {}
+    known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over or uses_other_database() else {}
     asked = sources(settings, claimed.due_at, wanted=waiting, on_demand=False, waits_until=claimed.ends_at, known=known)
     all_.extend(asked.all())
     zones = {source.provider.name: source.provider.quota_zone for source in all_}
@@ -71,9 +72,9 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
         engine.undecided.clear()
     calls = sum(source.gate.calls for source in all_)
     if tried_all and not engine.undecided and not more:
-        return await asyncio.to_thread(ledger.finish, claimed, calls, clock.now())
+        return await asyncio.to_thread(closing.finish, claimed, calls, clock.now())
     until, reason = _waits_for(engine, claimed, stop)
-    await asyncio.to_thread(ledger.release, claimed, calls, until=until, reason=reason)
+    await asyncio.to_thread(closing.release, claimed, calls, until=until, reason=reason)
     return "pending"
 
 
@@ -91,7 +92,7 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
         StoreError: The database went away.
     """
     due_at = clock.now().replace(microsecond=0)
-    due = await asyncio.to_thread(ledger.active_locations)
+    due = await asyncio.to_thread(claiming.active_locations)
     asked = sources(settings, due_at, wanted=len(due), on_demand=False)
     count, failures = 0, list[Failed]()
 
@@ -167,7 +168,7 @@ def _keeper(due_at: datetime) -> Callable[[list[Stored], list[Failed]], None]:
 def _store(stored: list[Stored]) -> list[Failed]:
     """Store the rows; gives those that the database refused."""
     refused = store([one.row for one in stored], flagged)
-    store_resolved([one.resolved for one in stored if one.resolved is not None])
+    store_resolved_places([one.resolved for one in stored if one.resolved is not None])
     for row, reason in refused:
         log.error("the database refused a row", location_id=row["location_id"], reason=reason)
     return [Failed(row["location_id"], "store_error", reason) for row, reason in refused]
@@ -175,7 +176,7 @@ def _store(stored: list[Stored]) -> list[Failed]:
 
 def _record(failed: list[Failed], due_at: datetime) -> None:
     columns = [{"location_id": one.location_id, "reason": one.reason, "detail": one.detail[:500]} for one in failed]
-    ledger.record_missed([{**one, "due_at": due_at} for one in columns])
+    closing.record_missed([{**one, "due_at": due_at} for one in columns])
 
 
 async def _until(stop: threading.Event) -> None:
@@ -192,7 +193,7 @@ async def _keep_lease(claimed: Claim, stop: threading.Event) -> None:
             continue
         renewed = clock.now()
         try:
-            mine = await asyncio.to_thread(ledger.renew, claimed.run_id, renewed + claimed.lease)
+            mine = await asyncio.to_thread(claiming.renew, claimed.run_id, renewed + claimed.lease)
         except StoreError as error:
             log.warning("the lease could not be renewed", reason=str(error))
             continue

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from .history import FOLLOWED, MISSED_OF_LOCATION, OPEN, STILL_MISSED, Span, schedules
 from .locations import named
-from .tables import Location, Missed, Run, UTCDateTime, WeatherData
+from .storage.models import Location, Missed, Run, WeatherData
+from .storage.types import UTCDateTime
 
 By = Literal["location", "day", "location,day"]
 BY: Final[tuple[By, ...]] = ("location", "day", "location,day")

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from .history import schedules
 from .model.precipitation_totals import Window, total
 from .model.statistics import AMOUNT, Summary, summarise
-from .rollups import AHEAD
 from .series_rows import json_text, seconds, suspects
-from .tables import Run, WeatherData
+from .storage.models import Run, WeatherData
+from .storage.rollup_invalidation import AHEAD
 
 #: Columns before those of the quantities: the slot, the end and the length of the precipitation's window, flags.
 _HEAD: Final = 4

@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from .config.settings import Settings
-from .db import get_db_session
 from .log_output import get_logger
 from .model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
 from .plan import Group, plan
 from .providers import PROVIDERS
-from .tables import Location
+from .storage.engine import get_db_session
+from .storage.models import Location
 
 log = get_logger(__name__)
 

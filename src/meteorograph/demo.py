@@ -16,12 +16,12 @@ from sqlalchemy import select
 from .check_states import flagged
 from .config.loading import pin_settings
 from .config.settings import Settings
-from .db import get_db_session, init_db
 from .model import clock
 from .model.values import Observation
 from .simulator import Simulator
-from .store import row, store
-from .tables import Location
+from .storage.engine import get_db_session, init_db
+from .storage.models import Location
+from .storage.observations import store, to_row
 
 KEY: Final = "key-of-the-simulator"
 DATABASE: Final = Path("data/demo.db")
@@ -121,5 +121,5 @@ def _add_past(simulator: Simulator) -> None:
             observation = msgspec.convert(
                 {"provider": "openweathermap", "fetched_at": at, "observed_at": at, **values}, Observation
             )
-            rows.append(row(number, at, observation))
+            rows.append(to_row(number, at, observation))
         store(rows, flagged)

@@ -22,7 +22,7 @@ from .log_output import get_logger
 from .model.values import DueLocation, Observation
 from .observe import is_waited_for, observe
 from .sources import Sources
-from .store import Row, resolved, row
+from .storage.observations import Row, resolved_place, to_row
 
 log = get_logger(__name__)
 
@@ -165,7 +165,7 @@ class Engine:
 
     def _decided(self, point: DueLocation, outcome: Outcome) -> Stored | Failed | None:
         if isinstance(outcome, Observation):
-            return Stored(row(point.id, self.asked.due_at, outcome), resolved(point, outcome))
+            return Stored(to_row(point.id, self.asked.due_at, outcome), resolved_place(point, outcome))
         if isinstance(outcome, PayloadError):
             return Failed(point.id, "payload_error", str(outcome))
         if isinstance(outcome, ProviderClosedError) or self.closed() is not None:  # perhaps by this very answer

@@ -19,8 +19,9 @@ from .errors import LocationNotFoundError
 from .export_about import about, describe, providers_of
 from .locations import named
 from .series_rows import FIELDS, Columns, fetch_columns, plain
-from .tables import Location, UTCDateTime, WeatherData
-from .upsert import table_of
+from .storage.models import Location, WeatherData
+from .storage.types import UTCDateTime
+from .storage.upsert import table_of
 
 Format = Literal["csv", "ndjson", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")

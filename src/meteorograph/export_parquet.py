@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Final
 from .errors import ConfigurationError
 from .export_about import attributes
 from .series_rows import FIELDS, INSTANTS, Columns
-from .tables import WeatherData
-from .upsert import table_of
+from .storage.models import WeatherData
+from .storage.upsert import table_of
 
 try:
     import pyarrow as pa

@@ -11,13 +11,13 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from .days import Cell, cells
-from .db import get_db_session
 from .model.quantities import BY_NAME
 from .model.statistics import PARTS
 from .model.time_buckets import DAY, iterate_edges, zone_or_utc
-from .rollups import SETTLED, lock
-from .tables import Daily, Folded, Location, WeatherData
-from .upsert import insert_or_replace, table_of
+from .storage.engine import get_db_session
+from .storage.models import DailyRollup, Location, RolledUpUntil, WeatherData
+from .storage.rollup_invalidation import SETTLED, lock_rollups
+from .storage.upsert import insert_or_replace, table_of
 
 #: Locations, and days of all of them, that a transaction rolls up: it holds the database for some tenths of a second.
 _LOCATIONS: Final = 100
@@ -46,20 +46,22 @@ def fold(now: datetime) -> bool:
         if not _candidates(session, now):
             return False
     with get_db_session() as session:
-        lock(session, shared=False)
+        lock_rollups(session, shared=False)
         tasks = list(_tasks(session, now))
         _roll_up(session, [task for task in tasks if len(task.edges) > 1])
         done = [{"location_id": task.location, "until_at": task.edges[-1], "timezone": task.timezone} for task in tasks]
         if done:
-            insert_or_replace(session, Folded, done)
+            insert_or_replace(session, RolledUpUntil, done)
     return True
 
 
 def _candidates(session: Session, now: datetime) -> list[Any]:
     """Locations that may have a day to roll up, with the zone and the end of what is rolled up."""
-    changed = func.coalesce(Folded.timezone, "") != func.coalesce(Location.timezone, "")
-    query = select(Location.id, Location.timezone, Folded.until_at, changed).outerjoin(Folded, Folded.location_id == Location.id)
-    due = or_(Folded.until_at.is_(None), Folded.until_at <= now - SETTLED - DAY - timedelta(hours=1), changed)
+    changed = func.coalesce(RolledUpUntil.timezone, "") != func.coalesce(Location.timezone, "")
+    query = select(Location.id, Location.timezone, RolledUpUntil.until_at, changed).outerjoin(
+        RolledUpUntil, RolledUpUntil.location_id == Location.id
+    )
+    due = or_(RolledUpUntil.until_at.is_(None), RolledUpUntil.until_at <= now - SETTLED - DAY - timedelta(hours=1), changed)
     return list(session.execute(query.where(due).order_by(Location.id).limit(_LOCATIONS)).all())
 
 
@@ -69,7 +71,7 @@ def _tasks(session: Session, now: datetime) -> Iterator[_Task]:
     for location, timezone, until_at, changed in candidates:
         since = until_at
         if until_at is None or changed:
-            session.execute(delete(Daily).where(table_of(Daily).c.location_id == location))
+            session.execute(delete(DailyRollup).where(table_of(DailyRollup).c.location_id == location))
             first = select(func.min(WeatherData.due_at)).where(WeatherData.location_id == location)
             since = session.scalar(first) or now
         since = max(min(since, now - SETTLED - DAY), now - _LONGEST_AGO)
@@ -85,7 +87,7 @@ def _roll_up(session: Session, tasks: list[_Task]) -> None:
         for start, end, cell in zip(task.edges, task.edges[1:], of_location, strict=False):
             rows.append({"location_id": task.location, "start_at": start, "end_at": end, **_columns(cell)})
     if rows:
-        insert_or_replace(session, Daily, rows)
+        insert_or_replace(session, DailyRollup, rows)
 
 
 def _columns(cell: Cell) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from .db import get_db_session, init_db
 from .errors import ConfigurationError
 from .export import Asked, batches, places
 from .series_rows import FIELDS, INSTANTS
+from .storage.engine import get_db_session, init_db
 
 
 def read(

@@ -14,9 +14,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from . import heal_book, lease
+from . import heal_book
 from .config.settings import Settings
-from .db import get_db_session
 from .errors import StoreError
 from .heal_fill import Filler, Healed
 from .heal_sources import AT_ONCE, Job, Planner, Work, pasts, providers
@@ -24,6 +23,8 @@ from .ingest import make_fetcher, run_async
 from .journal import open_journal
 from .log_output import get_logger
 from .model import clock
+from .storage import leases
+from .storage.engine import get_db_session
 
 log = get_logger(__name__)
 
@@ -46,12 +47,12 @@ def tick(settings: Settings, stop: threading.Event) -> Healed | None:
     with get_db_session(read_only=True) as session:
         if not providers(settings) or not heal_book.has_open(session, since, now):
             return None
-    if not lease.take(LEASE, now):
+    if not leases.take_lease(LEASE, now):
         return None
     try:
         return run_async(_round(settings, since, now, stop))
     finally:
-        lease.release(LEASE)
+        leases.release_lease(LEASE)
 
 
 async def _round(settings: Settings, since: datetime, now: datetime, stop: threading.Event) -> Healed | None:
@@ -130,9 +131,9 @@ async def _through(filler: Filler, jobs: Sequence[Job], stop: threading.Event) -
 
 async def _keep_lease(lost: asyncio.Event) -> None:
     while not lost.is_set():  # this is who sets it
-        await asyncio.sleep(lease.LENGTH.total_seconds() / 4)
+        await asyncio.sleep(leases.LEASE_LENGTH.total_seconds() / 4)
         try:
-            if not await asyncio.to_thread(lease.renew, LEASE, clock.now()):
+            if not await asyncio.to_thread(leases.renew_lease, LEASE, clock.now()):
                 log.warning("another process has taken over healing")
                 lost.set()
         except StoreError as error:

@@ -11,12 +11,12 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from .check_states import flagged
-from .db import get_db_session
 from .heal_plan import EMPTY_WAIT, TRIES, wait_after_failure
 from .history import STILL_MISSED
 from .model.values import Coordinates, DueLocation
-from .store import Row, put, refusal
-from .tables import Location, LocationStation, Missed, WeatherData
+from .storage.engine import get_db_session
+from .storage.models import Location, LocationStation, Missed, WeatherData
+from .storage.observations import Row, refusal_text, write_rows
 
 #: Slots that one statement names.
 _TOGETHER: Final = 500
@@ -88,13 +88,13 @@ def keep(location_id: int, rows: Mapping[datetime, Row]) -> dict[datetime, str]:
     try:
         with get_db_session() as session:
             there = set(stored(session, location_id, list(rows)))
-            put(session, [row for at, row in rows.items() if at not in there], flagged, replace=False)
+            write_rows(session, [row for at, row in rows.items() if at not in there], flagged, replace=False)
             for some in _parts(list(rows)):
                 healed = delete(Missed).where(Missed.location_id == location_id, Missed.due_at.in_(some))
                 session.execute(healed, execution_options={"synchronize_session": False})
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
-            return dict.fromkeys(rows, refusal(error))
+            return dict.fromkeys(rows, refusal_text(error))
         refused: dict[datetime, str] = {}
         for at, row in rows.items():  # one bad row must not cost the others
             refused |= keep(location_id, {at: row})

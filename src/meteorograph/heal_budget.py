@@ -15,7 +15,7 @@ from .config.settings import Settings
 from .history import FOLLOWED, OPEN
 from .plan import Group
 from .providers import PROVIDERS
-from .tables import Location, Missed, Run, WeatherData
+from .storage.models import Location, Missed, Run, WeatherData
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from .journal import Journal
 from .log_output import get_logger
 from .model.values import DueLocation, Observation, Payload, RequestPoint
 from .providers.base import Page
-from .store import row
+from .storage.observations import to_row
 
 log = get_logger(__name__)
 
@@ -116,7 +116,7 @@ class Filler:
         if error is not None:
             self.healed.reasons[str(error)] = None
         slots, location = job.stretch.slots, job.stretch.location
-        rows = {at: row(location.id, at, check(one), "backfill") for at, one in matched(slots, observations).items()}
+        rows = {at: to_row(location.id, at, check(one), "backfill") for at, one in matched(slots, observations).items()}
         refused = await asyncio.to_thread(heal_book.keep, location.id, rows)
         for reason in refused.values():
             log.error("the database refused a row", location_id=location.id, reason=reason)

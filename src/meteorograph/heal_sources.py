@@ -19,7 +19,7 @@ from .heal_plan import Stretch, is_there, is_within_reach, stretches
 from .model.values import DueLocation
 from .providers import PROVIDERS, History, Provider
 from .quota import WINDOWS
-from .tables import Account
+from .storage.models import Account
 
 #: How long a history is left alone that the key may not use.
 REFUSED_WAIT: Final = timedelta(days=1)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from .locations import named
 from .model.schedule import DEFAULT_SCHEDULE
-from .tables import Location, Missed, Run, WeatherData
+from .storage.models import Location, Missed, Run, WeatherData
 
 STATES: Final = ("pending", "running", "succeeded", "partial", "failed", "missed")
 REASONS: Final = ("down", "quota", "provider_error", "payload_error", "store_error", "late")

@@ -14,7 +14,6 @@ from . import locations
 from .check_states import flagged
 from .config.loading import get_settings
 from .config.settings import Settings
-from .db import get_db_session, init_db
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .fetch import Fetcher
 from .log_output import get_logger
@@ -22,8 +21,9 @@ from .model import clock
 from .model.values import Coordinates, DueLocation, Observation
 from .observe import observe
 from .sources import require_key, sources
-from .store import row, store
-from .tables import Location
+from .storage.engine import get_db_session, init_db
+from .storage.models import Location
+from .storage.observations import store, to_row
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
         raise
     with get_db_session() as session:
         location = find(session)
-    stored = row(location.id, due_at, observation)
+    stored = to_row(location.id, due_at, observation)
     refused = store([stored], flagged)
     if refused:
         raise StoreError(f"the database refused the row: {refused[0][1]}")

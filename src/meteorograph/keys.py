@@ -9,7 +9,6 @@ from typing import Final
 from . import accounts
 from .accounts import Known
 from .config.settings import Settings
-from .db import get_db_session
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .ingest import make_fetcher, run_async
 from .model import clock
@@ -17,6 +16,7 @@ from .model.values import DueLocation
 from .observe import observe
 from .providers import PROVIDERS, Provider
 from .sources import Source, Sources, make_gate
+from .storage.engine import get_db_session
 
 #: The states of ``accounts.key_state`` in plain words.
 STATES: Final = {

@@ -14,7 +14,7 @@ from .location_files import BadRow, Entry
 from .location_values import FIELDS
 from .model.proximity import ProximityGrid
 from .model.values import Coordinates
-from .tables import Location
+from .storage.models import Location
 
 #: Rows that go to the database at a time.
 _CHUNK: Final = 5_000

@@ -17,8 +17,8 @@ from .log_output import get_logger
 from .model import clock
 from .model.proximity import NEAR_M
 from .model.values import EARTH_RADIUS_KM, Coordinates
-from .tables import Base, Location, WeatherData
-from .upsert import insert_or_ignore
+from .storage.models import Base, Location, WeatherData
+from .storage.upsert import insert_or_ignore
 
 log = get_logger(__name__)
 

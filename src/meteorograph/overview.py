@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from .model.flags import is_suspect
-from .tables import Location, WeatherData
+from .storage.models import Location, WeatherData
 
 #: Points of a course at most.
 POINTS: Final = 96

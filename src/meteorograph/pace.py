@@ -8,10 +8,10 @@ from datetime import datetime
 from sqlalchemy import select
 
 from . import quota
-from .db import get_db_session
-from .ledger import Claim
+from .ledger.terms import Claim
 from .model import schedule
-from .tables import Location
+from .storage.engine import get_db_session
+from .storage.models import Location
 
 
 def turns(

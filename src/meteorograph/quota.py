@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from .db import get_db_session
-from .tables import Quota
-from .upsert import insert_or_ignore
+from .storage.engine import get_db_session
+from .storage.models import Quota
+from .storage.upsert import insert_or_ignore
 
 #: The windows that an account may have, shortest first.
 WINDOWS: Final = ("minute", "hour", "day", "month")

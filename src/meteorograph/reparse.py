@@ -19,7 +19,6 @@ from . import journal
 from .check import check
 from .check_states import flagged
 from .config.settings import Settings
-from .db import get_db_session
 from .errors import FetchError, PayloadError
 from .heal_plan import NEAR, matched
 from .journal import Entry
@@ -27,8 +26,9 @@ from .model.schedule import Interval, parse_schedule
 from .model.values import Observation, RequestPoint
 from .providers import PROVIDERS
 from .reparse_compare import SAME, Difference, Given, changed, missing, whole
-from .store import Row, put, refusal, row
-from .tables import Location, Missed, WeatherData
+from .storage.engine import get_db_session
+from .storage.models import Location, Missed, WeatherData
+from .storage.observations import Row, refusal_text, to_row, write_rows
 
 #: Rows of one transaction.
 TOGETHER: Final = 500
@@ -174,7 +174,7 @@ class _Pass:
             except (DataError, IntegrityError) as error:
                 if len(some) == 1:
                     self._done.rows += 1
-                    self._done.refused.append(refusal(error))
+                    self._done.refused.append(refusal_text(error))
                     continue
                 for one in some:  # one bad row must not cost the others
                     self._settle([one])
@@ -206,7 +206,7 @@ class _Pass:
         if part.origin == "live":
             return whole(part.location_id, part.due_at, part.given, self._settings)
         ((found,),) = part.given.values()
-        return row(part.location_id, part.due_at, found, "backfill")
+        return to_row(part.location_id, part.due_at, found, "backfill")
 
 
 def _stored(session: Session, parts: Sequence[Part], *, for_update: bool) -> dict[tuple[int, datetime], Row]:
@@ -226,8 +226,8 @@ def _is_of_another(stored: Row, part: Part) -> bool:
 
 
 def _store(session: Session, new: Sequence[Row], other: Sequence[Row]) -> None:
-    put(session, other, flagged)
-    put(session, new, flagged, replace=False)
+    write_rows(session, other, flagged)
+    write_rows(session, new, flagged, replace=False)
     for one in new:
         mine = delete(Missed).where(Missed.location_id == one["location_id"], Missed.due_at == one["due_at"])
         session.execute(mine, execution_options={"synchronize_session": False})

@@ -13,7 +13,7 @@ from .model.flags import AT_LEAST, CLIMATE, FUTURE, IMPLIED_ZERO, IMPOSSIBLE, IN
 from .model.quantities import QUANTITIES
 from .model.values import Observation
 from .observe import with_quantity
-from .store import Row, row
+from .storage.observations import Row, to_row
 
 #: Times of the same payload differ by less than this, however a database rounds them.
 SAME: Final = timedelta(milliseconds=1)
@@ -59,7 +59,7 @@ def whole(location_id: int, due_at: datetime, given: Given, settings: Settings) 
     for name in dict.fromkeys(name for names in own.values() for name in names):
         if name in last and name != found.provider:
             found = compared(found, last[name])
-    return row(location_id, due_at, found)
+    return to_row(location_id, due_at, found)
 
 
 def changed(stored: Row, given: Given) -> tuple[Row | None, list[Difference]]:
@@ -97,7 +97,7 @@ def changed(stored: Row, given: Given) -> tuple[Row | None, list[Difference]]:
         if name == "precipitation":
             made["precipitation_period"] = period
     if own:
-        said = row(stored["location_id"], stored["due_at"], own[-1])
+        said = to_row(stored["location_id"], stored["due_at"], own[-1])
         if said["condition"] != stored["condition"]:
             differs(stored["provider"], "condition", stored["condition"], said["condition"])
             made["condition"] = said["condition"]

@@ -18,14 +18,15 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 
-from . import folding, heal, heal_sources, journal, ledger, ticks
+from . import folding, heal, heal_sources, journal, ticks
 from .config.loading import get_settings
 from .config.settings import Settings
-from .db import init_db
 from .errors import MeteorographError
+from .ledger import claiming
 from .log_output import get_logger
 from .model import clock, schedule
 from .sources import require_key
+from .storage.engine import init_db
 
 log = get_logger(__name__)
 
@@ -119,7 +120,7 @@ def _heartbeat() -> None:
     _last_beat = time.monotonic()
     try:
         init_db()
-        ledger.beat(clock.now())
+        claiming.beat(clock.now())
     except Exception as error:
         log.warning("no heartbeat could be written", reason=str(error))
 

@@ -16,8 +16,8 @@ from .errors import LocationNotFoundError
 from .model.schedule import EPOCH, Schedule, parse_schedule
 from .model.units import units_of
 from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Asked, Columns, Position
-from .tables import Heartbeat, Location, Run, WeatherData
-from .upsert import table_of
+from .storage.models import Heartbeat, Location, Run, WeatherData
+from .storage.upsert import table_of
 
 #: Canonical unit of each quantity.
 UNITS: Final = units_of(FIELDS)

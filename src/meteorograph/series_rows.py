@@ -32,8 +32,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from .model.flags import is_suspect
-from .tables import Location, UTCDateTime, WeatherData
-from .upsert import table_of
+from .storage.models import Location, WeatherData
+from .storage.types import UTCDateTime
+from .storage.upsert import table_of
 
 _table = table_of(WeatherData)
 

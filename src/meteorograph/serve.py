@@ -13,15 +13,14 @@ from sqlalchemy.engine import make_url
 
 from . import demand, scheduler
 from .config.loading import pin_settings
-from .config.settings import Settings
-from .db import init_db
+from .config.settings import MAX_IMPORT_BYTES, Settings
 from .demo import demonstration
 from .errors import ConfigurationError, MissingAPIKeyError
 from .logs import get_logger, setup_logging
 from .model import clock
 from .sources import require_key
+from .storage.engine import init_db
 from .web.app import create_app
-from .web.locations import MAX_IMPORT_BYTES
 
 log = get_logger(__name__)
 

@@ -8,15 +8,15 @@ from typing import Final
 
 from sqlalchemy import select
 
-from .db import get_db_session
 from .errors import FetchError, PayloadError, PermanentFetchError
 from .log_output import get_logger
 from .model import clock
 from .model.values import FAR_OFF_KM, DueLocation, Payload, Request, RequestPoint, Station
 from .providers import Stations
 from .sources import Source
-from .tables import LocationStation
-from .upsert import insert_or_replace
+from .storage.engine import get_db_session
+from .storage.models import LocationStation
+from .storage.upsert import insert_or_replace
 
 log = get_logger(__name__)
 

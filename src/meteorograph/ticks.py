@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 
 from structlog.contextvars import bind_contextvars
 
-from . import ledger, locations, standin
+from . import locations, standin
 from .collect import collect
 from .config.settings import Settings
-from .db import get_db_session, init_db
 from .errors import MeteorographError, StoreError
 from .ingest import run_async
+from .ledger import claiming, closing, terms
 from .log_output import get_logger
 from .model import clock, schedule
 from .model.schedule import Schedule
 from .reparse import reparse
+from .storage.engine import get_db_session, init_db
 
 log = get_logger(__name__)
 
@@ -63,10 +64,10 @@ def _tick(settings: Settings, stop: threading.Event) -> bool:
     """Claim what is due, and collect it; whether there was something."""
     now = clock.now()
     _ensure_default(settings, now)
-    schedules = ledger.due_schedules(schedule.Interval(settings.interval))
-    ledger.close_orphans(now, [name for name, _ in schedules])
+    schedules = claiming.due_schedules(schedule.Interval(settings.interval))
+    closing.close_orphans(now, [name for name, _ in schedules])
     _restore(settings, now, schedules)
-    claims = [claim for name, when in schedules if (claim := ledger.claim(now, name, when))]
+    claims = [claim for name, when in schedules if (claim := claiming.claim(now, name, when))]
     if claims:
         run_async(_run_all(claims, settings, stop))
     return bool(claims)
@@ -76,7 +77,7 @@ def _restore(settings: Settings, now: datetime, schedules: list[tuple[str, Sched
     """Store what the journal has of runs that broke off and are about to be closed; nobody would ask for it again."""
     if not settings.journal_days:
         return
-    for due_at in ledger.left_behind(now, schedules):
+    for due_at in closing.left_behind(now, schedules):
         try:
             done = reparse(settings, due_at, due_at + timedelta(microseconds=1), apply=True, only_missing=True)
         except StoreError:
@@ -87,13 +88,13 @@ def _restore(settings: Settings, now: datetime, schedules: list[tuple[str, Sched
             log.info("stored what a run that broke off had been answered", due_at=due_at.isoformat(), rows=done.rows)
 
 
-async def _run_all(claims: list[ledger.Claim], settings: Settings, stop: threading.Event) -> None:
+async def _run_all(claims: list[terms.Claim], settings: Settings, stop: threading.Event) -> None:
     global has_collected
     has_collected = True
     await asyncio.gather(*(asyncio.create_task(_run(claimed, settings, stop)) for claimed in claims))
 
 
-async def _run(claimed: ledger.Claim, settings: Settings, stop: threading.Event) -> None:
+async def _run(claimed: terms.Claim, settings: Settings, stop: threading.Event) -> None:
     bind_contextvars(run_id=claimed.run_id)  # a task has a context of its own
     told = {"schedule": claimed.schedule, "due_at": claimed.due_at.isoformat()}
     log.info("run started", **told, taken_over=claimed.taken_over)
@@ -108,7 +109,7 @@ async def _run(claimed: ledger.Claim, settings: Settings, stop: threading.Event)
     if state == "pending":
         log.info("run given back", **told)
     else:
-        missed = await asyncio.to_thread(ledger.reasons, claimed.due_at)
+        missed = await asyncio.to_thread(closing.reasons, claimed.due_at)
         log.info("run ended", **told, state=state, missed=dict(missed))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.errors import StoreError
-from meteorograph.tables import Heartbeat, Location, Missed, Run
+from meteorograph.storage.models import Heartbeat, Location, Missed, Run
 
 
 class Books(NamedTuple):

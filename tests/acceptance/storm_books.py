@@ -19,7 +19,7 @@ from meteorograph.model.quantities import QUANTITIES
 from meteorograph.quota import period_start
 from meteorograph.simulator import Simulator
 from meteorograph.simulator.tally import Call
-from meteorograph.tables import Location, Missed, Run
+from meteorograph.storage.models import Location, Missed, Run
 
 #: A location's id and a slot.
 Key = tuple[int, datetime]

@@ -10,13 +10,14 @@ import stamina
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from meteorograph import db, folding, journal, scheduler
+from meteorograph import folding, journal, scheduler
 from meteorograph.config.loading import get_settings, pin_settings
 from meteorograph.errors import MeteorographError
 from meteorograph.logs import setup_logging
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.standin import calling
+from meteorograph.storage import engine
 
 
 def tick(now: datetime) -> None:
@@ -41,7 +42,7 @@ def no_sync(connection: Any, _record: Any, _proxy: Any) -> None:
 
 def main() -> None:
     """Tick until the input ends; nothing waits for real time."""
-    vars(db)["BUSY_TIMEOUT_SECONDS"] = 0.05
+    vars(engine)["BUSY_TIMEOUT_SECONDS"] = 0.05
     vars(calling)["AWAY_SECONDS"] = 0.0
     stamina.set_testing(True, attempts=3, cap=True)
     event.listen(Pool, "checkout", no_sync)

@@ -18,7 +18,7 @@ from meteorograph import WeatherData, create_app, get_db_session, scheduler
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
 from support import KEY, RAIN_KEY
 
 SERIES = Path(os.environ.get("METEOROGRAPH_SERIES_DIR") or Path(__file__).parents[3] / "shared" / "series")

@@ -15,7 +15,7 @@ from meteorograph import WeatherData, get_db_session, journal
 from meteorograph.config.loading import get_settings
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Missed, Quota
+from meteorograph.storage.models import Missed, Quota
 from support import NOON
 
 HOUR = timedelta(hours=1)

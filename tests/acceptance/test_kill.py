@@ -17,7 +17,7 @@ from acceptance.processes import Starter, until
 from meteorograph import get_db_session
 from meteorograph.model import clock
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Run
+from meteorograph.storage.models import Run
 
 
 @pytest.mark.usefixtures("one_slot", "one_charge")

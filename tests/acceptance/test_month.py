@@ -15,7 +15,7 @@ from meteorograph.model.clock import DrivenClock
 from meteorograph.quota import reserved
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location, Missed, Run
+from meteorograph.storage.models import Location, Missed, Run
 from support import KEY, RAIN_KEY
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -20,7 +20,7 @@ from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
 from support import NOON, RAIN_KEY
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

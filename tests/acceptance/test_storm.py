@@ -22,7 +22,7 @@ from acceptance.storm import CRON, PLACES, START, Collector, Storm
 from acceptance.storm_books import Books, answered_live, books, untrue, used
 from meteorograph import get_db_session, init_db, journal
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
 from support import KEY
 
 SEED = int(os.environ.get("METEOROGRAPH_STORM_SEED", "4"))

@@ -11,13 +11,13 @@ import pytest
 from meteorograph import accounts, create_app, get_db_session, ingest_data, ticks
 from meteorograph.accounts import Known
 from meteorograph.config.loading import load_settings
-from meteorograph.db import _engines
 from meteorograph.errors import AccountError, PermanentFetchError, ProviderClosedError, QuotaExceededError, RetryableFetchError
 from meteorograph.gate import OUTAGE, Gate
 from meteorograph.ingest import run_async
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
+from meteorograph.storage.engine import _engines
 from support import KEY, NOON, RAIN_KEY
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -11,14 +11,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, func, select
 
-from meteorograph import aggregate, folding, get_db_session, locations, rollups
+from meteorograph import aggregate, folding, get_db_session, locations
 from meteorograph.aggregate import Bucket
 from meteorograph.model import flags
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import BY_NAME
-from meteorograph.store import store
-from meteorograph.tables import Daily, Folded, Location, Missed, Run, WeatherData
-from meteorograph.upsert import table_of
+from meteorograph.storage import rollup_invalidation
+from meteorograph.storage.models import DailyRollup, Location, Missed, RolledUpUntil, Run, WeatherData
+from meteorograph.storage.observations import store
+from meteorograph.storage.upsert import table_of
 from support import NOON, wait_until
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -59,7 +60,7 @@ def _fold(now: datetime) -> None:
 
 def _rolled_up() -> int:
     with get_db_session(read_only=True) as session:
-        return session.scalar(select(func.count()).select_from(Daily)) or 0
+        return session.scalar(select(func.count()).select_from(DailyRollup)) or 0
 
 
 def test_what_the_values_of_an_hour_come_to(driven: DrivenClock) -> None:
@@ -183,9 +184,9 @@ def test_another_zone_begins_anew() -> None:
     _fold(NOON)
     assert _buckets("Athens", NOON - 9 * DAY, NOON - 5 * DAY, "day") == days
     with get_db_session(read_only=True) as session:
-        starts = session.scalars(select(Daily.__table__.c.start_at)).all()
+        starts = session.scalars(select(DailyRollup.__table__.c.start_at)).all()
         assert {(start.hour, start.minute) for start in starts} == {(18, 30)}
-        assert session.scalar(select(Folded.timezone)) == "Asia/Kolkata"
+        assert session.scalar(select(RolledUpUntil.timezone)) == "Asia/Kolkata"
 
 
 def test_a_location_goes_with_its_rollups() -> None:
@@ -241,7 +242,7 @@ def test_after_any_operations_all_is_what_the_rows_come_to(driven: DrivenClock, 
 
     by_rollups = everything()
     with get_db_session() as session:
-        session.execute(delete(Daily))
+        session.execute(delete(DailyRollup))
     for found, wanted in zip(by_rollups, everything(), strict=True):
         for one, other in zip(found, wanted, strict=True):
             assert (one.start, one.end, one.due, one.stored) == (other.start, other.end, other.due, other.stored)
@@ -260,10 +261,10 @@ def test_who_rolls_up_waits_for_who_forgets(database: str, driven: DrivenClock) 
         folded.set()
 
     with get_db_session() as session:
-        rollups.forget(session, [_row(here, late)], NOON)
+        rollup_invalidation.invalidate(session, [_row(here, late)], NOON)
         thread = threading.Thread(target=fold)
         thread.start()
-        session.execute(delete(Daily))
+        session.execute(delete(DailyRollup))
         assert not folded.wait(0.3)
     wait_until(folded.is_set, 20, "the fold")
     thread.join()

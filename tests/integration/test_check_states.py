@@ -14,8 +14,8 @@ from meteorograph import get_db_session
 from meteorograph.check_states import flagged
 from meteorograph.locations import remove
 from meteorograph.model.values import Observation
-from meteorograph.store import Row, row
-from meteorograph.tables import CheckState, Location
+from meteorograph.storage.models import CheckState, Location
+from meteorograph.storage.observations import Row, to_row
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -35,7 +35,7 @@ def made(hour: float, temperature: float = 8.0, location_id: int = 1, **values: 
     at = NOON + hour * HOUR
     changing = {"humidity": 60 + hour % 30, "pressure": 1010.0, "wind_speed": 4.0}
     given = {"provider": "a", "fetched_at": at, "observed_at": at, "temperature": temperature, **changing, **values}
-    return row(location_id, at, Observation(**given))
+    return to_row(location_id, at, Observation(**given))
 
 
 def check(rows: Sequence[Row]) -> list[Row]:

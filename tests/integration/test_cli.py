@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from meteorograph import __version__, get_db_session, migrations
+from meteorograph import __version__, get_db_session
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location
+from meteorograph.storage import migrations
+from meteorograph.storage.models import Location
 from support import KEY, NOON, RAIN_KEY, wait_until
 
 COMMAND = str(Path(sys.executable).with_name("meteorograph"))

@@ -15,13 +15,14 @@ import pytest
 from sqlalchemy import select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, backfill, cli, get_db_session, heal, lease
+from meteorograph import WeatherData, backfill, cli, get_db_session, heal
 from meteorograph.backfill_plan import Wanted
 from meteorograph.config.loading import get_settings
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location, Missed, Quota
+from meteorograph.storage import leases
+from meteorograph.storage.models import Location, Missed, Quota
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -229,18 +230,18 @@ def test_it_waits_for_the_process_that_heals(
     archive: Archive, driven: DrivenClock, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as other:
-        other.setattr(lease, "holder", lambda: "elsewhere:1")
-        assert lease.take(heal.LEASE, clock.now())
-    take, refusals = lease.take, []
+        other.setattr(leases, "holder", lambda: "elsewhere:1")
+        assert leases.take_lease(heal.LEASE, clock.now())
+    take, refusals = leases.take_lease, []
 
     def impatient(name: str, now: datetime) -> bool:
         taken = take(name, now)
         if not taken:
             refusals.append(now)
-            driven.advance(lease.LENGTH / 2)
+            driven.advance(leases.LEASE_LENGTH / 2)
         return taken
 
-    monkeypatch.setattr(lease, "take", impatient)
+    monkeypatch.setattr(leases, "take_lease", impatient)
     assert ask()[0] == 0
     assert len(refusals) == 2
 

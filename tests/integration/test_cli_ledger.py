@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from meteorograph import cli, get_db_session, ledger
+from meteorograph import cli, get_db_session
+from meteorograph.ledger import claiming, closing
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
-from meteorograph.store import store
-from meteorograph.tables import Location, WeatherData
+from meteorograph.storage.models import Location, WeatherData
+from meteorograph.storage.observations import store
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -40,17 +41,17 @@ def _collect(hours: int, missed: dict[int, str]) -> None:
     empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(hours)):
         at = NOON - back * HOUR
-        claim = ledger.claim(at, DEFAULT_SCHEDULE, Interval(HOUR))
+        claim = claiming.claim(at, DEFAULT_SCHEDULE, Interval(HOUR))
         assert claim
-        athens, other = ledger.due_locations(claim, at)[0]
-        ledger.record_missed(
+        athens, other = claiming.due_locations(claim, at)[0]
+        closing.record_missed(
             [{"location_id": athens.id, "due_at": at, "reason": missed[back], "detail": "HTTP 500\nand more"}]
             if back in missed
             else []
         )
         for due in [other] if back in missed else [athens, other]:
             store([empty | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
-        ledger.finish(claim, 2, at + timedelta(seconds=12.3))
+        closing.finish(claim, 2, at + timedelta(seconds=12.3))
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_a_limit_that_leaves_something_out_says_so(ask: Any) -> None:
 def test_a_run_that_is_not_over_has_no_end(ask: Any) -> None:
     with get_db_session() as session:
         session.add(Location(name="Athens", latitude=1, longitude=9, state="active", created_at=NOON))
-    assert ledger.claim(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
+    assert claiming.claim(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
     [_, line] = ask("runs")[1].splitlines()
     assert line.split() == ["2026-03-01", "12:00", "default", "running", "1", "0", "0", "\N{EN DASH}", "0"]
     [_, line] = ask("coverage")[1].splitlines()
@@ -182,7 +183,7 @@ def test_what_is_wrong_is_one_line(ask: Any, args: tuple[str, ...], code: int, t
 @ONE_DATABASE
 def test_the_words_that_are_taken_are_those_of_the_ledger() -> None:
     from meteorograph import cli_ledger, history
-    from meteorograph.tables import Missed, Run
+    from meteorograph.storage.models import Missed, Run
 
     assert cli_ledger._STATES == history.STATES
     assert cli_ledger._REASONS == history.REASONS

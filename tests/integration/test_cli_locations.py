@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from meteorograph import WeatherData, get_db_session, locations
 from meteorograph.model import clock
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
 
 pytestmark = pytest.mark.usefixtures("database")
 

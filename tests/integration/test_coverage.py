@@ -10,17 +10,18 @@ import pytest
 import stamina
 from sqlalchemy import event, select
 
-from meteorograph import coverage, get_db_session, history, ingest_data, ledger
+from meteorograph import coverage, get_db_session, history, ingest_data
 from meteorograph.coverage import By
-from meteorograph.db import engine
 from meteorograph.errors import LocationNotFoundError
+from meteorograph.ledger import claiming, closing
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, Schedule, parse_schedule
 from meteorograph.model.time_range import parse_instant, resolve_range
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.store import store
-from meteorograph.tables import Location, Run, WeatherData
+from meteorograph.storage.engine import engine
+from meteorograph.storage.models import Location, Run, WeatherData
+from meteorograph.storage.observations import store
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -58,16 +59,16 @@ def _store(location_id: int, *instants: datetime) -> None:
 def _run(at: datetime, *, missed: dict[str, str] | None = None, name: str = DEFAULT_SCHEDULE, when: Schedule = HOURLY) -> None:
     """One slot from claim to end: every due location is stored but those that are missed, with a reason."""
     missed = missed or {}
-    claim = ledger.claim(at, name, when)
+    claim = claiming.claim(at, name, when)
     assert claim
     assert claim.due_at == at
-    for due in ledger.due_locations(claim, at)[0]:
+    for due in claiming.due_locations(claim, at)[0]:
         if due.name in missed:
             row = {"location_id": due.id, "due_at": at, "reason": missed[due.name], "detail": f"at {at:%H:%M}"}
-            ledger.record_missed([row])
+            closing.record_missed([row])
         else:
             _store(due.id, at)
-    ledger.finish(claim, 3, at + timedelta(seconds=20))
+    closing.finish(claim, 3, at + timedelta(seconds=20))
 
 
 def _hours(*numbers: int) -> list[datetime]:
@@ -138,11 +139,11 @@ def test_slots_while_nobody_ran_are_one_gap_and_runs_of_their_own(collecting: Si
 
 def test_slots_during_a_run_that_took_too_long_are_late() -> None:
     _add("Athens")
-    claim = ledger.claim(NOON, DEFAULT_SCHEDULE, HOURLY)
+    claim = claiming.claim(NOON, DEFAULT_SCHEDULE, HOURLY)
     assert claim
-    for due in ledger.due_locations(claim, NOON)[0]:
+    for due in claiming.due_locations(claim, NOON)[0]:
         _store(due.id, NOON)
-    ledger.finish(claim, 1, NOON + 2 * HOUR + timedelta(minutes=5))
+    closing.finish(claim, 1, NOON + 2 * HOUR + timedelta(minutes=5))
     _run(NOON + 3 * HOUR)
     assert _gaps() == [("Athens", NOON + HOUR, NOON + 2 * HOUR, 2, "late")]
     assert [(run["reason"], run["failed_by_reason"]) for run in _runs(state="missed")] == [("late", {"late": 1})] * 2
@@ -270,17 +271,17 @@ def test_a_location_is_due_from_the_slot_on_in_which_it_was_added() -> None:
 
 def test_what_a_run_has_yet_to_do_is_pending() -> None:
     ids = _add("Athens", "Bergen", "Cork") | _add("Dublin", state="paused")
-    claim = ledger.claim(NOON, DEFAULT_SCHEDULE, HOURLY)
+    claim = claiming.claim(NOON, DEFAULT_SCHEDULE, HOURLY)
     assert claim
     _store(ids["Athens"], NOON)
-    ledger.record_missed([{"location_id": ids["Bergen"], "due_at": NOON, "reason": "payload_error", "detail": None}])
+    closing.record_missed([{"location_id": ids["Bergen"], "due_at": NOON, "reason": "payload_error", "detail": None}])
     expected = {"Athens": (1, 1, 0, 0), "Bergen": (1, 0, 1, 0), "Cork": (1, 0, 0, 1), "Dublin": (0, 0, 0, 0)}
     assert _counts(_coverage()) == expected
     assert _counts(_coverage(by="day"), "day") == {"2026-03-01": (3, 1, 1, 1)}
     [run] = _runs()
     assert (run["state"], run["due"], run["stored"], run["failed"]) == ("running", 3, 1, 1)
     assert run["failed_by_reason"] == {"payload_error": 1}
-    ledger.release(claim, 2, until=NOON + HOUR, reason="quota")
+    closing.release(claim, 2, until=NOON + HOUR, reason="quota")
     [run] = _runs(state="pending")
     assert (run["state"], run["reason"], run["stored"], run["ended_at"]) == ("pending", "quota", 1, None)
     assert _counts(_coverage()) == expected
@@ -338,7 +339,7 @@ def test_days_without_a_run_are_days_but_none_outside_the_ledger() -> None:
     _add("Athens")
     _run(NOON)
     _change("Athens", state="paused")
-    assert ledger.claim(NOON + 2 * DAY, DEFAULT_SCHEDULE, HOURLY)
+    assert claiming.claim(NOON + 2 * DAY, DEFAULT_SCHEDULE, HOURLY)
     days = _counts(_coverage(by="day", start=datetime.min.replace(tzinfo=UTC), end=datetime.max.replace(tzinfo=UTC)), "day")
     assert list(days) == ["2026-03-01", "2026-03-02", "2026-03-03"]
     assert days["2026-03-02"] == (0, 0, 0, 0)
@@ -369,7 +370,7 @@ def test_pages_have_every_entry_once_in_the_order_of_the_whole() -> None:
 def test_a_gap_that_begins_long_before_the_newest_ones_is_told_whole() -> None:
     _add("Athens", "Bergen")
     _run(NOON)
-    assert ledger.claim(NOON + 40 * DAY, DEFAULT_SCHEDULE, HOURLY)
+    assert claiming.claim(NOON + 40 * DAY, DEFAULT_SCHEDULE, HOURLY)
     whole = [(name, NOON + HOUR, NOON + 40 * DAY - HOUR, 40 * 24 - 1, "down") for name in ("Bergen", "Athens")]
     assert _gaps(limit=1) == whole[:1]
     assert _gaps(start=NOON - 300 * DAY, end=NOON + 40 * DAY, limit=1) == whole[:1]

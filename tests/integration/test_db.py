@@ -12,11 +12,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, delete, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from meteorograph import WeatherData, get_db_session, init_db, migrations
-from meteorograph.db import engine
+from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.errors import ConfigurationError, StoreError
 from meteorograph.model.quantities import QUANTITIES
-from meteorograph.tables import Base, Location
+from meteorograph.storage import migrations
+from meteorograph.storage.engine import engine
+from meteorograph.storage.models import Base, Location
 from support import NOON
 
 IMPOSSIBLE = [
@@ -173,7 +174,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_a_database_of_a_later_version_is_refused_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     with engine().begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    monkeypatch.setattr("meteorograph.db._ready", set())
+    monkeypatch.setattr("meteorograph.storage.engine._ready", set())
     with pytest.raises(StoreError, match="another version"):
         init_db()
     with engine().begin() as connection:

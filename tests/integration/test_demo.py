@@ -11,12 +11,12 @@ from sqlalchemy import select
 
 from meteorograph import WeatherData, cli, get_db_session, ingest_data
 from meteorograph.config.loading import load_settings, pin_settings
-from meteorograph.db import _engines
 from meteorograph.demo import CITIES, DATABASE, INTERVAL, demonstration
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location, Missed
+from meteorograph.storage.engine import _engines
+from meteorograph.storage.models import Location, Missed
 from support import NOON
 
 

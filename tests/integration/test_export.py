@@ -17,9 +17,9 @@ from meteorograph.cli import cli
 from meteorograph.errors import LocationNotFoundError
 from meteorograph.export import Asked, Format
 from meteorograph.series_rows import FIELDS
-from meteorograph.store import store
-from meteorograph.tables import Location
-from meteorograph.upsert import table_of
+from meteorograph.storage.models import Location
+from meteorograph.storage.observations import store
+from meteorograph.storage.upsert import table_of
 from support import NOON
 
 duckdb = pytest.importorskip("duckdb")

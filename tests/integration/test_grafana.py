@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from meteorograph import create_app, get_db_session
 from meteorograph.config.loading import load_settings
-from meteorograph.tables import Location, Missed, Quota, Run
+from meteorograph.storage.models import Location, Missed, Quota, Run
 from pages import add
 from support import NOON
 

@@ -11,19 +11,21 @@ import pytest
 from sqlalchemy import func, select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, coverage, get_db_session, heal, heal_book, heal_budget, lease, ledger
+from meteorograph import WeatherData, coverage, get_db_session, heal, heal_book, heal_budget
 from meteorograph import history as history_
 from meteorograph.config.loading import get_settings
 from meteorograph.heal_fill import Healed
+from meteorograph.ledger import claiming
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.values import Observation
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.store import put, store
-from meteorograph.store import row as row_of
-from meteorograph.tables import Location, Missed, Quota
+from meteorograph.storage import leases
+from meteorograph.storage.models import Location, Missed, Quota
+from meteorograph.storage.observations import store, write_rows
+from meteorograph.storage.observations import to_row as row_of
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -137,7 +139,7 @@ def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(
 def test_while_a_run_is_to_collect_its_calls_are_left_to_it(archive: Archive, driven: DrivenClock) -> None:
     _add(2)
     before = _quota_left(driven)["minute"].live
-    assert ledger.claim(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
+    assert claiming.claim(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
     assert _quota_left(driven)["minute"].live == before + 2
 
 
@@ -354,10 +356,10 @@ def test_only_one_process_heals_at_a_time(archive: Archive, driven: DrivenClock,
     driven.advance(6 * HOUR)
     _miss((0, 1))
     with monkeypatch.context() as other:
-        other.setattr(lease, "holder", lambda: "elsewhere:1")
-        assert lease.take(heal.LEASE, driven())
+        other.setattr(leases, "holder", lambda: "elsewhere:1")
+        assert leases.take_lease(heal.LEASE, driven())
     assert _tick() is None
-    driven.advance(lease.LENGTH)
+    driven.advance(leases.LEASE_LENGTH)
     assert _tick() is not None
     assert (_stored(), len(archive.calls)) == ([(0, 1)], 1)
 
@@ -392,7 +394,7 @@ def test_what_is_stored_while_it_stores_is_left_as_it_is_too(
     def put_later(*args: Any, **how: Any) -> None:
         live.start()
         live.join(0.3)  # by then it is stored, or waits for the end of the transaction
-        put(*args, **how)
+        write_rows(*args, **how)
 
     monkeypatch.setattr("meteorograph.heal_book.put", put_later)
     _tick()

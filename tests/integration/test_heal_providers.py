@@ -16,7 +16,7 @@ from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location, Missed, Quota
+from meteorograph.storage.models import Location, Missed, Quota
 from support import KEY, NOON, RAIN_KEY
 
 HOUR = timedelta(hours=1)

@@ -17,7 +17,7 @@ from sqlalchemy import insert
 from meteorograph import WeatherData, get_db_session
 from meteorograph.config.loading import load_settings
 from meteorograph.model.clock import DrivenClock
-from meteorograph.tables import Heartbeat, Location, Run
+from meteorograph.storage.models import Heartbeat, Location, Run
 from meteorograph.web.app import create_app
 from support import NOON, absent, served
 

@@ -23,7 +23,7 @@ from meteorograph.errors import (
 )
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
 from support import KEY, NOON, RAIN_KEY
 
 pytestmark = pytest.mark.usefixtures("database", "driven")

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from meteorograph import WeatherData, get_db_session, http_cache, ingest_data
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
-from meteorograph.tables import Location, LocationStation, Missed
+from meteorograph.storage.models import Location, LocationStation, Missed
 from support import NOON
 from unit.providers.fixtures import met_norway, metar, nws
 

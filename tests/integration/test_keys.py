@@ -19,7 +19,7 @@ from meteorograph.keys import KeyReport, check_keys
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
 from support import KEY, NOON, RAIN_KEY
 
 pytestmark = pytest.mark.usefixtures("database", "driven")

@@ -18,11 +18,11 @@ from sqlalchemy.exc import IntegrityError
 
 from meteorograph import WeatherData, get_db_session
 from meteorograph import locations as subject
-from meteorograph.db import engine
 from meteorograph.errors import InvalidLocationError, LocationExistsError, LocationHasDataError, LocationNotFoundError
 from meteorograph.location_files import BadRow, read, write
 from meteorograph.location_import import Plan, carry_out, plan
-from meteorograph.tables import Location, Missed
+from meteorograph.storage.engine import engine
+from meteorograph.storage.models import Location, Missed
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -14,15 +14,15 @@ import pytest
 
 from meteorograph import create_app, get_db_session, pace, quota
 from meteorograph.config.loading import load_settings
-from meteorograph.db import _engines
 from meteorograph.gate import Gate
 from meteorograph.ingest import run_async
-from meteorograph.ledger import Claim
+from meteorograph.ledger.terms import Claim
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
 from meteorograph.model.values import Coordinates, DueLocation
 from meteorograph.quota import Grant
-from meteorograph.tables import Location
+from meteorograph.storage.engine import _engines
+from meteorograph.storage.models import Location
 from support import KEY, NOON
 
 NAME = "openweathermap"

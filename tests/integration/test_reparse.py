@@ -26,9 +26,9 @@ from meteorograph.reparse import Reparsed, reparse
 from meteorograph.reparse_compare import Difference
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.store import row as row_of
-from meteorograph.store import store
-from meteorograph.tables import Location, Missed
+from meteorograph.storage.models import Location, Missed
+from meteorograph.storage.observations import store
+from meteorograph.storage.observations import to_row as row_of
 from support import NOON
 
 HOUR = timedelta(hours=1)

@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from acceptance.holds import away
-from meteorograph import WeatherData, db, get_db_session, init_db, locations
+from meteorograph import WeatherData, get_db_session, init_db, locations
 from meteorograph.config.loading import get_settings
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.standin.file import path_of
-from meteorograph.tables import Location, Missed, Quota, Run
+from meteorograph.storage import engine
+from meteorograph.storage.models import Location, Missed, Quota, Run
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -25,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def places(database: str, driven: DrivenClock, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    monkeypatch.setattr(db, "BUSY_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr("meteorograph.standin.calling.AWAY_SECONDS", 0.0)
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
     init_db()

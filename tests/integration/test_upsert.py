@@ -10,12 +10,12 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from meteorograph import WeatherData, get_db_session
-from meteorograph.db import engine
 from meteorograph.model.clock import DrivenClock, driven_by
 from meteorograph.model.values import Observation
-from meteorograph.store import row, store
-from meteorograph.tables import Heartbeat, Location, Missed
-from meteorograph.upsert import COPIED, insert_or_replace
+from meteorograph.storage.engine import engine
+from meteorograph.storage.models import Heartbeat, Location, Missed
+from meteorograph.storage.observations import store, to_row
+from meteorograph.storage.upsert import COPIED, insert_or_replace
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -42,7 +42,7 @@ def statements(database: str) -> list[str]:
 
 def _rows(count: int, **more: Any) -> list[dict[str, Any]]:
     return [
-        row(number, NOON, Observation(provider="x", fetched_at=NOON, **{"observed_at": None, **more}))
+        to_row(number, NOON, Observation(provider="x", fetched_at=NOON, **{"observed_at": None, **more}))
         for number in range(1, count + 1)
     ]
 

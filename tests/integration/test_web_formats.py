@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 
 from meteorograph import WeatherData, aggregate, create_app, get_db_session
 from meteorograph.config.loading import load_settings
-from meteorograph.store import store
-from meteorograph.tables import Location, Missed, Run
-from meteorograph.upsert import table_of
+from meteorograph.storage.models import Location, Missed, Run
+from meteorograph.storage.observations import store
+from meteorograph.storage.upsert import table_of
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database", "driven")

@@ -15,11 +15,13 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg import sql
 
-from meteorograph import WeatherData, create_app, get_db_session, ledger, migrations, scheduler
+from meteorograph import WeatherData, create_app, get_db_session, scheduler
 from meteorograph.config.loading import load_settings
-from meteorograph.db import engine
+from meteorograph.ledger import claiming
 from meteorograph.model.clock import DrivenClock
-from meteorograph.tables import Heartbeat, Location, Run
+from meteorograph.storage import migrations, process
+from meteorograph.storage.engine import engine
+from meteorograph.storage.models import Heartbeat, Location, Run
 from support import KEY, NOON, wait_until
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
@@ -46,7 +48,7 @@ def collecting_client(collecting: object) -> FlaskClient:
 
 def _has_beaten() -> bool:
     with get_db_session(read_only=True) as session:
-        return session.get(Heartbeat, ledger.holder()) is not None
+        return session.get(Heartbeat, process.process_name()) is not None
 
 
 def _health(client: FlaskClient, status: int) -> dict[str, Any]:
@@ -160,7 +162,7 @@ def test_switched_off_it_is_another_processs_heartbeat_that_counts(watching: Fla
     body = _health(watching, 200)
     assert (body["scheduler_running"], body["next_run"], body["last_run"]) == (False, None, None)
     assert _keys(body) == {"openweathermap": "missing", "weatherstack": "missing"}
-    ledger.beat(NOON)
+    claiming.beat(NOON)
     assert _health(watching, 200)["scheduler_running"] is True
     driven.advance(timedelta(seconds=scheduler.STALE_HEARTBEAT_SECONDS))
     assert _health(watching, 200)["scheduler_running"] is False
@@ -221,7 +223,7 @@ def test_a_file_that_is_no_database(watching: FlaskClient, database: str) -> Non
     ],
 )
 def test_a_stale_location(watching: FlaskClient, newest: timedelta | None, made: timedelta, state: str, stale: bool) -> None:
-    ledger.beat(NOON)
+    claiming.beat(NOON)
     _add("Athens", newest=newest, made=made, state=state)
     _add("Bergen", newest=MINUTE)
     body = _health(watching, 503 if stale else 200)
@@ -235,21 +237,21 @@ def test_a_stale_location(watching: FlaskClient, newest: timedelta | None, made:
 def test_a_slot_has_a_minute_to_be_collected(watching: FlaskClient, driven: DrivenClock) -> None:
     _add("Athens", newest=2 * HOUR)
     driven.advance(timedelta(seconds=59))
-    ledger.beat(NOON)
+    claiming.beat(NOON)
     _health(watching, 200)
     driven.advance(timedelta(seconds=1))
     assert _health(watching, 503)["problems"] == ["1 of 1 locations are stale: Athens"]
 
 
 def test_a_location_is_measured_by_its_own_schedule(watching: FlaskClient) -> None:
-    ledger.beat(NOON)
+    claiming.beat(NOON)
     _add("Athens", newest=9 * HOUR, made=99 * HOUR, schedule="6h")
     _add("Bergen", newest=13 * HOUR, made=99 * HOUR, schedule="6h")
     assert _health(watching, 503)["problems"] == ["1 of 2 locations are stale: Bergen"]
 
 
 def test_many_stale_locations_are_counted_and_a_few_named(watching: FlaskClient) -> None:
-    ledger.beat(NOON)
+    claiming.beat(NOON)
     for number in range(8):
         _add("x" * (number + 1), newest=5 * HOUR, made=9 * HOUR)
     [told] = _health(watching, 503)["problems"]

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.simulator import Simulator
-from meteorograph.tables import Location
+from meteorograph.storage.models import Location
 from meteorograph.web.app import MAX_BODY_BYTES
 from support import KEY, NOON, RAIN_KEY, served
 

@@ -9,11 +9,12 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from meteorograph import create_app, get_db_session, ledger
+from meteorograph import create_app, get_db_session
+from meteorograph.ledger import claiming, closing
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
-from meteorograph.store import store
-from meteorograph.tables import Location, Missed, WeatherData
+from meteorograph.storage.models import Location, Missed, WeatherData
+from meteorograph.storage.observations import store
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -38,14 +39,14 @@ def six_hours(database: str, driven: DrivenClock) -> None:
     empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(6)):
         at = NOON - back * HOUR
-        claim = ledger.claim(at, DEFAULT_SCHEDULE, Interval(HOUR))
+        claim = claiming.claim(at, DEFAULT_SCHEDULE, Interval(HOUR))
         assert claim
-        due = ledger.due_locations(claim, at)[0]
+        due = claiming.due_locations(claim, at)[0]
         lost = due.pop(back % 4)
         reason = "quota" if back % 2 else "provider_error"
-        ledger.record_missed([{"location_id": lost.id, "due_at": at, "reason": reason, "detail": None}])
+        closing.record_missed([{"location_id": lost.id, "due_at": at, "reason": reason, "detail": None}])
         store([empty | {"location_id": one.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"} for one in due])
-        ledger.finish(claim, 4, at + timedelta(seconds=9))
+        closing.finish(claim, 4, at + timedelta(seconds=9))
 
 
 def _get(client: FlaskClient, path: str, **query: str) -> Any:

@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from meteorograph import WeatherData, create_app, get_db_session, locations
-from meteorograph.tables import Location
+from meteorograph.config.settings import MAX_IMPORT_BYTES
+from meteorograph.storage.models import Location
 from meteorograph.web.app import MAX_BODY_BYTES
-from meteorograph.web.locations import MAX_IMPORT_BYTES
 from support import NOON, served
 
 pytestmark = pytest.mark.usefixtures("database", "driven")

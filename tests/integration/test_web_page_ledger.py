@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from meteorograph import create_app, get_db_session
 from meteorograph.config.loading import load_settings
-from meteorograph.tables import Location, Missed, Quota, Run
+from meteorograph.storage.models import Location, Missed, Quota, Run
 from pages import Page, add, page
 from support import KEY, NOON
 

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from meteorograph import create_app, get_db_session
 from meteorograph.config.loading import load_settings
 from meteorograph.model.clock import DrivenClock
-from meteorograph.tables import Location, Missed, Run
+from meteorograph.storage.models import Location, Missed, Run
 from pages import Page, add, page
 from support import NOON
 

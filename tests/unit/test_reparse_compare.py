@@ -7,7 +7,7 @@ from typing import Any
 
 from meteorograph.model.values import Observation
 from meteorograph.reparse_compare import Difference, changed
-from meteorograph.store import row
+from meteorograph.storage.observations import to_row
 from support import NOON
 
 ONE: dict[str, Any] = {
@@ -34,18 +34,18 @@ def _changed(stored: dict[str, Any], *found: Observation) -> tuple[dict[str, Any
 
 
 def test_the_same_payload_changes_nothing_whatever_the_checks_found() -> None:
-    stored = {**row(1, NOON, _observation()), "flags": {"temperature": ["inconsistent", "step"], "dew_point": ["stale"]}}
+    stored = {**to_row(1, NOON, _observation()), "flags": {"temperature": ["inconsistent", "step"], "dew_point": ["stale"]}}
     assert _changed(stored, _observation()) == (None, [])
     assert _changed(stored, _observation(fetched_at=NOON + timedelta(microseconds=400))) == (None, [])
 
 
 def test_another_payload_of_the_same_provider_is_not_the_rows_own() -> None:
-    stored = row(1, NOON, _observation())
+    stored = to_row(1, NOON, _observation())
     assert _changed(stored, _observation(temperature=9.0, fetched_at=NOON + timedelta(seconds=1))) == (None, [])
 
 
 def test_words_that_a_provider_gives_are_compared_and_those_of_the_checks_kept() -> None:
-    stored = {**row(1, NOON, _observation()), "flags": {"visibility": ["persistence"]}}
+    stored = {**to_row(1, NOON, _observation()), "flags": {"visibility": ["persistence"]}}
     made, told = _changed(stored, _observation(flags={"visibility": ["at_least"]}))
     assert told == [("metar", "visibility", 9999.0, "9999.0 (at_least)")]
     assert made is not None
@@ -54,14 +54,14 @@ def test_words_that_a_provider_gives_are_compared_and_those_of_the_checks_kept()
 
 def test_a_value_that_changes_loses_its_flags_and_what_spoke_against_it_is_looked_for_again() -> None:
     flags = {"temperature": ["inconsistent"], "dew_point": ["inconsistent", "stale"], "visibility": ["step"]}
-    made, told = _changed({**row(1, NOON, _observation()), "flags": flags}, _observation(temperature=8.0))
+    made, told = _changed({**to_row(1, NOON, _observation()), "flags": flags}, _observation(temperature=8.0))
     assert told == [("metar", "temperature", 4.0, 8.0)]
     assert made is not None
     assert made["flags"] == {"dew_point": ["stale"], "visibility": ["step"]}
 
 
 def test_a_quantity_of_another_provider_is_held_against_that_one() -> None:
-    stored = {**row(1, NOON, _observation()), "providers": {"precipitation": "nws"}}
+    stored = {**to_row(1, NOON, _observation()), "providers": {"precipitation": "nws"}}
     rain = _observation("nws", temperature=-9.0, precipitation_period=None)
     made, told = _changed(stored, _observation(precipitation=7.0), rain)
     assert told == [("nws", "precipitation_period", 3600, None)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .claiming import AHEAD, active_locations, beat, claim, due_locations, due_schedules, renew
 from .closing import close_orphans, finish, left_behind, reasons, record_missed, recount, release
-from .terms import Claim, holder
+from .terms import Claim
 
 __all__ = [
     "AHEAD",

@@ -10,14 +10,15 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, and_, cast, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from ..db import get_db_session
 from ..model import schedule
 from ..model.schedule import Schedule
 from ..model.values import Coordinates, DueLocation
-from ..tables import Heartbeat, Location, Run
-from ..upsert import insert_or_ignore, insert_or_replace
+from ..storage.engine import get_db_session
+from ..storage.models import Heartbeat, Location, Run
+from ..storage.process import process_name
+from ..storage.upsert import insert_or_ignore, insert_or_replace
 from .closing import close_abandoned, record_lost
-from .terms import Claim, follows, holder, is_free, row_count, still_missing
+from .terms import Claim, follows, is_free, row_count, still_missing
 
 #: Knuth's multiplicative hash: neighbouring ids get offsets far apart.
 _SCATTER: Final = 2_654_435_761
@@ -91,7 +92,7 @@ def _take(session: Session, name: str, when: Schedule, slot: datetime, now: date
         return None
     new = insert_or_ignore(session, Run, [_row(name, slot, "pending")])
     length = (when.next_after(slot) or slot + schedule.GRACE) - slot
-    mine = {"state": "running", "holder": holder(), "lease_expires_at": now + schedule.lease_length(length), "reason": None}
+    mine = {"state": "running", "holder": process_name(), "lease_expires_at": now + schedule.lease_length(length), "reason": None}
     due = select(func.count()).select_from(Location).where(follows(name)).scalar_subquery()
     began = func.coalesce(Run.started_at, literal(now, Run.started_at.type))
     taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(now)).values(**mine, due=due, started_at=began)
@@ -163,12 +164,12 @@ def _due(row: Any) -> DueLocation:
 def renew(run_id: int, until: datetime) -> bool:
     """Keep a run longer; False when another process has taken it."""
     with get_db_session() as session:
-        kept = update(Run).where(Run.id == run_id, Run.holder == holder(), Run.state == "running")
+        kept = update(Run).where(Run.id == run_id, Run.holder == process_name(), Run.state == "running")
         return row_count(session.execute(kept.values(lease_expires_at=until))) > 0
 
 
 def beat(now: datetime) -> None:
     """Leave a sign of life of this process's scheduler, and forget those of processes a day gone."""
     with get_db_session() as session:
-        insert_or_replace(session, Heartbeat, [{"holder": holder(), "beat_at": now}])
+        insert_or_replace(session, Heartbeat, [{"holder": process_name(), "beat_at": now}])
         session.query(Heartbeat).filter(Heartbeat.beat_at < now - timedelta(days=1)).delete()

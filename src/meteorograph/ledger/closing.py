@@ -11,18 +11,19 @@ from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..db import get_db_session
 from ..model import schedule
 from ..model.schedule import Schedule
-from ..tables import Location, Missed, Run, WeatherData
-from ..upsert import insert_or_replace
-from .terms import Claim, follows, holder, is_free, row_count, still_missing
+from ..storage.engine import get_db_session
+from ..storage.models import Location, Missed, Run, WeatherData
+from ..storage.process import process_name
+from ..storage.upsert import insert_or_replace
+from .terms import Claim, follows, is_free, row_count, still_missing
 
 
 def release(claimed: Claim, calls: int, *, until: datetime | None = None, reason: str | None = None) -> None:
     """Give a run back unfinished: free at once, or from ``until`` on when it waits for what ``reason`` says."""
     with get_db_session() as session:
-        mine = update(Run).where(Run.id == claimed.run_id, Run.holder == holder(), Run.state == "running")
+        mine = update(Run).where(Run.id == claimed.run_id, Run.holder == process_name(), Run.state == "running")
         free = {"state": "pending", "holder": None, "lease_expires_at": until, "reason": reason}
         given = session.execute(mine.values(**free, calls=Run.calls + calls).execution_options(synchronize_session=False))
         if not row_count(given):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import CursorResult, and_, exists, or_
 
 from ..model import schedule
-from ..tables import Location, Missed, Run, WeatherData
+from ..storage.models import Location, Missed, Run, WeatherData
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +31,6 @@ class Claim:
     def lease(self) -> timedelta:
         """How long the run is held without a sign of life."""
         return schedule.lease_length(self.length)
-
-
-@cache
-def _holder(pid: int) -> str:
-    return f"{socket.gethostname()}:{pid}"
-
-
-def holder() -> str:
-    """The name of this process in the ledger."""
-    return _holder(os.getpid())
 
 
 def is_free(now: datetime) -> Any:

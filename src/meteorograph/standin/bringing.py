@@ -9,14 +9,14 @@ from typing import Any, Final
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from .. import db
 from ..check_states import flagged
 from ..config.settings import Settings
-from ..ledger import recount
+from ..ledger.closing import recount
 from ..log_output import get_logger
-from ..store import store
-from ..tables import Account, Location, Missed, Run, WeatherData
-from ..upsert import insert_or_ignore, insert_or_replace, table_of
+from ..storage import engine
+from ..storage.models import Account, Location, Missed, Run, WeatherData
+from ..storage.observations import store
+from ..storage.upsert import insert_or_ignore, insert_or_replace, table_of
 from .charging import bring_charges
 from .file import is_there, session_of
 
@@ -35,7 +35,7 @@ def bring_back(settings: Settings) -> int:
         StandInError: It does not answer.
         StoreError: The database does not; what has not been moved stays where it is.
     """
-    if db.is_instead() or not is_there(settings):
+    if engine.uses_other_database() or not is_there(settings):
         return 0
     with _lock:
         bring_charges(settings)
@@ -71,14 +71,14 @@ def _drop(settings: Settings, rows: list[dict[str, Any]]) -> None:
 
 
 def _locations_among(ids: set[int]) -> set[int]:
-    with db.get_db_session(read_only=True) as session:
+    with engine.get_db_session(read_only=True) as session:
         return set(session.scalars(select(Location.id).where(Location.id.in_(ids))))
 
 
 def _forget_missed(rows: list[dict[str, Any]]) -> None:
     """What another machine may have written off meanwhile."""
     stored = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
-    with db.get_db_session() as session:
+    with engine.get_db_session() as session:
         for due_at in {row["due_at"] for row in rows}:
             session.execute(delete(Missed).where(Missed.due_at == due_at, stored).execution_options(synchronize_session=False))
 
@@ -92,7 +92,7 @@ def _bring_ledger(settings: Settings, slots: set[datetime]) -> None:
     if not (runs or missed or slots):
         return
     there = _locations_among({row["location_id"] for row in missed})
-    with db.get_db_session() as session:
+    with engine.get_db_session() as session:
         for kind, new in (
             (Run, [{name: value for name, value in run.items() if name != "id"} for run in runs]),
             (Missed, _still_missing(session, [row for row in missed if row["location_id"] in there])),

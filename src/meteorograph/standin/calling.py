@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
-from .. import db
 from ..config.loading import get_settings
 from ..errors import StoreError
 from ..log_output import get_logger
+from ..storage import engine
 from .file import is_there, standing_in
 
 log = get_logger(__name__)
@@ -30,7 +30,7 @@ def call(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         StoreError: Both are.
     """
     global _away_until
-    if db.is_instead():
+    if engine.uses_other_database():
         return work(*args, **kwargs)
     if time.monotonic() >= _away_until:
         try:

@@ -11,13 +11,13 @@ from typing import Any, Final, ParamSpec
 from sqlalchemy import delete, insert, literal, select
 from sqlalchemy.orm import Session
 
-from .. import db
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import StandInError
 from ..quota import Grant
-from ..tables import Quota
-from ..upsert import insert_or_ignore, table_of
+from ..storage import engine
+from ..storage.models import Quota
+from ..storage.upsert import insert_or_ignore, table_of
 from .calling import call
 from .file import is_there, session_of
 
@@ -40,7 +40,7 @@ def charge(provider: str, grant: Callable[P, Grant], *args: P.args, **kwargs: P.
     """
 
     def work() -> Grant:
-        if db.is_instead():
+        if engine.uses_other_database():
             _catch_up(provider)
             return grant(*args, **kwargs)
         try:
@@ -69,7 +69,7 @@ def bring_charges(settings: Settings) -> None:
         with session_of(settings, read_only=True) as there:
             spent = charged_in(there)
         if spent:
-            with db.get_db_session() as session:
+            with engine.get_db_session() as session:
                 _spend(session, spent)
             with session_of(settings) as there:  # a process that is killed before this charges twice, not never
                 _note_known(there, spent)
@@ -118,7 +118,7 @@ def _catch_up(provider: str) -> None:
         mine = {key: calls for key, calls in _charged.items() if key[0] == provider}
         if not mine:
             return
-        with db.get_db_session() as there:
+        with engine.get_db_session() as there:
             for (_, window, start), calls in mine.items():
                 for name in (window, KNOWN + window):
                     _add(there, provider, name, start, calls)

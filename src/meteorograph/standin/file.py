@@ -11,10 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from .. import db, migrations
 from ..config.settings import Settings
 from ..errors import StandInError, StoreError
-from ..tables import Quota
+from ..storage import engine, migrations
+from ..storage.models import Quota
 
 #: SQLAlchemy's own question after a table takes ten times as long, and this one comes with each block of calls.
 _MADE: Final = text(f"SELECT 1 FROM sqlite_master WHERE name = '{Quota.__tablename__}'")  # noqa: S608  # a name of ours
@@ -29,7 +29,7 @@ def standing_in(settings: Settings) -> Iterator[None]:
     """
     if not is_there(settings):
         raise StoreError("the database is away, and was never there for anything to stand in for it")
-    with db.instead(_url(settings)):
+    with engine.use_database(_url(settings)):
         yield
 
 
@@ -47,7 +47,7 @@ def is_there(settings: Settings) -> bool:
     if not path_of(settings).exists():
         return False
     try:
-        with db.instead(_url(settings)), db.get_db_session(read_only=True) as session:
+        with engine.use_database(_url(settings)), engine.get_db_session(read_only=True) as session:
             return session.execute(_MADE).first() is not None
     except (StoreError, SQLAlchemyError) as error:
         raise StandInError(str(error)) from error
@@ -61,7 +61,7 @@ def session_of(settings: Settings, *, read_only: bool = False) -> Iterator[Sessi
         StandInError: It does not answer.
     """
     try:
-        with db.instead(_url(settings)), db.get_db_session(read_only=read_only) as session:
+        with engine.use_database(_url(settings)), engine.get_db_session(read_only=read_only) as session:
             yield session
     except StoreError as error:
         raise StandInError(str(error)) from error
@@ -76,8 +76,8 @@ def made(settings: Settings) -> Iterator[None]:
     """
     try:
         path_of(settings).parent.mkdir(parents=True, exist_ok=True)
-        with db.instead(_url(settings)):
-            db.create_all()
+        with engine.use_database(_url(settings)):
+            engine.create_tables()
             yield
     except (StoreError, OSError) as error:
         raise StandInError(str(error)) from error

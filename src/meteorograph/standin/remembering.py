@@ -7,10 +7,21 @@ from typing import Any, Final
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from .. import db
 from ..config.settings import Settings
-from ..tables import Account, Base, CheckState, Daily, Folded, Location, LocationStation, Missed, Quota, WeatherData
-from ..upsert import table_of
+from ..storage import engine
+from ..storage.models import (
+    Account,
+    Base,
+    CheckState,
+    DailyRollup,
+    Location,
+    LocationStation,
+    Missed,
+    Quota,
+    RolledUpUntil,
+    WeatherData,
+)
+from ..storage.upsert import table_of
 from . import charging
 from .file import made, path_of
 
@@ -20,7 +31,7 @@ BATCH: Final = 1000
 KNOWN: Final[tuple[type[Base], ...]] = (Location, LocationStation, Quota, Account)
 
 #: What must not be left of a location that was removed.
-OF_LOCATIONS: Final[tuple[type[Base], ...]] = (CheckState, Daily, Folded)
+OF_LOCATIONS: Final[tuple[type[Base], ...]] = (CheckState, DailyRollup, RolledUpUntil)
 
 _remembered: dict[str, tuple[Any, ...]] = {}
 
@@ -32,11 +43,11 @@ def remember(settings: Settings) -> None:
         StandInError: It does not answer.
         StoreError: The database does not.
     """
-    with charging.told() as known, db.get_db_session(read_only=True) as session:
+    with charging.told() as known, engine.get_db_session(read_only=True) as session:
         locations = _signature(session)
         key = f"{path_of(settings).absolute()} {settings.database_url.get_secret_value()}"
         kinds = KNOWN[2:] if _remembered.get(key) == locations and path_of(settings).exists() else KNOWN
-        with made(settings), db.get_db_session() as there:
+        with made(settings), engine.get_db_session() as there:
             if _has_something(there):
                 return  # it is brought back first
             there.execute(text("PRAGMA defer_foreign_keys = ON"))  # the locations that rows refer to come back at once

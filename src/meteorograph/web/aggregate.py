@@ -15,13 +15,13 @@ from flask import Blueprint, Response, g, request
 
 from .. import aggregate
 from ..aggregate import Found
-from ..db import get_db_session
 from ..errors import BadInputError
 from ..model import time_range
 from ..model.quantities import BY_NAME
 from ..model.statistics import STATISTICS, quotients
 from ..model.time_buckets import DAY, parse_bucket
 from ..model.units import System, converter, units_of
+from ..storage.engine import get_db_session
 from ..table import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
 from . import answers, params
 

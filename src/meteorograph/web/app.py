@@ -13,9 +13,9 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from .. import scheduler
 from ..config.loading import get_settings, pin_settings
 from ..config.settings import Settings
-from ..db import init_db
 from ..errors import StoreError
 from ..logs import get_logger, setup_logging
+from ..storage.engine import init_db
 from . import access, aggregate, compression, data, health, ingest, ledger, locations, metrics, openapi, page, problems, quota
 
 log = get_logger(__name__)

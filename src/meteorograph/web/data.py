@@ -8,9 +8,9 @@ from typing import Final
 from flask import Blueprint, Response, request
 
 from .. import series, series_rows
-from ..db import get_db_session
 from ..model.units import units_of
 from ..series_rows import FIELDS, Asked, Columns, Position
+from ..storage.engine import get_db_session
 from ..table import MEDIA_TYPES, Shape, csv_lines, json_lines
 from . import answers, params
 

@@ -7,13 +7,14 @@ from typing import Any
 from flask import Blueprint, g
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import __version__, accounts, migrations, scheduler, series
+from .. import __version__, accounts, scheduler, series
 from ..config.loading import get_settings
 from ..config.settings import Settings
-from ..db import get_db_session
 from ..errors import MeteorographError
 from ..log_output import get_logger
 from ..model import clock, schedule
+from ..storage import migrations
+from ..storage.engine import get_db_session
 
 log = get_logger(__name__)
 blueprint = Blueprint("health", __name__)

@@ -9,9 +9,9 @@ from flask import Blueprint, g, request
 
 from .. import coverage, heal_book, history, locations, scheduler
 from ..config.loading import get_settings
-from ..db import get_db_session
 from ..model import time_range
 from ..providers import PROVIDERS
+from ..storage.engine import get_db_session
 from . import access, params
 
 blueprint = Blueprint("ledger", __name__)

@@ -10,19 +10,17 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import BadRequest, Conflict, UnsupportedMediaType
 
 from .. import errors, locations
-from ..db import get_db_session
+from ..config.settings import MAX_IMPORT_BYTES
 from ..errors import BadInputError, InvalidLocationError, LocationFileError
 from ..location_files import FORMATS, MEDIA_TYPES, read, write
 from ..location_import import Plan, carry_out, plan
 from ..location_values import STATES
 from ..model import clock
+from ..storage.engine import get_db_session
 from .access import require_token
 from .problems import shown_value
 
 blueprint = Blueprint("locations", __name__)
-
-#: Longest file that is imported [bytes]; 100,000 rows are about 6 MB.
-MAX_IMPORT_BYTES: Final = 32 * 1024 * 1024
 
 #: Wrong rows and warnings that an answer lists; it has the number of all.
 _MOST_TOLD: Final = 1000

@@ -21,12 +21,12 @@ from sqlalchemy.orm import Session
 
 from .. import __version__, coverage, history, locations, series
 from ..config.loading import get_settings
-from ..db import get_db_session
 from ..errors import MeteorographError
 from ..log_output import get_logger
 from ..model import clock
 from ..model.flags import is_suspect
 from ..model.quantities import QUANTITIES
+from ..storage.engine import get_db_session
 from .health import report
 from .quota import accounts_told
 

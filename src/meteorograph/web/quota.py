@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from .. import accounts, quota
 from ..config.loading import get_settings
 from ..config.settings import Settings
-from ..db import get_db_session
 from ..model import clock
 from ..providers import PROVIDERS
+from ..storage.engine import get_db_session
 
 blueprint = Blueprint("quota", __name__)
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from flask import Response, request
 
 from ... import coverage
-from ...db import get_db_session
 from ...model import clock
+from ...storage.engine import get_db_session
 from .. import params
 from .frame import blueprint, render
 

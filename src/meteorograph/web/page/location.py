@@ -11,9 +11,9 @@ from flask import Response, request
 
 from ... import aggregate, history, locations, series
 from ...config.loading import get_settings
-from ...db import get_db_session
 from ...errors import BadInputError
 from ...model import clock
+from ...storage.engine import get_db_session
 from .. import params
 from .course import of_buckets, of_rows
 from .figure import figure

@@ -6,9 +6,9 @@ from flask import Response
 
 from ... import overview
 from ...config.loading import get_settings
-from ...db import get_db_session
 from ...model import clock
 from ...plan import interval_text
+from ...storage.engine import get_db_session
 from .. import params
 from .frame import blueprint, page_number, render
 from .overview import LIMIT, words_asked_for

@@ -10,9 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ... import overview
 from ...config.loading import get_settings
-from ...db import get_db_session
 from ...errors import BadInputError, MeteorographError
 from ...model import clock
+from ...storage.engine import get_db_session
 from .. import params
 from ..health import report
 from .frame import blueprint, page_number, render

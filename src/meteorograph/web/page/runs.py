@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from ... import accounts, demand, history, quota
 from ...config.loading import get_settings
 from ...config.settings import Settings
-from ...db import get_db_session
 from ...model import clock
 from ...plan import plan
+from ...storage.engine import get_db_session
 from .. import params
 from .frame import blueprint, render
 from .gauges import gauges

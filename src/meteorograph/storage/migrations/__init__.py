@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from ..errors import StoreError
+from ...errors import StoreError
 
 #: An arbitrary number that only the migrations of this program lock on.
 _ADVISORY_LOCK: Final = 7_051_891

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from meteorograph.tables import Base
+from meteorograph.storage.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, text, update
 from sqlalchemy.orm import Session
 
-from .tables import Daily, Folded
+from .models import DailyRollup, RolledUpUntil
 from .upsert import table_of
 
 #: A row of a slot this young belongs to no day that is rolled up, by any clock within an hour of this one.
@@ -28,7 +28,7 @@ _LONGEST: Final = timedelta(hours=25)
 #: An arbitrary number that only rollups lock on.
 _ADVISORY_LOCK: Final = 7_051_892
 
-_daily, _folded = table_of(Daily), table_of(Folded)
+_daily, _folded = table_of(DailyRollup), table_of(RolledUpUntil)
 _FORGET: Final = delete(_daily).where(
     _daily.c.location_id == bindparam("location"), _daily.c.start_at > bindparam("since"), _daily.c.start_at <= bindparam("until")
 )
@@ -39,20 +39,20 @@ _BEGIN_AGAIN: Final = (
 )
 
 
-def forget(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+def invalidate(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Forget the rollups that rows about to be stored by this transaction belong to."""
     live = now - LIVE
     old = {(row["location_id"], row["due_at"].date()) for row in rows if row["due_at"] < live}
     if not old:
         return
-    lock(session, shared=True)
+    lock_rollups(session, shared=True)
     days = [{"location": id_, "since": _midnight(day) - _LONGEST - AHEAD, "until": _midnight(day) + _LONGEST} for id_, day in old]
     connection = session.connection()
     connection.execute(_FORGET, days)
     connection.execute(_BEGIN_AGAIN, [{"location": day["location"], "since": day["since"]} for day in days])
 
 
-def lock(session: Session, *, shared: bool) -> None:
+def lock_rollups(session: Session, *, shared: bool) -> None:
     """Keep who forgets days and who rolls them up apart until the transaction ends; SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         kind = "_shared" if shared else ""

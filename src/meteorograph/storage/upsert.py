@@ -12,7 +12,7 @@ from sqlalchemy import CursorResult, Dialect, Table, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from .tables import Base
+from .models import Base
 
 Row = Mapping[str, Any]
 
@@ -47,7 +47,7 @@ def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) 
     values = _values(dialect, model, names, rows)
     if dialect.name == "postgresql":
         if len(rows) >= COPIED:
-            from .upsert_copy import copy_or_replace  # its driver takes 0.2 s to import, which SQLite has no use for
+            from .postgres_copy import copy_or_replace  # its driver takes 0.2 s to import, which SQLite has no use for
 
             copy_or_replace(connection, table, names, values)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from meteorograph.tables import UTCDateTime
+from meteorograph.storage.types import UTCDateTime
 
 revision = "0001"
 down_revision = None

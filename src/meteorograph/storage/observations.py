@@ -10,13 +10,13 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from .db import get_db_session
-from .log_output import get_logger
-from .model import clock
-from .model.quantities import QUANTITIES
-from .model.values import FAR_OFF_KM, DueLocation, Observation
-from .rollups import forget
-from .tables import Location, WeatherData
+from ..log_output import get_logger
+from ..model import clock
+from ..model.quantities import QUANTITIES
+from ..model.values import FAR_OFF_KM, DueLocation, Observation
+from .engine import get_db_session
+from .models import Location, WeatherData
+from .rollup_invalidation import invalidate
 from .upsert import insert_or_ignore, insert_or_replace
 
 log = get_logger(__name__)
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 Row = dict[str, Any]
 
 
-def row(location_id: int, due_at: datetime, observation: Observation, origin: str = "live") -> Row:
+def to_row(location_id: int, due_at: datetime, observation: Observation, origin: str = "live") -> Row:
     """The columns of ``WeatherData`` for an observation of a slot; ``origin`` as in the table."""
     return {
         "location_id": location_id,
@@ -41,7 +41,7 @@ def row(location_id: int, due_at: datetime, observation: Observation, origin: st
     }
 
 
-def resolved(location: DueLocation, observation: Observation) -> Row | None:
+def resolved_place(location: DueLocation, observation: Observation) -> Row | None:
     """Where the provider says its answer is for, if that is news about the location; far off is worth a warning."""
     place = observation.place
     if place is None:
@@ -64,7 +64,7 @@ def resolved(location: DueLocation, observation: Observation) -> Row | None:
     }
 
 
-def store_resolved(rows: Sequence[Row]) -> None:
+def store_resolved_places(rows: Sequence[Row]) -> None:
     """Keep where the provider says its answers are for.
 
     Raises:
@@ -91,22 +91,22 @@ def store(rows: Sequence[Row], prepare: Prepare | None = None) -> list[tuple[Row
         return []
     try:
         with get_db_session() as session:
-            put(session, rows, prepare)
+            write_rows(session, rows, prepare)
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
-            return [(rows[0], refusal(error))]
+            return [(rows[0], refusal_text(error))]
         return [refused for one in rows for refused in store([one], prepare)]  # one bad row must not cost the others
     return []
 
 
-def refusal(error: DBAPIError) -> str:
+def refusal_text(error: DBAPIError) -> str:
     """Why the database refused a row, in its words on one line."""
     return " ".join(str(error.orig).split())[:300]
 
 
-def put(session: Session, rows: Sequence[Row], prepare: Prepare | None = None, *, replace: bool = True) -> None:
+def write_rows(session: Session, rows: Sequence[Row], prepare: Prepare | None = None, *, replace: bool = True) -> None:
     """Store rows in a transaction of the caller's; without ``replace`` a row that is there already is left as it is."""
     if rows:
-        forget(session, rows, clock.now())
+        invalidate(session, rows, clock.now())
         write = insert_or_replace if replace else insert_or_ignore
         write(session, WeatherData, prepare(session, rows) if prepare else rows)

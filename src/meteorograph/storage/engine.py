@@ -17,14 +17,14 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from .config.loading import get_settings
-from .errors import ConfigurationError, StoreError
+from ..config.loading import get_settings
+from ..errors import ConfigurationError, StoreError
 
 #: How long a statement waits for another process's lock on SQLite [s]. A backup may hold it for half a minute.
 BUSY_TIMEOUT_SECONDS: Final = 60
 
 #: The URL of what is used instead of the database of the settings, in this context.
-_instead: ContextVar[str | None] = ContextVar("instead", default=None)
+_other_database: ContextVar[str | None] = ContextVar("instead", default=None)
 
 _lock = threading.RLock()
 _engines: dict[str, Engine] = {}
@@ -33,25 +33,25 @@ _ready: set[str] = set()
 
 def database_url(url: str | None = None) -> URL:
     """The URL in force (or ``url``) with the driver that Meteorograph uses."""
-    parsed = make_url(url or _instead.get() or get_settings().database_url.get_secret_value())
+    parsed = make_url(url or _other_database.get() or get_settings().database_url.get_secret_value())
     if parsed.get_backend_name() in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     return parsed.set(drivername="sqlite+pysqlite")
 
 
 @contextmanager
-def instead(url: str) -> Iterator[None]:
+def use_database(url: str) -> Iterator[None]:
     """Within the block, and what it starts, the database is the one at ``url``."""
-    token = _instead.set(url)
+    token = _other_database.set(url)
     try:
         yield
     finally:
-        _instead.reset(token)
+        _other_database.reset(token)
 
 
-def is_instead() -> bool:
+def uses_other_database() -> bool:
     """Whether the database is another one than that of the settings."""
-    return _instead.get() is not None
+    return _other_database.get() is not None
 
 
 def engine() -> Engine:
@@ -127,13 +127,13 @@ def init_db() -> None:
         _ready.add(name)
 
 
-def create_all() -> None:
+def create_tables() -> None:
     """Make the newest schema in an empty database, without its history.
 
     Raises:
         StoreError: The database cannot be made.
     """
-    from .tables import Base
+    from .models import Base
 
     current = engine()
     name = current.url.render_as_string(hide_password=False)

@@ -7,39 +7,41 @@ from typing import Any, Final
 
 from sqlalchemy import CursorResult, or_, update
 
-from .db import get_db_session
-from .ledger import holder
-from .tables import Lease
+from .engine import get_db_session
+from .models import Lease
+from .process import process_name
 from .upsert import insert_or_ignore
 
 #: How long a claim lasts without a sign of life.
-LENGTH: Final = timedelta(seconds=60)
+LEASE_LENGTH: Final = timedelta(seconds=60)
 
 
-def take(name: str, now: datetime) -> bool:
+def take_lease(name: str, now: datetime) -> bool:
     """Claim it; False when another process has it."""
     with get_db_session() as session:
         insert_or_ignore(session, Lease, [{"name": name, "holder": None, "expires_at": None}])
         free = or_(Lease.expires_at.is_(None), Lease.expires_at <= now)
-        return _changed(session, update(Lease).where(Lease.name == name, free), now + LENGTH)
+        return _changed(session, update(Lease).where(Lease.name == name, free), now + LEASE_LENGTH)
 
 
-def renew(name: str, now: datetime) -> bool:
+def renew_lease(name: str, now: datetime) -> bool:
     """Keep it longer; False when another process has taken it."""
     with get_db_session() as session:
-        return _changed(session, update(Lease).where(Lease.name == name, Lease.holder == holder()), now + LENGTH)
+        return _changed(session, update(Lease).where(Lease.name == name, Lease.holder == process_name()), now + LEASE_LENGTH)
 
 
-def release(name: str) -> None:
+def release_lease(name: str) -> None:
     """Give it back."""
     with get_db_session() as session:
         session.execute(
-            update(Lease).where(Lease.name == name, Lease.holder == holder()).values(holder=None, expires_at=None),
+            update(Lease).where(Lease.name == name, Lease.holder == process_name()).values(holder=None, expires_at=None),
             execution_options={"synchronize_session": False},
         )
 
 
 def _changed(session: Any, which: Any, until: datetime) -> bool:
-    result = session.execute(which.values(holder=holder(), expires_at=until), execution_options={"synchronize_session": False})
+    result = session.execute(
+        which.values(holder=process_name(), expires_at=until), execution_options={"synchronize_session": False}
+    )
     assert isinstance(result, CursorResult)
     return result.rowcount > 0

@@ -1,0 +1,26 @@
+"""The tables, one file for each subject. The migrations create them."""
+
+from __future__ import annotations
+
+from .accounts import Account, Quota
+from .base import Base
+from .ledger import Heartbeat, Lease, Missed, Run
+from .locations import Location, LocationStation
+from .rollups import DailyRollup, RolledUpUntil
+from .weather import CheckState, WeatherData
+
+__all__ = [
+    "Account",
+    "Base",
+    "CheckState",
+    "DailyRollup",
+    "Heartbeat",
+    "Lease",
+    "Location",
+    "LocationStation",
+    "Missed",
+    "Quota",
+    "RolledUpUntil",
+    "Run",
+    "WeatherData",
+]

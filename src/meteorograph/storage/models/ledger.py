@@ -1,0 +1,88 @@
+"""The ledger: runs, missed slots, leases and heartbeats."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import Base, partial_index
+
+
+class Run(Base):
+    """One scheduled instant: who has claimed it, until when, and how it ended. The UNIQUE constraint elects."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("schedule", "due_at", "shard"),
+        CheckConstraint("state IN ('pending', 'running', 'succeeded', 'partial', 'failed', 'missed')", "state"),
+        Index("ix_runs_state", "state", "schedule", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    schedule: Mapped[str] = mapped_column(String(100))
+    due_at: Mapped[datetime]
+    shard: Mapped[int] = mapped_column(Integer, default=0)
+    state: Mapped[str] = mapped_column(String(16))
+    #: Process that has the run, and until when it may keep it without a sign of life.
+    holder: Mapped[str | None] = mapped_column(String(200))
+    lease_expires_at: Mapped[datetime | None]
+    due: Mapped[int] = mapped_column(Integer, default=0)
+    stored: Mapped[int] = mapped_column(Integer, default=0)
+    failed: Mapped[int] = mapped_column(Integer, default=0)
+    #: HTTP attempts of this run, by all processes that had it.
+    calls: Mapped[int] = mapped_column(Integer, default=0)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    #: Why a whole run was missed: ``down``, ``late``. Of one given back, what it waits for: ``quota``, ``provider_error``.
+    reason: Mapped[str | None] = mapped_column(String(32))
+
+
+class Missed(Base):
+    """A due slot of one location with nothing stored, why, and what healing it has come to."""
+
+    __tablename__ = "missed"
+    __table_args__ = (
+        CheckConstraint("reason IN ('down', 'quota', 'provider_error', 'payload_error', 'store_error', 'late')", "reason"),
+        Index("ix_missed_open", "due_at", **partial_index("closed_at IS NULL")),
+        {"sqlite_with_rowid": False},
+    )
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str | None] = mapped_column(String(500))
+    #: How often histories answered without data for it, and when they were last asked, whatever came of it.
+    tries: Mapped[int] = mapped_column(Integer, server_default="0")
+    tried_at: Mapped[datetime | None]
+    #: No history is asked before this instant.
+    next_try_at: Mapped[datetime | None]
+    #: Since when it counts as unrecoverable; None while it may still be healed.
+    closed_at: Mapped[datetime | None]
+
+
+class Lease(Base):
+    """What one process at a time may do: who does it, and until when without a sign of life."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str | None] = mapped_column(String(200))
+    expires_at: Mapped[datetime | None]
+
+
+class Heartbeat(Base):
+    """The last sign of life of each process's scheduler."""
+
+    __tablename__ = "heartbeats"
+
+    holder: Mapped[str] = mapped_column(String(200), primary_key=True)
+    beat_at: Mapped[datetime]

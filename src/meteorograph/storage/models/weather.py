@@ -1,0 +1,83 @@
+"""Weather rows; their CHECK constraints follow the possible ranges of ``model/quantities.py``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ...model.quantities import QUANTITIES, Quantity
+from .base import Base, partial_index
+
+
+def _range_constraint(quantity: Quantity) -> CheckConstraint:
+    low, high = quantity.possible
+    # 1e308 also keeps out infinity, and NaN, which PostgreSQL sorts above every number.
+    return CheckConstraint(
+        f"{quantity.name} BETWEEN {low if low is not None else -1e308} AND {high if high is not None else 1e308}",
+        quantity.name,
+    )
+
+
+class WeatherData(Base):
+    """One row per location and slot; units and ranges are in ``quantities.py``, None is "not given"."""
+
+    __tablename__ = "weather_data"
+    __table_args__ = (
+        *(_range_constraint(quantity) for quantity in QUANTITIES),
+        CheckConstraint("precipitation_period > 0", "precipitation_period"),
+        CheckConstraint("origin IN ('live', 'backfill')", "origin"),
+        Index("ix_weather_data_due_at", "due_at"),
+        # There are few of them; counted apart without reading the other rows.
+        Index("ix_weather_data_backfill", "location_id", "due_at", **partial_index("origin = 'backfill'")),
+        {"sqlite_with_rowid": False},
+    )
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    #: The scheduled instant; for a collection on demand, the instant it was asked for.
+    due_at: Mapped[datetime] = mapped_column(primary_key=True)
+    #: The instant the values are true of, and the end of the precipitation period.
+    observed_at: Mapped[datetime | None]
+    fetched_at: Mapped[datetime]
+    provider: Mapped[str] = mapped_column(String(64))
+    #: ``live``: collected in its slot. ``backfill``: from a provider's history, afterwards.
+    origin: Mapped[str] = mapped_column(String(16), server_default="live")
+    temperature: Mapped[float | None] = mapped_column(Float(53))
+    humidity: Mapped[float | None] = mapped_column(Float(53))
+    dew_point: Mapped[float | None] = mapped_column(Float(53))
+    pressure: Mapped[float | None] = mapped_column(Float(53))
+    altimeter_setting: Mapped[float | None] = mapped_column(Float(53))
+    wind_speed: Mapped[float | None] = mapped_column(Float(53))
+    wind_direction: Mapped[float | None] = mapped_column(Float(53))
+    wind_gust: Mapped[float | None] = mapped_column(Float(53))
+    cloud_cover: Mapped[float | None] = mapped_column(Float(53))
+    visibility: Mapped[float | None] = mapped_column(Float(53))
+    precipitation: Mapped[float | None] = mapped_column(Float(53))
+    precipitation_period: Mapped[int | None] = mapped_column(Integer)
+    condition: Mapped[str | None] = mapped_column(String(200))
+    #: Quantity → provider, where it is another one than ``provider``.
+    providers: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    #: Quantity → what is to be known of its value.
+    flags: Mapped[dict[str, list[str]] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class CheckState(Base):
+    """What the checks remember of a location's past (``check_past.py``)."""
+
+    __tablename__ = "check_states"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
+    #: The slot of the newest row that was checked.
+    due_at: Mapped[datetime]
+    #: JSON.
+    state: Mapped[str] = mapped_column(Text)
