@@ -19,7 +19,9 @@ from pathlib import Path
 import msgspec
 import zstandard
 
-from meteorograph.journal import Entry, Journal, entries, entry
+from meteorograph.journal.entry import Entry, make_entry
+from meteorograph.journal.reader import read_file
+from meteorograph.journal.writer import Journal
 from meteorograph.model.values import Coordinates, DueLocation, Payload, Request
 from meteorograph.simulator.model import Model
 from meteorograph.simulator.routes import Routes
@@ -46,7 +48,7 @@ def journalled(folder: Path, given: list[tuple[Payload, DueLocation]]) -> None:
     """As the service does."""
     journal = Journal(folder)
     for payload, place in given:
-        journal.keep(entry(payload, "current", AT, [place]))
+        journal.keep(make_entry(payload, "current", AT, [place]))
     journal.close()
 
 
@@ -58,7 +60,7 @@ def plain(folder: Path, given: list[tuple[Payload, DueLocation]]) -> None:
 def framed(folder: Path, given: list[tuple[Payload, DueLocation]]) -> None:
     """The same entries, each in a frame of its own."""
     encoder, compressor = msgspec.msgpack.Encoder(), zstandard.ZstdCompressor(level=1)
-    kept: list[Entry] = [entry(payload, "current", AT, [place]) for payload, place in given]
+    kept: list[Entry] = [make_entry(payload, "current", AT, [place]) for payload, place in given]
     _each(folder, [encoder.encode(one) for one in kept], compressor.compress)
 
 
@@ -90,7 +92,7 @@ def main() -> None:
                 sizes[name] = sum(path.stat().st_size for path in Path(folder).iterdir())
                 if name == "the journal":
                     began = time.perf_counter()
-                    assert sum(1 for path in Path(folder).iterdir() for _ in entries(path)) == len(given)
+                    assert sum(1 for path in Path(folder).iterdir() for _ in read_file(path)) == len(given)
                     read.append(time.perf_counter() - began)
     print(f"Python {platform.python_version()}, zstandard {zstandard.__version__}, msgspec {msgspec.__version__}")
     print(

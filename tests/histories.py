@@ -16,8 +16,8 @@ import pytest
 from meteorograph.config import provider_settings
 from meteorograph.errors import AccountError, FetchError, PayloadError, PermanentFetchError, RetryableFetchError
 from meteorograph.model.values import Observation, Payload, Request, RequestPoint
-from meteorograph.providers import PROVIDERS, History
-from meteorograph.providers.base import Page
+from meteorograph.providers.base import History, Page
+from meteorograph.providers.registry import PROVIDERS
 
 HOUR = timedelta(hours=1)
 

@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import insert
 
 from meteorograph import get_db_session
-from meteorograph.check import check
-from meteorograph.check_states import flagged
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.model.values import Coordinates, Observation
+from meteorograph.quality.check_batch import check_batch
+from meteorograph.quality.impossible_values import drop_impossible
 from meteorograph.storage.models import Location
 from meteorograph.storage.observations import Row, to_row
 
@@ -82,7 +82,7 @@ def checked(rows: Sequence[Row], places: Sequence[Coordinates]) -> list[Row]:
             for n, at in enumerate(places, start=1)
         ]
         session.execute(insert(Location), named)
-        return [one for first in range(0, len(rows), 1000) for one in flagged(session, rows[first : first + 1000])]
+        return [one for first in range(0, len(rows), 1000) for one in check_batch(session, rows[first : first + 1000])]
 
 
 def counted(rows: Sequence[Row]) -> tuple[Counter[tuple[str, str]], Counter[str]]:
@@ -100,7 +100,7 @@ def _row(location_id: int, due_at: datetime, observed_at: datetime, values: dict
     period = None if values["precipitation"] is None else 3600
     given: dict[str, Any] = {"observed_at": observed_at, "precipitation_period": period, **values}
     observation = Observation(provider="recorded", fetched_at=due_at, **given)
-    return to_row(location_id, due_at, check(observation))
+    return to_row(location_id, due_at, drop_impossible(observation))
 
 
 def _lines(path: Path) -> Iterator[dict[str, str]]:

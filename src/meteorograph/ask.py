@@ -10,13 +10,14 @@ from typing import Final
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
-from . import http_cache, journal
+from . import http_cache
 from .errors import FetchError, PayloadError, PermanentFetchError, RetryableFetchError
 from .fetch import Fetcher
-from .journal import Kind
+from .journal import entry
+from .journal.entry import Kind
 from .log_output import get_logger
 from .model.values import DueLocation, Observation, Payload, Request, RequestPoint
-from .providers import Provider
+from .providers.base import Provider
 from .sources import Source, Sources
 from .stations import with_stations
 
@@ -141,7 +142,7 @@ async def _get(
     if source.provider.notice is not None and (notice := source.provider.notice(payload)) is not None:
         _log_notice(source.provider.name, notice)
     if asked.journal is not None:
-        asked.journal.keep(journal.entry(payload, kind, asked.due_at, points))
+        asked.journal.keep(entry.make_entry(payload, kind, asked.due_at, points))
     return payload
 
 

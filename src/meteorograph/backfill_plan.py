@@ -19,7 +19,7 @@ from .locations import named
 from .model import clock
 from .model.schedule import EPOCH, Interval, parse_schedule
 from .model.values import Coordinates, DueLocation
-from .providers import PROVIDERS
+from .providers.registry import PROVIDERS
 from .storage.engine import get_db_session
 from .storage.models import Location, WeatherData
 

@@ -46,7 +46,7 @@ def check_keys(as_json: bool) -> None:
     from .errors import ConfigurationError
     from .keys import check_keys as check
     from .logs import setup_logging
-    from .providers import PROVIDERS
+    from .providers.registry import PROVIDERS
     from .storage.engine import init_db
 
     settings = load_settings()

@@ -15,12 +15,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import journal, standin
-from .check_states import flagged
+from . import standin
 from .config.settings import Settings
 from .engine import Engine, Failed, Stored
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
+from .journal import reader
 from .ledger import claiming, closing
 from .ledger.terms import Claim
 from .line import Line, line_of
@@ -28,6 +28,7 @@ from .log_output import get_logger
 from .model import clock
 from .model.values import DueLocation, Payload
 from .pace import turns
+from .quality.check_batch import check_batch
 from .sources import RequestKey, Source, Sources, sources
 from .storage.engine import uses_other_database
 from .storage.observations import store, store_resolved_places
@@ -131,7 +132,7 @@ async def _through(engine: Engine, line: Line, settings: Settings, guard: Guard)
 def _known(settings: Settings, claimed: Claim) -> dict[RequestKey, Payload]:
     """What the journal has of a run that was begun before: there is no need to ask for it again."""
     slot = claimed.due_at
-    entries = journal.read(settings.journal_dir, slot, slot + timedelta(microseconds=1)) if settings.journal_days else ()
+    entries = reader.read_slots(settings.journal_dir, slot, slot + timedelta(microseconds=1)) if settings.journal_days else ()
     return {(one.url, tuple(one.params.items())): one.payload() for one in entries if one.status == 200}
 
 
@@ -167,7 +168,7 @@ def _keeper(due_at: datetime) -> Callable[[list[Stored], list[Failed]], None]:
 
 def _store(stored: list[Stored]) -> list[Failed]:
     """Store the rows; gives those that the database refused."""
-    refused = store([one.row for one in stored], flagged)
+    refused = store([one.row for one in stored], check_batch)
     store_resolved_places([one.resolved for one in stored if one.resolved is not None])
     for row, reason in refused:
         log.error("the database refused a row", location_id=row["location_id"], reason=reason)

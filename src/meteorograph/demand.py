@@ -11,7 +11,7 @@ from .config.settings import Settings
 from .log_output import get_logger
 from .model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
 from .plan import Group, plan
-from .providers import PROVIDERS
+from .providers.registry import PROVIDERS
 from .storage.engine import get_db_session
 from .storage.models import Location
 

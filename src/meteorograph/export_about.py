@@ -11,7 +11,7 @@ from typing import Any, Final
 from . import __version__
 from .model import clock
 from .model.quantities import BY_NAME
-from .providers import PROVIDERS
+from .providers.registry import PROVIDERS
 from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Columns
 
 #: Units as the CF conventions spell them (UDUNITS).

@@ -20,7 +20,7 @@ from .errors import StoreError
 from .heal_fill import Filler, Healed
 from .heal_sources import AT_ONCE, Job, Planner, Work, pasts, providers
 from .ingest import make_fetcher, run_async
-from .journal import open_journal
+from .journal.writer import open_journal
 from .log_output import get_logger
 from .model import clock
 from .storage import leases

@@ -10,10 +10,10 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from .check_states import flagged
 from .heal_plan import EMPTY_WAIT, TRIES, wait_after_failure
 from .history import STILL_MISSED
 from .model.values import Coordinates, DueLocation
+from .quality.check_batch import check_batch
 from .storage.engine import get_db_session
 from .storage.models import Location, LocationStation, Missed, WeatherData
 from .storage.observations import Row, refusal_text, write_rows
@@ -88,7 +88,7 @@ def keep(location_id: int, rows: Mapping[datetime, Row]) -> dict[datetime, str]:
     try:
         with get_db_session() as session:
             there = set(stored(session, location_id, list(rows)))
-            write_rows(session, [row for at, row in rows.items() if at not in there], flagged, replace=False)
+            write_rows(session, [row for at, row in rows.items() if at not in there], check_batch, replace=False)
             for some in _parts(list(rows)):
                 healed = delete(Missed).where(Missed.location_id == location_id, Missed.due_at.in_(some))
                 session.execute(healed, execution_options={"synchronize_session": False})

@@ -14,7 +14,7 @@ from . import demand, quota
 from .config.settings import Settings
 from .history import FOLLOWED, OPEN
 from .plan import Group
-from .providers import PROVIDERS
+from .providers.registry import PROVIDERS
 from .storage.models import Location, Missed, Run, WeatherData
 
 

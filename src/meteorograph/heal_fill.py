@@ -8,16 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from . import heal_book, journal
-from .check import check
+from . import heal_book
 from .errors import AccountError, FetchError, PayloadError, PermanentFetchError, ProviderClosedError
 from .fetch import Fetcher
 from .heal_plan import Stretch, matched
 from .heal_sources import Budget, Job, Past, Planner
-from .journal import Journal
+from .journal import entry
+from .journal.writer import Journal
 from .log_output import get_logger
 from .model.values import DueLocation, Observation, Payload, RequestPoint
 from .providers.base import Page
+from .quality.impossible_values import drop_impossible
 from .storage.observations import to_row
 
 log = get_logger(__name__)
@@ -116,7 +117,7 @@ class Filler:
         if error is not None:
             self.healed.reasons[str(error)] = None
         slots, location = job.stretch.slots, job.stretch.location
-        rows = {at: to_row(location.id, at, check(one), "backfill") for at, one in matched(slots, observations).items()}
+        rows = {at: to_row(location.id, at, drop_impossible(one), "backfill") for at, one in matched(slots, observations).items()}
         refused = await asyncio.to_thread(heal_book.keep, location.id, rows)
         for reason in refused.values():
             log.error("the database refused a row", location_id=location.id, reason=reason)
@@ -188,7 +189,7 @@ class Filler:
             async with gate.place():
                 payload = await self._fetcher.fetch(request)
             if self._journal is not None:
-                self._journal.keep(journal.entry(payload, "history", start, [location]))
+                self._journal.keep(entry.make_entry(payload, "history", start, [location]))
             page = _parsed(past, payload)
         except AccountError as error:
             past.note_refusal(self._planner.now)

@@ -10,7 +10,7 @@ from typing import Final
 
 from .model.quantities import QUANTITIES
 from .model.values import DueLocation, Observation
-from .providers import History
+from .providers.base import History
 
 HOUR: Final = timedelta(hours=1)
 

@@ -17,7 +17,8 @@ from .gate import Gate
 from .heal_budget import Left
 from .heal_plan import Stretch, is_there, is_within_reach, stretches
 from .model.values import DueLocation
-from .providers import PROVIDERS, History, Provider
+from .providers.base import History, Provider
+from .providers.registry import PROVIDERS
 from .quota import WINDOWS
 from .storage.models import Account
 

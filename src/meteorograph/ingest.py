@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from . import locations
-from .check_states import flagged
 from .config.loading import get_settings
 from .config.settings import Settings
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
@@ -20,6 +19,7 @@ from .log_output import get_logger
 from .model import clock
 from .model.values import Coordinates, DueLocation, Observation
 from .observe import observe
+from .quality.check_batch import check_batch
 from .sources import require_key, sources
 from .storage.engine import get_db_session, init_db
 from .storage.models import Location
@@ -78,7 +78,7 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
     with get_db_session() as session:
         location = find(session)
     stored = to_row(location.id, due_at, observation)
-    refused = store([stored], flagged)
+    refused = store([stored], check_batch)
     if refused:
         raise StoreError(f"the database refused the row: {refused[0][1]}")
     log.info("stored", location=location.name, provider=observation.provider)

@@ -14,7 +14,8 @@ from .ingest import make_fetcher, run_async
 from .model import clock
 from .model.values import DueLocation
 from .observe import observe
-from .providers import PROVIDERS, Provider
+from .providers.base import Provider
+from .providers.registry import PROVIDERS
 from .sources import Source, Sources, make_gate
 from .storage.engine import get_db_session
 

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from .ask import Outcome, ask
-from .check import check, compared
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .fetch import Fetcher
 from .log_output import get_logger
 from .model.values import DueLocation, Observation
+from .quality.impossible_values import drop_impossible
+from .quality.provider_agreement import flag_disagreements
 from .sources import Source, Sources
 
 log = get_logger(__name__)
@@ -26,7 +27,7 @@ async def observe(fetcher: Fetcher, asked: Sources, points: Sequence[DueLocation
     outcomes = await _observations(fetcher, asked, points)
     for place, outcome in enumerate(outcomes):
         if isinstance(outcome, Observation):
-            outcomes[place] = check(await _completed(fetcher, asked, points[place], outcome))
+            outcomes[place] = drop_impossible(await _completed(fetcher, asked, points[place], outcome))
     return outcomes
 
 
@@ -89,7 +90,7 @@ async def _completed(fetcher: Fetcher, asked: Sources, point: DueLocation, found
         if giver is not found:
             found = with_quantity(found, quantity, giver)
     for other in others.values():
-        found = compared(found, other) if other is not None else found
+        found = flag_disagreements(found, other) if other is not None else found
     return found
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from . import quota
 from .config.settings import Settings
 from .model.schedule import GRACE, Interval, Schedule
-from .providers import PROVIDERS
+from .providers.registry import PROVIDERS
 
 MONTH: Final = timedelta(days=31)
 

@@ -15,16 +15,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from . import journal
-from .check import check
-from .check_states import flagged
 from .config.settings import Settings
 from .errors import FetchError, PayloadError
 from .heal_plan import NEAR, matched
-from .journal import Entry
+from .journal import reader
+from .journal.entry import Entry
 from .model.schedule import Interval, parse_schedule
 from .model.values import Observation, RequestPoint
-from .providers import PROVIDERS
+from .providers.registry import PROVIDERS
+from .quality.check_batch import check_batch
+from .quality.impossible_values import drop_impossible
 from .reparse_compare import SAME, Difference, Given, changed, missing, whole
 from .storage.engine import get_db_session
 from .storage.models import Location, Missed, WeatherData
@@ -112,7 +112,7 @@ class _Pass:
 
     def through(self) -> Reparsed:
         longest = max((history.span for one in PROVIDERS.values() for history in one.history), default=timedelta(0))
-        for entry in journal.read(self._settings.journal_dir, self._start, self._end, earlier=longest):
+        for entry in reader.read_slots(self._settings.journal_dir, self._start, self._end, earlier=longest):
             self._settle_until(entry.fetched_at.replace(minute=0, second=0, microsecond=0) - self._lasts)
             if entry.kind == "history" or (entry.kind == "current" and entry.due_at >= self._start):
                 self._read(entry)
@@ -133,7 +133,7 @@ class _Pass:
         except Exception as error:  # a parser's fault must cost one payload and not the others
             self._note_unread(f"{entry.provider}: the parser failed: {type(error).__name__}")
         else:
-            checked = [None if one is None else check(one) for one in found]
+            checked = [None if one is None else drop_impossible(one) for one in found]
             if entry.kind == "history":
                 self._settle_history(entry, [one for one in checked if one is not None and one.observed_at is not None])
                 return
@@ -226,8 +226,8 @@ def _is_of_another(stored: Row, part: Part) -> bool:
 
 
 def _store(session: Session, new: Sequence[Row], other: Sequence[Row]) -> None:
-    write_rows(session, other, flagged)
-    write_rows(session, new, flagged, replace=False)
+    write_rows(session, other, check_batch)
+    write_rows(session, new, check_batch, replace=False)
     for one in new:
         mine = delete(Missed).where(Missed.location_id == one["location_id"], Missed.due_at == one["due_at"])
         session.execute(mine, execution_options={"synchronize_session": False})

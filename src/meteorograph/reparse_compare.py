@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from .check import compared
 from .config.settings import Settings
 from .model.flags import AT_LEAST, CLIMATE, FUTURE, IMPLIED_ZERO, IMPOSSIBLE, INCONSISTENT, RANGE, REJECTED
 from .model.quantities import QUANTITIES
 from .model.values import Observation
 from .observe import with_quantity
+from .quality.provider_agreement import flag_disagreements
 from .storage.observations import Row, to_row
 
 #: Times of the same payload differ by less than this, however a database rounds them.
@@ -58,7 +58,7 @@ def whole(location_id: int, due_at: datetime, given: Given, settings: Settings) 
             found = with_quantity(found, quantity, giver)
     for name in dict.fromkeys(name for names in own.values() for name in names):
         if name in last and name != found.provider:
-            found = compared(found, last[name])
+            found = flag_disagreements(found, last[name])
     return to_row(location_id, due_at, found)
 
 

@@ -18,10 +18,11 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 
-from . import folding, heal, heal_sources, journal, ticks
+from . import folding, heal, heal_sources, ticks
 from .config.loading import get_settings
 from .config.settings import Settings
 from .errors import MeteorographError
+from .journal import retention
 from .ledger import claiming
 from .log_output import get_logger
 from .model import clock, schedule
@@ -139,7 +140,7 @@ def _tidy() -> None:
     """Drop what the journal has kept for long enough."""
     try:
         settings = get_settings()
-        journal.tidy(settings.journal_dir, clock.now(), settings.journal_days)
+        retention.delete_old_files(settings.journal_dir, clock.now(), settings.journal_days)
     except Exception as error:
         log.warning("the journal could not be tidied", reason=str(error))
 

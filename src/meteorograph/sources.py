@@ -11,9 +11,10 @@ from typing import Final, NoReturn
 from .config.settings import Settings
 from .errors import MissingAPIKeyError
 from .gate import Gate
-from .journal import Journal, open_journal
+from .journal.writer import Journal, open_journal
 from .model.values import Payload
-from .providers import PROVIDERS, Provider
+from .providers.base import Provider
+from .providers.registry import PROVIDERS
 
 #: Attempts at one call within a run.
 ATTEMPTS: Final = 3

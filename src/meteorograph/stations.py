@@ -12,7 +12,7 @@ from .errors import FetchError, PayloadError, PermanentFetchError
 from .log_output import get_logger
 from .model import clock
 from .model.values import FAR_OFF_KM, DueLocation, Payload, Request, RequestPoint, Station
-from .providers import Stations
+from .providers.base import Stations
 from .sources import Source
 from .storage.engine import get_db_session
 from .storage.models import LocationStation

@@ -10,9 +10,10 @@ import stamina
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from meteorograph import folding, journal, scheduler
+from meteorograph import folding, scheduler
 from meteorograph.config.loading import get_settings, pin_settings
 from meteorograph.errors import MeteorographError
+from meteorograph.journal import retention
 from meteorograph.logs import setup_logging
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
@@ -26,7 +27,7 @@ def tick(now: datetime) -> None:
     scheduler.scheduled_healing()
     if now.hour == 0 and now.minute == 0:
         settings = get_settings()
-        journal.tidy(settings.journal_dir, now, settings.journal_days)
+        retention.delete_old_files(settings.journal_dir, now, settings.journal_days)
         try:
             while folding.fold(now):
                 pass

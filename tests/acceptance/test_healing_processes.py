@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from acceptance.books import add_places
 from acceptance.holds import held
 from acceptance.processes import PYTHON, Process, Starter, until
-from meteorograph import WeatherData, get_db_session, journal
+from meteorograph import WeatherData, get_db_session
 from meteorograph.config.loading import get_settings
+from meteorograph.journal import reader
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Missed, Quota
@@ -83,7 +84,7 @@ def test_what_a_killed_process_had_asked_for_is_charged_and_healed_by_the_next(
     first = _healer(start, driven())
     until(lambda: collecting.count(HISTORY), "the first request")
     with held(empty_database):
-        until(lambda: list(journal.read(get_settings().journal_dir, NOON, driven())), "its answer")
+        until(lambda: list(reader.read_slots(get_settings().journal_dir, NOON, driven())), "its answer")
         first.kill()
     collecting.set_faults("")
     assert _counts() == (0, 12 * PLACES)

@@ -20,7 +20,8 @@ from sqlalchemy.engine import make_url
 from acceptance.holds import away
 from acceptance.storm import CRON, PLACES, START, Collector, Storm
 from acceptance.storm_books import Books, answered_live, books, untrue, used
-from meteorograph import get_db_session, init_db, journal
+from meteorograph import get_db_session, init_db
+from meteorograph.journal import reader
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Location
 from support import KEY
@@ -212,6 +213,6 @@ def _assert_no_key(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path
-    entries = [repr(one) for path in (folder / "journal").glob("*.journal") for one in journal.entries(path)]
+    entries = [repr(one) for path in (folder / "journal").glob("*.journal") for one in reader.read_file(path)]
     assert len(entries) > 20_000
     assert not any(KEY in one for one in entries)

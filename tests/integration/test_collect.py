@@ -321,8 +321,9 @@ def test_a_parser_that_breaks_costs_its_location_only(
     places: int, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from meteorograph.providers import openweathermap
+    from meteorograph.providers.openweathermap import current
 
-    real = openweathermap.parse
+    real = current.parse
     body_of_zero = "'lat': '0.0'"
 
     def broken(payload: Any) -> Any:

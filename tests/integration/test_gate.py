@@ -16,7 +16,7 @@ from meteorograph.ingest import run_async
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.values import RequestPoint
-from meteorograph.providers import PROVIDERS
+from meteorograph.providers.registry import PROVIDERS
 from meteorograph.simulator import Simulator
 from support import KEY, NOON
 

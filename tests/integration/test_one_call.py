@@ -12,7 +12,8 @@ from integration.asking import assert_true, fetch
 from meteorograph.errors import AccountError, PermanentFetchError, QuotaExceededError
 from meteorograph.model.clock import DrivenClock, driven_by
 from meteorograph.model.values import Observation, RequestPoint
-from meteorograph.providers import PROVIDERS, History, Page
+from meteorograph.providers.base import History, Page
+from meteorograph.providers.registry import PROVIDERS
 from meteorograph.simulator import Simulator
 from support import KEY, RAIN_KEY
 

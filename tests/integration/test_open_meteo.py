@@ -15,7 +15,8 @@ from meteorograph.errors import FetchError, PermanentFetchError, QuotaExceededEr
 from meteorograph.ingest import ingest_data
 from meteorograph.model.clock import DrivenClock, driven_by
 from meteorograph.model.values import Observation, RequestPoint
-from meteorograph.providers import PROVIDERS, History
+from meteorograph.providers.base import History
+from meteorograph.providers.registry import PROVIDERS
 from meteorograph.simulator import Simulator
 
 NOW = datetime(2026, 3, 1, 12, 7, 20, tzinfo=UTC)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from meteorograph import providers
+from meteorograph.providers import registry
 from support import KEY
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "providers" / "README.md").read_text(encoding="utf-8")
@@ -35,8 +35,10 @@ def outside(tmp_path: Path) -> Path:
     for name, text in blocks.items():
         (folder / name).write_text(text)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {told['name']}\nVersion: {told['version']}\n")
-    points = told["entry-points"]["meteorograph.providers"]
-    (info / "entry_points.txt").write_text("[meteorograph.providers]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()))
+    points = told["entry-points"]["meteorograph.providers.registry"]
+    (info / "entry_points.txt").write_text(
+        "[meteorograph.providers.registry]\n" + "".join(f"{k} = {v}\n" for k, v in points.items())
+    )
     return folder
 
 
@@ -69,7 +71,7 @@ def backyard() -> Iterator[str]:
 
 def run(outside: Path, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """The command in a process that has the package."""
-    ours = Path(providers.__file__).parents[2]
+    ours = Path(registry.__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{outside}", **settings}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 

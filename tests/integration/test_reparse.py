@@ -20,8 +20,8 @@ from meteorograph.config.loading import get_settings
 from meteorograph.errors import PayloadError
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.values import Observation, Payload
-from meteorograph.providers import PROVIDERS
 from meteorograph.providers.base import Page
+from meteorograph.providers.registry import PROVIDERS
 from meteorograph.reparse import Reparsed, reparse
 from meteorograph.reparse_compare import Difference
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from meteorograph.check import compared
-from meteorograph.check_climate import likely
-from meteorograph.check_row import alone, most_rain
 from meteorograph.model.quantities import BY_NAME, QUANTITIES
 from meteorograph.model.values import Observation
+from meteorograph.quality.climate_limits import likely_limits
+from meteorograph.quality.provider_agreement import flag_disagreements
+from meteorograph.quality.row_checks import check_row, most_rain
 from support import NOON
 
 
@@ -25,7 +25,7 @@ def observation(provider: str = "a", **values: Any) -> Observation:
 
 def test_an_ordinary_row_has_no_flags() -> None:
     ordinary = row(temperature=8.1, humidity=81, pressure=1012.6, wind_speed=4.2, wind_direction=240, wind_gust=8.8)
-    assert alone(ordinary | {"dew_point": 5.1, "precipitation": 0.4, "precipitation_period": 3600}, 53.3) == {}
+    assert check_row(ordinary | {"dew_point": 5.1, "precipitation": 0.4, "precipitation_period": 3600}, 53.3) == {}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_an_ordinary_row_has_no_flags() -> None:
     ],
 )
 def test_values_out_of_range_or_unlikely_in_march_at_53_degrees(name: str, value: float, words: list[str] | None) -> None:
-    assert alone(row(**{name: value}), 53.3).get(name) == words
+    assert check_row(row(**{name: value}), 53.3).get(name) == words
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda quantity: quantity.name)
@@ -62,11 +62,11 @@ def test_what_is_plausible_is_possible(quantity: Any) -> None:
 @pytest.mark.parametrize("latitude", range(5, 91, 5))
 def test_what_is_likely_is_plausible_and_has_its_seasons(latitude: int) -> None:
     for month in range(1, 13):
-        for name, (least, most) in likely(latitude, month).items():
+        for name, (least, most) in likely_limits(latitude, month).items():
             low, high = BY_NAME[name].plausible
             assert low <= least < most <= high, (name, month)
-        assert likely(latitude, month) == likely(-latitude, (month + 5) % 12 + 1)
-    assert likely(latitude, 1)["temperature"] < likely(latitude, 7)["temperature"]
+        assert likely_limits(latitude, month) == likely_limits(-latitude, (month + 5) % 12 + 1)
+    assert likely_limits(latitude, 1)["temperature"] < likely_limits(latitude, 7)["temperature"]
 
 
 @pytest.mark.parametrize(
@@ -85,46 +85,49 @@ def test_what_is_likely_is_plausible_and_has_its_seasons(latitude: int) -> None:
 )
 def test_the_records_of_the_earth_are_not_flagged(latitude: float, month: int, temperature: float) -> None:
     at = datetime(2026, month, 15, tzinfo=UTC)
-    assert alone(row(temperature=temperature) | {"due_at": at}, latitude) == {}
+    assert check_row(row(temperature=temperature) | {"due_at": at}, latitude) == {}
 
 
 def test_without_a_latitude_there_is_no_climate() -> None:
-    assert alone(row(temperature=41), None) == {}
+    assert check_row(row(temperature=41), None) == {}
 
 
 def test_the_most_rain_goes_with_the_period() -> None:
-    assert alone(row(precipitation=13107, precipitation_period=3600), 0.0) == {"precipitation": ["range"]}
-    assert alone(row(precipitation=13107), 0.0) == {"precipitation": ["range"]}
-    assert alone(row(precipitation=401, precipitation_period=3600), 0.0) == {}  # Shangdi 1975
-    assert alone(row(precipitation=401, precipitation_period=600), 0.0) == {"precipitation": ["range"]}
+    assert check_row(row(precipitation=13107, precipitation_period=3600), 0.0) == {"precipitation": ["range"]}
+    assert check_row(row(precipitation=13107), 0.0) == {"precipitation": ["range"]}
+    assert check_row(row(precipitation=401, precipitation_period=3600), 0.0) == {}  # Shangdi 1975
+    assert check_row(row(precipitation=401, precipitation_period=600), 0.0) == {"precipitation": ["range"]}
     assert most_rain(60) > 38.1  # Barot 1970
     assert most_rain(86400) > 1825  # Foc-Foc 1966
     assert most_rain(None) > 1825
 
 
 def test_values_that_contradict_each_other() -> None:
-    assert alone(row(humidity=0), 53.3) == {"humidity": ["inconsistent"]}
-    assert alone(row(temperature=8.0, dew_point=8.2), 53.3) == {"temperature": ["inconsistent"], "dew_point": ["inconsistent"]}
-    assert alone(row(temperature=8.0, dew_point=8.05), 53.3) == {}
-    assert alone(row(wind_speed=9.0, wind_gust=8.0), 53.3) == {"wind_gust": ["inconsistent"]}
-    assert alone(row(wind_speed=9.0, wind_gust=9.0), 53.3) == {}
+    assert check_row(row(humidity=0), 53.3) == {"humidity": ["inconsistent"]}
+    assert check_row(row(temperature=8.0, dew_point=8.2), 53.3) == {
+        "temperature": ["inconsistent"],
+        "dew_point": ["inconsistent"],
+    }
+    assert check_row(row(temperature=8.0, dew_point=8.05), 53.3) == {}
+    assert check_row(row(wind_speed=9.0, wind_gust=8.0), 53.3) == {"wind_gust": ["inconsistent"]}
+    assert check_row(row(wind_speed=9.0, wind_gust=9.0), 53.3) == {}
 
 
 def test_a_time_later_than_the_answer_is_flagged_on_every_value() -> None:
     ahead = {"observed_at": NOON + timedelta(minutes=11)}
-    assert alone(row(temperature=8.0, humidity=80) | ahead, 53.3) == {"temperature": ["future"], "humidity": ["future"]}
-    assert alone(row(temperature=8.0) | {"observed_at": NOON + timedelta(minutes=10)}, 53.3) == {}
-    assert alone(row(temperature=8.0) | {"observed_at": None}, 53.3) == {}
+    assert check_row(row(temperature=8.0, humidity=80) | ahead, 53.3) == {"temperature": ["future"], "humidity": ["future"]}
+    assert check_row(row(temperature=8.0) | {"observed_at": NOON + timedelta(minutes=10)}, 53.3) == {}
+    assert check_row(row(temperature=8.0) | {"observed_at": None}, 53.3) == {}
 
 
 def test_two_providers_disagree_beyond_what_places_and_models_explain() -> None:
     ours = observation(temperature=8.0, humidity=80, pressure=1012.0, flags={"humidity": ["implied_zero"]})
     other = observation("b", temperature=13.5, humidity=40, pressure=1013.0, wind_speed=30.0)
-    found = compared(ours, other)
+    found = flag_disagreements(ours, other)
     assert found.flags == {"humidity": ["implied_zero", "disagrees"], "temperature": ["disagrees"]}
     assert found.temperature == 8.0
-    assert compared(ours, observation("b", temperature=12.0)) is ours
-    assert compared(ours, observation("b", temperature=20.0, observed_at=NOON - timedelta(hours=2))) is ours
+    assert flag_disagreements(ours, observation("b", temperature=12.0)) is ours
+    assert flag_disagreements(ours, observation("b", temperature=20.0, observed_at=NOON - timedelta(hours=2))) is ours
 
 
 @pytest.mark.parametrize(
@@ -146,4 +149,4 @@ def test_amounts_disagree_only_over_the_same_period(
         observation(provider, precipitation=amount, precipitation_period=period)
         for provider, (amount, period) in zip("ab", (one, two), strict=True)
     )
-    assert ("precipitation" in compared(ours, other).flags) == disagree
+    assert ("precipitation" in flag_disagreements(ours, other).flags) == disagree

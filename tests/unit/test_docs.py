@@ -15,7 +15,7 @@ from meteorograph import __version__
 from meteorograph.cli import cli
 from meteorograph.config.loading import load_settings, setting_names
 from meteorograph.config.settings import Settings
-from meteorograph.providers import PROVIDERS
+from meteorograph.providers.registry import PROVIDERS
 from meteorograph.web.app import create_app
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,8 @@ from meteorograph.heal_plan import (
     wait_after_failure,
 )
 from meteorograph.model.values import Coordinates, DueLocation, Observation
-from meteorograph.providers import PROVIDERS, History
+from meteorograph.providers.base import History
+from meteorograph.providers.registry import PROVIDERS
 from support import NOON
 
 HOUR = timedelta(hours=1)

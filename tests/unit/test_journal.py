@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from meteorograph import journal
-from meteorograph.journal import Entry, Journal, entries, entry, open_journal, read, tidy
-from meteorograph.journal_frames import MAGIC
+from meteorograph.journal import writer
+from meteorograph.journal.entry import Entry, make_entry
+from meteorograph.journal.frames import MAGIC
+from meteorograph.journal.reader import read_file, read_slots
+from meteorograph.journal.retention import delete_old_files
+from meteorograph.journal.writer import Journal, open_journal
 from meteorograph.model.values import Coordinates, DueLocation, Payload, Request
 from support import KEY
 
@@ -25,7 +28,7 @@ def kept(number: int, at: datetime = NOON, body: bytes | None = None) -> Entry:
     """An entry like others."""
     request = Request("openweathermap", "http://127.0.0.1/weather", {"lat": str(number)}, {"appid": KEY})
     told = body if body is not None else b'{"main":{"temp":%d,"pressure":1013},"name":"Cork"}' % number
-    return entry(Payload(request, 200, told, at, None), "current", at, [PLACE])
+    return make_entry(Payload(request, 200, told, at, None), "current", at, [PLACE])
 
 
 def written(folder: Path, many: int = 3) -> Path:
@@ -40,13 +43,13 @@ def written(folder: Path, many: int = 3) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_journal_left_open() -> None:
-    journal.close_journals()
+    writer.close_journals()
 
 
 def test_what_is_kept_comes_back_as_it_was(tmp_path: Path) -> None:
     path = written(tmp_path)
-    assert list(entries(path)) == [kept(number) for number in range(3)]
-    back = next(entries(path))
+    assert list(read_file(path)) == [kept(number) for number in range(3)]
+    back = next(read_file(path))
     assert (back.points, back.location_ids, back.payload().body) == ([(51.9, -8.5)], [7], kept(0).body)
     assert back.payload().request.secrets == {}
     assert path.stat().st_mode & 0o777 == 0o600
@@ -54,17 +57,17 @@ def test_what_is_kept_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_a_file_that_is_cut_at_any_byte_keeps_every_whole_entry(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = written(tmp_path)
-    data, all_ = path.read_bytes(), list(entries(path))
+    data, all_ = path.read_bytes(), list(read_file(path))
     seen = []
     for length in range(len(data)):
         path.write_bytes(data[:length])
         caplog.clear()
-        found = list(entries(path))
+        found = list(read_file(path))
         assert found == all_[: len(found)]
         seen.append(len(found))
         before = path.stat().st_size
-        tidy(tmp_path, NOON + 3 * HOUR, 30)
-        assert list(entries(path)) == found
+        delete_old_files(tmp_path, NOON + 3 * HOUR, 30)
+        assert list(read_file(path)) == found
         assert ("torn" in caplog.text) == (path.stat().st_size < before)
     assert seen == sorted(seen)
     assert set(seen) == {0, 1, 2}
@@ -72,10 +75,10 @@ def test_a_file_that_is_cut_at_any_byte_keeps_every_whole_entry(tmp_path: Path, 
 
 def test_no_flipped_byte_gives_a_wrong_entry(tmp_path: Path) -> None:
     path = written(tmp_path)
-    data, all_ = path.read_bytes(), list(entries(path))
+    data, all_ = path.read_bytes(), list(read_file(path))
     for place in range(len(data)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
-        found = list(entries(path))
+        found = list(read_file(path))
         assert found == all_[: len(found)]
         assert len(found) < 3
 
@@ -83,8 +86,8 @@ def test_no_flipped_byte_gives_a_wrong_entry(tmp_path: Path) -> None:
 def test_an_empty_or_foreign_file_is_no_journal(tmp_path: Path) -> None:
     for name, data in (("20260301T12Z-1-aa.journal", b""), ("20260301T12Z-2-bb.journal", b"other"), ("notes.journal", MAGIC)):
         (tmp_path / name).write_bytes(data)
-    assert list(read(tmp_path, NOON, NOON + HOUR)) == []
-    assert list(read(tmp_path / "nowhere", NOON, NOON + HOUR)) == []
+    assert list(read_slots(tmp_path, NOON, NOON + HOUR)) == []
+    assert list(read_slots(tmp_path / "nowhere", NOON, NOON + HOUR)) == []
 
 
 def test_each_hour_has_a_file_and_slots_are_found_in_all_of_them(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_each_hour_has_a_file_and_slots_are_found_in_all_of_them(tmp_path: Path)
         one.keep(kept(number, NOON + number * HOUR))
     one.close()
     assert [path.name[:12] for path in sorted(tmp_path.iterdir())] == ["20260301T12Z", "20260301T13Z", "20260301T14Z"]
-    assert [found.due_at for found in read(tmp_path, NOON + HOUR, NOON + 3 * HOUR)] == [NOON + HOUR, NOON + 2 * HOUR]
+    assert [found.due_at for found in read_slots(tmp_path, NOON + HOUR, NOON + 3 * HOUR)] == [NOON + HOUR, NOON + 2 * HOUR]
 
 
 def test_files_are_dropped_after_the_days_they_are_kept_for(tmp_path: Path) -> None:
@@ -103,7 +106,7 @@ def test_files_are_dropped_after_the_days_they_are_kept_for(tmp_path: Path) -> N
     one.close()
     other = tmp_path / "standin-1.db"
     other.touch()
-    tidy(tmp_path, NOON + timedelta(days=4), 2)
+    delete_old_files(tmp_path, NOON + timedelta(days=4), 2)
     assert [path.name[:8] for path in sorted(tmp_path.glob("*.journal"))] == ["20260303", "20260304"]
     assert other.exists()
 
@@ -113,7 +116,7 @@ def test_no_key_is_kept_not_even_one_that_the_body_repeats(tmp_path: Path) -> No
     one.keep(kept(0, body=b'{"next":"http://127.0.0.1/?appid=%s&page=2"}' % KEY.encode()))
     one.close()
     (path,) = tmp_path.iterdir()
-    (back,) = entries(path)
+    (back,) = read_file(path)
     assert KEY not in repr(back)
     assert back.body == b'{"next":"http://127.0.0.1/?appid=[redacted]&page=2"}'
 
@@ -132,14 +135,14 @@ def test_where_nothing_can_be_written_collection_goes_on_and_the_log_says_so(
     assert one.keep(kept(3))
     one.close()
     (path,) = folder.iterdir()
-    assert list(entries(path)) == [kept(3)]
+    assert list(read_file(path)) == [kept(3)]
 
 
 #: A disk that takes some more kilobytes: at the limit a write is cut short, and the next one fails.
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from meteorograph.journal import Journal
+from meteorograph.journal.writer import Journal
 from unit.test_journal import kept
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
@@ -169,7 +172,7 @@ def test_a_disk_that_is_full_tears_no_entry_that_was_kept(tmp_path: Path) -> Non
     stored, lost = map(int, _run(FULL, str(tmp_path)).split()[-2:])
     assert lost
     assert stored + lost == 200
-    found = [one.params["lat"] for path in sorted(tmp_path.iterdir()) for one in entries(path)]
+    found = [one.params["lat"] for path in sorted(tmp_path.iterdir()) for one in read_file(path)]
     assert len(found) == len(set(found)) == stored
 
 
@@ -181,6 +184,6 @@ def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
         os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
     assert open_journal(tmp_path).keep(kept(2))
-    journal.close_journals()
-    found = sorted([one.params["lat"] for one in entries(path)] for path in tmp_path.iterdir())
+    writer.close_journals()
+    found = sorted([one.params["lat"] for one in read_file(path)] for path in tmp_path.iterdir())
     assert found == [["0", "2"], ["1"]]

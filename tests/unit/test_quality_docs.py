@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from meteorograph.check_climate import _WMO_305, _ZONES
-from meteorograph.check_past import MOST_AN_HOUR
 from meteorograph.model import flags
 from meteorograph.model.quantities import QUANTITIES
+from meteorograph.quality.climate_limits import _WMO_305, _ZONES
+from meteorograph.quality.time_checks import MOST_AN_HOUR
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8").replace("\N{MINUS SIGN}", "-")
 

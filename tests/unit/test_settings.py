@@ -14,7 +14,7 @@ from meteorograph.config.loading import get_settings, load_settings, pin_setting
 from meteorograph.config.settings import Settings, duration
 from meteorograph.config.sources import SECRETS
 from meteorograph.errors import ConfigurationError
-from meteorograph.providers import PROVIDERS
+from meteorograph.providers.registry import PROVIDERS
 from support import KEY, RAIN_KEY
 
 PASSWORD = "hunter2-and-more"

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 
 from .. import redaction
 from ..errors import ConfigurationError
-from ..providers import BROKEN, PROVIDERS
+from ..providers.registry import BROKEN, PROVIDERS
 from .messages import error_line
 from .settings import Settings
 from .sources import PREFIX, SECRETS, fingerprint_of_sources, read_values, unknown_names

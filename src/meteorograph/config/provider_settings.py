@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, SecretStr
 
 from ..model.quantities import QUANTITIES
-from ..providers import BROKEN, PROVIDERS
+from ..providers.registry import BROKEN, PROVIDERS
 
 
 def split_names(value: object) -> object:

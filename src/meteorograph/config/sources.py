@@ -11,7 +11,7 @@ from typing import Final
 from dotenv import dotenv_values
 
 from ..errors import ConfigurationError
-from ..providers import PROVIDERS
+from ..providers.registry import PROVIDERS
 
 PREFIX: Final = "METEOROGRAPH_"
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Provider, degrees, from_iso, place_of, unreadable
-from .refusals import refused
+from .http_errors import error_for_status
 
 NAME: Final = "met-norway"
 
@@ -100,7 +100,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         PayloadError: Not a forecast, or one that has nothing for now.
     """
     if payload.status not in (200, 203):
-        raise refused(NAME, payload)
+        raise error_for_status(NAME, payload)
     try:
         body = _body.decode(payload.body)
     except UNREADABLE as error:

@@ -18,7 +18,7 @@ from ..model.flags import AT_LEAST
 from ..model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import INCH, KNOT, STATUTE_MILE, relative_humidity, sky, weather_words
 from .base import UNREADABLE, Provider, Stations, degrees, from_unix, one_line, place_at, unreadable
-from .refusals import refused
+from .http_errors import error_for_status
 
 NAME: Final = "metar"
 
@@ -91,7 +91,7 @@ def _reports(payload: Payload) -> list[_Report]:
     if payload.status == 204:  # no data
         return []
     if payload.status != 200:
-        raise refused(NAME, payload)
+        raise error_for_status(NAME, payload)
     try:
         rows = _rows.decode(payload.body)
     except UNREADABLE as error:

@@ -16,7 +16,7 @@ from ..model.flags import REJECTED
 from ..model.values import Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import KNOT, sky
 from .base import UNREADABLE, Provider, Stations, degrees, from_iso, one_line, place_of, unreadable
-from .refusals import refused
+from .http_errors import error_for_status
 
 NAME: Final = "nws"
 
@@ -171,7 +171,7 @@ def parse(payload: Payload) -> list[Observation | None]:
 
 def _decoded(decoder: msgspec.json.Decoder[Any], payload: Payload) -> Any:
     if payload.status != 200:
-        raise refused(NAME, payload)
+        raise error_for_status(NAME, payload)
     try:
         return decoder.decode(payload.body)
     except UNREADABLE as error:

@@ -9,10 +9,10 @@ from typing import Any, Final
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from ..check_states import flagged
 from ..config.settings import Settings
 from ..ledger.closing import recount
 from ..log_output import get_logger
+from ..quality.check_batch import check_batch
 from ..storage import engine
 from ..storage.models import Account, Location, Missed, Run, WeatherData
 from ..storage.observations import store
@@ -43,7 +43,7 @@ def bring_back(settings: Settings) -> int:
         while batch := _read(settings):
             there = _locations_among({row["location_id"] for row in batch})
             kept = [row for row in batch if row["location_id"] in there]
-            refused = store(kept, flagged)
+            refused = store(kept, check_batch)
             for row, reason in refused:
                 log.error("the database refused a row", location_id=row["location_id"], reason=reason)
             _forget_missed(kept)

@@ -11,7 +11,7 @@ or without it ``check_provider(PROVIDER, FIXTURES)``. See ``docs/providers/READM
 
 from __future__ import annotations
 
-from ..providers import Provider
+from ..providers.base import Provider
 from . import rewriting  # noqa: F401  # before those that it rewrites
 from .checks import Check
 from .current import current_checks

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from ..errors import FetchError, MeteorographError, PayloadError
 from ..model.quantities import BY_NAME
 from ..model.values import Observation, Payload
-from ..providers import Provider
+from ..providers.base import Provider
 from .checks import ODD_KEY, Check, check, path_name
 from .damage import GREAT_NUMBERS, NO_NUMBERS, NOT_JSON, Path, paths, replaced, with_in_every_text, without, wrong_at
 from .fixtures import KEY, Batch, Body, Fixtures, encoded, payload

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..errors import MeteorographError
 from ..model.values import Coordinates, Payload, RequestPoint, Station
-from ..providers import Provider
+from ..providers.base import Provider
 
 #: The key that the suite calls with; no text, error or traceback may show it.
 KEY: Final = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..model.values import RequestPoint
-from ..providers import Provider
+from ..providers.base import Provider
 from .checks import Check, check
 from .current import of_point
 from .damage import paths, replaced, without

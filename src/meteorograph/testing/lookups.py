@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..errors import FetchError, MeteorographError, PayloadError
 from ..model.values import Payload, Request, Station
-from ..providers import Provider
+from ..providers.base import Provider
 from .checks import Check, check
 from .damage import NOT_JSON, paths, replaced, without, wrong_at
 from .fixtures import BASE_URL, KEY, NOON, Body, Fixtures, Lookup, encoded

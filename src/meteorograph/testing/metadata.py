@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model.values import RequestPoint
-from ..providers import Provider
+from ..providers.base import Provider
 from ..providers.plugins import faults
 from .checks import ODD_KEY, Check, check
 from .fixtures import BASE_URL, KEY, Fixtures

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 from ..errors import FetchError, PayloadError
 from ..model.values import Payload
-from ..providers import History, Page, Provider
+from ..providers.base import History, Page, Provider
 from .checks import ODD_KEY, Check, check, path_name
 from .damage import GREAT_NUMBERS, NO_NUMBERS, NOT_JSON, Path, paths, replaced, with_in_every_text, without, wrong_at
 from .fixtures import BASE_URL, KEY, NOON, Body, Fixtures, HistoryFixtures, Pages, Refusal, encoded

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ..errors import FetchError, MeteorographError, PayloadError, QuotaExceededError
 from ..model.values import Observation, Payload, Request, RequestPoint, Station
-from ..providers import History, Page, Provider
+from ..providers.base import History, Page, Provider
 from .fixtures import BASE_URL, KEY, NOON, POINT, Answer, Lookup, Refusal, encoded, payload
 from .sound import assert_gives, assert_line, assert_sound_error, assert_sound_observation, assert_sound_request
 

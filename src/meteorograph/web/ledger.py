@@ -10,7 +10,7 @@ from flask import Blueprint, g, request
 from .. import coverage, heal_book, history, locations, scheduler
 from ..config.loading import get_settings
 from ..model import time_range
-from ..providers import PROVIDERS
+from ..providers.registry import PROVIDERS
 from ..storage.engine import get_db_session
 from . import access, params
 

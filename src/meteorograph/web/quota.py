@@ -11,7 +11,7 @@ from .. import accounts, quota
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..model import clock
-from ..providers import PROVIDERS
+from ..providers.registry import PROVIDERS
 from ..storage.engine import get_db_session
 
 blueprint = Blueprint("quota", __name__)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from meteorograph.model.quantities import BY_NAME, QUANTITIES
 from meteorograph.model.values import Observation
-from meteorograph.providers import PROVIDERS
+from meteorograph.providers.registry import PROVIDERS
 from meteorograph.testing import Check, Fixtures, assert_checked, checks
 from support import NOON
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from meteorograph.providers import PROVIDERS, History, Provider
+from meteorograph.providers.base import History, Provider
+from meteorograph.providers.registry import PROVIDERS
 
 DOCS = Path(__file__).parents[3] / "docs" / "providers"
 TABLE = [line for line in (DOCS / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| [")]

@@ -13,7 +13,9 @@ import pytest
 
 from meteorograph import quota
 from meteorograph.model.values import Payload, Request
-from meteorograph.providers import PROVIDERS, History, Provider, plugins
+from meteorograph.providers import plugins
+from meteorograph.providers.base import History, Provider
+from meteorograph.providers.registry import PROVIDERS
 
 Install = Callable[..., tuple[dict[str, Provider], dict[str, str]]]
 

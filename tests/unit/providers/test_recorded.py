@@ -13,7 +13,8 @@ import pytest
 
 from meteorograph.errors import AccountError, MeteorographError, PayloadError, PermanentFetchError, QuotaExceededError
 from meteorograph.model.values import Coordinates, Observation, Payload, Request, RequestPoint
-from meteorograph.providers import PROVIDERS, Page, Provider
+from meteorograph.providers.base import Page, Provider
+from meteorograph.providers.registry import PROVIDERS
 from meteorograph.testing import (
     KEY,
     NOON,

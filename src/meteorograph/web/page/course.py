@@ -12,7 +12,7 @@ from ...aggregate import Bucket
 from ...model.flags import is_suspect
 from ...model.quantities import QUANTITIES
 from ...overview import BREAK, usual_step
-from ...providers import PROVIDERS
+from ...providers.registry import PROVIDERS
 from .text import period
 
 

@@ -17,7 +17,7 @@ from ...config.loading import get_settings
 from ...errors import BadInputError, LocationNotFoundError, StoreError
 from ...log_output import get_logger
 from ...model import clock
-from ...providers import PROVIDERS
+from ...providers.registry import PROVIDERS
 from ..health import report
 from ..problems import bad_input_detail
 

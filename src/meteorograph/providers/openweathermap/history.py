@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from ..model.flags import IMPLIED_ZERO
-from ..model.values import Observation, Payload, Request, RequestPoint
-from .base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
-from .openweathermap_body import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
+from ...model.flags import IMPLIED_ZERO
+from ...model.values import Observation, Payload, Request, RequestPoint
+from ..base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
+from .common import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
 
 ACCOUNT: Final = f"{NAME}-onecall"
 WINDOWS: Final[Mapping[str, int]] = {"day": 1000}

@@ -7,23 +7,23 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from .check_climate import likely
-from .model.flags import CLIMATE, FUTURE, INCONSISTENT, RANGE
-from .model.quantities import BY_NAME, QUANTITIES
+from ..model.flags import CLIMATE, FUTURE, INCONSISTENT, RANGE
+from ..model.quantities import BY_NAME, QUANTITIES
+from .climate_limits import likely_limits
 
 #: Quantity → words.
 Flags = dict[str, list[str]]
 
-NAMES: Final = tuple(quantity.name for quantity in QUANTITIES)
+QUANTITY_NAMES: Final = tuple(quantity.name for quantity in QUANTITIES)
 
 #: How far a provider's clock may be ahead of ours.
-AHEAD: Final = timedelta(minutes=10)
+PROVIDER_CLOCK_AHEAD: Final = timedelta(minutes=10)
 
 #: What two values that should be ordered may lack of it: they are converted and rounded [unit of the quantity].
 ROUNDING: Final = 0.1
 
 
-def alone(row: Mapping[str, Any], latitude: float | None) -> Flags:
+def check_row(row: Mapping[str, Any], latitude: float | None) -> Flags:
     """The flags that a row's values deserve without looking at any other row.
 
     Args:
@@ -43,8 +43,8 @@ def alone(row: Mapping[str, Any], latitude: float | None) -> Flags:
     for name in _contradicting(row):
         flags.setdefault(name, []).append(INCONSISTENT)
     observed_at = row.get("observed_at")
-    if observed_at is not None and observed_at > row["fetched_at"] + AHEAD:
-        for name in NAMES:
+    if observed_at is not None and observed_at > row["fetched_at"] + PROVIDER_CLOCK_AHEAD:
+        for name in QUANTITY_NAMES:
             if row.get(name) is not None:
                 flags.setdefault(name, []).append(FUTURE)
     return flags
@@ -61,7 +61,7 @@ def most_rain(period: int | None) -> float:
 @cache
 def _tightest(latitude: int | None, month: int) -> tuple[tuple[str, float, float], ...]:
     """Each quantity with the limits that a value is first held against; those of amounts depend on their period."""
-    climate = {} if latitude is None else likely(latitude, month)
+    climate = {} if latitude is None else likely_limits(latitude, month)
     limits = {quantity.name: climate.get(quantity.name, quantity.plausible) for quantity in QUANTITIES}
     del limits["precipitation"]
     return tuple((name, least, most) for name, (least, most) in limits.items())

@@ -1,23 +1,14 @@
-"""Stop 7 of the walk: takes an observation, gives it with flags. Pure, but for ``check_states.py``.
-
-A value that cannot be the quantity at all (``quantities.py``) would be refused by the database and take the other values with
-it, so it is left out here, and its flag tells what it was. Any other value is kept as it came.
-
-The other checks need the row: ``check_row.py`` looks at it alone, ``check_past.py`` at what came before it, and
-``check_states.py`` does both for a batch. ``docs/quality.md`` has the meaning of each flag and the source of each limit.
-"""
+"""Flag values that another provider of the same slot contradicts. Pure."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from sys import float_info
 from typing import Final
 
 import msgspec
 
-from .model.flags import DISAGREES, IMPOSSIBLE
-from .model.quantities import QUANTITIES
-from .model.values import Observation
+from ..model.flags import DISAGREES
+from ..model.values import Observation
 
 #: How far two providers may differ [unit of the quantity].
 DIFFERENCE: Final = {
@@ -34,35 +25,12 @@ DIFFERENCE: Final = {
 DIFFERENCE_OF_AMOUNTS: Final = 5.0
 
 #: Observations further apart in time are not compared.
-TOGETHER: Final = timedelta(hours=1)
+COMPARED_WITHIN: Final = timedelta(hours=1)
 
 
-#: Name, least and most of each quantity that can be at all; infinity and NaN are beyond both.
-_POSSIBLE: Final = tuple(
-    (one.name, -float_info.max if one.possible[0] is None else one.possible[0], one.possible[1] or float_info.max)
-    for one in QUANTITIES
-)
-
-
-def check(observation: Observation) -> Observation:
-    """The observation with each impossible value replaced by None and the flag ``impossible:<value>``."""
-    impossible = {
-        name: value
-        for name, low, high in _POSSIBLE
-        if (value := getattr(observation, name)) is not None and not low <= value <= high
-    }
-    if not impossible:
-        return observation
-    flags = {
-        **observation.flags,
-        **{name: [f"{IMPOSSIBLE}:" + repr(value).removesuffix(".0")] for name, value in impossible.items()},
-    }
-    return msgspec.structs.replace(observation, **dict.fromkeys(impossible), flags=flags)
-
-
-def compared(observation: Observation, other: Observation) -> Observation:
+def flag_disagreements(observation: Observation, other: Observation) -> Observation:
     """The observation with the flag ``disagrees`` on each value that another provider's one of the same slot contradicts."""
-    if observation.observed_at and other.observed_at and abs(observation.observed_at - other.observed_at) > TOGETHER:
+    if observation.observed_at and other.observed_at and abs(observation.observed_at - other.observed_at) > COMPARED_WITHIN:
         return observation
     names = [name for name, most in DIFFERENCE.items() if _differ(observation, other, name, most)]
     if _amounts_differ(observation, other):

@@ -33,7 +33,7 @@ class Framer:
         return _HEAD.pack(len(compressed), zlib.crc32(compressed)) + compressed
 
 
-def unframed(data: bytes) -> Iterator[tuple[int, bytes]]:
+def iterate_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Where each sound frame of a file ends, and what is in it."""
     decompressor = zstandard.ZstdDecompressor()
     first = True
@@ -58,7 +58,7 @@ def _raw(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield place, frame
 
 
-def whole(data: bytes) -> int:
+def sound_length(data: bytes) -> int:
     """How much of a file is sound."""
     place = len(MAGIC) if data[: len(MAGIC)] == MAGIC else 0
     for place, _ in _raw(data):  # noqa: B007  # the last one counts

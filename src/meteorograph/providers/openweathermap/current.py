@@ -6,15 +6,13 @@ Contract: https://openweathermap.org/current and https://openweathermap.org/faq#
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
-from ..model.flags import IMPLIED_ZERO
-from ..model.values import Observation, Payload, Request, RequestPoint
-from .base import UNREADABLE, Amount, Provider, degrees, from_unix, place_at
-from .openweathermap_body import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
-from .openweathermap_history import HISTORY
+from ...model.flags import IMPLIED_ZERO
+from ...model.values import Observation, Payload, Request, RequestPoint
+from ..base import UNREADABLE, Amount, degrees, from_unix, place_at
+from .common import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
 
 
 class _Main(msgspec.Struct, gc=False):
@@ -105,31 +103,3 @@ def parse(payload: Payload) -> list[Observation | None]:
         place=place_at(coord.lat, coord.lon, body.name),
     )
     return [found]
-
-
-PROVIDER: Final = Provider(
-    name=NAME,
-    title="OpenWeatherMap",
-    documentation="https://openweathermap.org/current",
-    attribution="Weather data provided by OpenWeather (https://openweathermap.org/)",
-    licence="ODbL 1.0",
-    method="blended",
-    quantities={
-        "temperature": "°C",
-        "humidity": "%",
-        "pressure": "hPa",
-        "wind_speed": "m/s",
-        "wind_direction": "degree",
-        "wind_gust": "m/s",
-        "cloud_cover": "%",
-        "visibility": "m",
-        "precipitation": "mm",
-    },
-    setting="OWM",
-    base_url="https://api.openweathermap.org",
-    windows={"minute": 60, "month": 1_000_000},
-    key_setting="OWM_API_KEY",
-    request=request,
-    parse=parse,
-    history=HISTORY,
-)

@@ -5,15 +5,15 @@ Contract: https://open-meteo.com/en/docs and the server's source, https://github
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
-from ..model.values import Observation, Payload
-from .base import UNREADABLE, from_unix, place_at, quoted, unreadable
+from ...errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ...model.values import Observation, Payload, Request, RequestPoint
+from ..base import UNREADABLE, degrees, from_unix, place_at, quoted, unreadable
 
 NAME: Final = "open-meteo"
 
@@ -179,3 +179,29 @@ def _renewed(window: str, now: datetime) -> datetime:
             return (minute.replace(day=1, hour=0, minute=0) + timedelta(days=32)).replace(day=1)
         case _:
             return minute + timedelta(minutes=1)
+
+
+CURRENT_VARIABLES: Final = (*VARIABLES, CODE)
+#: The archive's models have no visibility.
+ARCHIVE_VARIABLES: Final = tuple(name for name in CURRENT_VARIABLES if name != "visibility")
+
+#: No default is relied on: that of the wind is km/h, and times would be local.
+_UNITS: Final = {
+    "temperature_unit": "celsius",
+    "wind_speed_unit": "ms",
+    "precipitation_unit": "mm",
+    "timeformat": "unixtime",
+    "timezone": "GMT",
+}
+
+#: What one call covers: so many variables over so long.
+VARIABLES_OF_A_CALL: Final = 10
+SPAN_OF_A_CALL: Final = timedelta(days=14)
+
+
+def make_request(base_url: str, path: str, points: Sequence[RequestPoint], params: dict[str, str]) -> Request:
+    where = {
+        "latitude": ",".join(degrees(point.latitude) for point in points),
+        "longitude": ",".join(degrees(point.longitude) for point in points),
+    }
+    return Request(NAME, f"{base_url.rstrip('/')}{path}", {**where, **params, **_UNITS})

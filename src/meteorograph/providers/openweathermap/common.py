@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
-from ..model.values import Payload
-from .base import UNREADABLE, Amount, error_code, one_line, quoted, unreadable
+from ...errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ...model.values import Payload
+from ..base import UNREADABLE, Amount, error_code, one_line, quoted, unreadable
 
 NAME: Final = "openweathermap"
 

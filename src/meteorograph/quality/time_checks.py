@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from .check_row import NAMES, Flags
-from .model.flags import DUPLICATE, PERSISTENCE, STALE, STEP
+from ..model.flags import DUPLICATE, PERSISTENCE, STALE, STEP
+from .row_checks import QUANTITY_NAMES, Flags
 
 #: The most that a quantity changes within an hour [unit of the quantity]; up to ``REACH`` as much again for each further hour.
 MOST_AN_HOUR: Final = {
@@ -30,7 +30,7 @@ MOST_AN_HOUR: Final = {
 REACH: Final = 3 * 3600
 
 
-class Still(NamedTuple):
+class PersistenceLimit(NamedTuple):
     """For how long a quantity stands still at most, while ``above`` < value < ``below`` [unit of the quantity]."""
 
     #: Hours, where the values are whole numbers and where they are finer.
@@ -40,20 +40,20 @@ class Still(NamedTuple):
     below: float = 1e308
 
 
-STILL: Final = {
-    "temperature": Still(40, 24),
-    "dew_point": Still(80, 48),
-    "humidity": Still(48, 48, below=96),
-    "pressure": Still(120, 72),
-    "altimeter_setting": Still(120, 72),
-    "wind_speed": Still(40, 24, above=0.5),
-    "wind_direction": Still(48, 24),
-    "wind_gust": Still(40, 24, above=0.5),
-    "precipitation": Still(24, 24, above=0),
+PERSISTENCE_LIMITS: Final = {
+    "temperature": PersistenceLimit(40, 24),
+    "dew_point": PersistenceLimit(80, 48),
+    "humidity": PersistenceLimit(48, 48, below=96),
+    "pressure": PersistenceLimit(120, 72),
+    "altimeter_setting": PersistenceLimit(120, 72),
+    "wind_speed": PersistenceLimit(40, 24, above=0.5),
+    "wind_direction": PersistenceLimit(48, 24),
+    "wind_gust": PersistenceLimit(40, 24, above=0.5),
+    "precipitation": PersistenceLimit(24, 24, above=0),
 }
 
 #: Rows that must have the value: where they are few a day, the same one may come for days.
-STILL_ROWS: Final = 24
+PERSISTENCE_ROWS: Final = 24
 
 #: An answer is stale when it has been the same for so long [s], in so many rows, and has so many values at least.
 STALE_SECONDS: Final = 6 * 3600
@@ -61,7 +61,7 @@ STALE_ROWS: Final = 3
 STALE_VALUES: Final = 4
 
 
-class Seen(msgspec.Struct, array_like=True, gc=False):
+class LastTrustedValue(msgspec.Struct, array_like=True, gc=False):
     """The last trusted value of a quantity, of when it is, since when it stands still and in how many rows; times in Unix s."""
 
     value: float
@@ -82,7 +82,7 @@ class State(msgspec.Struct, array_like=True):
     answer: int
     since: int
     rows: int
-    seen: dict[str, Seen]
+    seen: dict[str, LastTrustedValue]
 
     @property
     def is_stale(self) -> bool:
@@ -90,7 +90,7 @@ class State(msgspec.Struct, array_like=True):
         return self.rows >= STALE_ROWS and self.at - self.since >= STALE_SECONDS
 
 
-def against(row: Mapping[str, Any], before: State | None, untrusted: Container[str] = ()) -> tuple[State, Flags]:
+def check_against(row: Mapping[str, Any], before: State | None, untrusted: Container[str] = ()) -> tuple[State, Flags]:
     """The state after a row, and the flags that the state before it gives to the row's values.
 
     Args:
@@ -99,21 +99,21 @@ def against(row: Mapping[str, Any], before: State | None, untrusted: Container[s
         untrusted: Quantities whose value in this row is not to be held against the next one.
     """
     due_at: datetime = row["due_at"]
-    values = [row.get(name) for name in NAMES]
+    values = [row.get(name) for name in QUANTITY_NAMES]
     state = _state(row, values, int(due_at.timestamp()), before)
     flags: Flags = {}
     if before is not None:
         _compare(row, values, state, before, untrusted, flags)
         if state.is_stale:
-            for name, value in zip(NAMES, values, strict=True):
+            for name, value in zip(QUANTITY_NAMES, values, strict=True):
                 if value is not None:
                     flags.setdefault(name, []).append(STALE)
         if state.observed_at is not None and state.observed_at == before.observed_at and state.provider == before.provider:
             flags["observed_at"] = [DUPLICATE]
     else:
-        for name, value in zip(NAMES, values, strict=True):
+        for name, value in zip(QUANTITY_NAMES, values, strict=True):
             if value is not None and name not in untrusted:
-                state.seen[name] = Seen(value, state.at, state.at, 1)
+                state.seen[name] = LastTrustedValue(value, state.at, state.at, 1)
     return state, flags
 
 
@@ -140,24 +140,24 @@ def _compare(
     at, seen = state.at, state.seen
     same_source = state.provider == before.provider and state.providers == before.providers
     wind = row.get("wind_speed")
-    for name, value in zip(NAMES, values, strict=True):
+    for name, value in zip(QUANTITY_NAMES, values, strict=True):
         if value is None or name in untrusted:
             continue
         last = seen.get(name)
         if last is None or not (same_source or _source(state, name) == _source(before, name)):
-            seen[name] = Seen(value, at, at, 1)
+            seen[name] = LastTrustedValue(value, at, at, 1)
         elif value != last.value:
             most = MOST_AN_HOUR.get(name)
             age = at - last.at
             if most is not None and age <= REACH and abs(value - last.value) > most * max(1.0, age / 3600):
                 flags[name] = [STEP]
             else:
-                seen[name] = Seen(value, at, at, 1)
+                seen[name] = LastTrustedValue(value, at, at, 1)
         elif name == "wind_direction" and wind is not None and wind <= 0.5:
-            seen[name] = Seen(value, at, at, 1)  # a vane stands still in a calm
+            seen[name] = LastTrustedValue(value, at, at, 1)  # a vane stands still in a calm
         else:
-            seen[name] = Seen(value, at, last.since, last.rows + 1)
-            if last.rows + 1 >= STILL_ROWS and _stands_still(name, value, at - last.since):
+            seen[name] = LastTrustedValue(value, at, last.since, last.rows + 1)
+            if last.rows + 1 >= PERSISTENCE_ROWS and _stands_still(name, value, at - last.since):
                 flags[name] = [PERSISTENCE]
 
 
@@ -166,7 +166,7 @@ def _source(state: State, name: str) -> str:
 
 
 def _stands_still(name: str, value: float, seconds: int) -> bool:
-    still = STILL.get(name)
+    still = PERSISTENCE_LIMITS.get(name)
     if still is None or not still.above < value < still.below:
         return False
     whole = value % (10 if name == "wind_direction" else 1) == 0

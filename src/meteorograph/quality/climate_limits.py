@@ -43,7 +43,7 @@ _WMO_305: Final[dict[tuple[bool, bool], dict[str, Limits]]] = {
 }
 
 
-def likely(latitude: float, month: int) -> dict[str, Limits]:
+def likely_limits(latitude: float, month: int) -> dict[str, Limits]:
     """Quantity → the least and the most that is likely at a latitude [degree north] in a month (1 to 12)."""
     return _likely(
         next(number for number, zone in enumerate(_ZONES) if abs(latitude) <= zone.latitude),

@@ -11,12 +11,12 @@ import msgspec
 from sqlalchemy import Text, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
-from .check_past import State, against
-from .check_row import Flags, alone
-from .log_output import get_logger
-from .model.flags import RANGE, REJECTED
-from .storage.models import CheckState, Location
-from .storage.upsert import insert_or_replace
+from ..log_output import get_logger
+from ..model.flags import RANGE, REJECTED
+from ..storage.models import CheckState, Location
+from ..storage.upsert import insert_or_replace
+from .row_checks import Flags, check_row
+from .time_checks import State, check_against
 
 log = get_logger(__name__)
 
@@ -43,7 +43,7 @@ _ONE_TEXT: Final = (
 )
 
 
-def flagged(session: Session, rows: Sequence[Row]) -> list[Row]:
+def check_batch(session: Session, rows: Sequence[Row]) -> list[Row]:
     """The rows in their order, with what the checks found added to their ``flags``; no value is changed.
 
     Call it in the transaction that stores the rows: the states of their locations move on with it. A row that is no newer than
@@ -64,16 +64,16 @@ def flagged(session: Session, rows: Sequence[Row]) -> list[Row]:
         aside: State | None = None
         for index in indexes:
             row = rows[index]
-            flags = alone(row, latitude)
+            flags = check_row(row, latitude)
             given: Flags = row.get("flags") or {}
             untrusted = {name for words in (flags, given) for name, said in words.items() if not UNTRUSTED.isdisjoint(said)}
             if before is None or int(row["due_at"].timestamp()) > before.at:
-                after, more = against(row, before, untrusted)
+                after, more = check_against(row, before, untrusted)
                 if after.is_stale and (before is None or not before.is_stale):
                     stale.append(after)
                 before = moved[location_id] = after
             else:
-                aside, more = against(row, aside, untrusted)
+                aside, more = check_against(row, aside, untrusted)
             if flags or more:
                 found[index] = {**row, "flags": _merged(given, flags, more)}
     _save(session, {location_id: state for location_id, state in moved.items() if location_id in known})

@@ -1,0 +1,1 @@
+"""The payload journal: every provider answer, appended before it is parsed."""

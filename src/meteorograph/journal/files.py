@@ -1,0 +1,26 @@
+"""Names of journal files: the hour and the process that wrote them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+SUFFIX: Final = ".journal"
+HOUR_FORMAT: Final = "%Y%m%dT%HZ"
+
+
+def journal_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _is_journal_file(path)) if folder.is_dir() else []
+
+
+def _is_journal_file(path: Path) -> bool:
+    try:
+        hour_of_file(path)
+    except ValueError:
+        return False
+    return True
+
+
+def hour_of_file(path: Path) -> datetime:
+    return datetime.strptime(path.name.partition("-")[0], HOUR_FORMAT).replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Checks of values and rows. Pure: they add flags and never change a value."""
