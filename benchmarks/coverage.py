@@ -25,7 +25,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from meteorograph import coverage, get_db_session, history, init_db
+from meteorograph import get_db_session, init_db
+from meteorograph.ledger import coverage, queries
 from meteorograph.storage.engine import engine
 from meteorograph.storage.models import Location, WeatherData
 
@@ -90,33 +91,38 @@ def measure(locations: int, rounds: int) -> None:
         of_one = WeatherData.location_id == session.scalar(select(Location.id).where(Location.name == one))
 
     def every(session: Session) -> int:
-        entries, more = coverage.coverage(session, week, end, limit=1000)
+        entries, more = coverage.slot_coverage(session, week, end, limit=1000)
         while more is not None:
-            page, more = coverage.coverage(session, week, end, limit=1000, after=more)
+            page, more = coverage.slot_coverage(session, week, end, limit=1000, after=more)
             entries += page
         return len(entries)
 
     questions: list[tuple[str, datetime, bool, Callable[[Session], object]]] = [
-        ("runs of a day", day, False, lambda session: history.runs(session, day, end)),
-        ("gaps of a week, all locations, newest 100", week, False, lambda session: history.gaps(session, week, end)),
-        ("gaps of a year, all locations, newest 100", year, False, lambda session: history.gaps(session, year, end)),
+        ("runs of a day", day, False, lambda session: queries.list_runs(session, day, end)),
+        ("gaps of a week, all locations, newest 100", week, False, lambda session: queries.list_gaps(session, week, end)),
+        ("gaps of a year, all locations, newest 100", year, False, lambda session: queries.list_gaps(session, year, end)),
         (
             "gaps of a year for one reason, all locations, newest 100",
             year,
             False,
-            lambda session: history.gaps(session, year, end, reason="down"),
+            lambda session: queries.list_gaps(session, year, end, reason="down"),
         ),
-        ("gaps of a year, one location", year, True, lambda session: history.gaps(session, year, end, location=one)),
-        ("coverage of a week by location, a page of 100", week, False, lambda session: coverage.coverage(session, week, end)),
+        ("gaps of a year, one location", year, True, lambda session: queries.list_gaps(session, year, end, location=one)),
+        (
+            "coverage of a week by location, a page of 100",
+            week,
+            False,
+            lambda session: coverage.slot_coverage(session, week, end),
+        ),
         ("coverage of a week by location, all", week, False, every),
         (
             "coverage of a year by day, one location",
             year,
             True,
-            lambda session: coverage.coverage(session, year, end, by="day", location=one),
+            lambda session: coverage.slot_coverage(session, year, end, by="day", location=one),
         ),
-        ("coverage of a month by day, all", month, False, lambda session: coverage.coverage(session, month, end, by="day")),
-        ("coverage of a year by day, all", year, False, lambda session: coverage.coverage(session, year, end, by="day")),
+        ("coverage of a month by day, all", month, False, lambda session: coverage.slot_coverage(session, month, end, by="day")),
+        ("coverage of a year by day, all", year, False, lambda session: coverage.slot_coverage(session, year, end, by="day")),
     ]
     print("| | ms | bare count, ms | ratio |\n|---|---|---|---|")
     for name, start, is_one, work in questions:

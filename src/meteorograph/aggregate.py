@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from .aggregate_read import Columns, Row, missed, read
-from .locations import named
+from .locations.repository import get_location
 from .model.quantities import BY_NAME
 from .model.statistics import PARTS, STATISTICS, Numbers, Statistics, merge_summaries, statistics_of
 from .model.time_buckets import DAY, bucket_edges, parse_bucket, zone_or_utc
@@ -123,7 +123,7 @@ def page(
     """
     length, names = parse_bucket(bucket), tuple(quantities) or tuple(BY_NAME)
     if location is not None:
-        known = [named(session, location)]
+        known = [get_location(session, location)]
     else:
         known = list(session.scalars(select(Location).where(Location.id > after).order_by(Location.id).limit(limit)))
     zones = {each.id: zone_or_utc(zone or each.timezone) for each in known}

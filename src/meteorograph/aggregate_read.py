@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from .days import Cell, cells
-from .history import STILL_MISSED
+from .ledger.queries import STILL_MISSED
 from .model.statistics import PARTS, summarise
 from .series_rows import fetched, seconds
 from .storage.models import DailyRollup, Missed

@@ -15,7 +15,7 @@ from .config.settings import Settings
 from .errors import ConfigurationError
 from .heal_budget import Left
 from .heal_sources import Planner, Work, pasts, providers
-from .locations import named
+from .locations.repository import get_location
 from .model import clock
 from .model.schedule import EPOCH, Interval, parse_schedule
 from .model.values import Coordinates, DueLocation
@@ -93,7 +93,7 @@ def work(settings: Settings, wanted: Wanted) -> Iterator[list[tuple[DueLocation,
     """
     query = select(Location.id).where(Location.state != "unscheduled").order_by(Location.name)
     with get_db_session(read_only=True) as session:
-        only = None if wanted.location is None else named(session, wanted.location).id
+        only = None if wanted.location is None else get_location(session, wanted.location).id
         ids = session.scalars(query).all() if only is None else [only]
     some: list[tuple[DueLocation, list[datetime]]] = []
     for id_ in ids:

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from . import quota
+from .accounts import quota
 from .cli_progress import Progress
 from .collect import collect_now
 from .config.loading import get_settings

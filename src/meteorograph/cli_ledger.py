@@ -47,12 +47,12 @@ def _ranged(default: str) -> Callable[[Callable[..., None]], Callable[..., None]
 @_JSON
 def runs(start: str | None, end: str | None, limit: int, schedule: str | None, state: str | None, as_json: bool) -> None:
     """Show runs, newest first: what was due, stored and failed, and why."""
-    from . import history
+    from .ledger import queries
     from .model import time_range
 
     since, until = _period(start, end, time_range.RUNS_RANGE)
     with _session() as session:
-        found, more = history.runs(session, since, until, limit=limit, schedule=schedule, state=state)
+        found, more = queries.list_runs(session, since, until, limit=limit, schedule=schedule, state=state)
     if as_json:
         return _print_json(found)
     rows = [
@@ -82,12 +82,12 @@ def runs(start: str | None, end: str | None, limit: int, schedule: str | None, s
 @_JSON
 def gaps(location: str | None, start: str | None, end: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """Show what was not collected and why, newest first; exit 1 if there is anything."""
-    from . import history
+    from .ledger import queries
     from .model import time_range
 
     since, until = _period(start, end, time_range.DEFAULT_RANGE)
     with _session() as session:
-        found, more = history.gaps(session, since, until, location=location, reason=reason, limit=limit)
+        found, more = queries.list_gaps(session, since, until, location=location, reason=reason, limit=limit)
     if as_json:
         _print_json(found)
     else:
@@ -117,7 +117,7 @@ def gaps(location: str | None, start: str | None, end: str | None, reason: str |
 @_JSON
 def coverage(location: str | None, start: str | None, end: str | None, by: str, as_json: bool) -> None:
     """Show how much of what was due is stored."""
-    from .coverage import coverage as covered
+    from .ledger.coverage import slot_coverage as covered
     from .model import time_range
 
     since, until = _period(start, end, time_range.DEFAULT_RANGE)

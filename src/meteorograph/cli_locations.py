@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 import click
 
 from .errors import MeteorographError
-from .location_values import STATES
+from .locations.fields import LOCATION_STATES
 from .redaction import redact
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MOST_WARNINGS: Final = 20
 
 _FORMAT = click.option("--format", "format", type=click.Choice(["csv", "geojson"]), help="Unless the file's ending says it.")
-_STATE = click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+_STATE = click.option("--state", type=click.Choice(LOCATION_STATES), help="Only those in this state.")
 _TAG = click.option("--tag", help="Only those with this tag.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
@@ -39,11 +39,11 @@ def locations() -> None:
 def list_locations(state: str | None, tag: str | None, as_json: bool) -> None:
     """Show locations by name."""
     from .location_table import table
-    from .locations import listing
+    from .locations.views import list_locations
     from .model import clock
 
     with _session(read_only=True) as session:
-        found = listing(session, state=state, tag=tag)
+        found = list_locations(session, state=state, tag=tag)
     if as_json:
         for location in found:
             location["last_at"] = location["last_at"] and location["last_at"].isoformat()
@@ -64,7 +64,7 @@ def list_locations(state: str | None, tag: str | None, as_json: bool) -> None:
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
 def add(name: str, lat: float, lon: float, tags: tuple[str, ...], **more: Any) -> None:
     """Add a location."""
-    from .locations import add as add_location
+    from .locations.repository import add_location
     from .model import clock
 
     given = {"name": name, "latitude": lat, "longitude": lon, "tags": list(tags), **more}
@@ -82,19 +82,19 @@ def add(name: str, lat: float, lon: float, tags: tuple[str, ...], **more: Any) -
 @_JSON
 def import_locations(file: IO[bytes], format: str | None, update: bool, skip_bad: bool, as_json: bool) -> None:
     """Add the locations of a CSV or GeoJSON FILE (- is stdin), all or none, in one transaction."""
-    from .location_files import read
-    from .location_import import carry_out, plan
+    from .locations.files import read_locations
+    from .locations.importing import execute_plan, plan_import
     from .model import clock
 
     format = _format(format, file.name)
     with _bar("reading", _size(file)) as bar:
-        rows = list(read(_watched(file, bar), format))  # before the transaction: what feeds a pipe may take its time
+        rows = list(read_locations(_watched(file, bar), format))  # before the transaction: what feeds a pipe may take its time
     with _session() as session:
-        made = plan(session, rows, replace=update)
+        made = plan_import(session, rows, replace=update)
         done = skip_bad or not made.bad
         if done:
             with _bar("storing", len(made)) as bar:
-                for stored in carry_out(session, made, clock.now()):
+                for stored in execute_plan(session, made, clock.now()):
                     bar.update(stored)
     for row in made.bad:
         _complain(f"{file.name} {row}")
@@ -124,14 +124,14 @@ def _summary(summary: dict[str, Any]) -> str:
 @_TAG
 def export(file: str, format: str | None, state: str | None, tag: str | None) -> None:
     """Write locations to FILE (- is stdout) as CSV or GeoJSON: all but the unscheduled ones, unless --state says so."""
-    from .location_files import write
-    from .locations import exported
+    from .locations.files import write_locations
+    from .locations.views import export_fields
 
     format = _format(format, file) if file != "-" or format else "csv"
     with _session(read_only=True) as session:
-        found = exported(session, state=state, tag=tag)
+        found = export_fields(session, state=state, tag=tag)
     with click.open_file(file, "wb", atomic=file != "-") as out:
-        for piece in write(found, format):
+        for piece in write_locations(found, format):
             out.write(piece.encode())
     click.echo(f"wrote {len(found)} to {file}", err=True)
 
@@ -155,7 +155,7 @@ def resume(names: tuple[str, ...], tag: str | None, everyone: bool) -> None:
 
 
 def _set_state(state: Literal["active", "paused"], names: tuple[str, ...], tag: str | None, everyone: bool) -> None:
-    from .locations import set_state, set_state_of_all
+    from .locations.repository import set_state, set_state_by_tag
 
     if bool(names) + (tag is not None) + everyone != 1:
         raise click.UsageError("name locations, or give one of --tag and --all")
@@ -165,7 +165,7 @@ def _set_state(state: Literal["active", "paused"], names: tuple[str, ...], tag: 
             changed, missing = set_state(session, state, names)
             meant = len(names) - len(missing)
         else:
-            changed, meant = set_state_of_all(session, state, tag)
+            changed, meant = set_state_by_tag(session, state, tag)
     for name in missing:
         _complain(f"no location is named {name!r}")
     if tag is not None and not meant:
@@ -183,7 +183,7 @@ def _set_state(state: Literal["active", "paused"], names: tuple[str, ...], tag: 
 def remove(names: tuple[str, ...], with_data: bool, keep_data: bool) -> None:
     """Remove locations; one that has data is refused unless you say what becomes of it."""
     from .errors import LocationHasDataError
-    from .locations import remove as remove_location
+    from .locations.repository import remove_location
 
     if with_data and keep_data:
         raise click.UsageError("--with-data and --keep-data exclude each other")

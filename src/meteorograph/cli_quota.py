@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from .accounts.call_plan import CallPlan, ProviderPlan
     from .keys import KeyReport
-    from .plan import Plan, ProviderPlan
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
@@ -19,16 +19,16 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of te
 @_JSON
 def plan(as_json: bool) -> None:
     """Show the calls that the configuration makes against the quotas; exit 1 if they do not suffice."""
-    from . import demand
+    from .accounts import plan_inputs
+    from .accounts.call_plan import make_plan
     from .config.loading import load_settings
     from .model import clock
-    from .plan import plan as make_plan
     from .storage.engine import get_db_session, init_db
 
     settings = load_settings()
     init_db()
     with get_db_session(read_only=True) as session:
-        groups = demand.groups(session, settings)
+        groups = plan_inputs.schedule_groups(session, settings)
     made = make_plan(groups, settings, clock.now())
     click.echo(json.dumps(_told(made), ensure_ascii=False, indent=1) if as_json else "\n".join(_page(made)))
     if not made.holds:
@@ -63,9 +63,9 @@ def check_keys(as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _page(made: Plan) -> list[str]:
+def _page(made: CallPlan) -> list[str]:
+    from .accounts.call_plan import interval_text
     from .model.schedule import Interval
-    from .plan import interval_text
 
     lines = [
         f"{group.locations:,} location{'' if group.locations == 1 else 's'}, "
@@ -101,7 +101,7 @@ def _rows(provider: ProviderPlan) -> list[tuple[str, ...]]:
     ]
 
 
-def _told(made: Plan) -> dict[str, Any]:
+def _told(made: CallPlan) -> dict[str, Any]:
     return {
         "holds": made.holds,
         "schedules": [{"schedule": group.name, "locations": group.locations} for group in made.groups],

@@ -16,18 +16,18 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from . import standin
+from .accounts.monthly_spread import allotted_locations
 from .config.settings import Settings
 from .engine import Engine, Failed, Stored
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .ingest import make_fetcher
 from .journal import reader
-from .ledger import claiming, closing
-from .ledger.terms import Claim
+from .ledger import claims, closing
+from .ledger.conditions import Claim
 from .line import Line, line_of
 from .log_output import get_logger
 from .model import clock
 from .model.values import DueLocation, Payload
-from .pace import turns
 from .quality.check_batch import check_batch
 from .sources import RequestKey, Source, Sources, sources
 from .storage.engine import uses_other_database
@@ -54,7 +54,7 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
 
     def read(after: int, limit: int) -> Sequence[DueLocation]:
         nonlocal more
-        due, more = claiming.due_locations(claimed, now, spread, after=after, limit=limit)
+        due, more = claims.due_locations(claimed, now, spread, after=after, limit=limit)
         for source in all_:
             source.gate.expect(math.ceil(len(due) * source.provider.cost))
         return due
@@ -65,7 +65,7 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
     asked = sources(settings, claimed.due_at, wanted=waiting, on_demand=False, waits_until=claimed.ends_at, known=known)
     all_.extend(asked.all())
     zones = {source.provider.name: source.provider.quota_zone for source in all_}
-    whose = await asyncio.to_thread(turns, _rain_limits(asked, settings), claimed, clock.now(), zones)
+    whose = await asyncio.to_thread(allotted_locations, _rain_limits(asked, settings), claimed, clock.now(), zones)
     engine = Engine(replace(asked, turns=whose), _keeper(claimed.due_at), stop)
     tried_all = not waiting or await _through(engine, line, settings, lambda: _keep_lease(claimed, stop))
     if tried_all and _again_at(claimed) >= claimed.ends_at:  # no time to try what failed once more
@@ -73,9 +73,9 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
         engine.undecided.clear()
     calls = sum(source.gate.calls for source in all_)
     if tried_all and not engine.undecided and not more:
-        return await asyncio.to_thread(closing.finish, claimed, calls, clock.now())
+        return await asyncio.to_thread(closing.finish_run, claimed, calls, clock.now())
     until, reason = _waits_for(engine, claimed, stop)
-    await asyncio.to_thread(closing.release, claimed, calls, until=until, reason=reason)
+    await asyncio.to_thread(closing.release_run, claimed, calls, until=until, reason=reason)
     return "pending"
 
 
@@ -93,7 +93,7 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
         StoreError: The database went away.
     """
     due_at = clock.now().replace(microsecond=0)
-    due = await asyncio.to_thread(claiming.active_locations)
+    due = await asyncio.to_thread(claims.active_locations)
     asked = sources(settings, due_at, wanted=len(due), on_demand=False)
     count, failures = 0, list[Failed]()
 
@@ -194,7 +194,7 @@ async def _keep_lease(claimed: Claim, stop: threading.Event) -> None:
             continue
         renewed = clock.now()
         try:
-            mine = await asyncio.to_thread(claiming.renew, claimed.run_id, renewed + claimed.lease)
+            mine = await asyncio.to_thread(claims.renew_run, claimed.run_id, renewed + claimed.lease)
         except StoreError as error:
             log.warning("the lease could not be renewed", reason=str(error))
             continue

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from .history import schedules
+from .ledger.queries import schedules_with_runs
 from .model.precipitation_totals import Window, total
 from .model.statistics import AMOUNT, Summary, summarise
 from .series_rows import json_text, seconds, suspects
@@ -73,7 +73,7 @@ def _rows(session: Session, locations: list[int], start: datetime, end: datetime
 
 def _slots(session: Session, start: datetime, end: datetime) -> frozenset[float]:
     """The instants of runs [s]; a row of a collection on demand lies at none."""
-    within = (Run.schedule.in_(schedules(session)), Run.due_at >= start, Run.due_at < end)
+    within = (Run.schedule.in_(schedules_with_runs(session)), Run.due_at >= start, Run.due_at < end)
     instants = session.connection().execute(select(seconds(session.get_bind().dialect, Run.due_at)).where(*within))
     return frozenset(row[0] for row in instants)
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from .errors import LocationNotFoundError
 from .export_about import about, describe, providers_of
-from .locations import named
+from .locations.repository import get_location
 from .series_rows import FIELDS, Columns, fetch_columns, plain
 from .storage.models import Location, WeatherData
 from .storage.types import UTCDateTime
@@ -78,7 +78,7 @@ def places(session: Session, asked: Asked) -> list[Place]:
         LocationNotFoundError: There is none of one of the names, or none with a tag.
     """
     for name in asked.locations:
-        named(session, name)
+        get_location(session, name)
     found = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.id)).all()
     for tag in asked.tags:
         if not any(tag in (row.tags or ()) for row in found):

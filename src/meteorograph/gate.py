@@ -11,7 +11,8 @@ from typing import Final
 
 from aiolimiter import AsyncLimiter
 
-from . import accounts, quota, standin
+from . import standin
+from .accounts import account_state, quota
 from .adapt import Places
 from .errors import (
     AccountError,
@@ -73,7 +74,7 @@ class Gate:
         #: Calls charged for what was asked.
         self.calls = 0
         #: Calls that one request may cost at most; with more it would wait for ever.
-        self.largest = min((limit - quota.reserved(limit) for limit in limits.values()), default=None)
+        self.largest = min((limit - quota.reserve_of(limit) for limit in limits.values()), default=None)
         #: Why no further call is made in this run.
         self.closed: ProviderClosedError | None = None
         self._key = key
@@ -105,7 +106,7 @@ class Gate:
             ProviderClosedError: It may not.
         """
         try:
-            account = await asyncio.to_thread(standin.call, accounts.check_open, self.provider, self._key, clock.now())
+            account = await asyncio.to_thread(standin.call, account_state.check_open, self.provider, self._key, clock.now())
         except ProviderClosedError as error:
             self.closed = error
             raise
@@ -176,7 +177,7 @@ class Gate:
             self._failures = 0
             if not self._known_well:
                 self._known_well, self.is_probing, self._was_down = True, False, False
-                await asyncio.to_thread(standin.call, accounts.well, self.provider, self._key, clock.now())
+                await asyncio.to_thread(standin.call, account_state.record_success, self.provider, self._key, clock.now())
             return
         if isinstance(error, RetryableFetchError | PayloadError) or not answered:
             self._failures += 1
@@ -185,7 +186,9 @@ class Gate:
                 return
         if self.closed is None:
             self.closed = ProviderClosedError(self.provider, str(error), retry_at=clock.now())  # nobody else calls meanwhile
-            until = await asyncio.to_thread(standin.call, accounts.refused, self.provider, self._key, error, clock.now())
+            until = await asyncio.to_thread(
+                standin.call, account_state.record_failure, self.provider, self._key, error, clock.now()
+            )
             kind = QuotaExceededError if isinstance(error, QuotaExceededError) else ProviderClosedError
             self.closed = kind(self.provider, str(error).removeprefix(f"{self.provider}: "), retry_at=until)
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from .heal_plan import EMPTY_WAIT, TRIES, wait_after_failure
-from .history import STILL_MISSED
+from .ledger.queries import STILL_MISSED
 from .model.values import Coordinates, DueLocation
 from .quality.check_batch import check_batch
 from .storage.engine import get_db_session

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from . import demand, quota
+from .accounts import plan_inputs, quota
+from .accounts.call_plan import ScheduleGroup
 from .config.settings import Settings
-from .history import FOLLOWED, OPEN
-from .plan import Group
+from .ledger.queries import FOLLOWED_SCHEDULE, OPEN_STATES
 from .providers.registry import PROVIDERS
 from .storage.models import Location, Missed, Run, WeatherData
 
@@ -32,7 +32,7 @@ class Left:
     @property
     def calls(self) -> int:
         """Calls that healing may make: what is used, and what others are still to need, is not among them."""
-        return max(0, self.limit - quota.reserved(self.limit) - self.used - self.live)
+        return max(0, self.limit - quota.reserve_of(self.limit) - self.used - self.live)
 
 
 def left(session: Session, settings: Settings, account: str, zone: str, now: datetime) -> list[Left]:
@@ -50,7 +50,7 @@ def left(session: Session, settings: Settings, account: str, zone: str, now: dat
 class _Need:
     """Calls that live collection will make of an account by some time."""
 
-    def __init__(self, cost: float, groups: Sequence[Group], waiting: int, now: datetime) -> None:
+    def __init__(self, cost: float, groups: Sequence[ScheduleGroup], waiting: int, now: datetime) -> None:
         self._cost, self._groups, self._waiting, self._now = cost, groups, waiting, now
 
     def __call__(self, until: datetime) -> int:
@@ -61,7 +61,7 @@ class _Need:
 def _live(session: Session, settings: Settings, account: str, now: datetime) -> _Need:
     if account not in _asked_live(settings):
         return _Need(0, (), 0, now)
-    return _Need(PROVIDERS[account].cost, demand.groups(session, settings), _waiting(session, now), now)
+    return _Need(PROVIDERS[account].cost, plan_inputs.schedule_groups(session, settings), _waiting(session, now), now)
 
 
 def _asked_live(settings: Settings) -> set[str]:
@@ -75,11 +75,11 @@ def _asked_live(settings: Settings) -> set[str]:
 
 def _waiting(session: Session, now: datetime) -> int:
     """Locations that runs under way have yet to collect."""
-    open_runs = select(Run.schedule, Run.due_at).where(Run.state.in_(OPEN), Run.due_at > now - timedelta(days=1))
+    open_runs = select(Run.schedule, Run.due_at).where(Run.state.in_(OPEN_STATES), Run.due_at > now - timedelta(days=1))
     waiting = 0
     for schedule, due_at in session.execute(open_runs.distinct()).all():
         done = [exists().where(model.location_id == Location.id, model.due_at == due_at) for model in (WeatherData, Missed)]
         query = select(func.count()).select_from(Location)
-        mine = query.where(Location.state == "active", FOLLOWED == schedule, *(~one for one in done))
+        mine = query.where(Location.state == "active", FOLLOWED_SCHEDULE == schedule, *(~one for one in done))
         waiting += session.scalar(mine) or 0
     return waiting

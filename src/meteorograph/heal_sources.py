@@ -11,7 +11,9 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from . import accounts, heal_budget
+from . import heal_budget
+from .accounts import account_state
+from .accounts.quota import WINDOWS
 from .config.settings import Settings
 from .gate import Gate
 from .heal_budget import Left
@@ -19,7 +21,6 @@ from .heal_plan import Stretch, is_there, is_within_reach, stretches
 from .model.values import DueLocation
 from .providers.base import History, Provider
 from .providers.registry import PROVIDERS
-from .quota import WINDOWS
 from .storage.models import Account
 
 #: How long a history is left alone that the key may not use.
@@ -112,7 +113,7 @@ def pasts(session: Session, settings: Settings, now: datetime) -> list[Past]:
             if history.account not in opened:
                 opened[history.account] = _budget(session, settings, history.account, provider, now)
             url = settings.base_url(provider.name, history)
-            name = f"{provider.name} {number} {url} {accounts.fingerprint(key)}"
+            name = f"{provider.name} {number} {url} {account_state.key_fingerprint(key)}"
             found.append(Past(provider, history, url, key, opened[history.account], name))
     return found
 
@@ -129,10 +130,10 @@ def _budget(session: Session, settings: Settings, name: str, provider: Provider,
         leave={one.window: one.live for one in windows},
         concurrency=AT_ONCE,
     )
-    known = accounts.known(session, name, key, now)
+    known = account_state.account_status(session, name, key, now)
     until, is_refused = known.closed_until, known.key_state in REFUSED
     if is_refused and (last := session.get_one(Account, name).closed_until):
-        until = max(last, last - accounts.REFUSED_MOST + REFUSED_WAIT)
+        until = max(last, last - account_state.REFUSED_MOST + REFUSED_WAIT)
         until = until if until > now else None
     return Budget(name, gate, windows, until, known.reason if until else None, is_refused and until is not None)
 

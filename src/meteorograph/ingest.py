@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from . import locations
 from .config.loading import get_settings
 from .config.settings import Settings
 from .errors import ProviderClosedError, QuotaExceededError, StoreError
 from .fetch import Fetcher
+from .locations import repository
 from .log_output import get_logger
 from .model import clock
 from .model.values import Coordinates, DueLocation, Observation
@@ -49,8 +49,8 @@ def ingest_data(lat: float | None = None, lon: float | None = None) -> dict[str,
     """
     settings = get_settings()
     require_key(settings)  # a missing key is said before a wrong coordinate
-    point = settings.default_coordinates if lat is None and lon is None else locations.coordinates(lat, lon)
-    return _ingest(settings, point, lambda session: locations.at(session, point, clock.now()))
+    point = settings.default_coordinates if lat is None and lon is None else repository.parse_coordinates(lat, lon)
+    return _ingest(settings, point, lambda session: repository.find_or_create_at(session, point, clock.now()))
 
 
 def ingest_location(name: str) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def ingest_location(name: str) -> dict[str, Any]:
     settings = get_settings()
     init_db()
     with get_db_session(read_only=True) as session:
-        location = locations.named(session, name)
+        location = repository.get_location(session, name)
     return _ingest(settings, Coordinates(location.latitude, location.longitude), lambda _: location)
 
 

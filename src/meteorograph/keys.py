@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from . import accounts
-from .accounts import Known
+from .accounts import account_state
+from .accounts.account_state import AccountStatus
 from .config.settings import Settings
 from .errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from .ingest import make_fetcher, run_async
@@ -85,12 +85,12 @@ async def _check(provider: Provider, key: str, settings: Settings) -> KeyReport:
     return _report(provider, _known(provider, key), error, called=gate.calls > 0)
 
 
-def _known(provider: Provider, key: str) -> Known:
+def _known(provider: Provider, key: str) -> AccountStatus:
     with get_db_session(read_only=True) as session:
-        return accounts.known(session, provider.name, key, clock.now())
+        return account_state.account_status(session, provider.name, key, clock.now())
 
 
-def _report(provider: Provider, known: Known, error: FetchError | PayloadError | None, *, called: bool) -> KeyReport:
+def _report(provider: Provider, known: AccountStatus, error: FetchError | PayloadError | None, *, called: bool) -> KeyReport:
     reached = called and not (isinstance(error, FetchError) and error.status is None)
     closed_until = known.closed_until
     if isinstance(error, ProviderClosedError):  # our own count of its calls says so; the account is not closed
@@ -109,7 +109,7 @@ def _report(provider: Provider, known: Known, error: FetchError | PayloadError |
 
 
 def _advice(
-    provider: Provider, known: Known, error: FetchError | PayloadError | None, *, called: bool, reached: bool
+    provider: Provider, known: AccountStatus, error: FetchError | PayloadError | None, *, called: bool, reached: bool
 ) -> str | None:
     if known.by_quota or isinstance(error, QuotaExceededError):
         return "nothing: it is called again when its quota's window ends" + ("" if called else ", and was not called now")

@@ -23,7 +23,7 @@ from .config.loading import get_settings
 from .config.settings import Settings
 from .errors import MeteorographError
 from .journal import retention
-from .ledger import claiming
+from .ledger import heartbeat
 from .log_output import get_logger
 from .model import clock, schedule
 from .sources import require_key
@@ -121,7 +121,7 @@ def _heartbeat() -> None:
     _last_beat = time.monotonic()
     try:
         init_db()
-        claiming.beat(clock.now())
+        heartbeat.record_heartbeat(clock.now())
     except Exception as error:
         log.warning("no heartbeat could be written", reason=str(error))
 

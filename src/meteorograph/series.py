@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -13,10 +12,9 @@ from sqlalchemy.orm import Session
 
 from . import series_rows
 from .errors import LocationNotFoundError
-from .model.schedule import EPOCH, Schedule, parse_schedule
 from .model.units import units_of
 from .series_rows import DOCUMENTS, FIELDS, INSTANTS, Asked, Columns, Position
-from .storage.models import Heartbeat, Location, Run, WeatherData
+from .storage.models import Location, WeatherData
 from .storage.upsert import table_of
 
 #: Canonical unit of each quantity.
@@ -83,51 +81,3 @@ def _object(name: str, value: Any) -> Any:
     if name in INSTANTS:
         return datetime.fromtimestamp(value, UTC)
     return json.loads(value) if name in DOCUMENTS else value
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What the ledger knows of the service's health."""
-
-    #: Age of each scheduled location's newest slot [s]; None for one without any.
-    freshness: dict[str, float | None]
-    #: The scheduled locations that have nothing of the slot before the current one, or of any later one.
-    stale: list[str]
-    #: The newest run.
-    last_run: Run | None
-    #: Age of the newest heartbeat of any process's scheduler [s].
-    heartbeat_seconds: float | None
-
-
-def health(session: Session, now: datetime, default: Schedule) -> Health:
-    """The state of the ledger at ``now``."""
-    # A row of the future, by a clock that was ahead, says nothing of how fresh the data are.
-    newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id, WeatherData.due_at <= now)
-    columns = (
-        Location.name,
-        Location.schedule,
-        Location.created_at,
-        Location.due_since,
-        newest.correlate(Location).scalar_subquery(),
-    )
-    query = select(*columns).where(Location.state == "active").order_by(Location.name)
-    freshness: dict[str, float | None] = {}
-    stale = []
-    expected: dict[str | None, datetime] = {}
-    for name, text, created_at, due_since, newest_at in session.execute(query):
-        due_at: datetime | None = newest_at  # a scalar subquery may find nothing, whatever its type says
-        freshness[name] = None if due_at is None else (now - due_at).total_seconds()
-        if text not in expected:
-            expected[text] = _expected(parse_schedule(text) if text else default, now)
-        since_when = due_at or created_at
-        if max(since_when, due_since or since_when) < expected[text]:
-            stale.append(name)
-    beat = session.scalar(select(func.max(Heartbeat.beat_at)))
-    last = session.scalars(select(Run).where(Run.state != "missed").order_by(Run.due_at.desc()).limit(1)).first()
-    return Health(freshness, stale, last, None if beat is None else (now - beat).total_seconds())
-
-
-def _expected(when: Schedule, now: datetime) -> datetime:
-    """The slot that is there if all is well: the one before the current one, which has a minute to be collected."""
-    current = when.slot_at(now - timedelta(minutes=1)) or EPOCH
-    return when.slot_at(current - timedelta(microseconds=1)) or EPOCH

@@ -11,7 +11,8 @@ from types import FrameType
 import waitress.server
 from sqlalchemy.engine import make_url
 
-from . import demand, scheduler
+from . import scheduler
+from .accounts import plan_inputs
 from .config.loading import pin_settings
 from .config.settings import MAX_IMPORT_BYTES, Settings
 from .demo import demonstration
@@ -94,7 +95,7 @@ def _prepare(settings: Settings) -> None:
     pin_settings(settings)
     init_db()
     if settings.scheduler_enabled and not settings.demo:
-        demand.warn(settings, clock.now())
+        plan_inputs.log_plan(settings, clock.now())
 
 
 def _has_key(settings: Settings) -> bool:

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 from structlog.contextvars import bind_contextvars
 
-from . import locations, standin
+from . import standin
 from .collect import collect
 from .config.settings import Settings
 from .errors import MeteorographError, StoreError
 from .ingest import run_async
-from .ledger import claiming, closing, terms
+from .ledger import claims, closing, conditions
+from .locations import repository
 from .log_output import get_logger
 from .model import clock, schedule
 from .model.schedule import Schedule
@@ -64,20 +65,20 @@ def _tick(settings: Settings, stop: threading.Event) -> bool:
     """Claim what is due, and collect it; whether there was something."""
     now = clock.now()
     _ensure_default(settings, now)
-    schedules = claiming.due_schedules(schedule.Interval(settings.interval))
+    schedules = claims.due_schedules(schedule.Interval(settings.interval))
     closing.close_orphans(now, [name for name, _ in schedules])
     _restore(settings, now, schedules)
-    claims = [claim for name, when in schedules if (claim := claiming.claim(now, name, when))]
-    if claims:
-        run_async(_run_all(claims, settings, stop))
-    return bool(claims)
+    claimed = [claim for name, when in schedules if (claim := claims.claim_run(now, name, when))]
+    if claimed:
+        run_async(_run_all(claimed, settings, stop))
+    return bool(claimed)
 
 
 def _restore(settings: Settings, now: datetime, schedules: list[tuple[str, Schedule]]) -> None:
     """Store what the journal has of runs that broke off and are about to be closed; nobody would ask for it again."""
     if not settings.journal_days:
         return
-    for due_at in closing.left_behind(now, schedules):
+    for due_at in closing.unfinished_slots(now, schedules):
         try:
             done = reparse(settings, due_at, due_at + timedelta(microseconds=1), apply=True, only_missing=True)
         except StoreError:
@@ -88,13 +89,13 @@ def _restore(settings: Settings, now: datetime, schedules: list[tuple[str, Sched
             log.info("stored what a run that broke off had been answered", due_at=due_at.isoformat(), rows=done.rows)
 
 
-async def _run_all(claims: list[terms.Claim], settings: Settings, stop: threading.Event) -> None:
+async def _run_all(claimed_runs: list[conditions.Claim], settings: Settings, stop: threading.Event) -> None:
     global has_collected
     has_collected = True
-    await asyncio.gather(*(asyncio.create_task(_run(claimed, settings, stop)) for claimed in claims))
+    await asyncio.gather(*(asyncio.create_task(_run(claimed, settings, stop)) for claimed in claimed_runs))
 
 
-async def _run(claimed: terms.Claim, settings: Settings, stop: threading.Event) -> None:
+async def _run(claimed: conditions.Claim, settings: Settings, stop: threading.Event) -> None:
     bind_contextvars(run_id=claimed.run_id)  # a task has a context of its own
     told = {"schedule": claimed.schedule, "due_at": claimed.due_at.isoformat()}
     log.info("run started", **told, taken_over=claimed.taken_over)
@@ -109,7 +110,7 @@ async def _run(claimed: terms.Claim, settings: Settings, stop: threading.Event) 
     if state == "pending":
         log.info("run given back", **told)
     else:
-        missed = await asyncio.to_thread(closing.reasons, claimed.due_at)
+        missed = await asyncio.to_thread(closing.count_reasons, claimed.due_at)
         log.info("run ended", **told, state=state, missed=dict(missed))
 
 
@@ -131,5 +132,5 @@ def _ensure_default(settings: Settings, now: datetime) -> None:
     known = (settings.database_url.get_secret_value(), settings.default_coordinates)
     if known not in _defaults_ensured:
         with get_db_session() as session:
-            locations.ensure_default(session, settings, now)
+            repository.ensure_default(session, settings, now)
         _defaults_ensured.add(known)

@@ -14,9 +14,9 @@ from sqlalchemy import select
 
 from acceptance.storm import END, START, slots_of
 from meteorograph import WeatherData, get_db_session
-from meteorograph.coverage import coverage
+from meteorograph.accounts.quota import period_start
+from meteorograph.ledger.coverage import slot_coverage
 from meteorograph.model.quantities import QUANTITIES
-from meteorograph.quota import period_start
 from meteorograph.simulator import Simulator
 from meteorograph.simulator.tally import Call
 from meteorograph.storage.models import Location, Missed, Run
@@ -73,7 +73,7 @@ def books() -> Books:
         }
         reasons = select(Missed).where(Missed.due_at >= START)
         missed = {(one.location_id, one.due_at): one.reason for one in session.scalars(reasons)}
-        told, _ = coverage(session, START, END, by="location", limit=1000)
+        told, _ = slot_coverage(session, START, END, by="location", limit=1000)
         unfinished = session.scalars(select(Run).where(Run.state.in_(("pending", "running")))).all()
     ids = {place.name: place.id for place in places}
     ledger = {

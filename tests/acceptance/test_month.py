@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import func, select
 
 from meteorograph import WeatherData, get_db_session
+from meteorograph.accounts.quota import reserve_of
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
-from meteorograph.quota import reserved
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Location, Missed, Run
@@ -31,7 +31,7 @@ RAIN_PER_MONTH = 100
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # tests/integration/test_quota.py has PostgreSQL
 @pytest.mark.usefixtures("database")
 def test_a_month_on_the_smallest_plans(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert PER_MONTH - reserved(PER_MONTH) == PLACES * SLOTS
+    assert PER_MONTH - reserve_of(PER_MONTH) == PLACES * SLOTS
     driven = DrivenClock(START)
     with clock.driven_by(driven), Simulator(keys=(KEY, RAIN_KEY)) as simulator:
         for name, value in {
@@ -74,11 +74,11 @@ def _assert_complete() -> None:
         assert session.scalar(select(func.count()).select_from(Missed)) == 0
         assert Counter(session.scalars(select(Run.state))) == {"succeeded": SLOTS}
         from_rain = sum(row.providers is not None for row in session.scalars(select(WeatherData)))
-        assert from_rain == RAIN_PER_MONTH - reserved(RAIN_PER_MONTH), "each row says whose rain it is"
+        assert from_rain == RAIN_PER_MONTH - reserve_of(RAIN_PER_MONTH), "each row says whose rain it is"
 
 
 def _assert_spread(calls: list[datetime]) -> None:
-    usable = RAIN_PER_MONTH - reserved(RAIN_PER_MONTH)
+    usable = RAIN_PER_MONTH - reserve_of(RAIN_PER_MONTH)
     assert len(calls) == usable
     even = SLOTS * EVERY / usable
     gaps = [later - earlier for earlier, later in pairwise(calls)]

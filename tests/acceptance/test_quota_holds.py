@@ -14,7 +14,8 @@ from sqlalchemy import update
 from acceptance.books import add_locations, add_places, books, pids, unaccounted
 from acceptance.forks import forking
 from acceptance.processes import Starter, until
-from meteorograph import create_app, get_db_session, quota
+from meteorograph import create_app, get_db_session
+from meteorograph.accounts import quota
 from meteorograph.gate import PARTS
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meteorograph import accounts, create_app, get_db_session, ingest_data, ticks
-from meteorograph.accounts import Known
+from meteorograph import create_app, get_db_session, ingest_data, ticks
+from meteorograph.accounts import account_state
+from meteorograph.accounts.account_state import AccountStatus
 from meteorograph.config.loading import load_settings
 from meteorograph.errors import AccountError, PermanentFetchError, ProviderClosedError, QuotaExceededError, RetryableFetchError
 from meteorograph.gate import OUTAGE, Gate
@@ -32,9 +33,9 @@ def _used_up(until: datetime) -> QuotaExceededError:
     return QuotaExceededError(NAME, "429: too many", retry_at=until, status=429)
 
 
-def _known(now: datetime, key: str = KEY) -> Known:
+def _known(now: datetime, key: str = KEY) -> AccountStatus:
     with get_db_session(read_only=True) as session:
-        return accounts.known(session, NAME, key, now)
+        return account_state.account_status(session, NAME, key, now)
 
 
 def _restart() -> None:
@@ -47,43 +48,43 @@ def _restart() -> None:
 
 def test_a_key_that_was_never_used_is_untested_and_open() -> None:
     with get_db_session(read_only=True) as session:
-        assert accounts.known(session, NAME, None, NOON) == Known("missing")
-    assert _known(NOON) == Known("untested")
-    assert accounts.check_open(NAME, KEY, NOON).key_state == "untested"
-    assert _known(NOON) == Known("untested")
-    accounts.well(NAME, KEY, NOON)
-    assert _known(NOON) == Known("active")
+        assert account_state.account_status(session, NAME, None, NOON) == AccountStatus("missing")
+    assert _known(NOON) == AccountStatus("untested")
+    assert account_state.check_open(NAME, KEY, NOON).key_state == "untested"
+    assert _known(NOON) == AccountStatus("untested")
+    account_state.record_success(NAME, KEY, NOON)
+    assert _known(NOON) == AccountStatus("active")
 
 
 @pytest.mark.parametrize("state", ["plan_missing", "blocked"])
 def test_what_the_provider_says_of_a_key_is_its_state(state: str) -> None:
-    until = accounts.refused(NAME, KEY, AccountError(NAME, "no", key_state=state, status=200), NOON)
-    assert _known(NOON) == Known(state, until, f"{NAME}: no")
+    until = account_state.record_failure(NAME, KEY, AccountError(NAME, "no", key_state=state, status=200), NOON)
+    assert _known(NOON) == AccountStatus(state, until, f"{NAME}: no")
 
 
 def test_a_new_key_that_is_refused_is_pending_for_hours_and_then_invalid() -> None:
     now = NOON
-    accounts.check_open(NAME, KEY, now)
+    account_state.check_open(NAME, KEY, now)
     states = []
-    while now < NOON + 2 * accounts.ACTIVATION:
-        accounts.refused(NAME, KEY, INVALID, now)
+    while now < NOON + 2 * account_state.ACTIVATION:
+        account_state.record_failure(NAME, KEY, INVALID, now)
         states.append((now - NOON, _known(now).key_state))
         now += timedelta(minutes=30)
-    assert {state for age, state in states if age < accounts.ACTIVATION} == {"pending"}
-    assert {state for age, state in states if age >= accounts.ACTIVATION} == {"invalid"}
-    accounts.well(NAME, KEY, now)
-    assert _known(now) == Known("active")
-    accounts.refused(NAME, KEY, INVALID, now)
+    assert {state for age, state in states if age < account_state.ACTIVATION} == {"pending"}
+    assert {state for age, state in states if age >= account_state.ACTIVATION} == {"invalid"}
+    account_state.record_success(NAME, KEY, now)
+    assert _known(now) == AccountStatus("active")
+    account_state.record_failure(NAME, KEY, INVALID, now)
     assert _known(now).key_state == "invalid", "it was good once, so it is not new"
 
 
 def test_a_refused_key_is_tried_again_after_minutes_then_every_half_hour() -> None:
     now, waits = NOON, []
     for _ in range(6):
-        until = accounts.refused(NAME, KEY, INVALID, now)
+        until = account_state.record_failure(NAME, KEY, INVALID, now)
         waits.append((until - now) // MINUTE)
         with pytest.raises(ProviderClosedError, match="401: Invalid API key") as closed:
-            accounts.check_open(NAME, KEY, until - timedelta(seconds=1))
+            account_state.check_open(NAME, KEY, until - timedelta(seconds=1))
         assert closed.value.retry_at == until
         assert not isinstance(closed.value, QuotaExceededError)
         now = until
@@ -93,7 +94,7 @@ def test_a_refused_key_is_tried_again_after_minutes_then_every_half_hour() -> No
 def test_an_outage_is_waited_for_twice_as_long_each_time() -> None:
     now, waits = NOON, []
     for _ in range(8):
-        until = accounts.refused(NAME, KEY, OUTAGE_ERROR, now)
+        until = account_state.record_failure(NAME, KEY, OUTAGE_ERROR, now)
         waits.append((until - now).total_seconds())
         now = until
     assert waits == [30, 60, 120, 240, 480, 600, 600, 600]
@@ -101,34 +102,34 @@ def test_an_outage_is_waited_for_twice_as_long_each_time() -> None:
 
 
 def test_another_key_begins_anew_and_so_does_the_first_one_when_it_is_back() -> None:
-    accounts.well(NAME, KEY, NOON)
-    accounts.refused(NAME, KEY, _used_up(NOON + timedelta(days=9)), NOON)
-    assert _known(NOON, RAIN_KEY) == Known("untested")
-    account = accounts.check_open(NAME, RAIN_KEY, NOON + MINUTE)
+    account_state.record_success(NAME, KEY, NOON)
+    account_state.record_failure(NAME, KEY, _used_up(NOON + timedelta(days=9)), NOON)
+    assert _known(NOON, RAIN_KEY) == AccountStatus("untested")
+    account = account_state.check_open(NAME, RAIN_KEY, NOON + MINUTE)
     assert (account.key_state, account.closed_until, account.succeeded_at) == ("untested", None, None)
     assert account.key_since == NOON + MINUTE
     assert RAIN_KEY not in str(account.key_fingerprint)
-    assert _known(NOON) == Known("untested")
+    assert _known(NOON) == AccountStatus("untested")
 
 
 @pytest.mark.parametrize("days", [0.01, 30])
 def test_a_quota_that_is_used_up_closes_until_its_end_whatever_comes_of_earlier_calls(days: float) -> None:
     until = NOON + timedelta(days=days)
-    accounts.well(NAME, KEY, NOON)
-    accounts.refused(NAME, KEY, _used_up(until), NOON)
-    accounts.well(NAME, KEY, NOON)
-    accounts.refused(NAME, KEY, OUTAGE_ERROR, NOON)
-    accounts.refused(NAME, KEY, INVALID, NOON)
-    accounts.refused(NAME, KEY, _used_up(NOON + MINUTE), NOON)
+    account_state.record_success(NAME, KEY, NOON)
+    account_state.record_failure(NAME, KEY, _used_up(until), NOON)
+    account_state.record_success(NAME, KEY, NOON)
+    account_state.record_failure(NAME, KEY, OUTAGE_ERROR, NOON)
+    account_state.record_failure(NAME, KEY, INVALID, NOON)
+    account_state.record_failure(NAME, KEY, _used_up(NOON + MINUTE), NOON)
     for now in (NOON, NOON + MINUTE, until - timedelta(seconds=1)):
         _restart()
         with pytest.raises(QuotaExceededError) as closed:
-            accounts.check_open(NAME, KEY, now)
+            account_state.check_open(NAME, KEY, now)
         assert closed.value.retry_at == until
-    assert _known(NOON) == Known("active", until, f"{NAME}: 429: too many", by_quota=True)
-    accounts.check_open(NAME, KEY, until)
-    accounts.well(NAME, KEY, until)
-    assert _known(until) == Known("active")
+    assert _known(NOON) == AccountStatus("active", until, f"{NAME}: 429: too many", by_quota=True)
+    account_state.check_open(NAME, KEY, until)
+    account_state.record_success(NAME, KEY, until)
+    assert _known(until) == AccountStatus("active")
 
 
 def _at_once(count: int, work: Callable[[], bool]) -> list[bool]:
@@ -149,26 +150,26 @@ def _at_once(count: int, work: Callable[[], bool]) -> list[bool]:
 
 def _may_call(now: datetime) -> bool:
     try:
-        accounts.check_open(NAME, KEY, now)
+        account_state.check_open(NAME, KEY, now)
     except ProviderClosedError as error:
         return error.retry_at <= now
     return True
 
 
 def test_one_of_eight_tries_whether_it_is_well_again() -> None:
-    until = accounts.refused(NAME, KEY, OUTAGE_ERROR, NOON)
+    until = account_state.record_failure(NAME, KEY, OUTAGE_ERROR, NOON)
     assert _at_once(8, lambda: _may_call(until - timedelta(seconds=1))) == [False] * 8
     assert sorted(_at_once(8, lambda: _may_call(until))) == [False] * 7 + [True]
-    assert not _may_call(until + accounts.PROBE - timedelta(seconds=1)), "the one is given its time"
-    assert sorted(_at_once(8, lambda: _may_call(until + accounts.PROBE))) == [False] * 7 + [True], "it never came back"
-    accounts.well(NAME, KEY, until + MINUTE)
+    assert not _may_call(until + account_state.PROBE - timedelta(seconds=1)), "the one is given its time"
+    assert sorted(_at_once(8, lambda: _may_call(until + account_state.PROBE))) == [False] * 7 + [True], "it never came back"
+    account_state.record_success(NAME, KEY, until + MINUTE)
     assert _at_once(8, lambda: _may_call(until + MINUTE)) == [True] * 8
 
 
 def test_one_that_fails_closes_it_again_for_all() -> None:
-    until = accounts.refused(NAME, KEY, OUTAGE_ERROR, NOON)
+    until = account_state.record_failure(NAME, KEY, OUTAGE_ERROR, NOON)
     assert _may_call(until)
-    longer = accounts.refused(NAME, KEY, OUTAGE_ERROR, until)
+    longer = account_state.record_failure(NAME, KEY, OUTAGE_ERROR, until)
     assert longer - until == MINUTE
     assert _at_once(8, lambda: _may_call(longer - timedelta(seconds=1))) == [False] * 8
     assert _may_call(longer)
@@ -185,7 +186,7 @@ def gate(driven: DrivenClock) -> Iterator[Gate]:
 def test_a_refusal_of_one_place_says_that_the_key_is_good(gate: Gate) -> None:
     assert gate.is_probing
     run_async(gate.report(PermanentFetchError(NAME, "404: city not found", status=404)))
-    assert _known(NOON) == Known("active")
+    assert _known(NOON) == AccountStatus("active")
     assert not gate.is_probing
 
 
@@ -193,9 +194,9 @@ def test_no_answer_at_all_says_nothing_of_the_key_and_closes_when_it_goes_on(gat
     untrusted = PermanentFetchError(NAME, "the certificate of api.example is not trusted")
     for _ in range(OUTAGE - 1):
         run_async(gate.report(untrusted))
-    assert _known(NOON) == Known("untested")
+    assert _known(NOON) == AccountStatus("untested")
     run_async(gate.report(untrusted))
-    assert _known(NOON) == Known("untested", NOON + accounts.OUTAGE_FIRST, str(untrusted))
+    assert _known(NOON) == AccountStatus("untested", NOON + account_state.OUTAGE_FIRST, str(untrusted))
     with pytest.raises(ProviderClosedError):
         run_async(gate.spend())
 
@@ -242,7 +243,7 @@ def test_104_of_weatherstack_closes_it_until_the_first_of_the_next_month(
             driven.advance(MINUTE)
         assert small.count() == 2
         with get_db_session(read_only=True) as session:
-            known = accounts.known(session, "weatherstack", RAIN_KEY, driven())
+            known = account_state.account_status(session, "weatherstack", RAIN_KEY, driven())
         assert (known.key_state, known.closed_until, known.by_quota) == ("active", end, True)
         driven.advance(end - driven())
         assert ingest_data()["providers"] == {"precipitation": "weatherstack"}
@@ -254,10 +255,10 @@ def test_health_tells_what_is_known_of_each_key(driven: DrivenClock, monkeypatch
     missing = {"key": "missing", "closed_until": None, "reason": None}
     untested = {"key": "untested", "closed_until": None, "reason": None}
     assert client.get("/health").get_json()["providers"] == {NAME: untested, "weatherstack": missing}
-    accounts.refused(NAME, KEY, INVALID, NOON)
+    account_state.record_failure(NAME, KEY, INVALID, NOON)
     told = {"key": "pending", "closed_until": "2026-03-01T12:05:00+00:00", "reason": f"{NAME}: 401: Invalid API key"}
     assert client.get("/health").get_json()["providers"][NAME] == told
     driven.advance(5 * MINUTE)
     assert client.get("/health").get_json()["providers"][NAME] == {**told, "closed_until": None}
-    accounts.well(NAME, RAIN_KEY, NOON)
+    account_state.record_success(NAME, RAIN_KEY, NOON)
     assert client.get("/health").get_json()["providers"][NAME] == untested, "that was another key"

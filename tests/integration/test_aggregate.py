@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, func, select
 
-from meteorograph import aggregate, folding, get_db_session, locations
+from meteorograph import aggregate, folding, get_db_session
 from meteorograph.aggregate import Bucket
+from meteorograph.locations import repository
 from meteorograph.model import flags
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import BY_NAME
@@ -179,7 +180,7 @@ def test_another_zone_begins_anew() -> None:
     store([_row(here, NOON - 10 * DAY + number * HOUR, temperature=1.0) for number in range(200)])
     _fold(NOON)
     with get_db_session() as session:
-        locations.change(session, "Athens", {"timezone": "Asia/Kolkata"})
+        repository.change_location(session, "Athens", {"timezone": "Asia/Kolkata"})
     days = _buckets("Athens", NOON - 9 * DAY, NOON - 5 * DAY, "day")
     _fold(NOON)
     assert _buckets("Athens", NOON - 9 * DAY, NOON - 5 * DAY, "day") == days
@@ -195,7 +196,7 @@ def test_a_location_goes_with_its_rollups() -> None:
     _fold(NOON)
     assert _rolled_up()
     with get_db_session() as session:
-        locations.remove(session, "Athens", "delete")
+        repository.remove_location(session, "Athens", "delete")
     assert _rolled_up() == 0
 
 
@@ -232,7 +233,7 @@ def test_after_any_operations_all_is_what_the_rows_come_to(driven: DrivenClock, 
                 _fold(driven())
             case _:
                 with get_db_session() as session:
-                    locations.change(session, chance.choice("ABC"), {"timezone": chance.choice(zones)})
+                    repository.change_location(session, chance.choice("ABC"), {"timezone": chance.choice(zones)})
     _fold(driven())
     assert _rolled_up() > 20
     asked = [(name, bucket, taken) for name in "ABC" for bucket in ("day", "month") for taken in (False, True)]

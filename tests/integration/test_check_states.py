@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from meteorograph import get_db_session
-from meteorograph.locations import remove
+from meteorograph.locations.repository import remove_location
 from meteorograph.model.values import Observation
 from meteorograph.quality.check_batch import check_batch
 from meteorograph.storage.models import CheckState, Location
@@ -129,7 +129,7 @@ def test_nothing_to_check() -> None:
 def test_a_removed_location_takes_its_state_along() -> None:
     check([made(0)])
     with get_db_session() as session:
-        remove(session, "place 1", "delete")
+        remove_location(session, "place 1", "delete")
         assert session.scalar(select(func.count()).select_from(CheckState)) == 0
 
 

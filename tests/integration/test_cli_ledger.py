@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meteorograph import cli, get_db_session
-from meteorograph.ledger import claiming, closing
+from meteorograph.ledger import claims, closing
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.storage.models import Location, WeatherData
 from meteorograph.storage.observations import store
@@ -41,9 +41,9 @@ def _collect(hours: int, missed: dict[int, str]) -> None:
     empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(hours)):
         at = NOON - back * HOUR
-        claim = claiming.claim(at, DEFAULT_SCHEDULE, Interval(HOUR))
+        claim = claims.claim_run(at, DEFAULT_SCHEDULE, Interval(HOUR))
         assert claim
-        athens, other = claiming.due_locations(claim, at)[0]
+        athens, other = claims.due_locations(claim, at)[0]
         closing.record_missed(
             [{"location_id": athens.id, "due_at": at, "reason": missed[back], "detail": "HTTP 500\nand more"}]
             if back in missed
@@ -51,7 +51,7 @@ def _collect(hours: int, missed: dict[int, str]) -> None:
         )
         for due in [other] if back in missed else [athens, other]:
             store([empty | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
-        closing.finish(claim, 2, at + timedelta(seconds=12.3))
+        closing.finish_run(claim, 2, at + timedelta(seconds=12.3))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_limit_that_leaves_something_out_says_so(ask: Any) -> None:
 def test_a_run_that_is_not_over_has_no_end(ask: Any) -> None:
     with get_db_session() as session:
         session.add(Location(name="Athens", latitude=1, longitude=9, state="active", created_at=NOON))
-    assert claiming.claim(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
+    assert claims.claim_run(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
     [_, line] = ask("runs")[1].splitlines()
     assert line.split() == ["2026-03-01", "12:00", "default", "running", "1", "0", "0", "\N{EN DASH}", "0"]
     [_, line] = ask("coverage")[1].splitlines()
@@ -182,12 +182,13 @@ def test_what_is_wrong_is_one_line(ask: Any, args: tuple[str, ...], code: int, t
 
 @ONE_DATABASE
 def test_the_words_that_are_taken_are_those_of_the_ledger() -> None:
-    from meteorograph import cli_ledger, history
+    from meteorograph import cli_ledger
+    from meteorograph.ledger import queries
     from meteorograph.storage.models import Missed, Run
 
-    assert cli_ledger._STATES == history.STATES
-    assert cli_ledger._REASONS == history.REASONS
-    for table, words in ((Run, history.STATES), (Missed, history.REASONS)):
+    assert cli_ledger._STATES == queries.RUN_STATES
+    assert cli_ledger._REASONS == queries.MISSED_REASONS
+    for table, words in ((Run, queries.RUN_STATES), (Missed, queries.MISSED_REASONS)):
         constraints = " ".join(str(getattr(each, "sqltext", "")) for each in table.__table__.constraints)  # type: ignore[attr-defined]
         assert all(f"'{word}'" in constraints for word in words)
         assert constraints.count("'") == 2 * len(words)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from meteorograph import WeatherData, get_db_session, locations
+from meteorograph import WeatherData, get_db_session
+from meteorograph.locations import repository
 from meteorograph.model import clock
 from meteorograph.storage.models import Location
 
@@ -47,7 +48,7 @@ def _names(state: str | None = None) -> list[str]:
 def _store(name: str, slots: int) -> None:
     now = clock.now().replace(microsecond=0)
     with get_db_session() as session:
-        key = locations.named(session, name).id
+        key = repository.get_location(session, name).id
         for slot in range(slots):
             due_at = now - timedelta(hours=3 + slot)
             session.add(WeatherData(location_id=key, due_at=due_at, fetched_at=now, provider="openweathermap"))
@@ -83,7 +84,7 @@ def test_add_list_pause_resume_remove() -> None:
 def test_the_list_marks_a_place_that_is_far_off() -> None:
     with get_db_session() as session:
         for name, distance in (("A", 9.9), ("B", 220.0)):
-            made, _ = locations.add(session, {"name": name, "latitude": 1, "longitude": distance / 2}, clock.now())
+            made, _ = repository.add_location(session, {"name": name, "latitude": 1, "longitude": distance / 2}, clock.now())
             made.resolved_name, made.resolved_distance_km = "Cork", distance
     table = _run("list").stdout.splitlines()
     assert table[0].endswith("answered for")

@@ -18,7 +18,7 @@ from meteorograph.collect import collect
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import StoreError
 from meteorograph.ingest import run_async
-from meteorograph.ledger import claiming, closing, terms
+from meteorograph.ledger import claims, closing, conditions
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.values import Observation
@@ -32,13 +32,13 @@ from support import KEY, NOON
 HOUR = timedelta(hours=1)
 
 
-def _claim() -> terms.Claim:
-    claim = claiming.claim(NOON, DEFAULT_SCHEDULE, Interval(get_settings().interval))
+def _claim() -> conditions.Claim:
+    claim = claims.claim_run(NOON, DEFAULT_SCHEDULE, Interval(get_settings().interval))
     assert claim
     return claim
 
 
-def _collect(claim: terms.Claim, stop: threading.Event) -> str:
+def _collect(claim: conditions.Claim, stop: threading.Event) -> str:
     return run_async(collect(claim, get_settings(), stop))
 
 
@@ -309,7 +309,7 @@ def test_nothing_reaches_the_scheduler(monkeypatch: pytest.MonkeyPatch, caplog: 
     def broken(*_: Any) -> None:
         raise RuntimeError("of the test")
 
-    monkeypatch.setattr(claiming, "claim", broken)
+    monkeypatch.setattr(claims, "claim_run", broken)
     with caplog.at_level(logging.ERROR):
         scheduled_ingest()
     assert "RuntimeError: of the test" in caplog.text
@@ -344,10 +344,10 @@ def test_a_location_that_goes_away_during_the_run_costs_itself_only(
     places: int, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = _claim()
-    due = claiming.due_locations(claim, NOON)[0]
+    due = claims.due_locations(claim, NOON)[0]
     with get_db_session() as session:
         session.delete(session.get_one(Location, due[0].id))
-    monkeypatch.setattr(claiming, "due_locations", lambda *_, **__: (due, False))
+    monkeypatch.setattr(claims, "due_locations", lambda *_, **__: (due, False))
     monkeypatch.setattr(closing, "record_missed", lambda rows: None)
     assert _collect(claim, threading.Event()) == "succeeded"
     assert _count() == places - 1
@@ -393,7 +393,7 @@ def test_an_idle_tick_writes_nothing(places: int) -> None:
 def test_a_text_the_database_does_not_take_costs_its_own_row_only(database: str) -> None:
     rows = [
         to_row(location.id, NOON, Observation(provider="x", fetched_at=NOON, observed_at=NOON, condition=f"nul {char}"))
-        for location, char in zip(claiming.due_locations(_claim(), NOON)[0], "a\0b", strict=False)
+        for location, char in zip(claims.due_locations(_claim(), NOON)[0], "a\0b", strict=False)
     ]
     refused = store(rows)
     assert len(refused) == (1 if database.startswith("postgresql") else 0)

@@ -10,10 +10,10 @@ import pytest
 import stamina
 from sqlalchemy import event, select
 
-from meteorograph import coverage, get_db_session, history, ingest_data
-from meteorograph.coverage import By
+from meteorograph import get_db_session, ingest_data
 from meteorograph.errors import LocationNotFoundError
-from meteorograph.ledger import claiming, closing
+from meteorograph.ledger import claims, closing, coverage, queries
+from meteorograph.ledger.coverage import By
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, Schedule, parse_schedule
 from meteorograph.model.time_range import parse_instant, resolve_range
@@ -59,16 +59,16 @@ def _store(location_id: int, *instants: datetime) -> None:
 def _run(at: datetime, *, missed: dict[str, str] | None = None, name: str = DEFAULT_SCHEDULE, when: Schedule = HOURLY) -> None:
     """One slot from claim to end: every due location is stored but those that are missed, with a reason."""
     missed = missed or {}
-    claim = claiming.claim(at, name, when)
+    claim = claims.claim_run(at, name, when)
     assert claim
     assert claim.due_at == at
-    for due in claiming.due_locations(claim, at)[0]:
+    for due in claims.due_locations(claim, at)[0]:
         if due.name in missed:
             row = {"location_id": due.id, "due_at": at, "reason": missed[due.name], "detail": f"at {at:%H:%M}"}
             closing.record_missed([row])
         else:
             _store(due.id, at)
-    closing.finish(claim, 3, at + timedelta(seconds=20))
+    closing.finish_run(claim, 3, at + timedelta(seconds=20))
 
 
 def _hours(*numbers: int) -> list[datetime]:
@@ -77,20 +77,20 @@ def _hours(*numbers: int) -> list[datetime]:
 
 def _runs(start: datetime = NOON - DAY, end: datetime = NOON + 9 * DAY, **asked: Any) -> list[dict[str, Any]]:
     with get_db_session(read_only=True) as session:
-        return history.runs(session, start, end, **asked)[0]
+        return queries.list_runs(session, start, end, **asked)[0]
 
 
 def _gaps(
     start: datetime = NOON - DAY, end: datetime = NOON + 90 * DAY, **asked: Any
 ) -> list[tuple[str, datetime, datetime, int, str]]:
     with get_db_session(read_only=True) as session:
-        found = history.gaps(session, start, end, **asked)[0]
+        found = queries.list_gaps(session, start, end, **asked)[0]
     return [(gap["location"], gap["from"], gap["to"], gap["slots"], gap["reason"]) for gap in found]
 
 
 def _coverage(start: datetime = NOON - DAY, end: datetime = NOON + 90 * DAY, **asked: Any) -> list[dict[str, Any]]:
     with get_db_session(read_only=True) as session:
-        return coverage.coverage(session, start, end, **asked)[0]
+        return coverage.slot_coverage(session, start, end, **asked)[0]
 
 
 def _counts(entries: Iterable[dict[str, Any]], key: str = "location") -> dict[str, tuple[int, int, int, int]]:
@@ -139,11 +139,11 @@ def test_slots_while_nobody_ran_are_one_gap_and_runs_of_their_own(collecting: Si
 
 def test_slots_during_a_run_that_took_too_long_are_late() -> None:
     _add("Athens")
-    claim = claiming.claim(NOON, DEFAULT_SCHEDULE, HOURLY)
+    claim = claims.claim_run(NOON, DEFAULT_SCHEDULE, HOURLY)
     assert claim
-    for due in claiming.due_locations(claim, NOON)[0]:
+    for due in claims.due_locations(claim, NOON)[0]:
         _store(due.id, NOON)
-    closing.finish(claim, 1, NOON + 2 * HOUR + timedelta(minutes=5))
+    closing.finish_run(claim, 1, NOON + 2 * HOUR + timedelta(minutes=5))
     _run(NOON + 3 * HOUR)
     assert _gaps() == [("Athens", NOON + HOUR, NOON + 2 * HOUR, 2, "late")]
     assert [(run["reason"], run["failed_by_reason"]) for run in _runs(state="missed")] == [("late", {"late": 1})] * 2
@@ -161,7 +161,7 @@ def test_a_slot_between_or_another_reason_parts_a_gap() -> None:
     ]
     assert [gap[1:4] for gap in _gaps(reason="store_error")] == [(at, at, 1) for at in _hours(4, 2)]
     with get_db_session(read_only=True) as session:
-        [gap] = history.gaps(session, NOON, NOON + 2 * HOUR)[0]
+        [gap] = queries.list_gaps(session, NOON, NOON + 2 * HOUR)[0]
     assert gap["detail"] == "at 13:00", "that of its last slot"
     assert [gap[1:4] for gap in _gaps(start=NOON + HOUR, end=NOON + 2 * HOUR)] == [(NOON + HOUR, NOON + HOUR, 1)]
 
@@ -271,7 +271,7 @@ def test_a_location_is_due_from_the_slot_on_in_which_it_was_added() -> None:
 
 def test_what_a_run_has_yet_to_do_is_pending() -> None:
     ids = _add("Athens", "Bergen", "Cork") | _add("Dublin", state="paused")
-    claim = claiming.claim(NOON, DEFAULT_SCHEDULE, HOURLY)
+    claim = claims.claim_run(NOON, DEFAULT_SCHEDULE, HOURLY)
     assert claim
     _store(ids["Athens"], NOON)
     closing.record_missed([{"location_id": ids["Bergen"], "due_at": NOON, "reason": "payload_error", "detail": None}])
@@ -281,7 +281,7 @@ def test_what_a_run_has_yet_to_do_is_pending() -> None:
     [run] = _runs()
     assert (run["state"], run["due"], run["stored"], run["failed"]) == ("running", 3, 1, 1)
     assert run["failed_by_reason"] == {"payload_error": 1}
-    closing.release(claim, 2, until=NOON + HOUR, reason="quota")
+    closing.release_run(claim, 2, until=NOON + HOUR, reason="quota")
     [run] = _runs(state="pending")
     assert (run["state"], run["reason"], run["stored"], run["ended_at"]) == ("pending", "quota", 1, None)
     assert _counts(_coverage()) == expected
@@ -339,7 +339,7 @@ def test_days_without_a_run_are_days_but_none_outside_the_ledger() -> None:
     _add("Athens")
     _run(NOON)
     _change("Athens", state="paused")
-    assert claiming.claim(NOON + 2 * DAY, DEFAULT_SCHEDULE, HOURLY)
+    assert claims.claim_run(NOON + 2 * DAY, DEFAULT_SCHEDULE, HOURLY)
     days = _counts(_coverage(by="day", start=datetime.min.replace(tzinfo=UTC), end=datetime.max.replace(tzinfo=UTC)), "day")
     assert list(days) == ["2026-03-01", "2026-03-02", "2026-03-03"]
     assert days["2026-03-02"] == (0, 0, 0, 0)
@@ -351,7 +351,7 @@ def test_pages_have_every_entry_once_in_the_order_of_the_whole() -> None:
         _run(NOON + number * HOUR, missed={f"p{number % 4}": "quota", f"p{(number + 1) % 4}": "quota"})
     end = NOON + DAY
     with get_db_session(read_only=True) as session:
-        for ask in (history.runs, history.gaps):
+        for ask in (queries.list_runs, queries.list_gaps):
             whole, place = ask(session, NOON, end)
             assert place is None
             pages: list[dict[str, Any]] = []
@@ -361,8 +361,8 @@ def test_pages_have_every_entry_once_in_the_order_of_the_whole() -> None:
                 page, place = ask(session, NOON, end, limit=2, after=place)
                 pages += page
             assert pages == whole
-        first, name = coverage.coverage(session, NOON, end, limit=3)
-        rest, nothing = coverage.coverage(session, NOON, end, limit=3, after=name)
+        first, name = coverage.slot_coverage(session, NOON, end, limit=3)
+        rest, nothing = coverage.slot_coverage(session, NOON, end, limit=3, after=name)
     assert [entry["location"] for entry in first + rest] == ["p0", "p1", "p2", "p3"]
     assert nothing is None
 
@@ -370,7 +370,7 @@ def test_pages_have_every_entry_once_in_the_order_of_the_whole() -> None:
 def test_a_gap_that_begins_long_before_the_newest_ones_is_told_whole() -> None:
     _add("Athens", "Bergen")
     _run(NOON)
-    assert claiming.claim(NOON + 40 * DAY, DEFAULT_SCHEDULE, HOURLY)
+    assert claims.claim_run(NOON + 40 * DAY, DEFAULT_SCHEDULE, HOURLY)
     whole = [(name, NOON + HOUR, NOON + 40 * DAY - HOUR, 40 * 24 - 1, "down") for name in ("Bergen", "Athens")]
     assert _gaps(limit=1) == whole[:1]
     assert _gaps(start=NOON - 300 * DAY, end=NOON + 40 * DAY, limit=1) == whole[:1]
@@ -379,7 +379,7 @@ def test_a_gap_that_begins_long_before_the_newest_ones_is_told_whole() -> None:
 
 def test_a_name_that_no_location_has() -> None:
     with get_db_session(read_only=True) as session:
-        for ask in (history.gaps, coverage.coverage):
+        for ask in (queries.list_gaps, coverage.slot_coverage):
             with pytest.raises(LocationNotFoundError):
                 ask(session, NOON, NOON + DAY, location="Atl\0ntis")
 

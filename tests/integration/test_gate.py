@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from meteorograph import accounts, adapt
+from meteorograph import adapt
+from meteorograph.accounts import account_state
 from meteorograph.errors import MeteorographError, PayloadError, ProviderClosedError, RetryableFetchError
 from meteorograph.fetch import Fetcher
 from meteorograph.gate import OUTAGE, Gate
@@ -41,9 +42,9 @@ def test_answers_that_cannot_be_read_in_a_row_close_the_provider(driven: DrivenC
     assert gate.closed is None
     _reported(gate, HTML)
     assert gate.closed is not None
-    assert gate.closed.retry_at == NOON + accounts.OUTAGE_FIRST
+    assert gate.closed.retry_at == NOON + account_state.OUTAGE_FIRST
     with pytest.raises(ProviderClosedError, match="a page of HTML"):
-        accounts.check_open(NAME, KEY, NOON)
+        account_state.check_open(NAME, KEY, NOON)
 
 
 def test_one_good_answer_in_between_does_not_let_them_close_it(driven: DrivenClock) -> None:

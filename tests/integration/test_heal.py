@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import func, select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, coverage, get_db_session, heal, heal_book, heal_budget
-from meteorograph import history as history_
+from meteorograph import WeatherData, get_db_session, heal, heal_book, heal_budget
 from meteorograph.config.loading import get_settings
 from meteorograph.heal_fill import Healed
-from meteorograph.ledger import claiming
+from meteorograph.ledger import claims, coverage
+from meteorograph.ledger import queries as history_
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
@@ -139,7 +139,7 @@ def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(
 def test_while_a_run_is_to_collect_its_calls_are_left_to_it(archive: Archive, driven: DrivenClock) -> None:
     _add(2)
     before = _quota_left(driven)["minute"].live
-    assert claiming.claim(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
+    assert claims.claim_run(NOON, DEFAULT_SCHEDULE, Interval(HOUR))
     assert _quota_left(driven)["minute"].live == before + 2
 
 
@@ -165,8 +165,8 @@ def test_an_hour_without_data_is_closed_and_the_others_go_on(archive: Archive, d
     assert _stored() == [(0, 1), (0, 3), (0, 20)]
     assert len(archive.calls) == 4
     with get_db_session(read_only=True) as session:
-        [gap] = history_.gaps(session, NOON, driven())[0]
-        [entry] = coverage.coverage(session, NOON, driven())[0]
+        [gap] = history_.list_gaps(session, NOON, driven())[0]
+        [entry] = coverage.slot_coverage(session, NOON, driven())[0]
     assert (gap["from"], gap["unrecoverable"]) == (NOON + 2 * HOUR, True)
     assert (entry["missed"], entry["unrecoverable"], entry["missed_by_reason"]) == (1, 1, {"down": 1})
 
@@ -177,9 +177,9 @@ def test_coverage_tells_what_was_backfilled(archive: Archive, driven: DrivenCloc
     archive.without = {NOON + 2 * HOUR}
     _tick()
     with get_db_session(read_only=True) as session:
-        by_day = coverage.coverage(session, NOON, driven() + HOUR, by="day")[0]
-        whole = coverage.coverage(session, NOON, driven() + HOUR)[0]
-        both = coverage.coverage(session, NOON, driven() + HOUR, by="location,day")[0]
+        by_day = coverage.slot_coverage(session, NOON, driven() + HOUR, by="day")[0]
+        whole = coverage.slot_coverage(session, NOON, driven() + HOUR)[0]
+        both = coverage.slot_coverage(session, NOON, driven() + HOUR, by="location,day")[0]
     assert [(day["stored"], day["backfilled"], day["missed"]) for day in by_day] == [(22, 20, 2), (40, 38, 0)]
     assert [(one["due"], one["stored"], one["backfilled"], one["missed"]) for one in whole] == [(32, 31, 29, 1)] * 2
     assert [one["backfilled"] for one in both] == [10, 19, 10, 19]

@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from meteorograph import WeatherData, get_db_session, heal, history
+from meteorograph import WeatherData, get_db_session, heal
 from meteorograph.config.loading import get_settings
 from meteorograph.heal_fill import Healed
+from meteorograph.ledger import queries
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
@@ -108,7 +109,7 @@ def test_an_outage_of_openweathermap_is_healed_from_open_meteo(
     _assert_true(collecting, rows)
     assert collecting.count("open-meteo") == 3
     with get_db_session(read_only=True) as session:
-        assert history.gaps(session, NOON, driven())[0] == []
+        assert queries.list_gaps(session, NOON, driven())[0] == []
         used = {row.used for row in session.scalars(select(Quota).where(Quota.provider == "open-meteo"))}
     assert used == {round(collecting.charged("open-meteo"))}
     scheduled_healing()

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from integration.upstream import Upstream, answers, response
-from meteorograph import accounts, demand, get_db_session, quota
+from meteorograph import get_db_session
+from meteorograph.accounts import account_state, plan_inputs, quota
 from meteorograph.cli import cli
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import ConfigurationError, QuotaExceededError
@@ -71,7 +72,7 @@ def test_a_new_key_that_is_refused_may_yet_become_active(
     assert "a new key takes up to two hours" in ended.stdout
     assert ended.stdout.endswith("Weatherstack    active\n")
     assert WRONG not in ended.output
-    driven.advance(accounts.ACTIVATION)
+    driven.advance(account_state.ACTIVATION)
     report = _check()[OWM]
     assert report.state == "invalid"
     assert report.advice
@@ -86,7 +87,7 @@ def test_one_that_becomes_active_is_found_to_be_although_it_is_closed(collecting
     assert _states()[OWM] == "pending"
     assert _states()[OWM] == "active"
     with get_db_session(read_only=True) as session:
-        assert accounts.known(session, OWM, KEY, NOON).closed_until is None
+        assert account_state.account_status(session, OWM, KEY, NOON).closed_until is None
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_one_whose_quota_is_used_up_is_not_called(collecting: Simulator, driven:
     assert "was not called now" in ended.stdout
     driven.advance(timedelta(minutes=10))
     assert _states()[OWM] == "active"
-    accounts.refused(OWM, KEY, QuotaExceededError(OWM, "429: no", retry_at=driven() + timedelta(days=3)), driven())
+    account_state.record_failure(OWM, KEY, QuotaExceededError(OWM, "429: no", retry_at=driven() + timedelta(days=3)), driven())
     reports = _check()
     assert (reports[OWM].state, reports[OWM].called, reports[OWM].is_good) == ("active", False, True)
 
@@ -218,10 +219,10 @@ def test_a_plan_that_does_not_hold_ends_with_1_and_serve_says_the_same(
     assert "DOES NOT HOLD" in ended.stdout
     assert sentence.endswith("What would fit: 14 locations at this schedule, or these 41 every 3 h.")
     with caplog.at_level(logging.WARNING):
-        demand.warn(get_settings(), NOON)
+        plan_inputs.log_plan(get_settings(), NOON)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert sentence in caplog.text
     caplog.clear()
     monkeypatch.setenv("METEOROGRAPH_INTERVAL", "3h")
-    demand.warn(get_settings(), NOON)
+    plan_inputs.log_plan(get_settings(), NOON)
     assert caplog.records == []

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import get_db_session
-from meteorograph.ledger import claiming, closing, terms
+from meteorograph.ledger import claims, closing, conditions, heartbeat
 from meteorograph.model import clock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.values import DueLocation
@@ -22,13 +22,13 @@ from support import NOON
 HOUR = timedelta(hours=1)
 
 
-def _claim(now: datetime, length: timedelta = HOUR) -> terms.Claim | None:
-    return claiming.claim(now, DEFAULT_SCHEDULE, Interval(length))
+def _claim(now: datetime, length: timedelta = HOUR) -> conditions.Claim | None:
+    return claims.claim_run(now, DEFAULT_SCHEDULE, Interval(length))
 
 
-def _due(claim: terms.Claim | None) -> list[DueLocation]:
+def _due(claim: conditions.Claim | None) -> list[DueLocation]:
     assert claim
-    return claiming.due_locations(claim, claim.due_at)[0]
+    return claims.due_locations(claim, claim.due_at)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def test_a_slot_is_claimed_once_and_the_next_one_again() -> None:
     assert first is not None
     assert (first.due_at, first.taken_over) == (NOON, False)
     assert _claim(NOON + timedelta(minutes=7, seconds=20)) is None
-    assert closing.finish(first, 0, NOON + timedelta(minutes=8)) == "succeeded"
+    assert closing.finish_run(first, 0, NOON + timedelta(minutes=8)) == "succeeded"
     assert _claim(NOON + timedelta(minutes=59)) is None
     second = _claim(NOON + HOUR)
     assert second is not None
@@ -72,7 +72,7 @@ def test_a_slot_is_claimed_once_and_the_next_one_again() -> None:
 
 def test_of_many_at_once_one_gets_it() -> None:
     barrier = threading.Barrier(8)
-    claims: list[terms.Claim | None] = []
+    claims: list[conditions.Claim | None] = []
     errors: list[BaseException] = []
 
     def contend() -> None:
@@ -110,11 +110,11 @@ def test_a_run_is_counted_as_it_ends() -> None:
     due = _due(claim)
     _store(due[0])
     closing.record_missed([{"location_id": one.id, "due_at": NOON, "reason": "quota", "detail": None} for one in due[1:]])
-    assert closing.finish(claim, 0, NOON + timedelta(seconds=9)) == "partial"
+    assert closing.finish_run(claim, 0, NOON + timedelta(seconds=9)) == "partial"
     [run] = _runs()
     assert (run.state, run.due, run.stored, run.failed) == ("partial", 3, 1, 2)
     assert (run.started_at, run.ended_at, run.holder, run.lease_expires_at) == (NOON, NOON + timedelta(seconds=9), None, None)
-    assert closing.reasons(NOON) == {"quota": 2}
+    assert closing.count_reasons(NOON) == {"quota": 2}
 
 
 def test_a_run_without_anything_stored_has_failed() -> None:
@@ -122,7 +122,7 @@ def test_a_run_without_anything_stored_has_failed() -> None:
     assert claim
     for one in _due(claim):
         closing.record_missed([{"location_id": one.id, "due_at": NOON, "reason": "payload_error", "detail": None}])
-    assert closing.finish(claim, 0, NOON) == "failed"
+    assert closing.finish_run(claim, 0, NOON) == "failed"
 
 
 def test_the_lease_of_a_dead_process_runs_out_and_another_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,17 +133,17 @@ def test_the_lease_of_a_dead_process_runs_out_and_another_one_goes_on(monkeypatc
     _as(monkeypatch, "alive:2")
     assert _claim(NOON + timedelta(seconds=29)) is None
     again = _claim(NOON + timedelta(seconds=31))
-    assert again == terms.Claim(claim.run_id, DEFAULT_SCHEDULE, NOON, NOON + HOUR, HOUR, taken_over=True)
+    assert again == conditions.Claim(claim.run_id, DEFAULT_SCHEDULE, NOON, NOON + HOUR, HOUR, taken_over=True)
     assert len(_due(claim)) == 2
     _as(monkeypatch, "dead:1")
-    assert not claiming.renew(claim.run_id, NOON + HOUR)
+    assert not claims.renew_run(claim.run_id, NOON + HOUR)
 
 
 def test_a_lease_that_is_renewed_does_not_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     _as(monkeypatch, "slow:1")
     claim = _claim(NOON)
     assert claim
-    assert claiming.renew(claim.run_id, NOON + timedelta(seconds=60))
+    assert claims.renew_run(claim.run_id, NOON + timedelta(seconds=60))
     _as(monkeypatch, "other:2")
     assert _claim(NOON + timedelta(seconds=59)) is None
 
@@ -152,7 +152,7 @@ def test_a_run_that_is_given_back_is_free_at_once(monkeypatch: pytest.MonkeyPatc
     _as(monkeypatch, "stopping:1")
     claim = _claim(NOON)
     assert claim
-    closing.release(claim, 0)
+    closing.release_run(claim, 0)
     _as(monkeypatch, "other:2")
     again = _claim(NOON + timedelta(seconds=1))
     assert again
@@ -162,7 +162,7 @@ def test_a_run_that_is_given_back_is_free_at_once(monkeypatch: pytest.MonkeyPatc
 def test_slots_while_nothing_ran_are_recorded_as_down() -> None:
     claim = _claim(NOON)
     assert claim
-    closing.finish(claim, 0, NOON + timedelta(minutes=1))
+    closing.finish_run(claim, 0, NOON + timedelta(minutes=1))
     assert _claim(NOON + 4 * HOUR)
     assert [(run.due_at, run.state, run.reason) for run in _runs()] == [
         (NOON, "succeeded", None),
@@ -178,7 +178,7 @@ def test_slots_while_nothing_ran_are_recorded_as_down() -> None:
 def test_slots_while_a_run_was_still_at_work_are_recorded_as_late() -> None:
     claim = _claim(NOON)
     assert claim
-    closing.finish(claim, 0, NOON + timedelta(hours=2, minutes=30))
+    closing.finish_run(claim, 0, NOON + timedelta(hours=2, minutes=30))
     assert _claim(NOON + timedelta(hours=2, minutes=31))
     assert [(run.state, run.reason) for run in _runs()] == [("succeeded", None), ("missed", "late"), ("running", None)]
 
@@ -203,7 +203,7 @@ def test_a_clock_that_steps_back_claims_nothing_twice() -> None:
     for hour in range(3):
         claim = _claim(NOON + hour * HOUR)
         assert claim
-        closing.finish(claim, 0, NOON + hour * HOUR)
+        closing.finish_run(claim, 0, NOON + hour * HOUR)
     for hour in (0, 1, 2):
         assert _claim(NOON + hour * HOUR + timedelta(minutes=5)) is None
     assert len(_runs()) == 3
@@ -212,7 +212,7 @@ def test_a_clock_that_steps_back_claims_nothing_twice() -> None:
 def test_a_shorter_interval_goes_on_from_the_last_slot() -> None:
     claim = _claim(NOON)
     assert claim
-    closing.finish(claim, 0, NOON)
+    closing.finish_run(claim, 0, NOON)
     quarter = timedelta(minutes=15)
     assert _claim(NOON + timedelta(minutes=16), quarter)
     assert [run.due_at for run in _runs()] == [NOON, NOON + quarter]
@@ -221,7 +221,7 @@ def test_a_shorter_interval_goes_on_from_the_last_slot() -> None:
 def test_heartbeats_are_one_row_a_process_and_those_of_yesterday_go(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, at in (("a:1", NOON), ("a:1", NOON + HOUR), ("b:2", NOON + 25 * HOUR)):
         _as(monkeypatch, name)
-        claiming.beat(at)
+        heartbeat.record_heartbeat(at)
     with get_db_session(read_only=True) as session:
         beats = session.scalars(select(Heartbeat).order_by(Heartbeat.holder)).all()
     assert [(beat.holder, beat.beat_at) for beat in beats] == [("a:1", NOON + HOUR), ("b:2", NOON + 25 * HOUR)]
@@ -230,7 +230,7 @@ def test_heartbeats_are_one_row_a_process_and_those_of_yesterday_go(monkeypatch:
 def test_a_clock_that_was_ahead_once_stops_nothing() -> None:
     ahead = _claim(NOON + timedelta(days=1))
     assert ahead
-    closing.finish(ahead, 0, NOON + timedelta(days=1))
+    closing.finish_run(ahead, 0, NOON + timedelta(days=1))
     claimed = [hour for hour in range(27) if _claim(NOON + hour * HOUR)]
     assert claimed == [hour for hour in range(27) if hour != 24], "the run of the future accounts for no slot but its own"
 
@@ -238,7 +238,7 @@ def test_a_clock_that_was_ahead_once_stops_nothing() -> None:
 def test_a_location_owes_no_slot_of_before_it_was_resumed() -> None:
     claim = _claim(NOON)
     assert claim
-    closing.finish(claim, 0, NOON)
+    closing.finish_run(claim, 0, NOON)
     with clock.driven_by(lambda: NOON + timedelta(hours=5, minutes=30)), get_db_session() as session:
         session.query(Location).filter_by(name="place 2").one().state = "active"
     assert _claim(NOON + 7 * HOUR)
@@ -248,7 +248,7 @@ def test_a_location_owes_no_slot_of_before_it_was_resumed() -> None:
 
 
 def test_a_run_whose_schedule_nobody_follows_any_more_is_closed() -> None:
-    assert claiming.claim(NOON, "6h", Interval(timedelta(hours=6)))
+    assert claims.claim_run(NOON, "6h", Interval(timedelta(hours=6)))
     closing.close_orphans(NOON + timedelta(minutes=59), [DEFAULT_SCHEDULE])
     assert [run.state for run in _runs()] == ["running"]
     closing.close_orphans(NOON + timedelta(minutes=61), [DEFAULT_SCHEDULE])
@@ -258,7 +258,7 @@ def test_a_run_whose_schedule_nobody_follows_any_more_is_closed() -> None:
 def test_a_long_downtime_is_written_off_in_several_transactions() -> None:
     claim = _claim(NOON, timedelta(minutes=1))
     assert claim
-    closing.finish(claim, 0, NOON)
+    closing.finish_run(claim, 0, NOON)
     assert _claim(NOON + timedelta(minutes=500), timedelta(minutes=1))
     assert Counter(run.state for run in _runs()) == {"succeeded": 1, "missed": 499, "running": 1}
 
@@ -269,7 +269,7 @@ def test_a_slot_of_a_long_schedule_is_over_after_the_grace() -> None:
     claim = _claim(midnight, day)
     assert claim
     assert claim.ends_at == midnight + HOUR
-    closing.release(claim, 1, until=midnight + timedelta(minutes=62), reason="provider_error")
+    closing.release_run(claim, 1, until=midnight + timedelta(minutes=62), reason="provider_error")
     assert _claim(midnight + timedelta(minutes=61), day) is None
     assert _runs()[0].state == "failed"
     assert {row.reason for row in _missed()} == {"provider_error"}
@@ -283,7 +283,7 @@ def test_a_spread_window_gives_each_location_its_offset_and_leaves_time() -> Non
     assert claim
     sizes = []
     for minute in (0, 15, 30, 48):
-        due, more = claiming.due_locations(claim, NOON + timedelta(minutes=minute), HOUR)
+        due, more = claims.due_locations(claim, NOON + timedelta(minutes=minute), HOUR)
         sizes.append(len(due))
         assert more == (minute < 48)
     assert sizes == sorted(sizes)

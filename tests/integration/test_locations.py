@@ -17,10 +17,11 @@ from sqlalchemy import delete, event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from meteorograph import WeatherData, get_db_session
-from meteorograph import locations as subject
 from meteorograph.errors import InvalidLocationError, LocationExistsError, LocationHasDataError, LocationNotFoundError
-from meteorograph.location_files import BadRow, read, write
-from meteorograph.location_import import Plan, carry_out, plan
+from meteorograph.locations import repository as subject
+from meteorograph.locations import views
+from meteorograph.locations.files import BadRow, read_locations, write_locations
+from meteorograph.locations.importing import ImportPlan, execute_plan, plan_import
 from meteorograph.storage.engine import engine
 from meteorograph.storage.models import Location, Missed
 from support import NOON
@@ -37,18 +38,18 @@ def _all() -> dict[str, Location]:
 
 def _add(name: str, latitude: float = 1, longitude: float = 2, **more: object) -> list[str]:
     with get_db_session() as session:
-        return subject.add(session, {"name": name, "latitude": latitude, "longitude": longitude, **more}, NOON)[1]
+        return subject.add_location(session, {"name": name, "latitude": latitude, "longitude": longitude, **more}, NOON)[1]
 
 
 def _set(name: str, **values: object) -> None:
     with get_db_session() as session:
         for field, value in values.items():
-            setattr(subject.named(session, name), field, value)
+            setattr(subject.get_location(session, name), field, value)
 
 
 def _store(name: str, slots: int) -> None:
     with get_db_session() as session:
-        key = subject.named(session, name).id
+        key = subject.get_location(session, name).id
         for slot in range(slots):
             due_at = NOON + timedelta(hours=slot)
             session.add(WeatherData(location_id=key, due_at=due_at, fetched_at=NOON, provider="openweathermap"))
@@ -60,16 +61,16 @@ def _count(table: type[WeatherData] | type[Missed] | type[Location]) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def _import(text: str, format: str = "csv", *, replace: bool = False, skip: bool = False) -> Plan:
-    rows = list(read(io.BytesIO(text.encode()), format))
+def _import(text: str, format: str = "csv", *, replace: bool = False, skip: bool = False) -> ImportPlan:
+    rows = list(read_locations(io.BytesIO(text.encode()), format))
     with get_db_session() as session:
-        made = plan(session, rows, replace=replace)
+        made = plan_import(session, rows, replace=replace)
         if skip or not made.bad:
-            list(carry_out(session, made, NOON))
+            list(execute_plan(session, made, NOON))
     return made
 
 
-def _told(made: Plan) -> tuple[int, int, int, list[str]]:
+def _told(made: ImportPlan) -> tuple[int, int, int, list[str]]:
     return len(made.added), len(made.updated), made.unchanged, [str(row) for row in made.bad]
 
 
@@ -100,12 +101,12 @@ def test_a_location_within_100_m_of_another_is_warned_about() -> None:
 def test_fields_are_changed_and_the_place_is_not() -> None:
     _add("Dublin", tags=["a"], timezone="UTC")
     with get_db_session() as session:
-        subject.change(session, "Dublin", {"state": "paused", "tags": ["z", "y"], "timezone": None, "elevation": 3})
+        subject.change_location(session, "Dublin", {"state": "paused", "tags": ["z", "y"], "timezone": None, "elevation": 3})
     found = _all()["Dublin"]
     assert (found.state, found.tags, found.timezone, found.elevation) == ("paused", ["y", "z"], None, 3)
     for wrong in ({"latitude": 3}, {"name": "X"}, {"state": "unscheduled"}, {"elevation": "high"}):
         with pytest.raises(InvalidLocationError), get_db_session() as session:
-            subject.change(session, "Dublin", wrong)
+            subject.change_location(session, "Dublin", wrong)
     assert _all()["Dublin"].latitude == 1
 
 
@@ -113,7 +114,7 @@ def test_fields_are_changed_and_the_place_is_not() -> None:
 def test_a_name_that_no_location_has(name: str) -> None:
     _add("Dublin")
     with get_db_session() as session, pytest.raises(LocationNotFoundError):
-        subject.named(session, name)
+        subject.get_location(session, name)
 
 
 def test_pause_and_resume_by_name_and_by_tag() -> None:
@@ -123,12 +124,12 @@ def test_pause_and_resume_by_name_and_by_tag() -> None:
     _set("D", state="unscheduled")
     with get_db_session() as session:
         assert subject.set_state(session, "paused", ["A", "Nope"]) == (1, ["Nope"])
-        assert subject.set_state_of_all(session, "paused", "x") == (1, 2)
+        assert subject.set_state_by_tag(session, "paused", "x") == (1, 2)
     assert {name: location.state for name, location in _all().items()} == {
         "A": "paused", "B": "paused", "C": "active", "D": "unscheduled",
     }  # fmt: skip
     with get_db_session() as session:
-        assert subject.set_state_of_all(session, "active") == (2, 3)
+        assert subject.set_state_by_tag(session, "active") == (2, 3)
         assert subject.set_state(session, "active", ["D"]) == (1, [])
     assert {location.state for location in _all().values()} == {"active"}
 
@@ -137,7 +138,7 @@ def test_a_location_without_data_goes_with_what_it_missed() -> None:
     _add("A")
     _store("A", 0)
     with get_db_session() as session:
-        assert subject.remove(session, "A") == 0
+        assert subject.remove_location(session, "A") == 0
     assert (_count(Location), _count(Missed)) == (0, 0)
 
 
@@ -147,13 +148,13 @@ def test_a_location_with_data_goes_only_when_that_is_said() -> None:
     _store("A", 3)
     _store("B", 1)
     with pytest.raises(LocationHasDataError, match="'A' has 3 rows of data"), get_db_session() as session:
-        subject.remove(session, "A")
+        subject.remove_location(session, "A")
     assert _all()["A"].state == "active"
     with get_db_session() as session:
-        assert subject.remove(session, "A", "keep") == 3
+        assert subject.remove_location(session, "A", "keep") == 3
     assert (_all()["A"].state, _count(WeatherData), _count(Missed)) == ("unscheduled", 4, 2)
     with get_db_session() as session:
-        assert subject.remove(session, "A", "delete") == 3
+        assert subject.remove_location(session, "A", "delete") == 3
     assert (list(_all()), _count(WeatherData), _count(Missed)) == (["B"], 1, 1)
 
 
@@ -161,7 +162,7 @@ def test_a_location_that_was_kept_for_its_data_is_taken_up_again_at_its_point() 
     _add("A", 1, 2)
     _store("A", 1)
     with get_db_session() as session:
-        subject.remove(session, "A", "keep")
+        subject.remove_location(session, "A", "keep")
     with pytest.raises(LocationExistsError):
         _add("A", 1, 2.5)
     _add("A", 1, 2, tags=["new"])
@@ -193,7 +194,7 @@ def test_a_row_that_is_stored_while_its_location_is_removed_is_lost_or_refused_b
             thread.join(0.5)
 
     with get_db_session() as session:
-        subject.remove(session, "A", "delete")
+        subject.remove_location(session, "A", "delete")
     thread.join(20)
     assert len(errors) == 1
     assert (_count(Location), _count(WeatherData)) == (0, 0)
@@ -205,11 +206,11 @@ def test_the_listing_shows_the_newest_slot_and_the_place_that_the_provider_answe
     _store("B", 2)
     _set("B", resolved_name="Town", resolved_latitude=1.2, resolved_longitude=2.0, resolved_distance_km=22.2, state="paused")
     with get_db_session(read_only=True) as session:
-        first, second = subject.listing(session)
-        assert subject.listing(session, tag="x") == subject.listing(session, state="paused") == [second]
-        assert subject.shown(session, "B") == second
-        assert subject.listing(session, tag="y") == subject.exported(session, tag="y") == []
-        assert [row["name"] for row in subject.exported(session)] == ["A", "B"]
+        first, second = views.list_locations(session)
+        assert views.list_locations(session, tag="x") == views.list_locations(session, state="paused") == [second]
+        assert views.location_view(session, "B") == second
+        assert views.list_locations(session, tag="y") == views.export_fields(session, tag="y") == []
+        assert [row["name"] for row in views.export_fields(session)] == ["A", "B"]
     assert (first["name"], first["last_at"], first["resolved"], first["tags"]) == ("A", None, None, [])
     assert (second["name"], second["last_at"], second["state"]) == ("B", NOON + timedelta(hours=1), "paused")
     assert second["resolved"] == {"name": "Town", "latitude": 1.2, "longitude": 2.0, "distance_km": 22.2}
@@ -279,12 +280,12 @@ def test_a_single_bad_line_leaves_nothing_and_can_be_passed_over() -> None:
 
 
 def test_an_import_that_fails_half_way_leaves_nothing() -> None:
-    rows = list(read(io.BytesIO((HEADER + "".join(f"p{n},1,{n / 100}\n" for n in range(12_000))).encode()), "csv"))
+    rows = list(read_locations(io.BytesIO((HEADER + "".join(f"p{n},1,{n / 100}\n" for n in range(12_000))).encode()), "csv"))
     with get_db_session() as session:
-        made = plan(session, rows, replace=False)
+        made = plan_import(session, rows, replace=False)
     made.added[11_000]["latitude"] = 91.0  # what the database refuses, after two pieces of three
     with pytest.raises(IntegrityError, match="latitude"), get_db_session() as session:
-        list(carry_out(session, made, NOON))
+        list(execute_plan(session, made, NOON))
     assert _count(Location) == 0
 
 
@@ -313,13 +314,13 @@ def test_names_that_come_in_meanwhile_are_not_taken_twice(database: str) -> None
         except LocationExistsError:
             outcome.append("exists")
 
-    rows: Sequence[Any] = list(read(io.BytesIO(f"{HEADER}A,1,2\n".encode()), "csv"))
+    rows: Sequence[Any] = list(read_locations(io.BytesIO(f"{HEADER}A,1,2\n".encode()), "csv"))
     with get_db_session() as session:
-        made = plan(session, rows, replace=False)
+        made = plan_import(session, rows, replace=False)
         thread = threading.Thread(target=add)
         thread.start()
         time.sleep(0.2)
-        list(carry_out(session, made, NOON))
+        list(execute_plan(session, made, NOON))
     thread.join(70)
     assert outcome == ["exists"], database
     assert _all()["A"].latitude == 1
@@ -347,21 +348,21 @@ def test_an_export_imported_again_is_a_no_op_and_rebuilds_an_empty_database(
     with get_db_session() as session:
         session.execute(delete(Location))
         for name, fields in locations.items():
-            subject.add(session, {"name": name, **fields}, NOON)
+            subject.add_location(session, {"name": name, **fields}, NOON)
     with get_db_session(read_only=True) as session:
-        before = subject.exported(session)
-    text = "".join(write(before, format))
+        before = views.export_fields(session)
+    text = "".join(write_locations(before, format))
     assert _told(_import(text, format)) == (0, 0, len(locations), [])
     with get_db_session() as session:
         session.execute(delete(Location))
     assert _told(_import(text, format)) == (len(locations), 0, 0, [])
     with get_db_session(read_only=True) as session:
-        assert subject.exported(session) == before
+        assert views.export_fields(session) == before
 
 
 def test_rows_that_the_reader_refused_stay_refused() -> None:
     with get_db_session() as session:
-        made = plan(session, [BadRow(7, "is odd")], replace=True)
+        made = plan_import(session, [BadRow(7, "is odd")], replace=True)
     assert made.summary() == {
         "added": 0, "updated": 0, "unchanged": 0, "bad": 1, "errors": [{"line": 7, "reason": "is odd"}], "warnings": [],
     }  # fmt: skip

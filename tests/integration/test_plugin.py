@@ -35,10 +35,8 @@ def outside(tmp_path: Path) -> Path:
     for name, text in blocks.items():
         (folder / name).write_text(text)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {told['name']}\nVersion: {told['version']}\n")
-    points = told["entry-points"]["meteorograph.providers.registry"]
-    (info / "entry_points.txt").write_text(
-        "[meteorograph.providers.registry]\n" + "".join(f"{k} = {v}\n" for k, v in points.items())
-    )
+    points = told["entry-points"]["meteorograph.providers"]
+    (info / "entry_points.txt").write_text("[meteorograph.providers]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()))
     return folder
 
 

@@ -12,15 +12,16 @@ from itertools import pairwise
 
 import pytest
 
-from meteorograph import create_app, get_db_session, pace, quota
+from meteorograph import create_app, get_db_session
+from meteorograph.accounts import monthly_spread, quota
+from meteorograph.accounts.quota import Grant
 from meteorograph.config.loading import load_settings
 from meteorograph.gate import Gate
 from meteorograph.ingest import run_async
-from meteorograph.ledger.terms import Claim
+from meteorograph.ledger.conditions import Claim
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
 from meteorograph.model.values import Coordinates, DueLocation
-from meteorograph.quota import Grant
 from meteorograph.storage.engine import _engines
 from meteorograph.storage.models import Location
 from support import KEY, NOON
@@ -95,7 +96,7 @@ def test_accounts_are_counted_apart_and_without_limits_nothing_is() -> None:
 @pytest.mark.parametrize(("limit", "kept"), [(1, 0), (19, 0), (20, 1), (60, 3), (100, 5), (1_000_000, 50)])
 def test_a_reserve_is_left_to_collection_on_demand(limit: int, kept: int) -> None:
     limits = {"month": limit}
-    assert quota.reserved(limit) == kept
+    assert quota.reserve_of(limit) == kept
     assert quota.spend(NAME, limits, 2 * limit, NOON).calls == limit - kept
     assert quota.spend(NAME, limits, 1, NOON).calls == 0
     assert quota.spend(NAME, limits, 2 * limit, NOON, on_demand=True).calls == kept
@@ -124,7 +125,7 @@ def test_eight_threads_are_admitted_exactly_the_limit() -> None:
 
 _SPENDER = """
 import sys
-from meteorograph import quota
+from meteorograph.accounts import quota
 from datetime import UTC, datetime
 now, spent = datetime(2026, 3, 1, 12, tzinfo=UTC), 0
 print("ready", flush=True)
@@ -242,7 +243,7 @@ def _spread(limit: int, locations: int, slot: timedelta = HOUR, down: timedelta 
     made: list[tuple[datetime, int]] = []
     now = start + down
     while now < _at("2026-04-01"):
-        calls = min(quota.allowance(limit, len(made), now, slot), locations)
+        calls = min(monthly_spread.allowance(limit, len(made), now, slot), locations)
         first = len(made)
         made.extend((now, (first + turn) % locations) for turn in range(calls))
         now += slot
@@ -253,7 +254,7 @@ def _spread(limit: int, locations: int, slot: timedelta = HOUR, down: timedelta 
 @pytest.mark.parametrize("locations", [1, 3, 50])
 def test_a_small_month_is_spread_evenly_over_time_and_locations(limit: int, locations: int) -> None:
     made = _spread(limit, locations)
-    usable = limit - quota.reserved(limit)
+    usable = limit - quota.reserve_of(limit)
     assert len(made) == usable
     assert made[-1][0] >= _at("2026-03-30")
     gaps = [later - earlier for (earlier, _), (later, _) in pairwise(made)]
@@ -282,7 +283,7 @@ def test_the_month_is_never_overspent_and_each_location_gets_its_share() -> None
     for day_slot in range(0, 744, 6):
         due_at = _at("2026-03-01") + day_slot * HOUR
         claim = Claim(1, DEFAULT_SCHEDULE, due_at, due_at + HOUR, 6 * HOUR, False)
-        turns = pace.turns(limits, claim, due_at)["weatherstack"]
+        turns = monthly_spread.allotted_locations(limits, claim, due_at)["weatherstack"]
         for place in places:
             if place.id in turns:
                 calls[place.id] += quota.spend("weatherstack", limits["weatherstack"], 1, due_at).calls
@@ -298,7 +299,7 @@ def test_a_location_that_always_fails_keeps_no_turn_from_the_others() -> None:
     for number in range(124):
         due_at = _at("2026-03-01") + number * HOUR
         claim = Claim(1, DEFAULT_SCHEDULE, due_at, due_at + HOUR, HOUR, False)
-        turns = pace.turns(limits, claim, due_at)["weatherstack"]
+        turns = monthly_spread.allotted_locations(limits, claim, due_at)["weatherstack"]
         for place in places[1:]:  # the first one fails before its rain is asked for
             if place.id in turns:
                 calls[place.id] += quota.spend("weatherstack", limits["weatherstack"], 1, due_at).calls
@@ -314,7 +315,7 @@ def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
     claim = Claim(1, DEFAULT_SCHEDULE, now, now + HOUR, HOUR, False)
 
     def allowed(due: list[DueLocation]) -> list[int]:
-        turns = pace.turns({"weatherstack": {"month": 100}}, claim, now)["weatherstack"]
+        turns = monthly_spread.allotted_locations({"weatherstack": {"month": 100}}, claim, now)["weatherstack"]
         return [place.id for place in due if place.id in turns]
 
     assert allowed(places) == allowed(places[2:]) == [places[4].id]
@@ -324,8 +325,8 @@ def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
 @pytest.mark.usefixtures("database")
 def test_without_a_monthly_quota_there_are_no_turns_and_without_locations_nobody_has_one() -> None:
     claim = Claim(1, DEFAULT_SCHEDULE, NOON, NOON + HOUR, HOUR, False)
-    assert pace.turns({"x": {"minute": 1}}, claim, NOON) == {}
-    assert pace.turns({"x": {"month": 1}}, claim, NOON) == {"x": frozenset()}
+    assert monthly_spread.allotted_locations({"x": {"minute": 1}}, claim, NOON) == {}
+    assert monthly_spread.allotted_locations({"x": {"month": 1}}, claim, NOON) == {"x": frozenset()}
 
 
 def _places(count: int) -> list[DueLocation]:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meteorograph import get_db_session, quota
+from meteorograph import get_db_session
+from meteorograph.accounts import quota
 from meteorograph.errors import QuotaExceededError
 from meteorograph.gate import Gate
 from meteorograph.ingest import run_async

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from acceptance.holds import away
-from meteorograph import WeatherData, get_db_session, init_db, locations
+from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.config.loading import get_settings
+from meteorograph.locations import repository
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
@@ -90,7 +91,7 @@ def test_a_location_that_was_removed_meanwhile_stops_nothing(database: str, driv
     with away(database):
         scheduled_ingest()
     with get_db_session() as session:
-        locations.remove(session, "p1", "delete")
+        repository.remove_location(session, "p1", "delete")
     driven.advance(HOUR)
     scheduled_ingest()
     assert [place for due_at, place in _rows() if due_at == NOON + HOUR] == [1, 3]

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from meteorograph import WeatherData, create_app, get_db_session, scheduler
 from meteorograph.config.loading import load_settings
-from meteorograph.ledger import claiming
+from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
 from meteorograph.storage import migrations, process
 from meteorograph.storage.engine import engine
@@ -162,7 +162,7 @@ def test_switched_off_it_is_another_processs_heartbeat_that_counts(watching: Fla
     body = _health(watching, 200)
     assert (body["scheduler_running"], body["next_run"], body["last_run"]) == (False, None, None)
     assert _keys(body) == {"openweathermap": "missing", "weatherstack": "missing"}
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     assert _health(watching, 200)["scheduler_running"] is True
     driven.advance(timedelta(seconds=scheduler.STALE_HEARTBEAT_SECONDS))
     assert _health(watching, 200)["scheduler_running"] is False
@@ -223,7 +223,7 @@ def test_a_file_that_is_no_database(watching: FlaskClient, database: str) -> Non
     ],
 )
 def test_a_stale_location(watching: FlaskClient, newest: timedelta | None, made: timedelta, state: str, stale: bool) -> None:
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     _add("Athens", newest=newest, made=made, state=state)
     _add("Bergen", newest=MINUTE)
     body = _health(watching, 503 if stale else 200)
@@ -237,21 +237,21 @@ def test_a_stale_location(watching: FlaskClient, newest: timedelta | None, made:
 def test_a_slot_has_a_minute_to_be_collected(watching: FlaskClient, driven: DrivenClock) -> None:
     _add("Athens", newest=2 * HOUR)
     driven.advance(timedelta(seconds=59))
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     _health(watching, 200)
     driven.advance(timedelta(seconds=1))
     assert _health(watching, 503)["problems"] == ["1 of 1 locations are stale: Athens"]
 
 
 def test_a_location_is_measured_by_its_own_schedule(watching: FlaskClient) -> None:
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     _add("Athens", newest=9 * HOUR, made=99 * HOUR, schedule="6h")
     _add("Bergen", newest=13 * HOUR, made=99 * HOUR, schedule="6h")
     assert _health(watching, 503)["problems"] == ["1 of 2 locations are stale: Bergen"]
 
 
 def test_many_stale_locations_are_counted_and_a_few_named(watching: FlaskClient) -> None:
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     for number in range(8):
         _add("x" * (number + 1), newest=5 * HOUR, made=9 * HOUR)
     [told] = _health(watching, 503)["problems"]

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from meteorograph import create_app, get_db_session
-from meteorograph.ledger import claiming, closing
+from meteorograph.ledger import claims, closing
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.storage.models import Location, Missed, WeatherData
@@ -39,14 +39,14 @@ def six_hours(database: str, driven: DrivenClock) -> None:
     empty = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
     for back in reversed(range(6)):
         at = NOON - back * HOUR
-        claim = claiming.claim(at, DEFAULT_SCHEDULE, Interval(HOUR))
+        claim = claims.claim_run(at, DEFAULT_SCHEDULE, Interval(HOUR))
         assert claim
-        due = claiming.due_locations(claim, at)[0]
+        due = claims.due_locations(claim, at)[0]
         lost = due.pop(back % 4)
         reason = "quota" if back % 2 else "provider_error"
         closing.record_missed([{"location_id": lost.id, "due_at": at, "reason": reason, "detail": None}])
         store([empty | {"location_id": one.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"} for one in due])
-        closing.finish(claim, 4, at + timedelta(seconds=9))
+        closing.finish_run(claim, 4, at + timedelta(seconds=9))
 
 
 def _get(client: FlaskClient, path: str, **query: str) -> Any:

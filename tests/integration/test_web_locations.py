@@ -12,8 +12,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from meteorograph import WeatherData, create_app, get_db_session, locations
+from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.config.settings import MAX_IMPORT_BYTES
+from meteorograph.locations import repository
 from meteorograph.storage.models import Location
 from meteorograph.web.app import MAX_BODY_BYTES
 from support import NOON, served
@@ -47,7 +48,7 @@ def _add(client: FlaskClient, name: str, lat: float = 1, lon: float = 2, **more:
 
 def _store(name: str) -> None:
     with get_db_session() as session:
-        key = locations.named(session, name).id
+        key = repository.get_location(session, name).id
         session.add(WeatherData(location_id=key, due_at=NOON, fetched_at=NOON, provider="openweathermap"))
 
 

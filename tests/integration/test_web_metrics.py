@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from meteorograph import create_app, get_db_session
 from meteorograph.config.loading import load_settings
-from meteorograph.ledger import claiming
+from meteorograph.ledger import heartbeat
 from meteorograph.storage.models import Location, Missed, Quota, Run
 from pages import add
 from support import KEY, NOON
@@ -39,7 +39,7 @@ def _labels(**labels: str) -> Labels:
 def test_state_quota_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OWM_API_KEY", KEY)
     client = create_app(load_settings(scheduler_enabled=False)).test_client()
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     odd = 'quote " backslash \\ line\nend'
     add(
         odd,

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from meteorograph import create_app, get_db_session
 from meteorograph.config.loading import load_settings
-from meteorograph.ledger import claiming
+from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
 from meteorograph.storage.models import Run
 from meteorograph.web.page.text import ago, compass, duration, number, percent
@@ -108,7 +108,7 @@ def test_a_name_is_only_a_name(client: FlaskClient, name: str) -> None:
 
 
 def test_a_stale_name_is_only_a_name_in_the_status_line_too(client: FlaskClient) -> None:
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     add("<script>x</script>", {"due_at": NOON - timedelta(hours=9)})
     shown = _overview(client)
     assert 'class="status unhealthy"' in shown.text
@@ -121,7 +121,7 @@ def test_the_empty_state(client: FlaskClient) -> None:
     shown = _overview(client)
     assert "Nothing is stored yet" in shown.text
     assert "table" not in shown.tags
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     assert "at 13:00:00 UTC at the latest" in _overview(client).text
 
 
@@ -186,7 +186,7 @@ def test_the_course_is_a_line_that_breaks_at_gaps(client: FlaskClient) -> None:
 
 def test_the_state_of_the_service(client: FlaskClient) -> None:
     assert "Nothing is collected: no scheduler runs" in _overview(client).text
-    claiming.beat(NOON)
+    heartbeat.record_heartbeat(NOON)
     text = _overview(client).text
     assert "Collecting" in text
     assert "next run 13:00:00 UTC" in text

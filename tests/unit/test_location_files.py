@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meteorograph.errors import InvalidLocationError, LocationFileError
-from meteorograph.location_files import FORMATS, BadRow, Entry, read, write
-from meteorograph.location_values import FIELDS, checked
+from meteorograph.locations.fields import FIELDS, check_fields
+from meteorograph.locations.files import FORMATS, BadRow, FileRow, read_locations, write_locations
 from meteorograph.model.proximity import NEAR_M, ProximityGrid, _Point
 from meteorograph.model.values import Coordinates
 
 HEADER = b"name,latitude,longitude\n"
 
 
-def _read(text: bytes, format: str = "csv") -> list[Entry | BadRow]:
-    return list(read(io.BytesIO(text), format))
+def _read(text: bytes, format: str = "csv") -> list[FileRow | BadRow]:
+    return list(read_locations(io.BytesIO(text), format))
 
 
 def _reasons(text: bytes, format: str = "csv") -> list[str]:
@@ -41,7 +41,7 @@ def test_csv_with_every_column_in_any_order() -> None:
     header = "tags,Name ,longitude,latitude,elevation,timezone,schedule"
     row = ' b;a;b ,"Ag. Nikolaos, Kreta", 25.7,35.2,12.5,Europe/Athens,"0 6,18 * * *"'
     [entry] = _read(f"{header}\n{row}\n".encode())
-    assert entry == Entry(
+    assert entry == FileRow(
         2,
         {
             "name": "Ag. Nikolaos, Kreta",
@@ -56,14 +56,14 @@ def test_csv_with_every_column_in_any_order() -> None:
 
 
 def test_a_row_gives_only_the_columns_that_are_there() -> None:
-    assert _read(HEADER + b"Oslo,59.91,10.75\n") == [Entry(2, {"name": "Oslo", "latitude": 59.91, "longitude": 10.75})]
+    assert _read(HEADER + b"Oslo,59.91,10.75\n") == [FileRow(2, {"name": "Oslo", "latitude": 59.91, "longitude": 10.75})]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_byte_order_mark_line_ends_and_blank_lines(end: bytes, mark: bytes) -> None:
     lines = [b"name,latitude,longitude", b"", "Åbo,60.45,22.27".encode(), b"", "東京,35.68,139.69".encode()]
-    assert [(entry.line, entry.values["name"]) for entry in _read(mark + end.join(lines)) if isinstance(entry, Entry)] == [
+    assert [(entry.line, entry.values["name"]) for entry in _read(mark + end.join(lines)) if isinstance(entry, FileRow)] == [
         (3, "Åbo"),
         (5, "東京"),
     ]
@@ -80,7 +80,7 @@ def test_every_bad_line_is_reported_with_its_number_in_the_file() -> None:
         "line 9: latitude is missing: must be a number from -90 to 90; longitude='53,3': must be a number from -180 to 180",
         "line 10: latitude='1_0': must be a number from -90 to 90; longitude='0x1': must be a number from -180 to 180",
     ]
-    assert [entry.values["name"] for entry in _read(text) if isinstance(entry, Entry)] == ["F"]
+    assert [entry.values["name"] for entry in _read(text) if isinstance(entry, FileRow)] == ["F"]
 
 
 def test_swapped_coordinates_are_recognised() -> None:
@@ -136,9 +136,9 @@ def test_a_file_that_is_no_such_table_is_refused(text: bytes, told: str) -> None
 )
 def test_wrong_values_say_what_is_allowed(field: str, value: object, told: str) -> None:
     sound: dict[str, object] = {"name": "A", "latitude": 1, "longitude": 2}
-    assert checked(sound)
+    assert check_fields(sound)
     with pytest.raises(InvalidLocationError, match=told) as caught:
-        checked({**sound, field: value})
+        check_fields({**sound, field: value})
     assert [error.field for error in caught.value.errors] == [field]
     assert len(str(caught.value)) < 300
     assert str(caught.value).isprintable()
@@ -153,7 +153,7 @@ def test_bounds_and_empty_fields_are_taken() -> None:
         "timezone": None,
         "tags": [],
     }
-    assert checked({**given, "schedule": " 15m "}) == {**given, "name": "پارس‌آباد", "schedule": "15m", "tags": None}
+    assert check_fields({**given, "schedule": " 15m "}) == {**given, "name": "پارس‌آباد", "schedule": "15m", "tags": None}
 
 
 def test_geojson_is_read_with_the_line_of_each_feature() -> None:
@@ -169,7 +169,7 @@ def test_geojson_is_read_with_the_line_of_each_feature() -> None:
         "7",
         _feature("[0, 1e999]"),
     )
-    entries = [row for row in _read(text, "geojson") if isinstance(row, Entry)]
+    entries = [row for row in _read(text, "geojson") if isinstance(row, FileRow)]
     assert [(entry.line, entry.values) for entry in entries] == [
         (2, {"name": "Dublin", "latitude": 53.35, "longitude": -6.26, "elevation": 8, "tags": ["a", "b"]}),
         (3, {"name": "Heraklion", "latitude": 35.3, "longitude": 25.1, "elevation": 33, "tags": ["x", "y"], "timezone": None}),
@@ -217,9 +217,9 @@ _locations = st.fixed_dictionaries(
 @pytest.mark.parametrize("format", FORMATS)
 @given(st.lists(_locations, max_size=5))
 def test_what_is_written_is_the_same_when_read(format: str, locations: list[dict[str, Any]]) -> None:
-    text = "".join(write(locations, format)).encode()
+    text = "".join(write_locations(locations, format)).encode()
     rows = _read(text, format)
-    assert [row.values if isinstance(row, Entry) else row for row in rows] == locations
+    assert [row.values if isinstance(row, FileRow) else row for row in rows] == locations
     if format == "geojson":
         assert [set(feature["properties"]) for feature in json.loads(text)["features"]] == [set(FIELDS[:1] + FIELDS[3:])] * len(
             rows

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from meteorograph import history, quota
+from meteorograph.accounts import quota
 from meteorograph.aggregate import Bucket
+from meteorograph.ledger import queries
 from meteorograph.overview import POINTS, Point, broken, thinned, usual_step
 from meteorograph.web.page.course import of_buckets
 from meteorograph.web.page.figure import figure
@@ -131,4 +132,4 @@ def test_a_value_without_neighbours_is_a_dot() -> None:
 
 
 def test_every_reason_for_a_gap_has_words() -> None:
-    assert set(REASONS) == set(history.REASONS)
+    assert set(REASONS) == set(queries.MISSED_REASONS)

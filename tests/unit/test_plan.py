@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meteorograph import quota
+from meteorograph.accounts import quota
+from meteorograph.accounts.call_plan import LADDER, CallPlan, ProviderPlan, ScheduleGroup, count_slots, interval_text, make_plan
 from meteorograph.config.settings import Settings
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
-from meteorograph.plan import LADDER, Group, Plan, ProviderPlan, count, interval_text, plan
 from support import KEY, NOON, RAIN_KEY
 
 HOUR = timedelta(hours=1)
@@ -23,8 +23,8 @@ def _settings(**more: Any) -> Settings:
     return Settings(**{"owm_api_key": KEY, "weatherstack_api_key": RAIN_KEY, **more})
 
 
-def _plan(locations: int, length: timedelta = HOUR, **more: Any) -> Plan:
-    return plan([Group(DEFAULT_SCHEDULE, Interval(length), locations)], _settings(**more), NOON)
+def _plan(locations: int, length: timedelta = HOUR, **more: Any) -> CallPlan:
+    return make_plan([ScheduleGroup(DEFAULT_SCHEDULE, Interval(length), locations)], _settings(**more), NOON)
 
 
 def _needs(one: ProviderPlan) -> dict[str, int]:
@@ -50,7 +50,7 @@ def test_what_the_plan_lets_through_is_what_the_quota_lets_through() -> None:
     main = _plan(1).providers[0]
     limits = _settings().limits("openweathermap")
     assert {need.window: need.usable for need in main.needs if need.limit} == {
-        window: limit - quota.reserved(limit) for window, limit in limits.items()
+        window: limit - quota.reserve_of(limit) for window, limit in limits.items()
     }
 
 
@@ -74,11 +74,11 @@ def test_minutes_below_the_interval() -> None:
 
 def test_schedules_add_up() -> None:
     groups = [
-        Group(DEFAULT_SCHEDULE, Interval(HOUR), 10),
-        Group("15m", Interval(15 * MINUTE), 3),
-        Group("0 6,18 * * *", parse_schedule("0 6,18 * * *"), 100),
+        ScheduleGroup(DEFAULT_SCHEDULE, Interval(HOUR), 10),
+        ScheduleGroup("15m", Interval(15 * MINUTE), 3),
+        ScheduleGroup("0 6,18 * * *", parse_schedule("0 6,18 * * *"), 100),
     ]
-    main = plan(groups, _settings(), NOON).providers[0]
+    main = make_plan(groups, _settings(), NOON).providers[0]
     assert _needs(main)["month"] == 10 * 744 + 3 * 4 * 744 + 100 * 62
     assert _needs(main)["day"] == 240 + 288 + 200
     assert _needs(main)["hour"] == 10 + 12 + 100
@@ -98,7 +98,7 @@ def test_schedules_add_up() -> None:
     ],
 )
 def test_cron_schedules_are_counted(text: str, now: str, hour: int, day: int, month: int, time: timedelta) -> None:
-    slots = count(parse_schedule(text), datetime.fromisoformat(now).replace(tzinfo=UTC))
+    slots = count_slots(parse_schedule(text), datetime.fromisoformat(now).replace(tzinfo=UTC))
     assert slots.most["hour"] == hour
     assert slots.most["day"] == day
     assert slots.most["month"] == month
@@ -107,7 +107,7 @@ def test_cron_schedules_are_counted(text: str, now: str, hour: int, day: int, mo
 
 @pytest.mark.parametrize(("length", "day", "month"), [("7h", 4, 107), ("24h", 1, 31), ("25m", 58, 1786), ("1m", 1440, 44640)])
 def test_the_busiest_day_and_month_of_an_interval(length: str, day: int, month: int) -> None:
-    slots = count(parse_schedule(length), NOON)
+    slots = count_slots(parse_schedule(length), NOON)
     assert (slots.most["day"], slots.most["month"]) == (day, month)
 
 
@@ -179,7 +179,7 @@ def test_41_locations_every_3_hours() -> None:
 
 
 def test_with_no_location_nothing_is_asked() -> None:
-    made = plan([], _settings(), NOON)
+    made = make_plan([], _settings(), NOON)
     assert made.holds
     assert {one.sentence for one in made.providers} == {
         "OpenWeatherMap is asked nothing: no location is active.",

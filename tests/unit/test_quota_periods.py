@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from meteorograph import quota
+from meteorograph.accounts import monthly_spread, quota
 
 LOS_ANGELES = "America/Los_Angeles"
 
@@ -49,9 +49,9 @@ def test_periods_follow_each_other_without_a_hole(window: str, zone: str) -> Non
 
 def test_a_small_month_is_spread_over_the_month_of_the_zone() -> None:
     first, hour = _at("2026-11-01T07:00"), timedelta(hours=1)
-    assert quota.allowance(100, 95, first - hour, hour, LOS_ANGELES) == 0
-    assert quota.allowance(100, 0, first, hour, LOS_ANGELES) == 1
-    assert quota.allowance(100, 1, first, hour, LOS_ANGELES) == 0
+    assert monthly_spread.allowance(100, 95, first - hour, hour, LOS_ANGELES) == 0
+    assert monthly_spread.allowance(100, 0, first, hour, LOS_ANGELES) == 1
+    assert monthly_spread.allowance(100, 1, first, hour, LOS_ANGELES) == 0
 
 
 def test_what_live_collection_is_going_to_need_shrinks_towards_the_end_of_the_window() -> None:

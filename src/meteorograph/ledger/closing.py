@@ -17,10 +17,10 @@ from ..storage.engine import get_db_session
 from ..storage.models import Location, Missed, Run, WeatherData
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_replace
-from .terms import Claim, follows, is_free, row_count, still_missing
+from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
 
 
-def release(claimed: Claim, calls: int, *, until: datetime | None = None, reason: str | None = None) -> None:
+def release_run(claimed: Claim, calls: int, *, until: datetime | None = None, reason: str | None = None) -> None:
     """Give a run back unfinished: free at once, or from ``until`` on when it waits for what ``reason`` says."""
     with get_db_session() as session:
         mine = update(Run).where(Run.id == claimed.run_id, Run.holder == process_name(), Run.state == "running")
@@ -29,7 +29,7 @@ def release(claimed: Claim, calls: int, *, until: datetime | None = None, reason
         if not row_count(given):
             ended_at = session.scalar(select(Run.ended_at).where(Run.id == claimed.run_id))
             if ended_at is not None:  # closed by another process while this one, longer than its lease, stored
-                _settle(session, claimed.run_id, claimed.schedule, claimed.due_at, ended_at)
+                _settle_run(session, claimed.run_id, claimed.schedule, claimed.due_at, ended_at)
 
 
 def record_missed(missed: Sequence[dict[str, Any]]) -> None:
@@ -43,12 +43,12 @@ def record_missed(missed: Sequence[dict[str, Any]]) -> None:
             insert_or_replace(session, Missed, [row for row in missed if row["location_id"] in there])
 
 
-def finish(claimed: Claim, calls: int, now: datetime) -> str:
+def finish_run(claimed: Claim, calls: int, now: datetime) -> str:
     """Count what the run has come to and close it; gives its final state."""
     with get_db_session() as session:
         spent = update(Run).where(Run.id == claimed.run_id).values(calls=Run.calls + calls)
         session.execute(spent.execution_options(synchronize_session=False))
-        return _settle(session, claimed.run_id, claimed.schedule, claimed.due_at, now)
+        return _settle_run(session, claimed.run_id, claimed.schedule, claimed.due_at, now)
 
 
 def close_orphans(now: datetime, names: Collection[str]) -> None:
@@ -60,14 +60,14 @@ def close_orphans(now: datetime, names: Collection[str]) -> None:
         found = session.execute(orphans).all()
     for run_id, name, due_at in found:
         with get_db_session() as session:
-            _settle(session, run_id, name, due_at, now)
+            _settle_run(session, run_id, name, due_at, now)
 
 
-def left_behind(now: datetime, schedules: Sequence[tuple[str, Schedule]]) -> list[datetime]:
+def unfinished_slots(now: datetime, schedules: Sequence[tuple[str, Schedule]]) -> list[datetime]:
     """The slots of runs that were begun, that nobody has any more, and that are too old to be taken up: they are to be closed."""
     begun = select(Run.schedule, Run.due_at).where(Run.state.in_(("pending", "running")), Run.started_at.is_not(None))
     with get_db_session(read_only=True) as session:
-        found = session.execute(begun.where(_nobodys(now)).order_by(Run.due_at)).all()
+        found = session.execute(begun.where(_is_unclaimed(now)).order_by(Run.due_at)).all()
     known = dict(schedules)
     return [due_at for name, due_at in found if name in known and _is_over(known[name], due_at, now)]
 
@@ -77,21 +77,21 @@ def _is_over(when: Schedule, due_at: datetime, now: datetime) -> bool:
     return slot is not None and (due_at < slot or now - due_at >= schedule.GRACE)
 
 
-def _nobodys(now: datetime) -> Any:
+def _is_unclaimed(now: datetime) -> Any:
     return or_(Run.state == "pending", and_(Run.state == "running", Run.lease_expires_at <= now))
 
 
 def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> list[datetime]:
     """Runs of earlier slots that are over: what they did not store is missed, for the reason they waited for; gives which."""
-    abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, _nobodys(now)).with_for_update()
+    abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, _is_unclaimed(now)).with_for_update()
     runs = session.scalars(abandoned).all()
     for run in runs:
-        record_lost(session, name, run.due_at, run.reason or "down")
-        _settle(session, run.id, name, run.due_at, now)
+        record_unaccounted(session, name, run.due_at, run.reason or "down")
+        _settle_run(session, run.id, name, run.due_at, now)
     return [run.due_at for run in runs]
 
 
-def record_lost(session: Session, name: str, slot: datetime, reason: str) -> int:
+def record_unaccounted(session: Session, name: str, slot: datetime, reason: str) -> int:
     """Write a reason for every location that has neither a row nor a reason for the slot; gives how many."""
     known = or_(
         func.coalesce(Location.due_since, Location.created_at) <= slot,
@@ -102,16 +102,16 @@ def record_lost(session: Session, name: str, slot: datetime, reason: str) -> int
     return row_count(session.execute(written.execution_options(preserve_rowcount=True)))
 
 
-def recount(session: Session, slots: Collection[datetime]) -> None:
+def recount_runs(session: Session, slots: Collection[datetime]) -> None:
     """Count once more what the ended runs of these slots have come to: rows came from elsewhere meanwhile."""
     ended = Run.state.in_(("succeeded", "partial", "failed"))
     query = select(Run.id, Run.schedule, Run.due_at, Run.ended_at).where(ended, Run.ended_at.is_not(None))
     for slot in slots:
         for run_id, name, due_at, ended_at in session.execute(query.where(Run.due_at == slot)).all():
-            _settle(session, run_id, name, due_at, ended_at or due_at)
+            _settle_run(session, run_id, name, due_at, ended_at or due_at)
 
 
-def _settle(session: Session, run_id: int, name: str, due_at: datetime, now: datetime) -> str:
+def _settle_run(session: Session, run_id: int, name: str, due_at: datetime, now: datetime) -> str:
     # A process that stalls longer than its lease may store what another has written off meanwhile.
     after_all = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
     written_off = delete(Missed).where(Missed.due_at == due_at, after_all)
@@ -127,10 +127,10 @@ def _settle(session: Session, run_id: int, name: str, due_at: datetime, now: dat
 
 def _count(session: Session, model: type[WeatherData | Missed], name: str, due_at: datetime) -> int:
     rows = select(func.count()).select_from(model).join(Location, Location.id == model.location_id)
-    return session.scalar(rows.where(model.due_at == due_at, follows(name))) or 0
+    return session.scalar(rows.where(model.due_at == due_at, follows_schedule(name))) or 0
 
 
-def reasons(due_at: datetime) -> Counter[str]:
+def count_reasons(due_at: datetime) -> Counter[str]:
     """How often each reason was recorded for a slot."""
     query = select(Missed.reason, func.count()).where(Missed.due_at == due_at).group_by(Missed.reason)
     with get_db_session(read_only=True) as session:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
-from ..ledger.closing import recount
+from ..ledger.closing import recount_runs
 from ..log_output import get_logger
 from ..quality.check_batch import check_batch
 from ..storage import engine
@@ -99,7 +99,7 @@ def _bring_ledger(settings: Settings, slots: set[datetime]) -> None:
         ):
             if new:
                 insert_or_ignore(session, kind, new)
-        recount(session, {run["due_at"] for run in runs} | slots)
+        recount_runs(session, {run["due_at"] for run in runs} | slots)
         _close(session, accounts)
     with session_of(settings) as session:
         ended = [run["id"] for run in runs if run["state"] not in ("pending", "running")]

@@ -11,10 +11,10 @@ from typing import Any, Final, ParamSpec
 from sqlalchemy import delete, insert, literal, select
 from sqlalchemy.orm import Session
 
+from ..accounts.quota import Grant
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import StandInError
-from ..quota import Grant
 from ..storage import engine
 from ..storage.models import Quota
 from ..storage.upsert import insert_or_ignore, table_of

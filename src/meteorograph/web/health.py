@@ -7,10 +7,12 @@ from typing import Any
 from flask import Blueprint, g
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import __version__, accounts, scheduler, series
+from .. import __version__, scheduler
+from ..accounts import account_state
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import MeteorographError
+from ..ledger.health import LedgerHealth, read_health
 from ..log_output import get_logger
 from ..model import clock, schedule
 from ..storage import migrations
@@ -23,12 +25,17 @@ blueprint = Blueprint("health", __name__)
 def report() -> tuple[dict[str, Any], int]:
     """The state of the service and its HTTP status: 200, or 503 with what is wrong in ``problems``."""
     settings, now = get_settings(), clock.now()
-    database: series.Health | None = None
-    keys = {name: accounts.Known("missing" if settings.key(name) is None else "unknown") for name in settings.named_providers}
+    database: LedgerHealth | None = None
+    keys = {
+        name: account_state.AccountStatus("missing" if settings.key(name) is None else "unknown")
+        for name in settings.named_providers
+    }
     try:
         with get_db_session(read_only=True) as session:
-            database = series.health(session, now, schedule.Interval(settings.interval))
-            keys = {name: accounts.known(session, name, settings.key(name), now) for name in settings.named_providers}
+            database = read_health(session, now, schedule.Interval(settings.interval))
+            keys = {
+                name: account_state.account_status(session, name, settings.key(name), now) for name in settings.named_providers
+            }
     except (MeteorographError, SQLAlchemyError) as error:
         log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason says all
     running = _is_scheduler_running(settings, database)
@@ -67,7 +74,7 @@ def report() -> tuple[dict[str, Any], int]:
     }, (503 if problems else 200)
 
 
-def _is_scheduler_running(settings: Settings, database: series.Health | None) -> bool:
+def _is_scheduler_running(settings: Settings, database: LedgerHealth | None) -> bool:
     """This process's scheduler; where it is switched off, that of any process that left a sign of life."""
     if settings.scheduler_enabled:
         return scheduler.is_running()

@@ -7,8 +7,10 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from .. import coverage, heal_book, history, locations, scheduler
+from .. import heal_book, scheduler
 from ..config.loading import get_settings
+from ..ledger import coverage, queries
+from ..locations import repository
 from ..model import time_range
 from ..providers.registry import PROVIDERS
 from ..storage.engine import get_db_session
@@ -22,9 +24,9 @@ def runs() -> dict[str, Any]:
     """Runs, newest first."""
     params.refuse_unknown(("start", "end", "schedule", "state", "limit", "cursor"))
     start, end = params.period(time_range.RUNS_RANGE)
-    limit, state, after = params.limit(), params.word("state", history.STATES), _after()
+    limit, state, after = params.limit(), params.word("state", queries.RUN_STATES), _after()
     with get_db_session(read_only=True) as session:
-        found, more = history.runs(
+        found, more = queries.list_runs(
             session, start, end, limit=limit, schedule=request.args.get("schedule"), state=state, after=after
         )
     return _answer(found, more and params.place_cursor(*more))
@@ -35,9 +37,9 @@ def gaps() -> dict[str, Any]:
     """Missed slots as gaps, newest first."""
     params.refuse_unknown(("start", "end", "location", "reason", "limit", "cursor"))
     start, end = params.period(time_range.DEFAULT_RANGE)
-    limit, reason, after = params.limit(), params.word("reason", history.REASONS), _after()
+    limit, reason, after = params.limit(), params.word("reason", queries.MISSED_REASONS), _after()
     with get_db_session(read_only=True) as session:
-        found, more = history.gaps(
+        found, more = queries.list_gaps(
             session, start, end, location=request.args.get("location"), reason=reason, limit=limit, after=after
         )
     return _answer(found, more and params.place_cursor(*more))
@@ -51,7 +53,7 @@ def retry() -> dict[str, Any]:
     start, end = params.period(time_range.DEFAULT_RANGE)
     name = request.args.get("location")
     with get_db_session() as session:
-        location_id = None if name is None else locations.named(session, name).id
+        location_id = None if name is None else repository.get_location(session, name).id
         slots = heal_book.ask_again(session, location_id, start, end)
     settings = get_settings()
     heals = settings.healing and any(PROVIDERS[each].history for each in settings.backfill_providers or settings.providers)
@@ -69,15 +71,15 @@ def coverage_() -> dict[str, Any]:
     start, end = params.period(time_range.DEFAULT_RANGE)
     limit, after = params.limit(), params.after()
     with get_db_session(read_only=True) as session:
-        found, more = coverage.coverage(
+        found, more = coverage.slot_coverage(
             session, start, end, by=by, location=request.args.get("location"), limit=limit, after=after
         )
     return _answer(found, more and params.cursor(more))
 
 
-def _after() -> history.Place | None:
+def _after() -> queries.Cursor | None:
     place = params.after_place()
-    return history.Place(*place) if place else None
+    return queries.Cursor(*place) if place else None
 
 
 def _answer(found: list[dict[str, Any]], more: str | None) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from urllib.parse import quote
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import BadRequest, Conflict, UnsupportedMediaType
 
-from .. import errors, locations
+from .. import errors
 from ..config.settings import MAX_IMPORT_BYTES
 from ..errors import BadInputError, InvalidLocationError, LocationFileError
-from ..location_files import FORMATS, MEDIA_TYPES, read, write
-from ..location_import import Plan, carry_out, plan
-from ..location_values import STATES
+from ..locations import repository, views
+from ..locations.fields import LOCATION_STATES
+from ..locations.files import FORMATS, MEDIA_TYPES, read_locations, write_locations
+from ..locations.importing import ImportPlan, execute_plan, plan_import
 from ..model import clock
 from ..storage.engine import get_db_session
 from .access import require_token
@@ -35,13 +36,13 @@ def _bad_fields(error: InvalidLocationError) -> BadInputError:
 @blueprint.get("/api/locations")
 def listing() -> dict[str, Any] | Response:
     """All locations by name, or those in a state or with a tag; as JSON, CSV or GeoJSON."""
-    asked = _query(state=STATES, tag=None, format=("json", *FORMATS))
+    asked = _query(state=LOCATION_STATES, tag=None, format=("json", *FORMATS))
     state, tag, format = asked.get("state"), asked.get("tag"), asked.get("format", "json")
     with get_db_session(read_only=True) as session:
         if format != "json":
-            found = locations.exported(session, state=state, tag=tag)
-            return Response(write(found, format), mimetype=MEDIA_TYPES[format])
-        told = [_told(location) for location in locations.listing(session, state=state, tag=tag)]
+            found = views.export_fields(session, state=state, tag=tag)
+            return Response(write_locations(found, format), mimetype=MEDIA_TYPES[format])
+        told = [_told(location) for location in views.list_locations(session, state=state, tag=tag)]
     return {"locations": told, "request_id": g.request_id}
 
 
@@ -52,8 +53,8 @@ def add() -> tuple[dict[str, Any], int, dict[str, str]]:
     body = _body()
     try:
         with get_db_session() as session:
-            made, warnings = locations.add(session, body, clock.now())
-            told = _told(locations.told(made))
+            made, warnings = repository.add_location(session, body, clock.now())
+            told = _told(views.to_view(made))
     except InvalidLocationError as error:
         raise _bad_fields(error) from None
     except errors.LocationExistsError as error:
@@ -66,7 +67,7 @@ def add() -> tuple[dict[str, Any], int, dict[str, str]]:
 def show(name: str) -> dict[str, Any]:
     """One location."""
     with get_db_session(read_only=True) as session:
-        return {"location": _told(locations.shown(session, name)), "request_id": g.request_id}
+        return {"location": _told(views.location_view(session, name)), "request_id": g.request_id}
 
 
 @blueprint.patch("/api/locations/<path:name>")
@@ -76,9 +77,9 @@ def change(name: str) -> dict[str, Any]:
     body = _body()
     try:
         with get_db_session() as session:
-            locations.change(session, name, body)
+            repository.change_location(session, name, body)
             session.flush()
-            told = _told(locations.shown(session, name))
+            told = _told(views.location_view(session, name))
     except InvalidLocationError as error:
         raise _bad_fields(error) from None
     return {"location": told, "request_id": g.request_id}
@@ -97,7 +98,7 @@ def remove(name: str) -> dict[str, Any]:
             data = None
     try:
         with get_db_session() as session:
-            rows = locations.remove(session, name, data)
+            rows = repository.remove_location(session, name, data)
     except errors.LocationHasDataError as error:
         raise Conflict(f"{error}: data=delete deletes them, data=keep keeps them") from None
     kept = rows if data == "keep" else 0
@@ -117,13 +118,13 @@ def import_file() -> dict[str, Any]:
     lines = io.BytesIO(request.get_data(cache=False))
     skip, replace = asked.get("skip_bad") == "1", asked.get("update") == "1"
     try:
-        rows = list(read(lines, format))
+        rows = list(read_locations(lines, format))
     except LocationFileError as error:
         raise BadInputError("file", None, str(error)) from None
     with get_db_session() as session:
-        made = plan(session, rows, replace=replace)
+        made = plan_import(session, rows, replace=replace)
         if not made.bad or skip:
-            for _ in carry_out(session, made, clock.now()):
+            for _ in execute_plan(session, made, clock.now()):
                 pass
     summary = _short(made)
     if made.bad and not skip:
@@ -133,7 +134,7 @@ def import_file() -> dict[str, Any]:
     return {**summary, "request_id": g.request_id}
 
 
-def _short(made: Plan) -> dict[str, Any]:
+def _short(made: ImportPlan) -> dict[str, Any]:
     summary = made.summary()
     for name in ("errors", "warnings"):
         summary[name] = summary[name][:_MOST_TOLD]

@@ -19,9 +19,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from .. import __version__, coverage, history, locations, series
+from .. import __version__, series
 from ..config.loading import get_settings
 from ..errors import MeteorographError
+from ..ledger import coverage, queries
+from ..locations import views
 from ..log_output import get_logger
 from ..model import clock
 from ..model.flags import is_suspect
@@ -84,7 +86,7 @@ def _many(name: str, text: str, labels: tuple[str, ...]) -> GaugeMetricFamily:
 
 def _locations(session: Session, health: dict[str, Any]) -> Iterator[Metric]:
     states = _many("locations", "Locations by state.", ("state",))
-    for state, many in locations.counts(session).items():
+    for state, many in views.count_by_state(session).items():
         states.add_metric([state], many)
     yield states
     yield _one("locations_stale", "Scheduled locations that have no recent slot.", len(health["stale"]))
@@ -108,13 +110,13 @@ def _runs(health: dict[str, Any]) -> Iterator[Metric]:
 
 
 def _slots(session: Session, now: datetime) -> Iterator[Metric]:
-    days, _ = coverage.coverage(session, now - _DAY, now + timedelta(microseconds=1), by="day")
+    days, _ = coverage.slot_coverage(session, now - _DAY, now + timedelta(microseconds=1), by="day")
     slots = _many("slots_last_day", "Slots of the last 24 hours by what became of them.", ("outcome",))
     for outcome in ("due", "stored", "missed", "pending"):
         slots.add_metric([outcome], sum(day[outcome] for day in days))
     yield slots
     missed = _many("missed_last_day", "Slots of the last 24 hours that were missed, by reason.", ("reason",))
-    for reason in history.REASONS:
+    for reason in queries.MISSED_REASONS:
         missed.add_metric([reason], sum(day["missed_by_reason"].get(reason, 0) for day in days))
     yield missed
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..coverage import BY
-from ..history import REASONS, STATES
-from ..location_values import STATES as LOCATION_STATES
+from ..ledger.coverage import BY
+from ..ledger.queries import MISSED_REASONS, RUN_STATES
+from ..locations.fields import LOCATION_STATES
 from ..model.quantities import BY_NAME
 from ..model.statistics import STATISTICS
 from ..model.units import SYSTEMS
@@ -132,12 +132,12 @@ ROUTES: Final[dict[tuple[str, str], Described]] = {
     ),
     ("GET", "/api/runs"): Described(
         answer("Runs", data=list[dict[str, Any]], next=str | None),
-        {**MOMENTS, "schedule": _text("Name of a schedule"), "state": _word("State of a run", STATES), **PAGE},
+        {**MOMENTS, "schedule": _text("Name of a schedule"), "state": _word("State of a run", RUN_STATES), **PAGE},
         errors=(400,),
     ),
     ("GET", "/api/gaps"): Described(
         answer("Gaps", data=list[dict[str, Any]], next=str | None),
-        {**LOCATION, **MOMENTS, "reason": _word("Why nothing was stored", REASONS), **PAGE},
+        {**LOCATION, **MOMENTS, "reason": _word("Why nothing was stored", MISSED_REASONS), **PAGE},
         errors=(400, 404),
     ),
     ("POST", "/api/gaps/retry"): Described(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct
 
-from ..location_values import STATES
+from ..locations.fields import LOCATION_STATES
 from ..model.quantities import BY_NAME
 from ..model.statistics import STATISTICS
 from ..series_rows import DOCUMENTS, FIELDS
@@ -98,7 +98,7 @@ class Location(Struct):
     timezone: str | None
     schedule: str | None
     tags: list[str]
-    state: Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
+    state: Annotated[str, Meta(extra_json_schema={"enum": list(LOCATION_STATES)})]
     last_at: Instant | None
     resolved: dict[str, Any] | None
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, g
 from sqlalchemy.orm import Session
 
-from .. import accounts, quota
+from ..accounts import account_state, quota
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..model import clock
@@ -31,7 +31,7 @@ def accounts_told(session: Session, settings: Settings) -> list[dict[str, Any]]:
 
 def _account(session: Session, name: str, key: str | None, limits: dict[str, int]) -> dict[str, Any]:
     now = clock.now()
-    known = accounts.known(session, name, key, now)
+    known = account_state.account_status(session, name, key, now)
     return {
         "provider": name,
         "key_state": known.key_state,
@@ -42,7 +42,7 @@ def _account(session: Session, name: str, key: str | None, limits: dict[str, int
                 "window": one.window,
                 "limit": one.limit,
                 "used": one.used,
-                "reserved": quota.reserved(one.limit),
+                "reserved": quota.reserve_of(one.limit),
                 "resets_at": one.resets_at.isoformat(),
             }
             for one in quota.usage(session, name, limits, now, PROVIDERS[name].quota_zone)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from meteorograph import quota
+from meteorograph.accounts import quota
 from meteorograph.model.values import Payload, Request
 from meteorograph.providers import plugins
 from meteorograph.providers.base import History, Provider

@@ -7,17 +7,7 @@ from math import ceil
 
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import Page, unreadable
-from .common import (
-    ARCHIVE_VARIABLES,
-    CURRENT_VARIABLES,
-    NAME,
-    SPAN_OF_A_CALL,
-    Body,
-    bodies,
-    instant,
-    make_request,
-    observation,
-)
+from .common import ARCHIVE_VARIABLES, CURRENT_VARIABLES, NAME, SPAN_OF_A_CALL, Body, bodies, instant, make_request, observation
 
 
 def _hours(start: datetime, end: datetime) -> dict[str, str]:

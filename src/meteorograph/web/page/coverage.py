@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flask import Response, request
 
-from ... import coverage
+from ...ledger import coverage
 from ...model import clock
 from ...storage.engine import get_db_session
 from .. import params
@@ -32,8 +32,10 @@ def heat_map() -> Response:
     start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     end = now + timedelta(microseconds=1)
     with get_db_session(read_only=True) as session:
-        found, more = coverage.coverage(session, start, end, by="location,day", location=name, limit=_LIMIT, after=params.after())
-        total, _ = coverage.coverage(session, start, end, by="day")
+        found, more = coverage.slot_coverage(
+            session, start, end, by="location,day", location=name, limit=_LIMIT, after=params.after()
+        )
+        total, _ = coverage.slot_coverage(session, start, end, by="day")
     rows = [_row(place, list(cells)) for place, cells in groupby(found, key=lambda entry: entry["location"])]
     return render(
         "coverage.html",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ... import quota
+from ...accounts import quota
 
 #: The pace of a window that has only begun says little: it is taken over this part of the window at least.
 _LEAST: Final = 1 / 30
@@ -55,7 +55,7 @@ def gauge(usage: quota.Usage, planned: int, now: datetime) -> Gauge:
         window=usage.window,
         used=usage.used,
         limit=usage.limit,
-        reserved=quota.reserved(usage.limit),
+        reserved=quota.reserve_of(usage.limit),
         resets_at=usage.resets_at,
         share=usage.used / usage.limit,
         expected=(usage.used + pace * remaining.total_seconds()) / usage.limit,

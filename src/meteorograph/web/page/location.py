@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 from flask import Response, request
 
-from ... import aggregate, history, locations, series
+from ... import aggregate, series
 from ...config.loading import get_settings
 from ...errors import BadInputError
+from ...ledger import queries
+from ...locations import views
 from ...model import clock
 from ...storage.engine import get_db_session
 from .. import params
@@ -61,7 +63,7 @@ def place() -> Response:
     end = _end(now)
     start = _floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
     with get_db_session(read_only=True) as session:
-        known = locations.shown(session, name)
+        known = views.location_view(session, name)
         newest, _ = series.rows(session, location=name, limit=1)
         rows, more = _rows(session, name, start, end) if chosen.has_rows else ([], None)
         summed = aggregate.buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
@@ -70,7 +72,7 @@ def place() -> Response:
             drawn = aggregate.buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
         else:
             drawn = summed
-        gaps, more_gaps = history.gaps(session, start, end, location=name, limit=100)
+        gaps, more_gaps = queries.list_gaps(session, start, end, location=name, limit=100)
     course = of_buckets(drawn) if is_coarse else of_rows(rows)
     shown = [*newest, *rows]
     providers = Counter(row["provider"] for row in shown)

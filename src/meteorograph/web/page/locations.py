@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Response
 
 from ... import overview
+from ...accounts.call_plan import interval_text
 from ...config.loading import get_settings
 from ...model import clock
-from ...plan import interval_text
 from ...storage.engine import get_db_session
 from .. import params
 from .frame import blueprint, page_number, render

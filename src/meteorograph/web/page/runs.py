@@ -8,11 +8,12 @@ from typing import Any, Final
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from ... import accounts, demand, history, quota
+from ...accounts import account_state, plan_inputs, quota
+from ...accounts.call_plan import make_plan
 from ...config.loading import get_settings
 from ...config.settings import Settings
+from ...ledger import queries
 from ...model import clock
-from ...plan import plan
 from ...storage.engine import get_db_session
 from .. import params
 from .frame import blueprint, render
@@ -27,18 +28,18 @@ _LIMIT: Final = 25
 def runs() -> Response:
     """Runs and quotas, as a page."""
     params.refuse_unknown(("state", "cursor"))
-    state, place, now = params.word("state", history.STATES), params.after_place(), clock.now()
-    after = history.Place(*place) if place else None
+    state, place, now = params.word("state", queries.RUN_STATES), params.after_place(), clock.now()
+    after = queries.Cursor(*place) if place else None
     end = now + timedelta(microseconds=1)
     with get_db_session(read_only=True) as session:
-        found, more = history.runs(session, end - _PERIOD, end, limit=_LIMIT, state=state, after=after)
+        found, more = queries.list_runs(session, end - _PERIOD, end, limit=_LIMIT, state=state, after=after)
         told = _accounts(session, get_settings(), now)
     return render(
         "runs.html",
         runs=found,
         accounts=told,
         state=state,
-        states=history.STATES,
+        states=queries.RUN_STATES,
         more=more and params.place_cursor(*more),
         is_first="cursor" not in request.args,
     )
@@ -46,11 +47,11 @@ def runs() -> Response:
 
 def _accounts(session: Session, settings: Settings, now: datetime) -> list[dict[str, Any]]:
     """Each provider of the plan: what it is asked for, the state of its key, and its gauges."""
-    made = plan(demand.groups(session, settings), settings, now)
+    made = make_plan(plan_inputs.schedule_groups(session, settings), settings, now)
     return [
         {
             "provider": one,
-            "known": accounts.known(session, one.provider, settings.key(one.provider), now),
+            "known": account_state.account_status(session, one.provider, settings.key(one.provider), now),
             "gauges": gauges(
                 quota.usage(session, one.provider, settings.limits(one.provider), now),
                 {need.window: need.calls for need in one.needs},

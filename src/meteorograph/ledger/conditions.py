@@ -38,7 +38,7 @@ def is_free(now: datetime) -> Any:
     return and_(Run.state.in_(("pending", "running")), or_(Run.lease_expires_at.is_(None), Run.lease_expires_at <= now))
 
 
-def follows(name: str) -> Any:
+def follows_schedule(name: str) -> Any:
     """Active locations that follow a schedule."""
     mine = Location.schedule.is_(None) if name == schedule.DEFAULT_SCHEDULE else Location.schedule == name
     return and_(Location.state == "active", mine)
@@ -48,7 +48,7 @@ def still_missing(name: str, due_at: datetime) -> Any:
     """Active locations of a schedule with neither a row nor a reason for the slot."""
     stored = exists().where(WeatherData.location_id == Location.id, WeatherData.due_at == due_at)
     missed = exists().where(Missed.location_id == Location.id, Missed.due_at == due_at)
-    return and_(follows(name), ~stored, ~missed)
+    return and_(follows_schedule(name), ~stored, ~missed)
 
 
 def row_count(result: Any) -> int:

@@ -14,20 +14,20 @@ from ..model import schedule
 from ..model.schedule import Schedule
 from ..model.values import Coordinates, DueLocation
 from ..storage.engine import get_db_session
-from ..storage.models import Heartbeat, Location, Run
+from ..storage.models import Location, Run
 from ..storage.process import process_name
-from ..storage.upsert import insert_or_ignore, insert_or_replace
-from .closing import close_abandoned, record_lost
-from .terms import Claim, follows, is_free, row_count, still_missing
+from ..storage.upsert import insert_or_ignore
+from .closing import close_abandoned, record_unaccounted
+from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
 
 #: Knuth's multiplicative hash: neighbouring ids get offsets far apart.
 _SCATTER: Final = 2_654_435_761
 
 #: Another process's clock may be ahead by this much: a lease.
-AHEAD: Final = timedelta(seconds=30)
+CLOCKS_APART: Final = timedelta(seconds=30)
 
 #: Slots that are written off in one transaction.
-SKIPPED_AT_ONCE: Final = 200
+SKIPPED_PER_TRANSACTION: Final = 200
 
 _LOCATIONS: Final = select(
     Location.id,
@@ -54,7 +54,7 @@ def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
     return found
 
 
-def claim(now: datetime, name: str, when: Schedule) -> Claim | None:
+def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
     """Claim the slot of a schedule that is due at ``now``; on the way, account for earlier ones that nobody finished."""
     slot = when.slot_at(now)
     if slot is None:
@@ -67,33 +67,33 @@ def claim(now: datetime, name: str, when: Schedule) -> Claim | None:
     while True:
         with get_db_session() as session:
             dead = close_abandoned(session, name, over, now)
-            if _record_skipped(session, name, when, over, dead) == SKIPPED_AT_ONCE:
+            if _record_skipped(session, name, when, over, dead) == SKIPPED_PER_TRANSACTION:
                 continue  # the rest in a transaction of its own: others wait for this one
             return _take(session, name, when, slot, now) if in_time else None
 
 
 def _nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, *, in_time: bool) -> bool:
     mine = select(Run.id).where(Run.schedule == name)
-    if session.scalar(mine.where(_accounted(slot, now)).limit(1)) is None:
+    if session.scalar(mine.where(_is_accounted(slot, now)).limit(1)) is None:
         return not in_time and session.scalar(mine.limit(1)) is None  # too late for the first slot there ever was
     open_ = Run.state.in_(("pending", "running"))
     past = Run.due_at < slot if in_time else Run.due_at <= slot
     return session.scalar(mine.where(open_, Run.due_at <= slot, or_(is_free(now), past)).limit(1)) is None
 
 
-def _accounted(slot: datetime, now: datetime) -> Any:
+def _is_accounted(slot: datetime, now: datetime) -> Any:
     """A run of the slot, or of a later one by another process whose clock is a little ahead; not one by a clock gone wrong."""
-    return or_(Run.due_at == slot, and_(Run.due_at > slot, Run.due_at <= now + AHEAD))
+    return or_(Run.due_at == slot, and_(Run.due_at > slot, Run.due_at <= now + CLOCKS_APART))
 
 
 def _take(session: Session, name: str, when: Schedule, slot: datetime, now: datetime) -> Claim | None:
-    newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _accounted(slot, now)).limit(1)
+    newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _is_accounted(slot, now)).limit(1)
     if session.scalar(newer) is not None:  # this process's clock is behind; the slot has been accounted for
         return None
     new = insert_or_ignore(session, Run, [_row(name, slot, "pending")])
     length = (when.next_after(slot) or slot + schedule.GRACE) - slot
     mine = {"state": "running", "holder": process_name(), "lease_expires_at": now + schedule.lease_length(length), "reason": None}
-    due = select(func.count()).select_from(Location).where(follows(name)).scalar_subquery()
+    due = select(func.count()).select_from(Location).where(follows_schedule(name)).scalar_subquery()
     began = func.coalesce(Run.started_at, literal(now, Run.started_at.type))
     taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(now)).values(**mine, due=due, started_at=began)
     if not row_count(session.execute(taken.execution_options(synchronize_session=False))):
@@ -118,11 +118,11 @@ def _record_skipped(session: Session, name: str, when: Schedule, before: datetim
     last = session.execute(mine.order_by(Run.due_at.desc()).limit(1)).first()
     if last is None:
         return 0
-    slots = list(islice(when.slots_between(last.due_at, before), SKIPPED_AT_ONCE))
+    slots = list(islice(when.slots_between(last.due_at, before), SKIPPED_PER_TRANSACTION))
     for slot in slots:
         reason = "late" if last.due_at not in dead and last.ended_at is not None and last.ended_at > slot else "down"
         if insert_or_ignore(session, Run, [_row(name, slot, "missed", reason)]):
-            lost = record_lost(session, name, slot, reason)
+            lost = record_unaccounted(session, name, slot, reason)
             counts = update(Run).where(Run.schedule == name, Run.due_at == slot).values(due=lost, failed=lost)
             session.execute(counts.execution_options(synchronize_session=False))
     return len(slots)
@@ -161,15 +161,8 @@ def _due(row: Any) -> DueLocation:
     return DueLocation(row[0], row[1], Coordinates(row[2], row[3]), *row[4:7])
 
 
-def renew(run_id: int, until: datetime) -> bool:
+def renew_run(run_id: int, until: datetime) -> bool:
     """Keep a run longer; False when another process has taken it."""
     with get_db_session() as session:
         kept = update(Run).where(Run.id == run_id, Run.holder == process_name(), Run.state == "running")
         return row_count(session.execute(kept.values(lease_expires_at=until))) > 0
-
-
-def beat(now: datetime) -> None:
-    """Leave a sign of life of this process's scheduler, and forget those of processes a day gone."""
-    with get_db_session() as session:
-        insert_or_replace(session, Heartbeat, [{"holder": process_name(), "beat_at": now}])
-        session.query(Heartbeat).filter(Heartbeat.beat_at < now - timedelta(days=1)).delete()

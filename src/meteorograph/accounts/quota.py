@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from .storage.engine import get_db_session
-from .storage.models import Quota
-from .storage.upsert import insert_or_ignore
+from ..storage.engine import get_db_session
+from ..storage.models import Quota
+from ..storage.upsert import insert_or_ignore
 
 #: The windows that an account may have, shortest first.
 WINDOWS: Final = ("minute", "hour", "day", "month")
@@ -72,7 +72,7 @@ def period_end(window: str, now: datetime, zone: str = "UTC") -> datetime:
     return period_start(window, start + timedelta(hours=36) if window == "day" else start + timedelta(days=40), zone)
 
 
-def reserved(limit: int) -> int:
+def reserve_of(limit: int) -> int:
     """Calls of a window that only collection on demand may spend."""
     return min(limit // RESERVE_PART, RESERVE_MOST)
 
@@ -118,7 +118,7 @@ def spend(
     """
     if not limits:
         return Grant(wanted)
-    kept = {window: (0 if on_demand else reserved(limit)) + (leave or {}).get(window, 0) for window, limit in limits.items()}
+    kept = {window: (0 if on_demand else reserve_of(limit)) + (leave or {}).get(window, 0) for window, limit in limits.items()}
     with get_db_session() as session:
         used = _locked(session, provider, limits, now, zone)
         left = {window: limit - used[window].used - kept[window] for window, limit in limits.items()}
@@ -152,29 +152,6 @@ def usage(session: Session, provider: str, limits: Mapping[str, int], now: datet
         start = row.period_start if row and current else period_start(window, now, zone)
         told.append(Usage(window, limit, row.used if row and current else 0, period_end(window, start, zone)))
     return told
-
-
-def allowance(limit: int, used: int, now: datetime, slot: timedelta, zone: str = "UTC") -> int:
-    """Calls of a small monthly quota that may be made in a slot, so that they are spread evenly over the month.
-
-    What has not been used so far is not made up for at once: a slot gets twice its even share at most, and at least one.
-    """
-    usable = limit - reserved(limit)
-    left, share = _even(usable, used, now, slot, zone)
-    return max(0, min(left, max(1, int(2 * share)), usable - used))
-
-
-def is_behind(limit: int, used: int, now: datetime, slot: timedelta, zone: str = "UTC") -> bool:
-    """Whether calls of a small monthly quota are left over from earlier slots."""
-    left, share = _even(limit - reserved(limit), used, now, slot, zone)
-    return left > share + 1
-
-
-def _even(usable: int, used: int, now: datetime, slot: timedelta, zone: str) -> tuple[int, float]:
-    """Of an even spread over the month: the calls that may still be made by now, and the part of one slot."""
-    start, end = period_start("month", now, zone), period_end("month", now, zone)
-    spread, share = usable * ((now - start) / (end - start)), usable * (slot / (end - start))
-    return max(int(spread) + 1, int(spread + share)) - used, share
 
 
 def _locked(session: Session, provider: str, limits: Mapping[str, int], now: datetime, zone: str) -> dict[str, Quota]:

@@ -13,12 +13,12 @@ from typing import Final
 from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
-from .errors import AccountError, ProviderClosedError, QuotaExceededError, RetryableFetchError
-from .log_output import get_logger
-from .storage.engine import get_db_session
-from .storage.models import Account
-from .storage.process import process_name
-from .storage.upsert import insert_or_ignore
+from ..errors import AccountError, ProviderClosedError, QuotaExceededError, RetryableFetchError
+from ..log_output import get_logger
+from ..storage.engine import get_db_session
+from ..storage.models import Account
+from ..storage.process import process_name
+from ..storage.upsert import insert_or_ignore
 
 log = get_logger(__name__)
 
@@ -38,7 +38,7 @@ PROBE: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class AccountStatus:
     """What is to be told of an account: its key's state (``missing`` without one), and until when and why it is closed."""
 
     key_state: str
@@ -48,15 +48,15 @@ class Known:
     by_quota: bool = False
 
 
-def known(session: Session, provider: str, key: str | None, now: datetime) -> Known:
+def account_status(session: Session, provider: str, key: str | None, now: datetime) -> AccountStatus:
     """What is known of the account with this key; of another key than the last one used, nothing is."""
     if key is None:
-        return Known("missing")
+        return AccountStatus("missing")
     account = session.get(Account, provider)
-    if account is None or account.key_fingerprint != fingerprint(key):
-        return Known("untested")
+    if account is None or account.key_fingerprint != key_fingerprint(key):
+        return AccountStatus("untested")
     closed_until = account.closed_until if account.closed_until and account.closed_until > now else None
-    return Known(account.key_state, closed_until, account.reason, _is_used_up(account, now))
+    return AccountStatus(account.key_state, closed_until, account.reason, _is_used_up(account, now))
 
 
 def _is_used_up(account: Account, now: datetime) -> bool:
@@ -64,19 +64,25 @@ def _is_used_up(account: Account, now: datetime) -> bool:
     return account.failures == 0 and account.closed_until is not None and account.closed_until > now
 
 
-def fingerprint(key: str) -> str:
+def key_fingerprint(key: str) -> str:
     """Tells one key from another without telling the key."""
     return hashlib.blake2b(key.encode(), digest_size=12, person=b"meteorograph").hexdigest()
 
 
-def standing(session: Session, provider: str, key: str, now: datetime) -> Account:
+def load_or_create(session: Session, provider: str, key: str, now: datetime) -> Account:
     """The account's row; another key than the last one begins anew."""
-    new = {"provider": provider, "key_state": "untested", "key_since": now, "failures": 0, "key_fingerprint": fingerprint(key)}
+    new = {
+        "provider": provider,
+        "key_state": "untested",
+        "key_since": now,
+        "failures": 0,
+        "key_fingerprint": key_fingerprint(key),
+    }
     account = session.get(Account, provider)
     if account is None:
         insert_or_ignore(session, Account, [new])
         account = session.get_one(Account, provider)
-    if account.key_fingerprint != fingerprint(key):
+    if account.key_fingerprint != key_fingerprint(key):
         fresh = {"closed_until": None, "reason": None, "probe_holder": None, "probe_until": None, "succeeded_at": None}
         for name, value in (new | fresh).items():
             setattr(account, name, value)
@@ -90,7 +96,7 @@ def check_open(provider: str, key: str, now: datetime) -> Account:
         ProviderClosedError: It may not; a ``QuotaExceededError`` where the quota is used up.
     """
     with get_db_session() as session:
-        account = standing(session, provider, key, now)
+        account = load_or_create(session, provider, key, now)
         if account.closed_until is None:
             return account
         session.flush()
@@ -112,10 +118,10 @@ def _take_probe(session: Session, provider: str, now: datetime) -> bool:
     return bool(taken.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a cursor result
 
 
-def well(provider: str, key: str, now: datetime) -> None:
+def record_success(provider: str, key: str, now: datetime) -> None:
     """The provider has answered: open it, and note that the key is good."""
     with get_db_session() as session:
-        account = standing(session, provider, key, now)
+        account = load_or_create(session, provider, key, now)
         if account.key_state != "active" or account.closed_until is not None:
             log.info("provider answers", provider=provider, was=account.key_state, reason=account.reason)
         account.key_state, account.succeeded_at = "active", now
@@ -125,10 +131,10 @@ def well(provider: str, key: str, now: datetime) -> None:
         account.closed_until = account.reason = account.probe_holder = account.probe_until = None
 
 
-def refused(provider: str, key: str, error: Exception, now: datetime) -> datetime:
+def record_failure(provider: str, key: str, error: Exception, now: datetime) -> datetime:
     """The provider has refused the account, used up its quota, or is down: close it; gives until when."""
     with get_db_session() as session:
-        account = standing(session, provider, key, now)
+        account = load_or_create(session, provider, key, now)
         if isinstance(error, QuotaExceededError):
             until, account.failures = error.retry_at, 0
         elif _is_used_up(account, now) and account.closed_until is not None:

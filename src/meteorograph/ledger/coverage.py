@@ -17,10 +17,10 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, and_, exists, func, literal, literal_column, not_, or_, select, true
 from sqlalchemy.orm import Session
 
-from .history import FOLLOWED, MISSED_OF_LOCATION, OPEN, STILL_MISSED, Span, schedules
-from .locations import named
-from .storage.models import Location, Missed, Run, WeatherData
-from .storage.types import UTCDateTime
+from ..locations.repository import get_location
+from ..storage.models import Location, Missed, Run, WeatherData
+from ..storage.types import UTCDateTime
+from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, OPEN_STATES, STILL_MISSED, ScheduleSpan, schedules_with_runs
 
 By = Literal["location", "day", "location,day"]
 BY: Final[tuple[By, ...]] = ("location", "day", "location,day")
@@ -36,7 +36,7 @@ _DAY: Final = 86_400
 
 
 @dataclass(slots=True)
-class _Tally:
+class _SlotCounts:
     """What became of the slots of an entry."""
 
     stored: int = 0
@@ -56,7 +56,7 @@ class _Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _CoverageQuery:
     """Which locations over which stretches of time."""
 
     session: Session
@@ -73,7 +73,7 @@ class _Asked:
         return bisect_right(self.edges, at) - 1
 
 
-def coverage(
+def slot_coverage(
     session: Session,
     start: datetime,
     end: datetime,
@@ -92,12 +92,12 @@ def coverage(
     Raises:
         LocationNotFoundError: No location has that name.
     """
-    known = schedules(session)
+    known = schedules_with_runs(session)
     edges = _days(known, start, end) if "day" in by else [start, end]
     names: dict[int, str] = {}
     scope, more = Location.state != "unscheduled", None
     if location is not None:
-        found = named(session, location)
+        found = get_location(session, location)
         names = {found.id: found.name}
     elif by != "day":
         most = max(1, min(limit, _MOST_ENTRIES // max(1, len(edges) - 1)))
@@ -107,19 +107,21 @@ def coverage(
         more = page[most - 1].name if len(page) > most else None
     if by != "day" or location is not None:
         scope = and_(scope, Location.id.in_(names))
-    asked = _Asked(session, scope, not names and by == "day", by != "day", edges)
+    asked = _CoverageQuery(session, scope, not names and by == "day", by != "day", edges)
     tallies = _tallies(asked, known) if len(edges) > 1 else {}
     stretches = range(len(edges) - 1)
     keys = [(key, stretch) for key in (names if by != "day" else [0]) for stretch in stretches]
-    return [_entry(by, names.get(key, ""), edges[stretch], tallies.get((key, stretch), _Tally())) for key, stretch in keys], more
+    return [
+        _entry(by, names.get(key, ""), edges[stretch], tallies.get((key, stretch), _SlotCounts())) for key, stretch in keys
+    ], more
 
 
-def _entry(by: By, name: str, since: datetime, tally: _Tally) -> dict[str, Any]:
+def _entry(by: By, name: str, since: datetime, tally: _SlotCounts) -> dict[str, Any]:
     head = {"location": name, "day": since.date().isoformat()}
     return {**{key: value for key, value in head.items() if key in by.split(",")}, **tally.told()}
 
 
-def _days(known: dict[str, Span], start: datetime, end: datetime) -> list[datetime]:
+def _days(known: dict[str, ScheduleSpan], start: datetime, end: datetime) -> list[datetime]:
     """The midnights that part the days of a period, between its edges; where there is no run there is no day."""
     if not known:
         return []
@@ -132,32 +134,34 @@ def _days(known: dict[str, Span], start: datetime, end: datetime) -> list[dateti
     return [*edges, end] if start < end else []
 
 
-def _tallies(asked: _Asked, known: dict[str, Span]) -> dict[tuple[int, int], _Tally]:
-    found: dict[tuple[int, int], _Tally] = {}
+def _tallies(asked: _CoverageQuery, known: dict[str, ScheduleSpan]) -> dict[tuple[int, int], _SlotCounts]:
+    found: dict[tuple[int, int], _SlotCounts] = {}
     for key, stretch, many in _stored(asked, known):
-        found.setdefault((key, stretch), _Tally()).stored += many
+        found.setdefault((key, stretch), _SlotCounts()).stored += many
     for key, stretch, many in _backfilled(asked, known):
-        found.setdefault((key, stretch), _Tally()).backfilled += many
+        found.setdefault((key, stretch), _SlotCounts()).backfilled += many
     for key, stretch, reason, many, closed in _missed(asked):
-        tally = found.setdefault((key, stretch), _Tally())
+        tally = found.setdefault((key, stretch), _SlotCounts())
         tally.missed[reason] += many
         tally.unrecoverable += closed
     for key, stretch, many in _pending(asked, known):
-        found.setdefault((key, stretch), _Tally()).pending += many
+        found.setdefault((key, stretch), _SlotCounts()).pending += many
     return found
 
 
-def _stored(asked: _Asked, known: dict[str, Span]) -> Iterator[tuple[int, int, int]]:
+def _stored(asked: _CoverageQuery, known: dict[str, ScheduleSpan]) -> Iterator[tuple[int, int, int]]:
     """Rows at slots. All locations of the commonest schedule are counted slot by slot, the others location by location."""
-    followers = asked.session.execute(select(FOLLOWED, func.count()).where(asked.scope).group_by(FOLLOWED)).all()
+    followers = asked.session.execute(
+        select(FOLLOWED_SCHEDULE, func.count()).where(asked.scope).group_by(FOLLOWED_SCHEDULE)
+    ).all()
     total = sum(many for _, many in followers)
     for schedule, many in followers:
         slots = _slots(schedule, known, asked.edges[0], asked.edges[-1])
-        mine = and_(asked.scope, FOLLOWED == schedule)
+        mine = and_(asked.scope, FOLLOWED_SCHEDULE == schedule)
         yield from (_by_slot if asked.is_all and 2 * many > total else _by_location)(asked, mine, slots)
 
 
-def _slots(schedule: str, known: dict[str, Span], start: datetime, end: datetime) -> Any:
+def _slots(schedule: str, known: dict[str, ScheduleSpan], start: datetime, end: datetime) -> Any:
     """The instants at which a location that follows a schedule now was due, or may have been under the one before."""
     mine = Run.schedule == schedule
     if schedule not in known:
@@ -167,7 +171,7 @@ def _slots(schedule: str, known: dict[str, Span], start: datetime, end: datetime
     return select(Run.due_at).where(mine, Run.due_at >= start, Run.due_at < end).distinct()
 
 
-def _by_slot(asked: _Asked, mine: ColumnElement[bool], slots: Any) -> Iterator[tuple[int, int, int]]:
+def _by_slot(asked: _CoverageQuery, mine: ColumnElement[bool], slots: Any) -> Iterator[tuple[int, int, int]]:
     """All rows of each slot but those of locations that are not meant. To look whose each row is takes more than twice as long,
     so a few of those are counted by themselves.
     """
@@ -183,7 +187,7 @@ def _by_slot(asked: _Asked, mine: ColumnElement[bool], slots: Any) -> Iterator[t
         yield 0, asked.stretch(due_at), many
 
 
-def _by_location(asked: _Asked, mine: ColumnElement[bool], slots: Any) -> Iterator[tuple[int, int, int]]:
+def _by_location(asked: _CoverageQuery, mine: ColumnElement[bool], slots: Any) -> Iterator[tuple[int, int, int]]:
     # Wrapped in a function, the set of slots is looked up for the rows of a range, instead of each slot for a row.
     at_slot = func.coalesce(WeatherData.due_at, WeatherData.due_at).in_(slots)
     start, end = (literal(edge, UTCDateTime()) for edge in (asked.edges[0], asked.edges[-1]))
@@ -206,23 +210,23 @@ def _midnight(session: Session, day: Any) -> Any:
     return seconds if session.get_bind().dialect.name == "sqlite" else func.to_timestamp(seconds)
 
 
-def _backfilled(asked: _Asked, known: dict[str, Span]) -> Iterator[tuple[int, int, int]]:
+def _backfilled(asked: _CoverageQuery, known: dict[str, ScheduleSpan]) -> Iterator[tuple[int, int, int]]:
     """Rows at slots that came from a history; an index has them alone. Given plain columns, SQLite would use larger ones."""
     at, whose = (func.coalesce(column, column) for column in (WeatherData.due_at, WeatherData.location_id))
     by_time = len(asked.edges) > 2
     groups = [*([Location.id] if asked.per_location else []), *([at] if by_time else [])]
     start, end = asked.edges[0], asked.edges[-1]
     mine = and_(asked.scope, WeatherData.origin == literal_column("'backfill'"), at >= start, at < end)
-    for schedule in asked.session.scalars(select(FOLLOWED).where(asked.scope).distinct()).all():
+    for schedule in asked.session.scalars(select(FOLLOWED_SCHEDULE).where(asked.scope).distinct()).all():
         query = select(*groups, func.count()).select_from(WeatherData).join(Location, Location.id == whose)
-        within = (mine, FOLLOWED == schedule, at.in_(_slots(schedule, known, start, end)))
+        within = (mine, FOLLOWED_SCHEDULE == schedule, at.in_(_slots(schedule, known, start, end)))
         for row in asked.session.execute(query.where(*within).group_by(*groups)):
             *place, many = row
             stretch = asked.stretch(place.pop()) if by_time else 0
             yield (place[0] if place else 0), stretch, many
 
 
-def _missed(asked: _Asked) -> Iterator[tuple[int, int, str, int, int]]:
+def _missed(asked: _CoverageQuery) -> Iterator[tuple[int, int, str, int, int]]:
     by_time = len(asked.edges) > 2
     keys = [Location.id] if asked.per_location else []
     groups = [*keys, *([Missed.due_at] if by_time else []), Missed.reason]
@@ -235,12 +239,14 @@ def _missed(asked: _Asked) -> Iterator[tuple[int, int, str, int, int]]:
         yield (place[0] if place else 0), stretch, reason, many, closed
 
 
-def _pending(asked: _Asked, known: dict[str, Span]) -> Iterator[tuple[int, int, int]]:
+def _pending(asked: _CoverageQuery, known: dict[str, ScheduleSpan]) -> Iterator[tuple[int, int, int]]:
     """Slots of runs that are not over; there are few."""
-    within = and_(Run.schedule.in_(known), Run.due_at >= asked.edges[0], Run.due_at < asked.edges[-1], Run.state.in_(OPEN))
+    within = and_(Run.schedule.in_(known), Run.due_at >= asked.edges[0], Run.due_at < asked.edges[-1], Run.state.in_(OPEN_STATES))
     for schedule, due_at in asked.session.execute(select(Run.schedule, Run.due_at).where(within).distinct()).all():
         stored = exists().where(WeatherData.location_id == Location.id, WeatherData.due_at == due_at)
         missed = exists().where(Missed.location_id == Location.id, Missed.due_at == due_at)
-        query = select(Location.id).where(asked.scope, Location.state == "active", FOLLOWED == schedule, ~stored, ~missed)
+        query = select(Location.id).where(
+            asked.scope, Location.state == "active", FOLLOWED_SCHEDULE == schedule, ~stored, ~missed
+        )
         for found in asked.session.scalars(query):
             yield (found if asked.per_location else 0), asked.stretch(due_at), 1

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any, Final
 from zoneinfo import available_timezones
 
-from .errors import FieldError, InvalidLocationError
-from .model.schedule import parse_schedule
+from ..errors import FieldError, InvalidLocationError
+from ..model.schedule import parse_schedule
 
 #: The fields that a user gives, in the order of a file's columns.
 FIELDS: Final = ("name", "latitude", "longitude", "elevation", "timezone", "schedule", "tags")
@@ -20,7 +20,7 @@ REQUIRED: Final = FIELDS[:3]
 CHANGEABLE: Final = ("state", *FIELDS[3:])
 
 #: Collected on schedule; not for the time being; on demand only, or there for its data only.
-STATES: Final = ("active", "paused", "unscheduled")
+LOCATION_STATES: Final = ("active", "paused", "unscheduled")
 
 #: What separates tags where they stand in one text.
 TAG_SEPARATOR: Final = ";"
@@ -35,7 +35,7 @@ _CONTROL: Final = ("Cc", "Cs", "Zl", "Zp")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def from_text(field: str, text: str) -> object:
+def parse_cell(field: str, text: str) -> object:
     """What a cell of a table means: a number, a list of tags, a text; None for an empty one. It is not checked yet."""
     text = text.strip()
     if not text:
@@ -45,7 +45,9 @@ def from_text(field: str, text: str) -> object:
     return text.split(TAG_SEPARATOR) if field == "tags" else text
 
 
-def checked(given: Mapping[str, object], known: Sequence[str] = FIELDS, required: Sequence[str] = REQUIRED) -> dict[str, Any]:
+def check_fields(
+    given: Mapping[str, object], known: Sequence[str] = FIELDS, required: Sequence[str] = REQUIRED
+) -> dict[str, Any]:
     """The fields that are given, each in its one form: texts stripped, tags sorted, empty ones None.
 
     Raises:

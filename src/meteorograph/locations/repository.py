@@ -10,15 +10,15 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from .config.settings import Settings
-from .errors import LocationExistsError, LocationHasDataError, LocationNotFoundError
-from .location_values import CHANGEABLE, FIELDS, checked
-from .log_output import get_logger
-from .model import clock
-from .model.proximity import NEAR_M
-from .model.values import EARTH_RADIUS_KM, Coordinates
-from .storage.models import Base, Location, WeatherData
-from .storage.upsert import insert_or_ignore
+from ..config.settings import Settings
+from ..errors import LocationExistsError, LocationHasDataError, LocationNotFoundError
+from ..log_output import get_logger
+from ..model import clock
+from ..model.proximity import NEAR_M
+from ..model.values import EARTH_RADIUS_KM, Coordinates
+from ..storage.models import Base, Location, WeatherData
+from ..storage.upsert import insert_or_ignore
+from .fields import CHANGEABLE, FIELDS, check_fields
 
 log = get_logger(__name__)
 
@@ -26,7 +26,7 @@ log = get_logger(__name__)
 _CHUNK: Final = 10_000
 
 
-def coordinates(lat: object, lon: object) -> Coordinates:
+def parse_coordinates(lat: object, lon: object) -> Coordinates:
     """The point of a latitude [degree north] and a longitude [degree east].
 
     Raises:
@@ -46,7 +46,7 @@ def _degrees(name: str, value: object, limit: int) -> float:
     return float(value)
 
 
-def at(session: Session, point: Coordinates, now: datetime) -> Location:
+def find_or_create_at(session: Session, point: Coordinates, now: datetime) -> Location:
     """The location at exactly this point; where there is none yet, a new unscheduled one named after the point."""
     here = select(Location).where(Location.latitude == point.latitude, Location.longitude == point.longitude)
     found = session.scalars(here.order_by(Location.id).limit(1)).first()
@@ -56,16 +56,16 @@ def at(session: Session, point: Coordinates, now: datetime) -> Location:
     return found
 
 
-def named(session: Session, name: str) -> Location:
+def get_location(session: Session, name: str) -> Location:
     """The location of that name.
 
     Raises:
         LocationNotFoundError: There is none.
     """
-    return _found(session, name, select(Location))
+    return _get(session, name, select(Location))
 
 
-def _found(session: Session, name: str, query: Select[Location]) -> Location:
+def _get(session: Session, name: str, query: Select[Location]) -> Location:
     # No database takes half a surrogate pair, nor PostgreSQL a NUL, so no location has one in its name.
     possible = "\0" not in name and name.encode(errors="ignore").decode() == name
     found = session.scalars(query.where(Location.name == name)).first() if possible else None
@@ -101,7 +101,7 @@ def _add(session: Session, name: str, point: Coordinates, state: str, now: datet
     return insert_or_ignore(session, Location, [new]) > 0
 
 
-def add(session: Session, given: Mapping[str, object], now: datetime) -> tuple[Location, list[str]]:
+def add_location(session: Session, given: Mapping[str, object], now: datetime) -> tuple[Location, list[str]]:
     """Make a location of these ``FIELDS``; gives it, and a warning for each other one that is within 100 m.
 
     One that is only there with its data (``remove``), or for a collection on demand, is taken up again at its point.
@@ -110,16 +110,16 @@ def add(session: Session, given: Mapping[str, object], now: datetime) -> tuple[L
         InvalidLocationError: Fields are wrong, missing or unknown.
         LocationExistsError: The name is taken.
     """
-    values = checked(given)
+    values = check_fields(given)
     name, point = values["name"], Coordinates(values["latitude"], values["longitude"])
     new = {**dict.fromkeys(FIELDS), **values, "state": "active", "created_at": now}
     if insert_or_ignore(session, Location, [new]) <= 0:
-        found = named(session, name)
+        found = get_location(session, name)
         if found.state != "unscheduled" or point != Coordinates(found.latitude, found.longitude):
             raise LocationExistsError(name)
         _set(found, {**values, "state": "active"})
         session.flush()
-    return named(session, name), [
+    return get_location(session, name), [
         f"{name!r} is {distance:.0f} m from {other!r}" for other, distance in _near(session, name, point)
     ]
 
@@ -133,15 +133,15 @@ def _near(session: Session, name: str, point: Coordinates) -> list[tuple[str, fl
     return sorted([pair for pair in distances if pair[1] <= NEAR_M], key=lambda pair: pair[1])
 
 
-def change(session: Session, name: str, given: Mapping[str, object]) -> Location:
+def change_location(session: Session, name: str, given: Mapping[str, object]) -> Location:
     """Change some of the ``CHANGEABLE`` fields of a location.
 
     Raises:
         InvalidLocationError: Fields are wrong or unknown.
         LocationNotFoundError: There is no location of this name.
     """
-    values = checked(given, CHANGEABLE, ())
-    found = named(session, name)
+    values = check_fields(given, CHANGEABLE, ())
+    found = get_location(session, name)
     _set(found, values)
     return found
 
@@ -156,7 +156,7 @@ def set_state(session: Session, state: Literal["active", "paused"], names: Seque
     changed, missing = 0, []
     for name in names:
         try:
-            found = named(session, name)
+            found = get_location(session, name)
         except LocationNotFoundError:
             missing.append(name)
             continue
@@ -165,7 +165,7 @@ def set_state(session: Session, state: Literal["active", "paused"], names: Seque
     return changed, missing
 
 
-def set_state_of_all(session: Session, state: Literal["active", "paused"], tag: str | None = None) -> tuple[int, int]:
+def set_state_by_tag(session: Session, state: Literal["active", "paused"], tag: str | None = None) -> tuple[int, int]:
     """Pause or resume all locations, or all with a tag; unscheduled ones stay so. Gives how many changed, and of how many."""
     query = select(Location.id, Location.state, Location.tags).where(Location.state != "unscheduled")
     meant = [row for row in session.execute(query) if tag is None or tag in (row.tags or ())]
@@ -176,7 +176,7 @@ def set_state_of_all(session: Session, state: Literal["active", "paused"], tag: 
     return len(ids), len(meant)
 
 
-def remove(session: Session, name: str, data: Literal["delete", "keep"] | None = None) -> int:
+def remove_location(session: Session, name: str, data: Literal["delete", "keep"] | None = None) -> int:
     """Remove a location; gives how many rows of data it had.
 
     What else is known of it, such as its missed slots, goes with it. Where its rows are kept, so is all of it, unscheduled.
@@ -185,7 +185,7 @@ def remove(session: Session, name: str, data: Literal["delete", "keep"] | None =
         LocationNotFoundError: There is no location of this name.
         LocationHasDataError: It has rows, and ``data`` does not say what becomes of them.
     """
-    found = _found(session, name, select(Location).with_for_update())  # from here on, nobody stores another row of it
+    found = _get(session, name, select(Location).with_for_update())  # from here on, nobody stores another row of it
     rows = session.scalar(select(func.count()).select_from(WeatherData).where(WeatherData.location_id == found.id)) or 0
     if rows and data is None:
         raise LocationHasDataError(name, rows)
@@ -199,57 +199,3 @@ def remove(session: Session, name: str, data: Literal["delete", "keep"] | None =
     session.delete(found)
     session.flush()
     return rows
-
-
-def _newest() -> Any:
-    newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id)
-    return newest.correlate(Location).scalar_subquery()
-
-
-def shown(session: Session, name: str) -> dict[str, Any]:
-    """One location as ``listing`` has it.
-
-    Raises:
-        LocationNotFoundError: There is no location of this name.
-    """
-    found = named(session, name)
-    return told(found, session.scalar(select(_newest()).where(Location.id == found.id)))
-
-
-def listing(session: Session, *, state: str | None = None, tag: str | None = None) -> list[dict[str, Any]]:
-    """The locations by name: their fields, ``state``, ``last_at`` (the newest row's slot) and ``resolved``.
-
-    ``resolved`` is the place that the provider answers for, with ``distance_km``, or None while that is not known.
-    """
-    query = select(Location, _newest()).order_by(Location.name)
-    if state is not None:
-        query = query.where(Location.state == state)
-    found = session.execute(query.execution_options(yield_per=_CHUNK))
-    return [told(location, last_at) for location, last_at in found if tag is None or tag in (location.tags or ())]
-
-
-def told(location: Location, last_at: datetime | None = None) -> dict[str, Any]:
-    """A location as an answer shows it."""
-    resolved = None
-    if location.resolved_distance_km is not None:
-        resolved = {
-            "name": location.resolved_name,
-            "latitude": location.resolved_latitude,
-            "longitude": location.resolved_longitude,
-            "distance_km": location.resolved_distance_km,
-        }
-    fields = {field: getattr(location, field) for field in (*FIELDS, "state")}
-    return {**fields, "tags": location.tags or [], "last_at": last_at, "resolved": resolved}
-
-
-def counts(session: Session) -> dict[str, int]:
-    """How many locations there are in each state."""
-    return dict(session.execute(select(Location.state, func.count()).group_by(Location.state)).all())
-
-
-def exported(session: Session, *, state: str | None = None, tag: str | None = None) -> list[dict[str, Any]]:
-    """The ``FIELDS`` of the locations by name, for a file; without a ``state``, of all but the unscheduled ones."""
-    query = select(*(getattr(Location, field) for field in FIELDS)).order_by(Location.name)
-    query = query.where(Location.state != "unscheduled" if state is None else Location.state == state)
-    found = session.execute(query).all()
-    return [dict(zip(FIELDS, row, strict=True)) for row in found if tag is None or tag in (row.tags or ())]

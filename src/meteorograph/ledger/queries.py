@@ -12,21 +12,21 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Integer, and_, cast, exists, func, literal, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from .locations import named
-from .model.schedule import DEFAULT_SCHEDULE
-from .storage.models import Location, Missed, Run, WeatherData
+from ..locations.repository import get_location
+from ..model.schedule import DEFAULT_SCHEDULE
+from ..storage.models import Location, Missed, Run, WeatherData
 
-STATES: Final = ("pending", "running", "succeeded", "partial", "failed", "missed")
-REASONS: Final = ("down", "quota", "provider_error", "payload_error", "store_error", "late")
+RUN_STATES: Final = ("pending", "running", "succeeded", "partial", "failed", "missed")
+MISSED_REASONS: Final = ("down", "quota", "provider_error", "payload_error", "store_error", "late")
 
 #: The states of a run that is not over.
-OPEN: Final = ("pending", "running")
+OPEN_STATES: Final = ("pending", "running")
 
 #: How far back gaps are looked for at first: the newest are soon found where there are many.
 _FIRST_LOOK: Final = timedelta(days=7)
 
 #: Name of the schedule that a location follows.
-FOLLOWED: Final = func.coalesce(Location.schedule, DEFAULT_SCHEDULE)
+FOLLOWED_SCHEDULE: Final = func.coalesce(Location.schedule, DEFAULT_SCHEDULE)
 
 #: A slot of the missed ledger with nothing stored since.
 STILL_MISSED: Final = ~exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
@@ -36,34 +36,34 @@ STILL_MISSED: Final = ~exists().where(WeatherData.location_id == Missed.location
 MISSED_OF_LOCATION: Final = cast(Location.id, Integer) == Missed.location_id
 
 
-class Place(NamedTuple):
+class Cursor(NamedTuple):
     """An entry's place in the order of an answer: newest first, then by id."""
 
     at: datetime
     id: int
 
 
-class Span(NamedTuple):
+class ScheduleSpan(NamedTuple):
     """The first and the last run of a schedule."""
 
     first: datetime
     last: datetime
 
 
-def schedules(session: Session) -> dict[str, Span]:
+def schedules_with_runs(session: Session) -> dict[str, ScheduleSpan]:
     """The schedules that ever ran; one indexed seek for each, however many runs they had."""
     other = aliased(Run)
     last = select(func.max(other.due_at)).where(other.schedule == Run.schedule).scalar_subquery()
     first = select(Run.schedule, Run.due_at, last).order_by(Run.schedule, Run.due_at).limit(1)
-    found: dict[str, Span] = {}
+    found: dict[str, ScheduleSpan] = {}
     name = ""
     while row := session.execute(first.where(Run.schedule > name)).first():
         name = row[0]
-        found[name] = Span(row[1], row[2])
+        found[name] = ScheduleSpan(row[1], row[2])
     return found
 
 
-def runs(
+def list_runs(
     session: Session,
     start: datetime,
     end: datetime,
@@ -71,39 +71,45 @@ def runs(
     limit: int = 100,
     schedule: str | None = None,
     state: str | None = None,
-    after: Place | None = None,
-) -> tuple[list[dict[str, Any]], Place | None]:
+    after: Cursor | None = None,
+) -> tuple[list[dict[str, Any]], Cursor | None]:
     """Runs with ``start <= due_at < end``, newest first, and the place to go on after; None when there are no more."""
-    names = [name for name in schedules(session) if schedule in (None, name)]
+    names = [name for name in schedules_with_runs(session) if schedule in (None, name)]
     query = select(Run).where(Run.schedule.in_(names), Run.due_at >= start, Run.due_at < end)
     if state is not None:
         query = query.where(Run.state == state)
     if after is not None:
         query = query.where(tuple_(Run.due_at, Run.id) < tuple_(literal(after.at, Run.due_at.type), after.id))
     found = session.scalars(query.order_by(Run.due_at.desc(), Run.id.desc()).limit(limit + 1)).all()
-    more = Place(found[limit - 1].due_at, found[limit - 1].id) if len(found) > limit else None
+    more = Cursor(found[limit - 1].due_at, found[limit - 1].id) if len(found) > limit else None
     why = _reasons(session, found[:limit])
-    return [_told(session, run, why.get((run.schedule, run.due_at), {})) for run in found[:limit]], more
+    return [_run_view(session, run, why.get((run.schedule, run.due_at), {})) for run in found[:limit]], more
 
 
 def _reasons(session: Session, shown: Sequence[Run]) -> dict[tuple[str, datetime], dict[str, int]]:
     """How many locations of each run failed for which reason: one query for all runs."""
-    failed = [run.due_at for run in shown if run.failed or run.state in OPEN]
+    failed = [run.due_at for run in shown if run.failed or run.state in OPEN_STATES]
     if not failed:
         return {}
     within = Missed.due_at.between(min(failed), max(failed))
-    query = select(FOLLOWED, Missed.due_at, Missed.reason, func.count()).select_from(Location).join(Missed, MISSED_OF_LOCATION)
+    query = (
+        select(FOLLOWED_SCHEDULE, Missed.due_at, Missed.reason, func.count())
+        .select_from(Location)
+        .join(Missed, MISSED_OF_LOCATION)
+    )
     found: dict[tuple[str, datetime], dict[str, int]] = {}
-    for schedule, due_at, reason, many in session.execute(query.where(within).group_by(FOLLOWED, Missed.due_at, Missed.reason)):
+    for schedule, due_at, reason, many in session.execute(
+        query.where(within).group_by(FOLLOWED_SCHEDULE, Missed.due_at, Missed.reason)
+    ):
         found.setdefault((schedule, due_at), {})[reason] = many
     return {key: dict(sorted(reasons.items())) for key, reasons in found.items()}
 
 
-def _told(session: Session, run: Run, why: dict[str, int]) -> dict[str, Any]:
+def _run_view(session: Session, run: Run, why: dict[str, int]) -> dict[str, Any]:
     stored, failed = run.stored, run.failed
-    if run.state in OPEN:  # its counts are written as it ends
+    if run.state in OPEN_STATES:  # its counts are written as it ends
         rows = select(func.count()).select_from(WeatherData).join(Location, Location.id == WeatherData.location_id)
-        mine = and_(WeatherData.due_at == run.due_at, FOLLOWED == run.schedule, Location.state == "active")
+        mine = and_(WeatherData.due_at == run.due_at, FOLLOWED_SCHEDULE == run.schedule, Location.state == "active")
         stored, failed = session.scalar(rows.where(mine)) or 0, sum(why.values())
     counts = {"due": max(run.due, stored + failed), "stored": stored, "failed": failed, "failed_by_reason": why}
     head = {"schedule": run.schedule, "due_at": run.due_at, "state": run.state, "reason": run.reason}
@@ -127,15 +133,15 @@ class _Gap:
     whole: bool
 
     @property
-    def place(self) -> Place:
-        return Place(self.until, self.location_id)
+    def place(self) -> Cursor:
+        return Cursor(self.until, self.location_id)
 
     def told(self) -> dict[str, Any]:
         head = {"location": self.location, "from": self.since, "to": self.until}
         return {**head, "slots": self.slots, "reason": self.reason, "detail": self.detail, "unrecoverable": self.unrecoverable}
 
 
-def gaps(
+def list_gaps(
     session: Session,
     start: datetime,
     end: datetime,
@@ -143,8 +149,8 @@ def gaps(
     location: str | None = None,
     reason: str | None = None,
     limit: int = 100,
-    after: Place | None = None,
-) -> tuple[list[dict[str, Any]], Place | None]:
+    after: Cursor | None = None,
+) -> tuple[list[dict[str, Any]], Cursor | None]:
     """Missed slots with ``start <= due_at < end`` as gaps, newest first, and the place to go on after (None: no more).
 
     Slots of a location that follow each other and were missed for the same reason are one gap, those that are unrecoverable
@@ -154,8 +160,8 @@ def gaps(
     Raises:
         LocationNotFoundError: No location has that name.
     """
-    only = None if location is None else named(session, location).id
-    names, length = schedules(session), _FIRST_LOOK if location is None else end - start
+    only = None if location is None else get_location(session, location).id
+    names, length = schedules_with_runs(session), _FIRST_LOOK if location is None else end - start
     while True:
         since = end - length if end - start > length else start
         every = _gaps(session, list(names), since, end, only, reason)
@@ -176,7 +182,7 @@ def _gaps(
     for name, due_at in session.execute(select(Run.schedule, Run.due_at).where(within).order_by(Run.schedule, Run.due_at)):
         slots[name].append(due_at)
     closed = Missed.closed_at.is_not(None)
-    query = select(Location.id, Location.name, FOLLOWED, Missed.due_at, Missed.reason, Missed.detail, closed)
+    query = select(Location.id, Location.name, FOLLOWED_SCHEDULE, Missed.due_at, Missed.reason, Missed.detail, closed)
     query = (
         query.select_from(Location)
         .join(Missed, MISSED_OF_LOCATION)

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from .errors import InvalidLocationError, LocationFileError
-from .location_values import FIELDS, REQUIRED, TAG_SEPARATOR, checked, from_text
+from ..errors import InvalidLocationError, LocationFileError
+from .fields import FIELDS, REQUIRED, TAG_SEPARATOR, check_fields, parse_cell
 
 FORMATS: Final = ("csv", "geojson")
 #: What a file of each format is sent as.
@@ -21,7 +21,7 @@ MEDIA_TYPES: Final = {"csv": "text/csv", "geojson": "application/geo+json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileRow:
     """A row that is sound by itself: the fields that it gives, each in its one form."""
 
     #: Where it begins in the file, from 1.
@@ -40,7 +40,7 @@ class BadRow:
         return f"line {self.line}: {self.reason}"
 
 
-def read(lines: Iterable[bytes], format: str) -> Iterator[Entry | BadRow]:
+def read_locations(lines: Iterable[bytes], format: str) -> Iterator[FileRow | BadRow]:
     """The rows of a file of one of ``FORMATS``, given as its lines.
 
     Raises:
@@ -49,12 +49,12 @@ def read(lines: Iterable[bytes], format: str) -> Iterator[Entry | BadRow]:
     return _read_csv(lines) if format == "csv" else _read_geojson(b"".join(lines))
 
 
-def write(locations: Iterable[Mapping[str, Any]], format: str) -> Iterator[str]:
+def write_locations(locations: Iterable[Mapping[str, Any]], format: str) -> Iterator[str]:
     """The text of a file with these locations, piece by piece. Reading it again gives the same fields."""
     return _write_csv(locations) if format == "csv" else _write_geojson(locations)
 
 
-def _read_csv(lines: Iterable[bytes]) -> Iterator[Entry | BadRow]:
+def _read_csv(lines: Iterable[bytes]) -> Iterator[FileRow | BadRow]:
     reader = csv.reader(_decoded(lines), strict=True)
     columns: Sequence[str] | None = None
     while True:
@@ -75,7 +75,7 @@ def _read_csv(lines: Iterable[bytes]) -> Iterator[Entry | BadRow]:
         elif len(cells) != len(columns):
             yield BadRow(line, f"has {len(cells)} columns, the first line has {len(columns)}")
         else:
-            yield _row(line, {column: from_text(column, cell) for column, cell in zip(columns, cells, strict=True)})
+            yield _row(line, {column: parse_cell(column, cell) for column, cell in zip(columns, cells, strict=True)})
     if columns is None:
         raise LocationFileError(f"the file is empty; its first line must be {','.join(REQUIRED)} and may go on with more")
 
@@ -114,9 +114,9 @@ def _columns(cells: list[str]) -> list[str]:
     return columns
 
 
-def _row(line: int, given: Mapping[str, object]) -> Entry | BadRow:
+def _row(line: int, given: Mapping[str, object]) -> FileRow | BadRow:
     try:
-        return Entry(line, checked(given))
+        return FileRow(line, check_fields(given))
     except InvalidLocationError as error:
         return BadRow(line, str(error))
 
@@ -126,7 +126,7 @@ class _Collection(msgspec.Struct):
     features: list[msgspec.Raw]
 
 
-def _read_geojson(text: bytes) -> Iterator[Entry | BadRow]:
+def _read_geojson(text: bytes) -> Iterator[FileRow | BadRow]:
     if not text.strip():
         raise LocationFileError("the file is empty; it must be a GeoJSON FeatureCollection")
     try:
@@ -154,7 +154,7 @@ def _place(text: bytes, error: str) -> str:
     return f"line {line}: " if line else ""
 
 
-def _feature(line: int, text: bytes) -> Entry | BadRow:
+def _feature(line: int, text: bytes) -> FileRow | BadRow:
     try:
         feature = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -169,7 +169,7 @@ def _feature(line: int, text: bytes) -> Entry | BadRow:
             if rest and given.get("elevation") is None:
                 given["elevation"] = rest[0]
             if isinstance(given.get("tags"), str):
-                given["tags"] = from_text("tags", given["tags"])
+                given["tags"] = parse_cell("tags", given["tags"])
             return _row(line, {**given, "latitude": lat, "longitude": lon})
     return BadRow(
         line, "must be a Feature with a Point of [longitude, latitude] or [longitude, latitude, elevation] and properties"

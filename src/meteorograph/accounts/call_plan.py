@@ -15,10 +15,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
+from ..config.settings import Settings
+from ..model.schedule import GRACE, Interval, Schedule
+from ..providers.registry import PROVIDERS
 from . import quota
-from .config.settings import Settings
-from .model.schedule import GRACE, Interval, Schedule
-from .providers.registry import PROVIDERS
 
 MONTH: Final = timedelta(days=31)
 
@@ -31,7 +31,7 @@ LADDER: Final = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ScheduleGroup:
     """Locations that share a schedule."""
 
     #: Name of the schedule: ``default``, or its text.
@@ -41,7 +41,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class SlotCounts:
     """How often a schedule comes: slots in the busiest hour, day and month, and the time to collect one in."""
 
     most: dict[str, int]
@@ -49,7 +49,7 @@ class Slots:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class WindowNeed:
     """Calls of one window: what is needed, and what the schedule may spend; None where the account has no such window.
 
     Of a minute it is the mean over the time that a slot may take: calls wait for the next minute as long as that lasts.
@@ -62,7 +62,7 @@ class Need:
     @property
     def usable(self) -> int | None:
         """Calls that the schedule may spend."""
-        return None if self.limit is None else self.limit - quota.reserved(self.limit)
+        return None if self.limit is None else self.limit - quota.reserve_of(self.limit)
 
     @property
     def holds(self) -> bool:
@@ -78,7 +78,7 @@ class ProviderPlan:
     title: str
     #: ``observation``, ``precipitation`` (single quantities, as a rule that one), or ``fallback`` (when those before it fail).
     role: str
-    needs: tuple[Need, ...]
+    needs: tuple[WindowNeed, ...]
     #: Locations that are collected now, and how many could be at the same schedules.
     locations: int
     most_locations: int
@@ -137,10 +137,10 @@ _PER: Final = {"minute": "a minute", "hour": "an hour", "day": "a day", "month":
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CallPlan:
     """The whole configuration."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[ScheduleGroup, ...]
     providers: tuple[ProviderPlan, ...]
 
     @property
@@ -149,11 +149,11 @@ class Plan:
         return all(provider.holds for provider in self.providers)
 
 
-def plan(groups: Sequence[Group], settings: Settings, now: datetime) -> Plan:
+def make_plan(groups: Sequence[ScheduleGroup], settings: Settings, now: datetime) -> CallPlan:
     """What the locations of ``groups`` ask of the providers of ``settings`` in the 31 days from ``now`` (aware UTC)."""
     known = [name for name in settings.providers if settings.key(name) is not None] or settings.providers
     main = known[0]
-    slots = {group.name: count(group.schedule, now) for group in groups}
+    slots = {group.name: count_slots(group.schedule, now) for group in groups}
     made = {main: _provider(main, "observation", groups, slots, settings, None)}
     for names in (settings.precipitation_providers, *settings.quantity_providers.values()):
         asked = [name for name in names if settings.key(name) is not None or name == main]
@@ -164,10 +164,10 @@ def plan(groups: Sequence[Group], settings: Settings, now: datetime) -> Plan:
     for name in settings.named_providers:
         if settings.key(name) is not None:
             made.setdefault(name, _provider(name, "fallback", (), {}, settings, None))
-    return Plan(tuple(groups), tuple(made.values()))
+    return CallPlan(tuple(groups), tuple(made.values()))
 
 
-def count(schedule: Schedule, now: datetime) -> Slots:
+def count_slots(schedule: Schedule, now: datetime) -> SlotCounts:
     """How often a schedule comes: on its grid, or in the 31 days from ``now`` for a cron expression."""
     if isinstance(schedule, Interval):
         return _regular(schedule.length)
@@ -175,11 +175,11 @@ def count(schedule: Schedule, now: datetime) -> Slots:
     most = {"month": len(instants)}
     for window in ("hour", "day"):
         most[window] = max(Counter(quota.period_start(window, slot) for slot in instants).values(), default=0)
-    return Slots(most, min((GRACE, *(later - earlier for earlier, later in pairwise(instants)))))
+    return SlotCounts(most, min((GRACE, *(later - earlier for earlier, later in pairwise(instants)))))
 
 
-def _regular(length: timedelta) -> Slots:
-    return Slots({window: math.ceil(whole / length) for window, whole in _LENGTHS.items()}, min(length, GRACE))
+def _regular(length: timedelta) -> SlotCounts:
+    return SlotCounts({window: math.ceil(whole / length) for window, whole in _LENGTHS.items()}, min(length, GRACE))
 
 
 def interval_text(length: timedelta) -> str:
@@ -192,14 +192,14 @@ def interval_text(length: timedelta) -> str:
 
 
 def _provider(
-    name: str, role: str, groups: Sequence[Group], slots: dict[str, Slots], settings: Settings, others: str | None
+    name: str, role: str, groups: Sequence[ScheduleGroup], slots: dict[str, SlotCounts], settings: Settings, others: str | None
 ) -> ProviderPlan:
     limits = settings.limits(name)
     load = {window: _load(window, [(slots[group.name], group.locations) for group in groups]) for window in quota.WINDOWS}
     locations = sum(group.locations for group in groups)
     lengths = {group.schedule.length if isinstance(group.schedule, Interval) else None for group in groups}
     # Whatever a slot leaves over waits for the next minute, so it is the mean that has to hold.
-    usable = {window: limit - quota.reserved(limit) for window, limit in limits.items()}
+    usable = {window: limit - quota.reserve_of(limit) for window, limit in limits.items()}
     ratio = min((Fraction(usable[window]) / load[window] for window in usable if load[window]), default=Fraction(1))
     share = None
     if role == "precipitation":
@@ -209,7 +209,7 @@ def _provider(
         provider=name,
         title=PROVIDERS[name].title,
         role=role,
-        needs=tuple(Need(window, math.ceil(load[window]), limits.get(window)) for window in quota.WINDOWS),
+        needs=tuple(WindowNeed(window, math.ceil(load[window]), limits.get(window)) for window in quota.WINDOWS),
         locations=locations,
         most_locations=math.floor(locations * ratio),
         interval=lengths.pop() if len(lengths) == 1 else None,
@@ -220,7 +220,7 @@ def _provider(
     )
 
 
-def _load(window: str, asked: Sequence[tuple[Slots, int]]) -> Fraction:
+def _load(window: str, asked: Sequence[tuple[SlotCounts, int]]) -> Fraction:
     """Calls in the busiest period of a window."""
     if window == "minute":
         return sum((Fraction(number * 60) / _seconds(slots.time) for slots, number in asked), Fraction(0))

@@ -10,11 +10,11 @@ from typing import Any, Final
 from sqlalchemy import Row, Table, bindparam, insert, inspect, select, text, update
 from sqlalchemy.orm import Session
 
-from .location_files import BadRow, Entry
-from .location_values import FIELDS
-from .model.proximity import ProximityGrid
-from .model.values import Coordinates
-from .storage.models import Location
+from ..model.proximity import ProximityGrid
+from ..model.values import Coordinates
+from ..storage.models import Location
+from .fields import FIELDS
+from .files import BadRow, FileRow
 
 #: Rows that go to the database at a time.
 _CHUNK: Final = 5_000
@@ -26,7 +26,7 @@ _MOVED_KM: Final = 0.1
 
 
 @dataclass(slots=True)
-class Plan:
+class ImportPlan:
     """What an import would do."""
 
     added: list[dict[str, Any]] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Plan:
         }
 
 
-def plan(session: Session, rows: Iterable[Entry | BadRow], *, replace: bool) -> Plan:
+def plan_import(session: Session, rows: Iterable[FileRow | BadRow], *, replace: bool) -> ImportPlan:
     """What it takes to have these locations; nothing is changed yet.
 
     A row that repeats a location is fine, in the fields that it gives; one with other values is bad, unless ``replace``
@@ -72,7 +72,7 @@ def plan(session: Session, rows: Iterable[Entry | BadRow], *, replace: bool) -> 
     grid = ProximityGrid()
     for row in known.values():
         grid.put(row.name, row.latitude, row.longitude)
-    made = Plan()
+    made = ImportPlan()
     lines: dict[str, int] = {}
     for entry in rows:
         if isinstance(entry, BadRow):
@@ -92,7 +92,7 @@ def plan(session: Session, rows: Iterable[Entry | BadRow], *, replace: bool) -> 
     return made
 
 
-def _merge(made: Plan, entry: Entry, found: Row[Any], replace: bool) -> bool:
+def _merge(made: ImportPlan, entry: FileRow, found: Row[Any], replace: bool) -> bool:
     """Take a row whose name is there; whether it is at a new point."""
     differing = {name: value for name, value in entry.values.items() if value != getattr(found, name)}
     moved_km = Coordinates(found.latitude, found.longitude).distance_km(
@@ -117,7 +117,7 @@ def _merge(made: Plan, entry: Entry, found: Row[Any], replace: bool) -> bool:
     return False
 
 
-def _warn_if_near(made: Plan, entry: Entry, grid: ProximityGrid, lines: dict[str, int]) -> None:
+def _warn_if_near(made: ImportPlan, entry: FileRow, grid: ProximityGrid, lines: dict[str, int]) -> None:
     values = entry.values
     near = grid.seek(values["name"], values["latitude"], values["longitude"])
     if near is not None:
@@ -125,7 +125,7 @@ def _warn_if_near(made: Plan, entry: Entry, grid: ProximityGrid, lines: dict[str
         made.warnings.append(f"line {entry.line}: {values['name']!r} is {near[1]:.0f} m from {near[0]!r}{where}")
 
 
-def carry_out(session: Session, made: Plan, now: datetime) -> Iterator[int]:
+def execute_plan(session: Session, made: ImportPlan, now: datetime) -> Iterator[int]:
     """Do what is planned, a piece at each step; gives how many locations each piece had. The caller commits."""
     # Through the tables: the mapped class would send its rows one by one.
     connection, table = session.connection(), inspect(Location).local_table

@@ -1,0 +1,1 @@
+"""Accounts with providers: quotas, key states, and the plan of calls."""

@@ -1,0 +1,1 @@
+"""Places as data: stored, checked, read from files and written to them."""
