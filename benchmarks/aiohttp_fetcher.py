@@ -1,4 +1,4 @@
-"""The same fetcher on aiohttp, with the guarantees of ``meteorograph.fetch``, to compare the two."""
+"""The same fetcher on aiohttp, with the guarantees of ``meteorograph.collecting.http``, to compare the two."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from meteorograph.collecting.http import MAX_BODY_BYTES, MAX_CONNECT_TIME, MAX_REDIRECTS
 from meteorograph.errors import FetchError, FetchTimeoutError, PermanentFetchError, RetryableFetchError
-from meteorograph.fetch import MAX_BODY_BYTES, MAX_CONNECT_TIME, MAX_REDIRECTS
 from meteorograph.model import clock
 from meteorograph.model.values import Payload, Request
 
@@ -44,7 +44,7 @@ class AiohttpFetcher:
         await self._session.close()
 
     async def fetch(self, request: Request) -> Payload:
-        """As ``meteorograph.fetch.Fetcher.fetch``."""
+        """As ``meteorograph.collecting.http.Fetcher.fetch``."""
         async with self._places:
             outcome = await self._attempt(request)
         if isinstance(outcome, FetchError):

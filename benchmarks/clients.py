@@ -29,8 +29,8 @@ from typing import Any
 import msgspec
 import uvloop
 
+from meteorograph.collecting.http import Fetcher
 from meteorograph.errors import FetchError
-from meteorograph.fetch import Fetcher
 from meteorograph.model.values import Payload, Request
 
 HERE = Path(__file__).parent

@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from meteorograph import adapt, scheduler
+from meteorograph import scheduler
+from meteorograph.collecting import adaptive_concurrency
 from meteorograph.config.loading import pin_settings
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
@@ -38,7 +39,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     for engine in _engines.values():
         engine.dispose()
     _engines.clear()
-    adapt._bears.clear()
+    adaptive_concurrency._tolerated.clear()
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = version("meteorograph")
 
 if TYPE_CHECKING:
+    from .collecting.on_demand import ingest_data
     from .frames import read
-    from .ingest import ingest_data
     from .storage.engine import get_db_session, init_db
     from .storage.models import WeatherData
     from .web.app import create_app
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "create_app": "web.app",
     "get_db_session": "storage.engine",
-    "ingest_data": "ingest",
+    "ingest_data": "collecting.on_demand",
     "init_db": "storage.engine",
     "read": "frames",
     "WeatherData": "storage.models",

@@ -57,7 +57,7 @@ def serve(host: str | None, port: int | None, demo: bool, demo_without_key: bool
 def ingest(lat: float | None, lon: float | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Collect now and print what was stored: a point, locations by name, all of them, or the default place."""
     from .cli_ingest import ingest_all
-    from .ingest import ingest_data, ingest_location
+    from .collecting.on_demand import ingest_data, ingest_location
 
     if bool(names) + everything + (lat is not None or lon is not None) > 1:
         raise click.UsageError("--lat and --lon, --location and --all do not go together")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from .backfill_plan import Estimate
     from .config.settings import Settings
-    from .heal_fill import Healed
+    from .healing.backfill_plan import BackfillEstimate
+    from .healing.filler import HealingResult
 
 #: Reasons that are told.
 _SHOWN = 5
@@ -32,8 +32,8 @@ _SHOWN = 5
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def backfill(location: str | None, start: str | None, end: str | None, again: bool, dry_run: bool, as_json: bool) -> None:
     """Fill gaps from providers with a history; exit 1 if something was not filled."""
-    from .backfill_plan import Wanted, estimate, require_history
     from .config.loading import get_settings
+    from .healing.backfill_plan import BackfillRequest, estimate_backfill, require_history
     from .model import clock, time_range
     from .storage.engine import init_db
 
@@ -47,8 +47,8 @@ def backfill(location: str | None, start: str | None, end: str | None, again: bo
     settings = get_settings()
     require_history(settings)
     init_db()
-    wanted = Wanted(location, since, min(until or now, now), again)
-    made = estimate(settings, wanted)
+    wanted = BackfillRequest(location, since, min(until or now, now), again)
+    made = estimate_backfill(settings, wanted)
     if not as_json:
         click.echo("\n".join(_lines(made)))
     healed = None if dry_run or not made.slots else _fill(settings, wanted, made.slots)
@@ -69,24 +69,24 @@ def _moment(name: str, text: str | None, now: datetime) -> datetime | None:
         raise click.UsageError(f"--{name} {text}: {error}") from None
 
 
-def _fill(settings: Settings, wanted: Any, slots: int) -> Healed:
+def _fill(settings: Settings, wanted: Any, slots: int) -> HealingResult:
     import signal
     import threading
 
-    from .backfill import run
     from .cli_progress import Progress
+    from .healing.backfill import run_backfill
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     progress = Progress()
-    healed = run(settings, wanted, stop, lambda filled, failed: progress(slots, filled, failed))
+    healed = run_backfill(settings, wanted, stop, lambda filled, failed: progress(slots, filled, failed))
     progress(slots, healed.filled, healed.missing)
     progress.end()
     return healed
 
 
-def _lines(made: Estimate) -> Iterator[str]:
+def _lines(made: BackfillEstimate) -> Iterator[str]:
     if made.first is None or made.last is None:
         yield "nothing to fill"
         return
@@ -105,7 +105,7 @@ def _lines(made: Estimate) -> Iterator[str]:
             yield f"{slots:,} slots {why}"
 
 
-def _outcome(healed: Healed) -> Iterator[str]:
+def _outcome(healed: HealingResult) -> Iterator[str]:
     from .redaction import redact
 
     calls = ", ".join(f"{account} {many:,}" for account, many in healed.calls.items())
@@ -114,7 +114,7 @@ def _outcome(healed: Healed) -> Iterator[str]:
     yield from (redact(reason) for reason in list(healed.reasons)[:_SHOWN])
 
 
-def _told(made: Estimate, healed: Healed | None) -> dict[str, Any]:
+def _told(made: BackfillEstimate, healed: HealingResult | None) -> dict[str, Any]:
     outcome = None
     if healed is not None:
         counts = {name: getattr(healed, name) for name in ("filled", "empty", "closed", "failed", "waiting")}

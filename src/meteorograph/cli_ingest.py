@@ -11,14 +11,14 @@ import click
 
 from .accounts import quota
 from .cli_progress import Progress
-from .collect import collect_now
+from .collecting.event_loop import run_async
+from .collecting.run import collect_now
+from .collecting.run_context import require_key
 from .config.loading import get_settings
 from .config.settings import Settings
 from .errors import MeteorographError, ProviderClosedError
-from .ingest import run_async
 from .model import clock
 from .redaction import redact
-from .sources import require_key
 from .storage.engine import get_db_session, init_db
 
 #: Failures that are told one by one.

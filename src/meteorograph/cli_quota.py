@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from .accounts.call_plan import CallPlan, ProviderPlan
-    from .keys import KeyReport
+    from .collecting.key_check import KeyReport
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
@@ -42,9 +42,9 @@ def check_keys(as_json: bool) -> None:
 
     Exit 0 if all are active, 1 if one is not or cannot be tried, 2 if there is none.
     """
+    from .collecting.key_check import check_keys as check
     from .config.loading import load_settings
     from .errors import ConfigurationError
-    from .keys import check_keys as check
     from .logs import setup_logging
     from .providers.registry import PROVIDERS
     from .storage.engine import init_db
@@ -128,12 +128,12 @@ def _told(made: CallPlan) -> dict[str, Any]:
 
 
 def _lines(reports: Sequence[KeyReport]) -> list[str]:
-    from .keys import STATES
+    from .collecting.key_check import KEY_STATE_TEXTS
 
     width = max(len(one.title) for one in reports)
     lines = []
     for one in reports:
-        lines.append(f"{one.title:<{width}}  {STATES[one.state]}")
+        lines.append(f"{one.title:<{width}}  {KEY_STATE_TEXTS[one.state]}")
         until = f"closed until {one.closed_until:%Y-%m-%d %H:%M:%S} UTC" if one.closed_until else None
         lines.extend(f"{'':<{width}}  {line}" for line in (one.said, until, one.advice) if line)
     return lines

@@ -10,7 +10,7 @@ import click
 from .cli_ledger import _period
 
 if TYPE_CHECKING:
-    from .reparse_compare import Difference
+    from .reparsing.compare import Difference
 
 
 @click.command()
@@ -23,7 +23,7 @@ def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) ->
     from .config.loading import get_settings
     from .model import time_range
     from .redaction import redact
-    from .reparse import reparse as again
+    from .reparsing.reparse import reparse as again
     from .storage.engine import init_db
 
     since, until = _period(start, end, time_range.DEFAULT_RANGE)
@@ -57,12 +57,12 @@ class _Lines:
 
     def name(self, one: Difference) -> str:
         """The name of its location."""
-        from .heal_book import places
+        from .healing.missed_slots import locations_by_id
         from .storage.engine import get_db_session
 
         if one.location_id not in self._names:
             with get_db_session(read_only=True) as session:
-                self._names |= {id_: place.name for id_, place in places(session, [one.location_id]).items()}
+                self._names |= {id_: place.name for id_, place in locations_by_id(session, [one.location_id]).items()}
         return self._names.get(one.location_id, str(one.location_id))
 
 

@@ -18,15 +18,16 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 
-from . import folding, heal, heal_sources, ticks
+from . import folding, ticks
+from .collecting.run_context import require_key
 from .config.loading import get_settings
 from .config.settings import Settings
 from .errors import MeteorographError
+from .healing import planner, rounds
 from .journal import retention
 from .ledger import heartbeat
 from .log_output import get_logger
 from .model import clock, schedule
-from .sources import require_key
 from .storage.engine import init_db
 
 log = get_logger(__name__)
@@ -107,9 +108,9 @@ def scheduled_healing() -> None:
     """Fill missed slots from histories, unless another process does; logs the outcome and never raises."""
     try:
         settings = get_settings()
-        if settings.healing and heal_sources.providers(settings):
+        if settings.healing and planner.history_providers(settings):
             init_db()
-            ticks.has_collected = heal.tick(settings, _stop) is not None or ticks.has_collected
+            ticks.has_collected = rounds.heal_once(settings, _stop) is not None or ticks.has_collected
     except MeteorographError as error:
         log.warning("healing broke off", reason=str(error))
     except Exception:

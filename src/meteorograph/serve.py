@@ -13,13 +13,13 @@ from sqlalchemy.engine import make_url
 
 from . import scheduler
 from .accounts import plan_inputs
+from .collecting.run_context import require_key
 from .config.loading import pin_settings
 from .config.settings import MAX_IMPORT_BYTES, Settings
 from .demo import demonstration
 from .errors import ConfigurationError, MissingAPIKeyError
 from .logs import get_logger, setup_logging
 from .model import clock
-from .sources import require_key
 from .storage.engine import init_db
 from .web.app import create_app
 

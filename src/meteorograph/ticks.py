@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 
 from structlog.contextvars import bind_contextvars
 
-from . import standin
-from .collect import collect
+from .collecting.event_loop import run_async
+from .collecting.run import collect
 from .config.settings import Settings
 from .errors import MeteorographError, StoreError
-from .ingest import run_async
+from .failover import database_file, snapshot, sync_back
 from .ledger import claims, closing, conditions
 from .locations import repository
 from .log_output import get_logger
 from .model import clock, schedule
 from .model.schedule import Schedule
-from .reparse import reparse
+from .reparsing.reparse import reparse
 from .storage.engine import get_db_session, init_db
 
 log = get_logger(__name__)
@@ -40,14 +40,14 @@ def look(settings: Settings, stop: threading.Event) -> None:
         if _tick(settings, stop):
             _remember(settings)
     except StoreError as error:
-        with standin.standing_in(settings):
+        with database_file.use_fallback(settings):
             complain(f"the database is away, collecting without it: {error}")
             _tick(settings, stop)
 
 
 def _bring_back(settings: Settings) -> None:
     try:
-        standin.bring_back(settings)
+        sync_back.sync_back(settings)
     except StoreError:
         raise
     except Exception:  # what waits there must not keep anything new from being collected
@@ -56,7 +56,7 @@ def _bring_back(settings: Settings) -> None:
 
 def _remember(settings: Settings) -> None:
     try:
-        standin.remember(settings)
+        snapshot.take_snapshot(settings)
     except MeteorographError as error:  # the run is over, and the next one need not fail
         complain(str(error), "nothing could stand in for the database now")
 

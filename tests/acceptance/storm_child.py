@@ -13,11 +13,11 @@ from sqlalchemy.pool import Pool
 from meteorograph import folding, scheduler
 from meteorograph.config.loading import get_settings, pin_settings
 from meteorograph.errors import MeteorographError
+from meteorograph.failover import call
 from meteorograph.journal import retention
 from meteorograph.logs import setup_logging
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
-from meteorograph.standin import calling
 from meteorograph.storage import engine
 
 
@@ -44,7 +44,7 @@ def no_sync(connection: Any, _record: Any, _proxy: Any) -> None:
 def main() -> None:
     """Tick until the input ends; nothing waits for real time."""
     vars(engine)["BUSY_TIMEOUT_SECONDS"] = 0.05
-    vars(calling)["AWAY_SECONDS"] = 0.0
+    vars(call)["AWAY_SECONDS"] = 0.0
     stamina.set_testing(True, attempts=3, cap=True)
     event.listen(Pool, "checkout", no_sync)
     pin_settings(get_settings())

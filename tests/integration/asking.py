@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from meteorograph.fetch import Fetcher
+from meteorograph.collecting.http import Fetcher
 from meteorograph.model.quantities import BY_NAME
 from meteorograph.model.values import Coordinates, Observation, Payload, Request
 from meteorograph.simulator import Simulator

@@ -11,10 +11,10 @@ import pytest
 from meteorograph import create_app, get_db_session, ingest_data, ticks
 from meteorograph.accounts import account_state
 from meteorograph.accounts.account_state import AccountStatus
+from meteorograph.collecting.call_gate import OUTAGE_FAILURES, CallGate
+from meteorograph.collecting.event_loop import run_async
 from meteorograph.config.loading import load_settings
 from meteorograph.errors import AccountError, PermanentFetchError, ProviderClosedError, QuotaExceededError, RetryableFetchError
-from meteorograph.gate import OUTAGE, Gate
-from meteorograph.ingest import run_async
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
@@ -176,23 +176,23 @@ def test_one_that_fails_closes_it_again_for_all() -> None:
 
 
 @pytest.fixture
-def gate(driven: DrivenClock) -> Iterator[Gate]:
-    made = Gate(NAME, KEY, {}, wanted=100)
+def gate(driven: DrivenClock) -> Iterator[CallGate]:
+    made = CallGate(NAME, KEY, {}, wanted=100)
     run_async(made.open())
     yield made
     run_async(made.close())
 
 
-def test_a_refusal_of_one_place_says_that_the_key_is_good(gate: Gate) -> None:
+def test_a_refusal_of_one_place_says_that_the_key_is_good(gate: CallGate) -> None:
     assert gate.is_probing
     run_async(gate.report(PermanentFetchError(NAME, "404: city not found", status=404)))
     assert _known(NOON) == AccountStatus("active")
     assert not gate.is_probing
 
 
-def test_no_answer_at_all_says_nothing_of_the_key_and_closes_when_it_goes_on(gate: Gate) -> None:
+def test_no_answer_at_all_says_nothing_of_the_key_and_closes_when_it_goes_on(gate: CallGate) -> None:
     untrusted = PermanentFetchError(NAME, "the certificate of api.example is not trusted")
-    for _ in range(OUTAGE - 1):
+    for _ in range(OUTAGE_FAILURES - 1):
         run_async(gate.report(untrusted))
     assert _known(NOON) == AccountStatus("untested")
     run_async(gate.report(untrusted))
@@ -201,9 +201,9 @@ def test_no_answer_at_all_says_nothing_of_the_key_and_closes_when_it_goes_on(gat
         run_async(gate.spend())
 
 
-def test_failures_with_answers_in_between_close_nothing(gate: Gate) -> None:
+def test_failures_with_answers_in_between_close_nothing(gate: CallGate) -> None:
     for _ in range(3):
-        for _ in range(OUTAGE - 1):
+        for _ in range(OUTAGE_FAILURES - 1):
             run_async(gate.report(OUTAGE_ERROR))
         run_async(gate.report(None))
     assert gate.closed is None

@@ -193,7 +193,12 @@ def test_debug_shows_the_traceback_without_secrets(collecting: Simulator) -> Non
 
 
 def test_an_unexpected_error_is_one_line_too() -> None:
-    code = "from meteorograph import cli, ingest\ndef fail(*_): raise KeyError('boom')\ningest.ingest_data = fail\ncli.main()"
+    code = (
+        "from meteorograph.cli import main; from meteorograph.collecting import on_demand\n"
+        "def fail(*_): raise KeyError('boom')\n"
+        "on_demand.ingest_data = fail\n"
+        "main.main()"
+    )
     for debug, lines in (([], 1), (["--debug"], 5)):
         ended = subprocess.run(
             [sys.executable, "-c", code, *debug, "ingest"], capture_output=True, text=True, timeout=60, check=False

@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, backfill, cli, get_db_session, heal
-from meteorograph.backfill_plan import Wanted
+from meteorograph import WeatherData, cli, get_db_session
 from meteorograph.config.loading import get_settings
+from meteorograph.healing import backfill, rounds
+from meteorograph.healing.backfill_plan import BackfillRequest
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
@@ -184,8 +185,8 @@ def test_it_waits_for_the_next_minute_of_a_quota_and_not_for_the_next_month(
     asked: list[datetime] = []
     archive.before_answer = lambda: asked.append(driven())
     driven.advance(timedelta(seconds=20))
-    wanted, stop, told = Wanted(None, None, driven()), Waits(driven), list[tuple[int, int]]()
-    done = backfill.run(get_settings(), wanted, stop, lambda filled, failed: told.append((filled, failed)))
+    wanted, stop, told = BackfillRequest(None, None, driven()), Waits(driven), list[tuple[int, int]]()
+    done = backfill.run_backfill(get_settings(), wanted, stop, lambda filled, failed: told.append((filled, failed)))
     assert (done.filled, done.missing, done.waiting, len(_rows())) == (36, 0, 0, 36)
     assert stop.waited[0] == 40
     assert max(Counter(at.replace(second=0) for at in asked).values()) <= 4
@@ -196,7 +197,7 @@ def test_it_waits_for_the_next_minute_of_a_quota_and_not_for_the_next_month(
         session.add(Missed(location_id=1, due_at=NOON + 20 * HOUR, reason="down"))
     monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MONTH", str(len(archive.calls)))
     waits = len(stop.waited)
-    done = backfill.run(get_settings(), wanted, stop, lambda filled, failed: None)
+    done = backfill.run_backfill(get_settings(), wanted, stop, lambda filled, failed: None)
     assert (done.filled, done.waiting, len(stop.waited)) == (0, 1, waits)
 
 
@@ -231,7 +232,7 @@ def test_it_waits_for_the_process_that_heals(
 ) -> None:
     with monkeypatch.context() as other:
         other.setattr(leases, "holder", lambda: "elsewhere:1")
-        assert leases.take_lease(heal.LEASE, clock.now())
+        assert leases.take_lease(rounds.LEASE, clock.now())
     take, refusals = leases.take_lease, []
 
     def impatient(name: str, now: datetime) -> bool:

@@ -14,10 +14,10 @@ import stamina
 from sqlalchemy import event, func, select
 
 from meteorograph import WeatherData, get_db_session, scheduler, ticks
-from meteorograph.collect import collect
+from meteorograph.collecting.event_loop import run_async
+from meteorograph.collecting.run import collect
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import StoreError
-from meteorograph.ingest import run_async
 from meteorograph.ledger import claims, closing, conditions
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
@@ -110,8 +110,8 @@ def test_what_a_run_that_broke_off_had_been_answered_is_stored_when_its_slot_is_
     places: int, collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("meteorograph.engine.GATHER_SECONDS", 600.0)  # until all have been answered
-        patched.setattr("meteorograph.collect._keeper", lambda _: _away)
+        patched.setattr("meteorograph.collecting.worker_pool.GATHER_SECONDS", 600.0)  # until all have been answered
+        patched.setattr("meteorograph.collecting.run._keeper", lambda _: _away)
         scheduled_ingest()
     assert (_count(), collecting.count()) == (0, places)
     collecting.set_faults("kind=html code=404 place=0,10")
@@ -131,7 +131,7 @@ def _away(*_: object) -> None:
 def test_locations_are_read_a_page_at_a_time(
     places: int, collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meteorograph.line.PAGE", 6)
+    monkeypatch.setattr("meteorograph.collecting.worker_pool.PAGE_SIZE", 6)
     collecting.set_faults("kind=status code=503 place=4,10")  # the location stays due, and must not come again in this run
     scheduled_ingest()
     assert _count() == places - 1
@@ -253,7 +253,7 @@ def test_a_refused_key_is_tried_again_slowly_and_recovers(places: int, collectin
 def test_one_that_never_answers_delays_no_other(places: int, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "1")
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "4")
-    monkeypatch.setattr("meteorograph.sources.ATTEMPTS", 1)
+    monkeypatch.setattr("meteorograph.collecting.run_context.ATTEMPTS", 1)
     collecting.set_faults("kind=timeout place=0,10")
     scheduled_ingest()
     assert _count() == places - 1
@@ -285,7 +285,7 @@ def test_a_run_that_another_process_took_is_left_to_it(
         session.get_one(Run, claim.run_id).holder = "another:1"
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
-    monkeypatch.setattr("meteorograph.engine.PATIENCE", timedelta(0))
+    monkeypatch.setattr("meteorograph.collecting.worker_pool.STOP_PATIENCE", timedelta(0))
     assert _collect(claim, stop) == "pending"
     with get_db_session(read_only=True) as session:
         assert session.get_one(Run, claim.run_id).holder == "another:1"
@@ -354,7 +354,7 @@ def test_a_location_that_goes_away_during_the_run_costs_itself_only(
 
 
 def test_no_statement_is_for_one_location(places: int, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meteorograph.engine.GATHER_SECONDS", 600.0)  # else slow answers make more batches
+    monkeypatch.setattr("meteorograph.collecting.worker_pool.GATHER_SECONDS", 600.0)  # else slow answers make more batches
     monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "1000000")
     statements: list[str] = []
 

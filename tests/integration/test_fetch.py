@@ -23,9 +23,9 @@ import pytest
 from pyreqwest import exceptions as client_errors
 
 from integration.upstream import PATIENCE, Connection, Upstream, answers, certificate, chunk, response
-from meteorograph import fetch as fetch_module
+from meteorograph.collecting import http as fetch_module
+from meteorograph.collecting.http import MAX_BODY_BYTES, Fetcher
 from meteorograph.errors import ConfigurationError, FetchError, FetchTimeoutError, PermanentFetchError, RetryableFetchError
-from meteorograph.fetch import MAX_BODY_BYTES, Fetcher
 from meteorograph.model.values import Payload, Request
 
 KEY = "kEy0123456789abcdef"
@@ -515,7 +515,7 @@ def test_a_process_that_ends_right_after_its_fetch_ends_well(authority: tuple[Pa
         import asyncio, sys
         from datetime import timedelta
         from meteorograph.errors import PermanentFetchError
-        from meteorograph.fetch import Fetcher
+        from meteorograph.collecting.http import Fetcher
         from meteorograph.model.values import Request
 
         async def main():

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import func, select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, get_db_session, heal, heal_book, heal_budget
+from meteorograph import WeatherData, get_db_session
 from meteorograph.config.loading import get_settings
-from meteorograph.heal_fill import Healed
+from meteorograph.healing import budget, missed_slots, rounds
+from meteorograph.healing.filler import HealingResult
 from meteorograph.ledger import claims, coverage
 from meteorograph.ledger import queries as history_
 from meteorograph.model.clock import DrivenClock
@@ -57,8 +58,8 @@ def _outage(driven: DrivenClock, hours: int) -> None:
     scheduled_ingest()
 
 
-def _tick() -> Healed | None:
-    return heal.tick(get_settings(), threading.Event())
+def _tick() -> HealingResult | None:
+    return rounds.heal_once(get_settings(), threading.Event())
 
 
 def _all(model: type[Any], *order: Any) -> Sequence[Any]:
@@ -109,9 +110,9 @@ def _stored() -> list[tuple[int, float]]:
     return [(row.location_id - 1, (row.due_at - NOON) / HOUR) for row in rows]
 
 
-def _quota_left(driven: DrivenClock) -> dict[str, heal_budget.Left]:
+def _quota_left(driven: DrivenClock) -> dict[str, budget.WindowBudget]:
     with get_db_session(read_only=True) as session:
-        return {one.window: one for one in heal_budget.left(session, get_settings(), "openweathermap", "UTC", driven())}
+        return {one.window: one for one in budget.budget_of(session, get_settings(), "openweathermap", "UTC", driven())}
 
 
 def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(
@@ -357,7 +358,7 @@ def test_only_one_process_heals_at_a_time(archive: Archive, driven: DrivenClock,
     _miss((0, 1))
     with monkeypatch.context() as other:
         other.setattr(leases, "holder", lambda: "elsewhere:1")
-        assert leases.take_lease(heal.LEASE, driven())
+        assert leases.take_lease(rounds.LEASE, driven())
     assert _tick() is None
     driven.advance(leases.LEASE_LENGTH)
     assert _tick() is not None
@@ -396,7 +397,7 @@ def test_what_is_stored_while_it_stores_is_left_as_it_is_too(
         live.join(0.3)  # by then it is stored, or waits for the end of the transaction
         write_rows(*args, **how)
 
-    monkeypatch.setattr("meteorograph.heal_book.put", put_later)
+    monkeypatch.setattr("meteorograph.healing.missed_slots.put", put_later)
     _tick()
     live.join()
     assert [one.provider for one in _all(WeatherData, WeatherData.due_at)] == ["metar", "openweathermap"]
@@ -409,7 +410,7 @@ def test_a_row_that_the_database_refuses_does_not_cost_the_others(archive: Archi
     found = Observation(provider="openweathermap", fetched_at=driven(), observed_at=None, temperature=7.0)
     rows = {NOON + hours * HOUR: row_of(1, NOON + hours * HOUR, found, "backfill") for hours in (1, 2)}
     rows[NOON + HOUR]["precipitation_period"] = -1
-    assert list(heal_book.keep(1, rows)) == [NOON + HOUR]
+    assert list(missed_slots.store_healed(1, rows)) == [NOON + HOUR]
     assert (_stored(), _missed(1) is None, _missed(2)) == ([(0, 2)], False, None)
 
 

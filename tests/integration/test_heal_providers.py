@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from meteorograph import WeatherData, get_db_session, heal
+from meteorograph import WeatherData, get_db_session
 from meteorograph.config.loading import get_settings
-from meteorograph.heal_fill import Healed
+from meteorograph.healing import rounds
+from meteorograph.healing.filler import HealingResult
 from meteorograph.ledger import queries
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
@@ -67,8 +68,8 @@ def _nobody_there_for_twelve_hours(collecting: Simulator, driven: DrivenClock) -
     scheduled_ingest()
 
 
-def _tick() -> Healed | None:
-    return heal.tick(get_settings(), threading.Event())
+def _tick() -> HealingResult | None:
+    return rounds.heal_once(get_settings(), threading.Event())
 
 
 def _healed() -> list[WeatherData]:

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import select
 
-from meteorograph import WeatherData, get_db_session, http_cache, ingest_data
+from meteorograph import WeatherData, get_db_session, ingest_data
+from meteorograph.collecting import http_cache
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.storage.models import Location, LocationStation, Missed
@@ -76,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(database: str, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    http_cache.forget()
+    http_cache.clear_cache()
     running = Server()
     thread = threading.Thread(target=running.serve_forever, args=(0.01,))
     thread.start()

@@ -14,9 +14,9 @@ from integration.upstream import Upstream, answers, response
 from meteorograph import get_db_session
 from meteorograph.accounts import account_state, plan_inputs, quota
 from meteorograph.cli import cli
+from meteorograph.collecting.key_check import KeyReport, check_keys
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import ConfigurationError, QuotaExceededError
-from meteorograph.keys import KeyReport, check_keys
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
 from meteorograph.simulator import Simulator

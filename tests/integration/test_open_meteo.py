@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from integration.asking import assert_true, fetch
+from meteorograph.collecting.on_demand import ingest_data
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
-from meteorograph.ingest import ingest_data
 from meteorograph.model.clock import DrivenClock, driven_by
 from meteorograph.model.values import Observation, RequestPoint
 from meteorograph.providers.base import History

@@ -15,9 +15,9 @@ import pytest
 from meteorograph import create_app, get_db_session
 from meteorograph.accounts import monthly_spread, quota
 from meteorograph.accounts.quota import Grant
+from meteorograph.collecting.call_gate import CallGate
+from meteorograph.collecting.event_loop import run_async
 from meteorograph.config.loading import load_settings
-from meteorograph.gate import Gate
-from meteorograph.ingest import run_async
 from meteorograph.ledger.conditions import Claim
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
@@ -213,7 +213,7 @@ def test_a_run_gives_back_what_it_does_not_use_and_makes_no_call_of_an_earlier_m
     limits = {"minute": 1000, "month": 10_000}
 
     async def run() -> None:
-        gate = Gate(NAME, KEY, limits, wanted=50)
+        gate = CallGate(NAME, KEY, limits, wanted=50)
         for _ in range(10):
             await gate.spend()
         assert _used(limits, driven()) == {"minute": 50, "month": 50}
@@ -231,7 +231,7 @@ def test_a_block_is_a_small_part_of_the_smallest_window(driven: DrivenClock) -> 
     limits = {"month": 100}
 
     async def be_killed_after_one_call() -> None:
-        await Gate(NAME, KEY, limits, wanted=95).spend()
+        await CallGate(NAME, KEY, limits, wanted=95).spend()
 
     run_async(be_killed_after_one_call())
     assert _used(limits, driven()) == {"month": 5}

@@ -8,9 +8,9 @@ import pytest
 
 from meteorograph import get_db_session
 from meteorograph.accounts import quota
+from meteorograph.collecting.call_gate import CallGate
+from meteorograph.collecting.event_loop import run_async
 from meteorograph.errors import QuotaExceededError
-from meteorograph.gate import Gate
-from meteorograph.ingest import run_async
 from meteorograph.model.clock import DrivenClock
 from support import KEY, NOON
 
@@ -68,14 +68,14 @@ def test_gaps_are_filled_from_what_the_schedule_does_not_come_to_need() -> None:
     assert 230 - 30 <= filled <= 230
 
 
-async def _spend(gate: Gate, *costs: float) -> None:
+async def _spend(gate: CallGate, *costs: float) -> None:
     for cost in costs:
         await gate.spend(cost)
 
 
 def test_a_request_that_costs_several_calls_charges_them_and_a_part_is_a_whole_one(driven: DrivenClock) -> None:
     limits = {"minute": 1000, "month": 10_000}
-    gate = Gate(NAME, KEY, limits, wanted=200)
+    gate = CallGate(NAME, KEY, limits, wanted=200)
     run_async(_spend(gate, 50, 1.2, 0.1, 1))
     assert gate.calls == 50 + 2 + 1 + 1
     run_async(_spend(gate, 49, 49))
@@ -85,7 +85,7 @@ def test_a_request_that_costs_several_calls_charges_them_and_a_part_is_a_whole_o
 
 def test_what_is_left_of_a_block_is_used_up_by_the_next_request(driven: DrivenClock) -> None:
     limits = {"minute": 1000}
-    gate = Gate(NAME, KEY, limits, wanted=1000)
+    gate = CallGate(NAME, KEY, limits, wanted=1000)
     run_async(_spend(gate, 30, 30))
     assert _used(limits, driven()) == {"minute": 100}, "two blocks of 50"
     driven.advance(MINUTE)
@@ -95,7 +95,7 @@ def test_what_is_left_of_a_block_is_used_up_by_the_next_request(driven: DrivenCl
 
 def test_a_request_that_does_not_fit_waits_for_the_window_that_has_room(driven: DrivenClock) -> None:
     limits = {"minute": 60}
-    gate = Gate(NAME, KEY, limits, wanted=100)
+    gate = CallGate(NAME, KEY, limits, wanted=100)
     assert gate.largest == 57
     run_async(_spend(gate, 30))
     with pytest.raises(QuotaExceededError) as refused:
@@ -106,8 +106,8 @@ def test_a_request_that_does_not_fit_waits_for_the_window_that_has_room(driven: 
 
 
 def test_a_gate_leaves_what_it_is_told_to_leave(driven: DrivenClock) -> None:
-    gate = Gate(NAME, KEY, {"day": 100}, wanted=100, leave={"day": 90})
+    gate = CallGate(NAME, KEY, {"day": 100}, wanted=100, leave={"day": 90})
     run_async(_spend(gate, 1, 1, 1, 1, 1))
     with pytest.raises(QuotaExceededError):
         run_async(_spend(gate, 1))
-    run_async(Gate(NAME, KEY, {"day": 100}, wanted=1).spend())
+    run_async(CallGate(NAME, KEY, {"day": 100}, wanted=1).spend())

@@ -15,15 +15,15 @@ import pytest
 from sqlalchemy import delete, select
 
 from meteorograph import WeatherData, cli, get_db_session
-from meteorograph import reparse as reparse_
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import PayloadError
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.values import Observation, Payload
 from meteorograph.providers.base import Page
 from meteorograph.providers.registry import PROVIDERS
-from meteorograph.reparse import Reparsed, reparse
-from meteorograph.reparse_compare import Difference
+from meteorograph.reparsing import reparse as reparse_
+from meteorograph.reparsing.compare import Difference
+from meteorograph.reparsing.reparse import ReparseResult, reparse
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Location, Missed
@@ -57,7 +57,7 @@ def _row(location_id: int = 1, due_at: datetime = NOON) -> WeatherData:
         return session.get_one(WeatherData, (location_id, due_at))
 
 
-def _again(start: datetime = NOON, end: datetime = NOON + HOUR, *, apply: bool = True) -> tuple[Reparsed, list[Difference]]:
+def _again(start: datetime = NOON, end: datetime = NOON + HOUR, *, apply: bool = True) -> tuple[ReparseResult, list[Difference]]:
     """What came of it, and what was told."""
     told: list[Difference] = []
     return reparse(get_settings(), start, end, apply=apply, told=told.append), told

@@ -13,11 +13,11 @@ from sqlalchemy import select
 from acceptance.holds import away
 from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.config.loading import get_settings
+from meteorograph.failover.database_file import fallback_path
 from meteorograph.locations import repository
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.standin.file import path_of
 from meteorograph.storage import engine
 from meteorograph.storage.models import Location, Missed, Quota, Run
 from support import NOON
@@ -28,7 +28,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def places(database: str, driven: DrivenClock, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
     monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr("meteorograph.standin.calling.AWAY_SECONDS", 0.0)
+    monkeypatch.setattr("meteorograph.failover.call.AWAY_SECONDS", 0.0)
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
     init_db()
     with get_db_session() as session:
@@ -180,7 +180,7 @@ def test_the_database_knows_what_was_charged_while_it_was_away_for_a_moment(
 def test_a_stand_in_that_another_process_is_about_to_make_is_none_yet(
     driven: DrivenClock, places: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = path_of(get_settings())
+    path = fallback_path(get_settings())
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     scheduled_ingest()

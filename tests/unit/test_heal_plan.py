@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from meteorograph.heal_plan import (
+from meteorograph.healing.requests import (
     FAILED_FIRST,
-    FAILED_MOST,
+    FAILED_LONGEST,
     hour_of,
-    is_there,
+    is_published,
     is_within_reach,
-    matched,
-    stretches,
+    make_requests,
+    match_slots,
     wait_after_failure,
 )
 from meteorograph.model.values import Coordinates, DueLocation, Observation
@@ -43,11 +43,11 @@ def test_the_hour_of_a_slot_is_the_nearest_and_of_two_the_earlier(minutes: float
 
 
 def test_a_slot_is_there_once_its_hour_is_past_and_the_delay_over() -> None:
-    assert is_there(RECENT, NOON, NOON)
-    assert not is_there(RECENT, NOON + 31 * MINUTE, NOON + 59 * MINUTE)
-    assert is_there(RECENT, NOON + 31 * MINUTE, NOON + HOUR)
-    assert not is_there(ARCHIVE, NOON, NOON + ARCHIVE.delay - MINUTE)
-    assert is_there(ARCHIVE, NOON, NOON + ARCHIVE.delay)
+    assert is_published(RECENT, NOON, NOON)
+    assert not is_published(RECENT, NOON + 31 * MINUTE, NOON + 59 * MINUTE)
+    assert is_published(RECENT, NOON + 31 * MINUTE, NOON + HOUR)
+    assert not is_published(ARCHIVE, NOON, NOON + ARCHIVE.delay - MINUTE)
+    assert is_published(ARCHIVE, NOON, NOON + ARCHIVE.delay)
 
 
 def test_a_slot_is_within_reach_as_long_as_its_hour_is() -> None:
@@ -59,7 +59,7 @@ def test_a_slot_is_within_reach_as_long_as_its_hour_is() -> None:
 
 def _found(slots: list[datetime], history: History) -> list[tuple[float, float, int]]:
     """The first and the last hour of each stretch, after noon, and its slots; each slot is in one, newest first."""
-    made = list(stretches(CORK, slots, history))
+    made = list(make_requests(CORK, slots, history))
     assert [slot for one in made for slot in one.slots] == sorted(slots, reverse=True)
     return [((one.start - NOON) / HOUR, (one.end - NOON) / HOUR, len(one.slots)) for one in made]
 
@@ -85,7 +85,7 @@ def test_hours_that_nobody_misses_are_bridged_only_where_that_costs_nothing() ->
 def test_slots_between_the_hours_share_the_request_of_their_hour() -> None:
     quarters = [NOON + number * 15 * MINUTE for number in range(9)]
     assert _found(quarters, TIMEMACHINE) == [(0, 2, 9)]
-    (one,) = stretches(CORK, _at(0.25, 0.5), TIMEMACHINE)
+    (one,) = make_requests(CORK, _at(0.25, 0.5), TIMEMACHINE)
     assert (one.start, one.end) == (NOON, NOON)
 
 
@@ -111,16 +111,16 @@ def test_a_slot_gets_the_nearest_observation_within_half_an_hour(
     slot: float, observed: list[float], nearest: float | None
 ) -> None:
     at = NOON + slot * MINUTE
-    found = matched([at], [_observation(minutes) for minutes in observed])
+    found = match_slots([at], [_observation(minutes) for minutes in observed])
     assert {at: one.temperature for at, one in found.items()} == ({} if nearest is None else {at: nearest})
 
 
 def test_an_observation_that_says_nothing_is_none() -> None:
     silent = _observation(0, condition="clear", precipitation_period=3600)
-    assert matched([NOON], [silent]) == {}
-    assert matched([NOON], [silent, _observation(20)])[NOON].temperature == 20
-    assert matched([NOON], [_observation(None)]) == {}
-    assert matched([NOON], [_observation(0, precipitation=0.0)])[NOON].precipitation == 0
+    assert match_slots([NOON], [silent]) == {}
+    assert match_slots([NOON], [silent, _observation(20)])[NOON].temperature == 20
+    assert match_slots([NOON], [_observation(None)]) == {}
+    assert match_slots([NOON], [_observation(0, precipitation=0.0)])[NOON].precipitation == 0
 
 
 def test_waits_double_up_to_a_day_and_begin_anew_with_another_slot() -> None:
@@ -130,5 +130,5 @@ def test_waits_double_up_to_a_day_and_begin_anew_with_another_slot() -> None:
         wait = wait_after_failure(NOON, NOON + wait)
         waits.append(wait)
     assert waits[:3] == [FAILED_FIRST, 2 * FAILED_FIRST, 4 * FAILED_FIRST]
-    assert waits[-1] == FAILED_MOST
+    assert waits[-1] == FAILED_LONGEST
     assert waits == sorted(waits)

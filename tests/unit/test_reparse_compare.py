@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from meteorograph.model.values import Observation
-from meteorograph.reparse_compare import Difference, changed
+from meteorograph.reparsing.compare import Difference, changed_row
 from meteorograph.storage.observations import to_row
 from support import NOON
 
@@ -28,7 +28,7 @@ def _changed(stored: dict[str, Any], *found: Observation) -> tuple[dict[str, Any
     given: dict[str, list[Observation]] = {}
     for one in found:
         given.setdefault(one.provider, []).append(one)
-    made, told = changed(stored, given)
+    made, told = changed_row(stored, given)
     assert all(isinstance(one, Difference) for one in told)
     return made, [(one.provider, one.quantity, one.before, one.after) for one in told]
 

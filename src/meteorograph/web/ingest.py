@@ -7,9 +7,9 @@ from typing import Any, Final
 from flask import Blueprint, g, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from ..collecting.on_demand import ingest_data
 from ..config.loading import get_settings
 from ..errors import BadInputError
-from ..ingest import ingest_data
 from .access import require_token
 
 blueprint = Blueprint("ingest", __name__)

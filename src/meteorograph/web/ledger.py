@@ -7,8 +7,9 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from .. import heal_book, scheduler
+from .. import scheduler
 from ..config.loading import get_settings
+from ..healing import missed_slots
 from ..ledger import coverage, queries
 from ..locations import repository
 from ..model import time_range
@@ -54,7 +55,7 @@ def retry() -> dict[str, Any]:
     name = request.args.get("location")
     with get_db_session() as session:
         location_id = None if name is None else repository.get_location(session, name).id
-        slots = heal_book.ask_again(session, location_id, start, end)
+        slots = missed_slots.reopen(session, location_id, start, end)
     settings = get_settings()
     heals = settings.healing and any(PROVIDERS[each].history for each in settings.backfill_providers or settings.providers)
     if heals:

@@ -1,0 +1,1 @@
+"""Collecting: one run, its workers, one request with retries, and collection on demand."""

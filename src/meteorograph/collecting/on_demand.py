@@ -1,0 +1,110 @@
+"""Collection on demand of one place: the whole walk, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from ..config.loading import get_settings
+from ..config.settings import Settings
+from ..errors import ProviderClosedError, QuotaExceededError, StoreError
+from ..locations import repository
+from ..log_output import get_logger
+from ..model import clock
+from ..model.values import Coordinates, DueLocation, Observation
+from ..quality.check_batch import check_batch
+from ..storage.engine import get_db_session, init_db
+from ..storage.models import Location
+from ..storage.observations import store, to_row
+from .event_loop import run_async
+from .http import make_fetcher
+from .observation import observe
+from .run_context import make_context, require_key
+
+log = get_logger(__name__)
+
+
+def ingest_data(lat: float | None = None, lon: float | None = None) -> dict[str, Any]:
+    """Collect the weather at a point now and store it.
+
+    Args:
+        lat: Latitude [degree north, -90 to 90]; without both, the default place of the settings.
+        lon: Longitude [degree east, -180 to 180].
+
+    Returns:
+        What was stored: ``location``, ``latitude``, ``longitude``, ``timestamp`` (what the values are true of; ISO 8601,
+        UTC), every column of ``WeatherData`` under its name, in the units of ``quantities.py``.
+
+    Raises:
+        MissingAPIKeyError: No usable key is configured (a ``ValueError``).
+        ValueError: The coordinates are wrong; says which, what it was and what is allowed.
+        FetchError: The provider did not answer, or refused; ``QuotaExceededError`` when its quota is used up.
+        PayloadError: The provider's answer cannot be read.
+        StoreError: The database did not take the row.
+    """
+    settings = get_settings()
+    require_key(settings)  # a missing key is said before a wrong coordinate
+    point = settings.default_coordinates if lat is None and lon is None else repository.parse_coordinates(lat, lon)
+    return _ingest(settings, point, lambda session: repository.find_or_create_at(session, point, clock.now()))
+
+
+def ingest_location(name: str) -> dict[str, Any]:
+    """Collect the weather of a location now and store it; see ``ingest_data``.
+
+    Raises:
+        LocationNotFoundError: No location has that name.
+    """
+    settings = get_settings()
+    init_db()
+    with get_db_session(read_only=True) as session:
+        location = repository.get_location(session, name)
+    return _ingest(settings, Coordinates(location.latitude, location.longitude), lambda _: location)
+
+
+def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Location]) -> dict[str, Any]:
+    require_key(settings)
+    init_db()
+    due_at = clock.now().replace(microsecond=0)
+    try:
+        observation = run_async(_observe_once(settings, point, due_at))
+    except ProviderClosedError as error:
+        log.error("provider failed", provider=error.provider, point=str(point), reason=str(error))  # noqa: TRY400  # says all
+        raise
+    with get_db_session() as session:
+        location = find(session)
+    stored = to_row(location.id, due_at, observation)
+    refused = store([stored], check_batch)
+    if refused:
+        raise StoreError(f"the database refused the row: {refused[0][1]}")
+    log.info("stored", location=location.name, provider=observation.provider)
+    told = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in stored.items()}
+    return {
+        "location": location.name,
+        "latitude": location.latitude,
+        "longitude": location.longitude,
+        "timestamp": told["observed_at"] or told["fetched_at"],
+        **told,
+    }
+
+
+async def _observe_once(settings: Settings, point: Coordinates, due_at: datetime) -> Observation:
+    asked = make_context(settings, due_at)
+    try:
+        for gate in asked.gates():
+            try:
+                await gate.open()
+            except QuotaExceededError:
+                pass  # stays closed: more calls would make it worse
+            except ProviderClosedError:
+                gate.closed = None  # who asks by hand may want to know whether it is well again
+        async with make_fetcher(settings, connections=1) as fetcher:
+            (outcome,) = await observe(fetcher, asked, [DueLocation(0, str(point), point)])
+    finally:
+        for gate in asked.gates():
+            await gate.close()
+    if isinstance(outcome, Observation):
+        return outcome
+    raise outcome

@@ -1,0 +1,1 @@
+"""Missed slots filled from the histories of providers."""

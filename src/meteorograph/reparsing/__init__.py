@@ -1,0 +1,1 @@
+"""Journalled payloads through the parsers again."""
