@@ -34,7 +34,8 @@ import read_load  # type: ignore[import-not-found]  # it lies beside this file
 import year  # type: ignore[import-not-found]  # and so does this
 from sqlalchemy import PoolProxiedConnection, text
 
-from meteorograph import export, get_db_session
+from meteorograph import get_db_session
+from meteorograph.exporting import export
 from meteorograph.storage.engine import engine
 
 AT_ONCE = 1000
@@ -86,7 +87,7 @@ def serving() -> Iterator[Get]:
     """The service in a process of its own; gives what asks it for a path and reads the answer."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    main_ = "from meteorograph.cli import main; main()"
+    main_ = "from meteorograph.cli.main import main; main()"
     command = [sys.executable, "-c", main_, "serve", "--no-scheduler", "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -162,7 +163,7 @@ def measure_export(folder: Path) -> None:
 
     def write() -> int:
         with get_db_session(read_only=True) as session:
-            return export.export(session, export.Asked(), "parquet", folder / "all.parquet").rows
+            return export.export(session, export.ExportQuery(), "parquet", folder / "all.parquet").rows
 
     before, took = timed(partial(bare, SCAN)) / 1000, timed(write) / 1000
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

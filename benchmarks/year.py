@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from meteorograph import folding, init_db
+from meteorograph import init_db
+from meteorograph.reading import rollups
 from meteorograph.storage.engine import engine
 
 #: The last slot.
@@ -73,5 +74,5 @@ def make(locations: int, days: int) -> None:
 
 def fold() -> None:
     """Roll up all days that are over."""
-    while folding.fold(END + timedelta(days=1)):
+    while rollups.roll_up(END + timedelta(days=1)):
         pass

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from meteorograph import WeatherData, get_db_session, init_db
-from meteorograph.demo import CITIES
+from meteorograph.server.demo import CITIES
 from meteorograph.simulator.model import weather
 from meteorograph.storage.engine import _engines
 from meteorograph.storage.models import Heartbeat, Location, Missed, Quota, Run

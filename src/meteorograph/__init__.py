@@ -9,7 +9,7 @@ __version__ = version("meteorograph")
 
 if TYPE_CHECKING:
     from .collecting.on_demand import ingest_data
-    from .frames import read
+    from .exporting.dataframes import read
     from .storage.engine import get_db_session, init_db
     from .storage.models import WeatherData
     from .web.app import create_app
@@ -19,7 +19,7 @@ _HOMES = {
     "get_db_session": "storage.engine",
     "ingest_data": "collecting.on_demand",
     "init_db": "storage.engine",
-    "read": "frames",
+    "read": "exporting.dataframes",
     "WeatherData": "storage.models",
 }
 

@@ -18,7 +18,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 
-from . import folding, ticks
+from . import tick
 from .collecting.run_context import require_key
 from .config.loading import get_settings
 from .config.settings import Settings
@@ -28,6 +28,7 @@ from .journal import retention
 from .ledger import heartbeat
 from .log_output import get_logger
 from .model import clock, schedule
+from .reading import rollups
 from .storage.engine import init_db
 
 log = get_logger(__name__)
@@ -97,9 +98,9 @@ def scheduled_ingest() -> None:
     try:
         settings = get_settings()
         require_key(settings)  # without a key nothing is claimed
-        ticks.look(settings, _stop)
+        tick.collect_due(settings, _stop)
     except MeteorographError as error:
-        ticks.complain(str(error))
+        tick.log_complaint(str(error))
     except Exception:
         log.exception("scheduled collection failed")
 
@@ -110,7 +111,7 @@ def scheduled_healing() -> None:
         settings = get_settings()
         if settings.healing and planner.history_providers(settings):
             init_db()
-            ticks.has_collected = rounds.heal_once(settings, _stop) is not None or ticks.has_collected
+            tick.has_collected = rounds.heal_once(settings, _stop) is not None or tick.has_collected
     except MeteorographError as error:
         log.warning("healing broke off", reason=str(error))
     except Exception:
@@ -131,7 +132,7 @@ def _fold() -> None:
     """Roll up the days that are over."""
     try:
         init_db()
-        while folding.fold(clock.now()) and not _stop.wait(_FOLD_PAUSE_SECONDS):
+        while rollups.roll_up(clock.now()) and not _stop.wait(_FOLD_PAUSE_SECONDS):
             pass
     except Exception as error:
         log.warning("days could not be rolled up", reason=str(error))
@@ -206,7 +207,7 @@ def _hand_over() -> None:
     used in a process, it cannot be used in those forked from it.
     """
     global _handed_over
-    if not ticks.has_collected and (scheduler.is_alive() or _handed_over):
+    if not tick.has_collected and (scheduler.is_alive() or _handed_over):
         _handed_over = True
         stop()
 

@@ -10,7 +10,7 @@ import stamina
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from meteorograph import folding, scheduler
+from meteorograph import scheduler
 from meteorograph.config.loading import get_settings, pin_settings
 from meteorograph.errors import MeteorographError
 from meteorograph.failover import call
@@ -18,6 +18,7 @@ from meteorograph.journal import retention
 from meteorograph.logs import setup_logging
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
+from meteorograph.reading import rollups
 from meteorograph.storage import engine
 
 
@@ -29,7 +30,7 @@ def tick(now: datetime) -> None:
         settings = get_settings()
         retention.delete_old_files(settings.journal_dir, now, settings.journal_days)
         try:
-            while folding.fold(now):
+            while rollups.roll_up(now):
                 pass
         except MeteorographError:
             pass  # the database is away

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meteorograph import create_app, get_db_session, ingest_data, ticks
+from meteorograph import create_app, get_db_session, ingest_data, tick
 from meteorograph.accounts import account_state
 from meteorograph.accounts.account_state import AccountStatus
 from meteorograph.collecting.call_gate import OUTAGE_FAILURES, CallGate
@@ -40,7 +40,7 @@ def _known(now: datetime, key: str = KEY) -> AccountStatus:
 
 def _restart() -> None:
     """Forget everything that is not in the database."""
-    ticks._defaults_ensured.clear()
+    tick._defaults_ensured.clear()
     for engine in _engines.values():
         engine.dispose()
     _engines.clear()

@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, func, select
 
-from meteorograph import aggregate, folding, get_db_session
-from meteorograph.aggregate import Bucket
+from meteorograph import get_db_session
 from meteorograph.locations import repository
 from meteorograph.model import flags
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import BY_NAME
+from meteorograph.reading import aggregates, rollups
+from meteorograph.reading.aggregates import Bucket
 from meteorograph.storage import rollup_invalidation
 from meteorograph.storage.models import DailyRollup, Location, Missed, RolledUpUntil, Run, WeatherData
 from meteorograph.storage.observations import store
@@ -49,12 +50,12 @@ def _runs(start: datetime, end: datetime) -> None:
 
 def _buckets(location: str, start: datetime, end: datetime, bucket: str, **asked: Any) -> list[Bucket]:
     with get_db_session(read_only=True) as session:
-        return aggregate.buckets(session, location=location, start=start, end=end, bucket=bucket, **asked)
+        return aggregates.read_buckets(session, location=location, start=start, end=end, bucket=bucket, **asked)
 
 
 def _fold(now: datetime) -> None:
     for _ in range(200):
-        if not folding.fold(now):
+        if not rollups.roll_up(now):
             return
     pytest.fail("folding does not come to an end")
 
@@ -228,7 +229,7 @@ def test_after_any_operations_all_is_what_the_rows_come_to(driven: DrivenClock, 
             case 2:
                 driven.advance(timedelta(hours=chance.randint(1, 30)))
             case 3:
-                folding.fold(driven())
+                rollups.roll_up(driven())
             case 4:
                 _fold(driven())
             case _:
@@ -277,8 +278,8 @@ def test_all_locations_come_one_by_one() -> None:
     store([_row(id_, NOON, temperature=float(id_)) for id_ in ids[:2]])
     with get_db_session(read_only=True) as session:
         asked: dict[str, Any] = {"start": NOON, "end": NOON + HOUR, "bucket": "day", "quantities": ["temperature"]}
-        found = {each.name: each.buckets() for each in aggregate.page(session, **asked)}
-        assert [each.name for each in aggregate.page(session, **asked, after=ids[0], limit=1)] == ["B"]
+        found = {each.name: each.buckets() for each in aggregates.read_bucket_page(session, **asked)}
+        assert [each.name for each in aggregates.read_bucket_page(session, **asked, after=ids[0], limit=1)] == ["B"]
     assert [(name, [each.values["temperature"]["max"] for each in of_one]) for name, of_one in found.items()] == [
         ("A", [ids[0]]),
         ("B", [ids[1]]),

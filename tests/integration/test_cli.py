@@ -194,7 +194,7 @@ def test_debug_shows_the_traceback_without_secrets(collecting: Simulator) -> Non
 
 def test_an_unexpected_error_is_one_line_too() -> None:
     code = (
-        "from meteorograph.cli import main; from meteorograph.collecting import on_demand\n"
+        "from meteorograph.cli.main import main; from meteorograph.collecting import on_demand\n"
         "def fail(*_): raise KeyError('boom')\n"
         "on_demand.ingest_data = fail\n"
         "main.main()"

@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import select
 
 from histories import Archive, give, history
-from meteorograph import WeatherData, cli, get_db_session
+from meteorograph import WeatherData, get_db_session
+from meteorograph.cli import main
 from meteorograph.config.loading import get_settings
 from meteorograph.healing import backfill, rounds
 from meteorograph.healing.backfill_plan import BackfillRequest
@@ -60,7 +61,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def run(*args: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["meteorograph", "backfill", *args])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         out, err = capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return ended.value.code, out, err

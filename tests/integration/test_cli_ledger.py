@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from meteorograph import cli, get_db_session
+from meteorograph import get_db_session
+from meteorograph.cli import main
 from meteorograph.ledger import claims, closing
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.storage.models import Location, WeatherData
@@ -27,7 +28,7 @@ def _call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
     """Exit code, standard output and standard error of a command, on the clock of the test."""
     monkeypatch.setattr(sys, "argv", ["meteorograph", *args])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     out, err = capsys.readouterr()
     assert isinstance(ended.value.code, int)
     return ended.value.code, out, err
@@ -131,12 +132,12 @@ def test_coverage_is_a_table_by_location_or_by_day(ask: Any) -> None:
 
 def test_coverage_has_every_location_however_many_there_are(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _collect(2, {})
-    monkeypatch.setattr("meteorograph.cli_ledger._PAGE", 1)
+    monkeypatch.setattr("meteorograph.cli.ledger._PAGE", 1)
     assert [line.split()[0] for line in ask("coverage")[1].splitlines()] == ["location", "Athens", "São"]
 
 
 def test_only_what_is_complete_is_a_hundred_percent() -> None:
-    from meteorograph.cli_ledger import _percent
+    from meteorograph.cli.ledger import _percent
 
     assert _percent(99_999 / 100_000) == "99.9 %"
     assert _percent(1.0) == "100.0 %"
@@ -182,12 +183,12 @@ def test_what_is_wrong_is_one_line(ask: Any, args: tuple[str, ...], code: int, t
 
 @ONE_DATABASE
 def test_the_words_that_are_taken_are_those_of_the_ledger() -> None:
-    from meteorograph import cli_ledger
+    from meteorograph.cli import ledger
     from meteorograph.ledger import queries
     from meteorograph.storage.models import Missed, Run
 
-    assert cli_ledger._STATES == queries.RUN_STATES
-    assert cli_ledger._REASONS == queries.MISSED_REASONS
+    assert ledger._STATES == queries.RUN_STATES
+    assert ledger._REASONS == queries.MISSED_REASONS
     for table, words in ((Run, queries.RUN_STATES), (Missed, queries.MISSED_REASONS)):
         constraints = " ".join(str(getattr(each, "sqltext", "")) for each in table.__table__.constraints)  # type: ignore[attr-defined]
         assert all(f"'{word}'" in constraints for word in words)

@@ -13,7 +13,7 @@ import pytest
 import stamina
 from sqlalchemy import event, func, select
 
-from meteorograph import WeatherData, get_db_session, scheduler, ticks
+from meteorograph import WeatherData, get_db_session, scheduler, tick
 from meteorograph.collecting.event_loop import run_async
 from meteorograph.collecting.run import collect
 from meteorograph.config.loading import get_settings
@@ -100,7 +100,7 @@ def test_a_default_place_the_user_chose_is_added_to_the_others(monkeypatch: pyte
     assert _count() == 21
     with get_db_session() as session:
         session.query(Location).filter_by(name="Athens").one().state = "paused"
-    ticks._defaults_ensured.clear()
+    tick._defaults_ensured.clear()
     scheduled_ingest()
     with get_db_session(read_only=True) as session:
         assert session.query(Location).filter_by(name="Athens").one().state == "paused"
@@ -296,7 +296,7 @@ def test_without_a_key_nothing_is_claimed_and_it_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("OWM_API_KEY")
-    monkeypatch.setattr(ticks, "_complaint", ("", 0.0))
+    monkeypatch.setattr(tick, "_complaint", ("", 0.0))
     with caplog.at_level(logging.ERROR):
         scheduled_ingest()
         scheduled_ingest()

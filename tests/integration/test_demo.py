@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from meteorograph import WeatherData, cli, get_db_session, ingest_data
+from meteorograph import WeatherData, get_db_session, ingest_data
+from meteorograph.cli import main
 from meteorograph.config.loading import load_settings, pin_settings
-from meteorograph.demo import CITIES, DATABASE, INTERVAL, demonstration
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
+from meteorograph.server.demo import CITIES, DATABASE, INTERVAL, demonstration
 from meteorograph.simulator import Simulator
 from meteorograph.storage.engine import _engines
 from meteorograph.storage.models import Location, Missed
@@ -94,7 +95,7 @@ def test_what_it_missed_is_healed_from_the_simulators_histories(
         driven.advance(4 * INTERVAL)
         scheduled_ingest()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         first, second = capsys.readouterr().out.splitlines()
         assert (ended.value.code, first) == (0, "36 slots of 12 locations to fill, 2026-03-01 12:00 to 2026-03-01 12:00")
         assert second.startswith(f"{account}  12 calls; ")

@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 import meteorograph
-from meteorograph import WeatherData, export, export_text, get_db_session
-from meteorograph.cli import cli
+from meteorograph import WeatherData, get_db_session
+from meteorograph.cli.main import cli
 from meteorograph.errors import LocationNotFoundError
-from meteorograph.export import Asked, Format
-from meteorograph.series_rows import FIELDS
+from meteorograph.exporting import export, text
+from meteorograph.exporting.export import ExportQuery, Format
+from meteorograph.reading.columns import FIELDS
 from meteorograph.storage.models import Location
 from meteorograph.storage.observations import store
 from meteorograph.storage.upsert import table_of
@@ -58,9 +59,9 @@ def rows(database: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return 24
 
 
-def _export(format: Format, path: Path, **asked: Any) -> export.Told:
+def _export(format: Format, path: Path, **asked: Any) -> export.ExportResult:
     with get_db_session(read_only=True) as session:
-        return export.export(session, Asked(**asked), format, path)
+        return export.export(session, ExportQuery(**asked), format, path)
 
 
 def test_csv_and_lines_of_json_have_the_same_rows_by_location_and_time(rows: int, tmp_path: Path) -> None:
@@ -132,9 +133,9 @@ def test_only_what_is_asked_for(rows: int, tmp_path: Path, asked: dict[str, Any]
 def test_an_archive_has_a_file_for_each_month_and_opens_as_one(rows: int, tmp_path: Path) -> None:
     folder = tmp_path / "archive"
     with get_db_session(read_only=True) as session:
-        assert export.partitioned(session, Asked(), folder).rows == rows
+        assert export.export_partitioned(session, ExportQuery(), folder).rows == rows
         with pytest.raises(FileExistsError, match="is there already"):
-            export.partitioned(session, Asked(), folder)
+            export.export_partitioned(session, ExportQuery(), folder)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
     assert files == ["year=2026/month=02/data.parquet", "year=2026/month=03/data.parquet"]
     counts = duckdb.read_parquet(f"{folder}/**/*.parquet", hive_partitioning=True).aggregate("month, count(*)").fetchall()
@@ -213,6 +214,6 @@ def test_read_gives_a_data_frame(rows: int, frame: Any) -> None:
 @ONE_DATABASE
 def test_text_writers_leave_the_file_open(rows: int, tmp_path: Path) -> None:
     with (tmp_path / "open").open("wb") as file:
-        for kind in (export_text.CSVWriter, export_text.NDJSONWriter):
+        for kind in (text.CSVWriter, text.NDJSONWriter):
             kind(file).close({})
         assert not file.closed

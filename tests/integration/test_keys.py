@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from integration.upstream import Upstream, answers, response
 from meteorograph import get_db_session
 from meteorograph.accounts import account_state, plan_inputs, quota
-from meteorograph.cli import cli
+from meteorograph.cli.main import cli
 from meteorograph.collecting.key_check import KeyReport, check_keys
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import ConfigurationError, QuotaExceededError

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 from sqlalchemy import delete, select
 
-from meteorograph import WeatherData, cli, get_db_session
+from meteorograph import WeatherData, get_db_session
+from meteorograph.cli import main
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import PayloadError
 from meteorograph.model.clock import DrivenClock
@@ -97,7 +98,7 @@ def test_a_mended_parser_repairs_values_and_missing_rows(
     assert _rows() == before
     monkeypatch.setattr(sys, "argv", ["meteorograph", "reparse", "--start", "2026-03-01T00:00"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     assert ended.value.code == 0
     after = _rows()
     for number in range(3):
@@ -282,7 +283,7 @@ def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     def ask(*args: str) -> tuple[object, Any]:
         monkeypatch.setattr(sys, "argv", ["meteorograph", "reparse", "--start", "2026-03-01T00:00", "--json", *args])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         return ended.value.code, json.loads(capsys.readouterr().out)
 
     nothing = {"payloads": 0, "rows": 0, "applied": True, "differences": [], "unread": {}, "refused": []}

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.model.quantities import QUANTITIES
-from meteorograph.series_rows import FIELDS as FIELDS_
+from meteorograph.reading.columns import FIELDS as FIELDS_
 from meteorograph.storage.models import Location
 from support import NOON, served
 

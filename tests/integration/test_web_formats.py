@@ -13,8 +13,9 @@ from typing import Any, cast
 import pytest
 from flask.testing import FlaskClient
 
-from meteorograph import WeatherData, aggregate, create_app, get_db_session
+from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.config.loading import load_settings
+from meteorograph.reading import aggregates
 from meteorograph.storage.models import Location, Missed, Run
 from meteorograph.storage.observations import store
 from meteorograph.storage.upsert import table_of
@@ -230,9 +231,9 @@ def test_aggregates_by_local_days_over_http(client: FlaskClient) -> None:
 
 
 def test_aggregates_of_all_locations_come_as_one_object(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = aggregate.page
-    monkeypatch.setattr(aggregate, "TOGETHER", 2)
-    monkeypatch.setattr(aggregate, "page", lambda *given, **asked: page(*given, **asked, limit=2))
+    page = aggregates.read_bucket_page
+    monkeypatch.setattr(aggregates, "LOCATIONS_PER_PAGE", 2)
+    monkeypatch.setattr(aggregates, "read_bucket_page", lambda *given, **asked: page(*given, **asked, limit=2))
     for name in "ABC":
         _store(_location(name), NOON, temperature=1.0)
     for path in ("/data/aggregate?bucket=6h&start=2h&fields=temperature", "/data/aggregate?bucket=month&fields=temperature"):

@@ -13,7 +13,7 @@ from meteorograph.config.loading import load_settings
 from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
 from meteorograph.storage.models import Run
-from meteorograph.web.page.text import ago, compass, duration, number, percent
+from meteorograph.web.page.filters import ago, compass, duration, number, percent
 from pages import Page, add, page
 from support import NOON
 

@@ -12,7 +12,7 @@ from flask import Flask
 from pydantic import SecretStr
 
 from meteorograph import __version__
-from meteorograph.cli import cli
+from meteorograph.cli.main import cli
 from meteorograph.config.loading import load_settings, setting_names
 from meteorograph.config.settings import Settings
 from meteorograph.providers.registry import PROVIDERS

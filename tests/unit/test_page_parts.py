@@ -7,34 +7,34 @@ from datetime import datetime, timedelta
 import pytest
 
 from meteorograph.accounts import quota
-from meteorograph.aggregate import Bucket
 from meteorograph.ledger import queries
-from meteorograph.overview import POINTS, Point, broken, thinned, usual_step
-from meteorograph.web.page.course import of_buckets
-from meteorograph.web.page.figure import figure
-from meteorograph.web.page.gauges import gauge
+from meteorograph.reading.aggregates import Bucket
+from meteorograph.reading.overview import MAX_POINTS, SeriesPoint, insert_breaks, thin, usual_step
+from meteorograph.web.page.chart_series import of_buckets
+from meteorograph.web.page.filters import REASONS
+from meteorograph.web.page.plotly_figure import figure
+from meteorograph.web.page.quota_gauges import gauge
 from meteorograph.web.page.sparkline import HEIGHT, WIDTH, sparkline
 from meteorograph.web.page.summary import summary
-from meteorograph.web.page.text import REASONS
 from support import NOON
 
 HOUR = timedelta(hours=1)
 
 
-def _course(*hours: int) -> list[Point]:
+def _course(*hours: int) -> list[SeriesPoint]:
     return [(NOON + hour * HOUR, float(hour)) for hour in hours]
 
 
 def test_a_course_breaks_where_points_are_missing_and_nowhere_else() -> None:
-    assert broken(_course(0, 1, 2, 5, 6)) == [*_course(0, 1, 2), (NOON + 3 * HOUR, None), *_course(5, 6)]
-    assert broken(_course(0, 1, 2)) == _course(0, 1, 2)
-    assert broken(_course(7)) == _course(7)
-    assert broken([]) == []
+    assert insert_breaks(_course(0, 1, 2, 5, 6)) == [*_course(0, 1, 2), (NOON + 3 * HOUR, None), *_course(5, 6)]
+    assert insert_breaks(_course(0, 1, 2)) == _course(0, 1, 2)
+    assert insert_breaks(_course(7)) == _course(7)
+    assert insert_breaks([]) == []
 
 
 def test_a_slot_that_came_a_little_late_is_no_break() -> None:
     course = [(NOON, 1.0), (NOON + HOUR, 2.0), (NOON + HOUR * 2.4, 3.0), (NOON + HOUR * 3, 4.0)]
-    assert None not in [value for _, value in broken(course)]
+    assert None not in [value for _, value in insert_breaks(course)]
 
 
 def test_the_usual_step_is_not_that_of_a_gap() -> None:
@@ -44,14 +44,14 @@ def test_the_usual_step_is_not_that_of_a_gap() -> None:
 
 def test_a_long_course_is_thinned_and_keeps_its_newest_point() -> None:
     long = _course(*range(1000))
-    short = thinned(long)
-    assert len(short) <= POINTS
+    short = thin(long)
+    assert len(short) <= MAX_POINTS
     assert short[-1] == long[-1]
-    assert thinned(long[:50]) == long[:50]
+    assert thin(long[:50]) == long[:50]
 
 
 def test_a_sparkline_stays_in_its_box() -> None:
-    line = sparkline(broken(_course(0, 1, 2, 5, 6)), NOON, NOON + 6 * HOUR)
+    line = sparkline(insert_breaks(_course(0, 1, 2, 5, 6)), NOON, NOON + 6 * HOUR)
     assert line is not None
     assert (line.lowest, line.highest) == (0.0, 6.0)
     numbers = [float(part) for part in line.path.replace("M", " ").replace("L", " ").replace("h0", "").split()]

@@ -22,13 +22,7 @@ from pyreqwest.http import Url
 from pyreqwest.response import Response, ResponseBodyReader
 
 from ..config.settings import Settings
-from ..errors import (
-    ConfigurationError,
-    FetchError,
-    FetchTimeoutError,
-    PermanentFetchError,
-    RetryableFetchError,
-)
+from ..errors import ConfigurationError, FetchError, FetchTimeoutError, PermanentFetchError, RetryableFetchError
 from ..model import clock
 from ..model.values import Payload, Request
 

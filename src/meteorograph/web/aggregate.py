@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import Blueprint, Response, g, request
 
-from .. import aggregate
-from ..aggregate import Found
 from ..errors import BadInputError
+from ..exporting.serialise import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
 from ..model import time_range
 from ..model.quantities import BY_NAME
 from ..model.statistics import STATISTICS, quotients
 from ..model.time_buckets import DAY, parse_bucket
 from ..model.units import System, converter, units_of
+from ..reading import aggregates
+from ..reading.aggregates import LocationBuckets
 from ..storage.engine import get_db_session
-from ..table import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
 from . import answers, params
 
 blueprint = Blueprint("aggregate", __name__)
@@ -53,16 +53,16 @@ class _Shape:
     fields: tuple[str, ...]
     system: System
 
-    def objects(self, found: Found) -> list[Any]:
+    def objects(self, found: LocationBuckets) -> list[Any]:
         """Buckets of a location as objects for JSON."""
         columns = [list(map(_Statistics, *self._values(found, name))) for name in self.fields]
         return list(map(row_type((*_HEAD, *self.fields)), *self._head(found), *columns))
 
-    def rows(self, found: Found) -> Iterator[tuple[Any, ...]]:
+    def rows(self, found: LocationBuckets) -> Iterator[tuple[Any, ...]]:
         """Buckets of a location as rows for CSV."""
         return zip(*self._head(found), *chain.from_iterable(self._values(found, name) for name in self.fields), strict=True)
 
-    def lines(self, found: Found, format: str) -> bytes:
+    def lines(self, found: LocationBuckets, format: str) -> bytes:
         """Buckets of a location as bytes of a stream."""
         return csv_lines(self.rows(found)) if format == "csv" else json_lines(self.objects(found))
 
@@ -71,12 +71,12 @@ class _Shape:
         columns = (*_HEAD, *(f"{name}_{part}" for name in self.fields for part in STATISTICS))
         return csv_lines([columns]) if format == "csv" else b""
 
-    def _head(self, found: Found) -> Sequence[Sequence[Any]]:
+    def _head(self, found: LocationBuckets) -> Sequence[Sequence[Any]]:
         edges = _edges(found.marks, found.zone)
         coverage = quotients(found.stored, found.due)
         return [found.name] * len(found.due), edges[:-1], edges[1:], found.due, found.stored, coverage
 
-    def _values(self, found: Found, name: str) -> Sequence[Sequence[Any]]:
+    def _values(self, found: LocationBuckets, name: str) -> Sequence[Sequence[Any]]:
         columns, change = found.values[name], converter(name, self.system)
         if change is None:
             return columns
@@ -100,7 +100,7 @@ def buckets() -> Response:
     asked["location"] = request.args.get("location")
     with get_db_session(read_only=True) as session:
         try:
-            found = aggregate.page(session, **asked)
+            found = aggregates.read_bucket_page(session, **asked)
         except ValueError as error:
             raise BadInputError("bucket", asked["bucket"], str(error)) from None
     told = units_of(shape.fields, shape.system)
@@ -126,17 +126,17 @@ def _stretch() -> dict[str, Any]:
     return {"bucket": bucket, "start": start, "end": end}
 
 
-def _pages(asked: dict[str, Any], found: list[Found]) -> Iterator[Found]:
+def _pages(asked: dict[str, Any], found: list[LocationBuckets]) -> Iterator[LocationBuckets]:
     """All locations from a first page on, page by page."""
     while found:
         yield from found
-        if asked["location"] is not None or len(found) < aggregate.TOGETHER:
+        if asked["location"] is not None or len(found) < aggregates.LOCATIONS_PER_PAGE:
             return
         with get_db_session(read_only=True) as session:
-            found = aggregate.page(session, **asked, after=found[-1].id)
+            found = aggregates.read_bucket_page(session, **asked, after=found[-1].id)
 
 
-def _json(shape: _Shape, pages: Iterator[Found], about: dict[str, Any]) -> Iterator[bytes]:
+def _json(shape: _Shape, pages: Iterator[LocationBuckets], about: dict[str, Any]) -> Iterator[bytes]:
     """One object whose ``data`` is as long as it may be."""
     before = b'{"data":['
     for found in pages:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 from flask import Response, g, request
 
-from ..table import MEDIA_TYPES
+from ..exporting.serialise import MEDIA_TYPES
 
 
 def json(told: dict[str, Any]) -> Response:

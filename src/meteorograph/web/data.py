@@ -7,11 +7,12 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
-from .. import series, series_rows
+from ..exporting.serialise import MEDIA_TYPES, AnswerFormat, csv_lines, json_lines
 from ..model.units import units_of
-from ..series_rows import FIELDS, Asked, Columns, Position
+from ..reading import columns
+from ..reading import rows as weather_rows
+from ..reading.columns import FIELDS, Columns, Position, RowQuery
 from ..storage.engine import get_db_session
-from ..table import MEDIA_TYPES, Shape, csv_lines, json_lines
 from . import answers, params
 
 blueprint = Blueprint("data", __name__)
@@ -31,9 +32,9 @@ def rows() -> Response:
     whole = format != "json" and "limit" not in request.args
     limit = _AT_ONCE if whole else params.limit()
     with get_db_session(read_only=True) as session:
-        location = None if name is None else (series.location_id(session, name), name)
-        asked = Asked(shape.fields, location, start, end)
-        found, more = series_rows.page(session, asked, limit, after)
+        location = None if name is None else (weather_rows.id_of_location(session, name), name)
+        asked = RowQuery(shape.fields, location, start, end)
+        found, more = columns.read_page(session, asked, limit, after)
     told = units_of(shape.fields, shape.system)
     if whole:
         return answers.with_units(answers.stream(_all(shape, format, asked, found, more), format), told)
@@ -43,13 +44,13 @@ def rows() -> Response:
     return answers.with_next(_table(shape, format, found), following)
 
 
-def _all(shape: Shape, format: str, asked: Asked, found: Columns, more: Position | None) -> Iterator[bytes]:
+def _all(shape: AnswerFormat, format: str, asked: RowQuery, found: Columns, more: Position | None) -> Iterator[bytes]:
     """All rows from a first page on, page by page."""
     yield _head(shape, format)
     yield _lines(shape, format, found)
     while more is not None:
         with get_db_session(read_only=True) as session:
-            found, more = series_rows.page(session, asked, _AT_ONCE, more)
+            found, more = columns.read_page(session, asked, _AT_ONCE, more)
         yield _lines(shape, format, found)
 
 
@@ -59,25 +60,25 @@ def latest() -> Response:
     params.refuse_unknown(("fields", "units", "zone", "format"))
     shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
     with get_db_session(read_only=True) as session:
-        found = series.latest_rows(session, shape.fields)
+        found = weather_rows.latest_columns(session, shape.fields)
     if format == "json":
         return answers.json({"data": shape.objects(found), "units": units_of(shape.fields, shape.system)})
     return _table(shape, format, found)
 
 
-def _table(shape: Shape, format: str, found: Columns) -> Response:
+def _table(shape: AnswerFormat, format: str, found: Columns) -> Response:
     body = _head(shape, format) + _lines(shape, format, found)
     response = answers.validated(Response(body, content_type=MEDIA_TYPES[format]), body)
     return answers.with_units(response, units_of(shape.fields, shape.system))
 
 
-def _head(shape: Shape, format: str) -> bytes:
+def _head(shape: AnswerFormat, format: str) -> bytes:
     return csv_lines([shape.fields]) if format == "csv" else b""
 
 
-def _lines(shape: Shape, format: str, found: Columns) -> bytes:
+def _lines(shape: AnswerFormat, format: str, found: Columns) -> bytes:
     return csv_lines(shape.rows(found)) if format == "csv" else json_lines(shape.objects(found))
 
 
-def _shape() -> Shape:
-    return Shape(params.names("fields", FIELDS), params.system(), params.zone())
+def _shape() -> AnswerFormat:
+    return AnswerFormat(params.names("fields", FIELDS), params.system(), params.zone())

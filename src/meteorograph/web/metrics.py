@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from .. import __version__, series
+from .. import __version__
 from ..config.loading import get_settings
 from ..errors import MeteorographError
 from ..ledger import coverage, queries
@@ -28,6 +28,7 @@ from ..log_output import get_logger
 from ..model import clock
 from ..model.flags import is_suspect
 from ..model.quantities import QUANTITIES
+from ..reading import rows as weather_rows
 from ..storage.engine import get_db_session
 from .health import report
 from .quota import accounts_told
@@ -143,7 +144,7 @@ def _quota(session: Session) -> Iterator[Metric]:
 def _values(session: Session, health: dict[str, Any]) -> Iterator[Metric]:
     """The newest values of scheduled locations that are not stale, but for those that are not to be trusted."""
     current = health["freshness"].keys() - set(health["stale"])
-    rows = [row for row in series.latest(session) if row["location"] in current]
+    rows = [row for row in weather_rows.latest_rows(session) if row["location"] in current]
     for quantity in QUANTITIES:
         name = f"{quantity.name}_{_UNITS.get(quantity.unit) or re.sub('[^a-z]+', '_', quantity.unit.lower())}"
         values = _many(name, f"Newest {quantity.name.replace('_', ' ')} [{quantity.unit}].", ("location",))

@@ -13,7 +13,7 @@ from .. import __version__
 from . import answers
 from .openapi_routes import ROUTES, Described
 from .openapi_types import Problem
-from .page.frame import render
+from .page.layout import render
 
 blueprint = Blueprint("openapi", __name__)
 

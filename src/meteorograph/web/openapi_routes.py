@@ -11,7 +11,7 @@ from ..locations.fields import LOCATION_STATES
 from ..model.quantities import BY_NAME
 from ..model.statistics import STATISTICS
 from ..model.units import SYSTEMS
-from ..series_rows import FIELDS
+from ..reading.columns import FIELDS
 from .openapi_types import Bucket, Changes, Location, NewLocation, Point, Row, Units, answer
 
 Schema = dict[str, Any]

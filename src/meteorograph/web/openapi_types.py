@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct
 from ..locations.fields import LOCATION_STATES
 from ..model.quantities import BY_NAME
 from ..model.statistics import STATISTICS
-from ..series_rows import DOCUMENTS, FIELDS
+from ..reading.columns import DOCUMENTS, FIELDS
 
 Instant = Annotated[str, Meta(description="ISO 8601 with its offset from UTC", extra_json_schema={"format": "date-time"})]
 Units = Annotated[dict[str, str], Meta(description="Unit of each quantity in the answer")]

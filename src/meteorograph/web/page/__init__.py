@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import coverage, location, locations, overview, runs, script, text  # noqa: F401  # each puts its route on the blueprint
-from .frame import blueprint
+from . import coverage, filters, location, locations, overview, runs, script  # noqa: F401  # each puts its route on the blueprint
+from .layout import blueprint
 
 __all__ = ["blueprint"]

@@ -12,7 +12,7 @@ from ...ledger import coverage
 from ...model import clock
 from ...storage.engine import get_db_session
 from .. import params
-from .frame import blueprint, render
+from .layout import blueprint, render
 
 #: The periods that are offered [days].
 DAYS: Final = ("7", "30", "90")

@@ -9,17 +9,18 @@ from zoneinfo import ZoneInfo
 
 from flask import Response, request
 
-from ... import aggregate, series
 from ...config.loading import get_settings
 from ...errors import BadInputError
 from ...ledger import queries
 from ...locations import views
 from ...model import clock
+from ...reading import aggregates
+from ...reading import rows as weather_rows
 from ...storage.engine import get_db_session
 from .. import params
-from .course import of_buckets, of_rows
-from .figure import figure
-from .frame import blueprint, render
+from .chart_series import of_buckets, of_rows
+from .layout import blueprint, render
+from .plotly_figure import figure
 from .script import plotly
 from .summary import summary
 
@@ -64,12 +65,12 @@ def place() -> Response:
     start = _floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
     with get_db_session(read_only=True) as session:
         known = views.location_view(session, name)
-        newest, _ = series.rows(session, location=name, limit=1)
+        newest, _ = weather_rows.read_rows(session, location=name, limit=1)
         rows, more = _rows(session, name, start, end) if chosen.has_rows else ([], None)
-        summed = aggregate.buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
+        summed = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
         is_coarse = more is not None or not chosen.has_rows
         if is_coarse and chosen.coarse != chosen.bucket:
-            drawn = aggregate.buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
+            drawn = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
         else:
             drawn = summed
         gaps, more_gaps = queries.list_gaps(session, start, end, location=name, limit=100)
@@ -105,7 +106,7 @@ def place() -> Response:
 
 
 def _rows(session: Any, name: str, start: datetime, end: datetime) -> tuple[list[dict[str, Any]], Any]:
-    found, more = series.rows(session, location=name, start=start, end=end, limit=_MOST_ROWS)
+    found, more = weather_rows.read_rows(session, location=name, start=start, end=end, limit=_MOST_ROWS)
     return found[::-1], more
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Response
 
-from ... import overview
 from ...accounts.call_plan import interval_text
 from ...config.loading import get_settings
 from ...model import clock
+from ...reading import overview
 from ...storage.engine import get_db_session
 from .. import params
-from .frame import blueprint, page_number, render
+from .layout import blueprint, page_number, render
 from .overview import LIMIT, words_asked_for
 
 
@@ -20,7 +20,7 @@ def places() -> Response:
     params.refuse_unknown(("q", "page"))
     words, number, settings = words_asked_for(), page_number(), get_settings()
     with get_db_session(read_only=True) as session:
-        found = overview.page(session, words=words, only=None, skip=(number - 1) * LIMIT, limit=LIMIT, since=clock.now())
+        found = overview.overview_page(session, words=words, only=None, skip=(number - 1) * LIMIT, limit=LIMIT, since=clock.now())
     return render(
         "locations.html",
         shown=found.shown,

@@ -8,14 +8,14 @@ from typing import Final
 from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from ... import overview
 from ...config.loading import get_settings
 from ...errors import BadInputError, MeteorographError
 from ...model import clock
+from ...reading import overview
 from ...storage.engine import get_db_session
 from .. import params
 from ..health import report
-from .frame import blueprint, page_number, render
+from .layout import blueprint, page_number, render
 from .sparkline import sparkline
 
 #: Locations of a page.
@@ -29,12 +29,12 @@ def page() -> Response:
     params.refuse_unknown(("q", "show", "page"))
     words, show, number = words_asked_for(), params.word("show", ("all", "stale")) or "all", page_number()
     now = clock.now()
-    since = now - min(_DAY, overview.POINTS * get_settings().interval)
+    since = now - min(_DAY, overview.MAX_POINTS * get_settings().interval)
     only, skip = report()[0]["stale"] if show == "stale" else None, (number - 1) * LIMIT
-    found = overview.Page([], 0)
+    found = overview.OverviewPage([], 0)
     try:
         with get_db_session(read_only=True) as session:
-            found = overview.page(session, words=words, only=only, skip=skip, limit=LIMIT, since=since)
+            found = overview.overview_page(session, words=words, only=only, skip=skip, limit=LIMIT, since=since)
     except (MeteorographError, SQLAlchemyError):
         pass  # the state of the service says it
     rows = [one.row for one in found.shown if one.row is not None]

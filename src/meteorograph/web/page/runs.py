@@ -16,8 +16,8 @@ from ...ledger import queries
 from ...model import clock
 from ...storage.engine import get_db_session
 from .. import params
-from .frame import blueprint, render
-from .gauges import gauges
+from .layout import blueprint, render
+from .quota_gauges import gauges
 
 #: How far back runs are shown, and how many on a page.
 _PERIOD: Final = timedelta(days=7)

@@ -14,7 +14,7 @@ from typing import Final
 from flask import Response, request
 from werkzeug.exceptions import NotFound
 
-from .frame import blueprint
+from .layout import blueprint
 
 #: The script looks whether an element of this id is there before it adds a style sheet to the page, which the page's
 #: Content-Security-Policy would refuse. The id is another one in each version.

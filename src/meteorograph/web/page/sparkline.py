@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ...overview import Point
+from ...reading.overview import SeriesPoint
 
 WIDTH: Final = 120
 HEIGHT: Final = 28
@@ -26,7 +26,7 @@ class Sparkline:
     highest: float
 
 
-def sparkline(course: Sequence[Point], since: datetime, now: datetime) -> Sparkline | None:
+def sparkline(course: Sequence[SeriesPoint], since: datetime, now: datetime) -> Sparkline | None:
     """The course between two instants as a line; None where there is nothing to draw."""
     values = [value for _, value in course if value is not None]
     if not values:

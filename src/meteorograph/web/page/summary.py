@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...aggregate import Bucket
 from ...model.quantities import QUANTITIES, Quantity
+from ...reading.aggregates import Bucket
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Rows, aggregates and the overview read back."""

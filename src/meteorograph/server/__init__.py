@@ -1,0 +1,1 @@
+"""The service in one process, and the demonstration."""

@@ -1,0 +1,125 @@
+"""The demonstration: the service on the built-in simulator, with twelve cities, a short interval and a database of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from ..config.loading import pin_settings
+from ..config.settings import Settings
+from ..model import clock
+from ..model.values import Observation
+from ..quality.check_batch import check_batch
+from ..simulator import Simulator
+from ..storage.engine import get_db_session, init_db
+from ..storage.models import Location
+from ..storage.observations import store, to_row
+
+KEY: Final = "key-of-the-simulator"
+DATABASE: Final = Path("data/demo.db")
+JOURNAL: Final = Path("data/demo-journal")
+NO_LIMIT: Final = 1_000_000_000  # the simulator has no quotas of its own
+INTERVAL: Final = timedelta(seconds=10)
+HOUR: Final = timedelta(hours=1)
+
+#: How far back the demonstration has data.
+PAST: Final = timedelta(days=7)
+
+#: Name, latitude [degree north], longitude [degree east], elevation [m], IANA time zone.
+CITIES: Final = (
+    ("Anchorage", 61.2181, -149.9003, 31, "America/Anchorage"),
+    ("Athens", 37.9838, 23.7275, 70, "Europe/Athens"),
+    ("Cape Town", -33.9249, 18.4241, 25, "Africa/Johannesburg"),
+    ("Honolulu", 21.3069, -157.8583, 6, "Pacific/Honolulu"),
+    ("La Paz", -16.4897, -68.1193, 3640, "America/La_Paz"),
+    ("London", 51.5074, -0.1278, 11, "Europe/London"),
+    ("Mumbai", 19.0760, 72.8777, 14, "Asia/Kolkata"),
+    ("Nairobi", -1.2921, 36.8219, 1795, "Africa/Nairobi"),
+    ("New York", 40.7128, -74.0060, 10, "America/New_York"),
+    ("Sydney", -33.8688, 151.2093, 58, "Australia/Sydney"),
+    ("Tokyo", 35.6762, 139.6503, 40, "Asia/Tokyo"),
+    ("Ushuaia", -54.8019, -68.3030, 23, "America/Argentina/Ushuaia"),
+)
+
+
+@contextmanager
+def demonstration(settings: Settings) -> Iterator[Settings]:
+    """Settings under which the service runs on a simulator that lives as long as the block.
+
+    Its database is made anew at each start; simulated weather never goes into the one that the user has set. An interval
+    that the user has set is kept.
+    """
+    chosen = settings.model_fields_set
+    for suffix in ("", "-wal", "-shm"):
+        DATABASE.with_name(DATABASE.name + suffix).unlink(missing_ok=True)
+    shutil.rmtree(JOURNAL, ignore_errors=True)
+    with Simulator(keys=(KEY,)) as simulator:
+        simulated = settings.model_copy(
+            update={
+                "demo": True,
+                "owm_api_key": SecretStr(KEY),
+                "weatherstack_api_key": SecretStr(KEY),
+                "owm_calls_per_minute": NO_LIMIT,
+                "weatherstack_calls_per_month": NO_LIMIT,
+                "owm_onecall_calls_per_day": NO_LIMIT,
+                "open_meteo_calls_per_minute": NO_LIMIT,
+                "open_meteo_calls_per_hour": NO_LIMIT,
+                "open_meteo_calls_per_day": NO_LIMIT,
+                "owm_base_url": simulator.url,
+                "weatherstack_base_url": simulator.url,
+                "open_meteo_base_url": simulator.url,
+                "open_meteo_archive_base_url": simulator.url,
+                "journal_dir": JOURNAL,
+                "database_url": SecretStr(f"sqlite:///{DATABASE}"),
+                "interval": settings.interval if "interval" in chosen else INTERVAL,
+            }
+        )
+        pin_settings(simulated)
+        init_db()
+        _add_cities()
+        _add_past(simulator)
+        yield simulated
+
+
+def _add_cities() -> None:
+    with get_db_session() as session:
+        known = {name for (name,) in session.query(Location.name)}
+        for name, latitude, longitude, elevation, timezone in CITIES:
+            if name not in known:
+                session.add(
+                    Location(
+                        name=name,
+                        latitude=latitude,
+                        longitude=longitude,
+                        elevation=elevation,
+                        timezone=timezone,
+                        state="active",
+                        created_at=clock.now(),
+                    )
+                )
+
+
+def _add_past(simulator: Simulator) -> None:
+    """The hours of the last days, as if they had been collected: a page without a past shows little."""
+    now = clock.now().replace(minute=0, second=0, microsecond=0)
+    with get_db_session(read_only=True) as session:
+        cities = session.execute(select(Location.id, Location.latitude, Location.longitude)).all()
+    for hours in range(int(PAST / HOUR), 0, -1):
+        at = now - hours * HOUR
+        rows = []
+        for number, latitude, longitude in cities:
+            truth = simulator.truth(latitude, longitude, at)
+            values = {name: value for name, value in truth.items() if value is not None}
+            observation = msgspec.convert(
+                {"provider": "openweathermap", "fetched_at": at, "observed_at": at, **values}, Observation
+            )
+            rows.append(to_row(number, at, observation))
+        store(rows, check_batch)

@@ -1,0 +1,139 @@
+"""The service in one process: web server, scheduler and collector; or the last two alone."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from contextlib import ExitStack
+from types import FrameType
+
+import waitress.server
+from sqlalchemy.engine import make_url
+
+from .. import scheduler
+from ..accounts import plan_inputs
+from ..collecting.run_context import require_key
+from ..config.loading import pin_settings
+from ..config.settings import MAX_IMPORT_BYTES, Settings
+from ..errors import ConfigurationError, MissingAPIKeyError
+from ..logs import get_logger, setup_logging
+from ..model import clock
+from ..storage.engine import init_db
+from ..web.app import create_app
+from .demo import demonstration
+
+log = get_logger(__name__)
+
+#: Requests that are served at once; each holds a database connection for some milliseconds.
+THREADS = 8
+
+#: Bytes of an answer that wait for a slow reader at most; then what makes the answer waits.
+BUFFERED = 1024 * 1024
+
+
+def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT; what is being collected is then finished or given back.
+
+    Raises:
+        ConfigurationError: There is no key to collect with, the address cannot be used, or a setting is wrong.
+        StoreError: The database cannot be brought up to date.
+    """
+    _begin(settings)
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(settings.host, settings.port))
+        if demo or (demo_without_key and not _has_key(settings)):
+            settings = stack.enter_context(demonstration(settings))
+            log.warning("no weather is real here: this is the built-in simulator; set OWM_API_KEY to collect for real")
+        elif settings.scheduler_enabled:
+            _require_key(settings)
+        _prepare(settings)
+        stack.callback(scheduler.stop)
+        app = create_app(settings)
+        server = waitress.server.create_server(
+            app,
+            sockets=[listener],
+            threads=THREADS,
+            ident=None,
+            max_request_body_size=MAX_IMPORT_BYTES,
+            connection_limit=1000,  # browsers and proxies keep idle ones open
+            outbuf_high_watermark=BUFFERED,
+            outbuf_overflow=2 * BUFFERED,  # never a temporary file
+        )
+        stack.callback(server.close)
+        log.info("serving", address=_address(listener), interval=str(settings.interval), database=_shown(settings))
+        server.run()
+        log.info("stopping")
+
+
+def collect_forever(settings: Settings) -> None:
+    """Scheduler and collector without a web server, until SIGTERM or SIGINT; other processes may serve.
+
+    Raises:
+        ConfigurationError: There is no key to collect with, or a setting is wrong.
+        StoreError: The database cannot be brought up to date.
+    """
+    _begin(settings)
+    _require_key(settings)
+    _prepare(settings)
+    scheduler.start(settings)
+    try:
+        log.info("collecting", interval=str(settings.interval), database=_shown(settings))
+        threading.Event().wait()
+    finally:
+        scheduler.stop()
+        log.info("stopping")
+
+
+def _begin(settings: Settings) -> None:
+    setup_logging(settings)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, _end)
+
+
+def _prepare(settings: Settings) -> None:
+    pin_settings(settings)
+    init_db()
+    if settings.scheduler_enabled and not settings.demo:
+        plan_inputs.log_plan(settings, clock.now())
+
+
+def _has_key(settings: Settings) -> bool:
+    try:
+        require_key(settings)
+    except MissingAPIKeyError:
+        return False
+    return True
+
+
+def _require_key(settings: Settings) -> None:
+    try:
+        require_key(settings)
+    except MissingAPIKeyError as error:
+        raise MissingAPIKeyError(f"{error}; to try it without a key: meteorograph serve --demo") from None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=1024)
+    except (OSError, UnicodeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).partition(" (while")[0]
+        raise ConfigurationError(
+            f"HOST={host} PORT={port}: {reason}; it must be an address of this machine and a port that is free"
+        ) from None
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _shown(settings: Settings) -> str:
+    url = make_url(settings.database_url.get_secret_value())
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    raise SystemExit(0)

@@ -1,0 +1,88 @@
+"""Values as text on a page. Pure; every function is a filter of the templates."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Final
+
+from .layout import blueprint
+
+_POINTS: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+
+#: What stands for a value that is not given.
+DASH: Final = "–"  # noqa: RUF001  # a typographic sign, like the minus below
+
+#: Why a slot was missed, in words.
+REASONS: Final = {
+    "down": "the service was down",
+    "late": "the run before it was still at work",
+    "quota": "the quota was used up",
+    "provider_error": "the provider failed",
+    "payload_error": "the answer was not understood",
+    "store_error": "the database did not take it",
+}
+
+
+@blueprint.app_template_filter()
+def ago(instant: datetime | None, now: datetime) -> str:
+    """How long ago an instant was, in one unit."""
+    if instant is None:
+        return "unknown"
+    seconds = int((now - instant).total_seconds())
+    return "in the future" if seconds < 0 else f"{duration(seconds)} ago"
+
+
+@blueprint.app_template_filter()
+def duration(seconds: float) -> str:
+    """A length of time [s] in the largest unit of which it has two."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"
+
+
+@blueprint.app_template_filter()
+def number(value: float | None, decimals: int = 0) -> str:
+    """A value with so many decimals and its thousands parted; a dash for "not given"."""
+    if value is None:
+        return DASH
+    rounded = round(value, decimals) + 0.0  # never "-0"
+    grouped = f"{rounded:,.{decimals}f}" if abs(rounded) >= 10_000 else f"{rounded:.{decimals}f}"
+    return grouped.replace("-", "−")  # noqa: RUF001
+
+
+@blueprint.app_template_filter()
+def percent(part: float | None) -> str:
+    """A part of one in percent, rounded down: only what is whole is 100 %."""
+    return DASH if part is None else f"{math.floor(part * 1000 + 1e-9) / 10:.1f} %"
+
+
+@blueprint.app_template_filter()
+def compass(degrees: float | None) -> str:
+    """The point of the compass that a wind comes from."""
+    return "" if degrees is None else _POINTS[round(degrees / 45) % 8]
+
+
+@blueprint.app_template_filter()
+def period(seconds: int) -> str:
+    """A length of time [s] in whole hours where it is some, else in minutes."""
+    return f"{seconds // 3600} h" if seconds % 3600 == 0 else f"{seconds // 60} min"
+
+
+@blueprint.app_template_filter()
+def instant(at: datetime | None) -> str:
+    """An instant in UTC to the minute, or to the second where it has some."""
+    return DASH if at is None else at.strftime("%Y-%m-%d %H:%M:%S" if at.second else "%Y-%m-%d %H:%M")
+
+
+@blueprint.app_template_filter()
+def reason(word: str) -> str:
+    """Why a slot was missed, in words."""
+    return REASONS.get(word, word)
+
+
+@blueprint.app_template_filter()
+def reasons(missed: dict[str, int]) -> str:
+    """How many slots were missed why."""
+    return "; ".join(f"{many} missed because {reason(word)}" for word, many in missed.items())
