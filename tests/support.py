@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -17,6 +18,9 @@ from flask import Flask
 #: The keys that tests collect with; no log, answer or traceback may ever hold one.
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 RAIN_KEY = "a9b8c7d6e5f4030201aabbccddeeff99"
+
+#: The folder of the repository.
+ROOT = Path(__file__).parents[1]
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -12,9 +12,7 @@ import pytest
 
 from acceptance.processes import DEADLINE
 from meteorograph.simulator import Simulator
-from support import KEY
-
-ROOT = Path(__file__).resolve().parents[2]
+from support import KEY, ROOT
 
 
 def _commands() -> list[str]:

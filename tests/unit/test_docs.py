@@ -17,8 +17,8 @@ from meteorograph.config.loading import load_settings, setting_names
 from meteorograph.config.settings import Settings
 from meteorograph.providers.registry import PROVIDERS
 from meteorograph.web.app import create_app
+from support import ROOT
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
 #: The tables' rows: name, default.

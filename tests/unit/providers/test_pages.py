@@ -8,8 +8,9 @@ import pytest
 
 from meteorograph.providers.base import History, Provider
 from meteorograph.providers.registry import PROVIDERS
+from support import ROOT
 
-DOCS = Path(__file__).parents[3] / "docs" / "providers"
+DOCS = ROOT / "docs" / "providers"
 TABLE = [line for line in (DOCS / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| [")]
 
 

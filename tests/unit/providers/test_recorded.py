@@ -27,8 +27,9 @@ from meteorograph.testing import (
     read_all,
     read_page,
 )
+from support import ROOT
 
-FOLDER = Path(__file__).parents[3] / os.environ.get("METEOROGRAPH_RECORDED_DIR", "../shared/recorded")
+FOLDER = ROOT / os.environ.get("METEOROGRAPH_RECORDED_DIR", "../shared/recorded")
 MANIFEST = FOLDER / "manifest.json"
 
 pytestmark = pytest.mark.skipif(not MANIFEST.is_file(), reason="the folder of recorded bodies is not there")

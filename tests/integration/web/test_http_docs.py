@@ -19,9 +19,9 @@ from meteorograph.config.loading import load_settings
 from meteorograph.model.clock import DrivenClock
 from meteorograph.storage.models import Heartbeat, Location, Run
 from meteorograph.web.app import create_app
-from support import NOON, absent, served
+from support import NOON, ROOT, absent, served
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "http.md"
+PAGE = ROOT / "docs" / "http.md"
 
 #: When the examples were written.
 NOW = datetime(2026, 11, 23, 17, 36, tzinfo=UTC)

@@ -9,8 +9,9 @@ from meteorograph.model import flags
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.quality.climate_limits import _WMO_305, _ZONES
 from meteorograph.quality.time_checks import MOST_AN_HOUR
+from support import ROOT
 
-PAGE = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8").replace("\N{MINUS SIGN}", "-")
+PAGE = (ROOT / "docs" / "quality.md").read_text(encoding="utf-8").replace("\N{MINUS SIGN}", "-")
 
 
 def test_every_flag_is_there_and_says_whether_it_counts() -> None:

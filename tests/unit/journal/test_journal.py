@@ -143,7 +143,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from meteorograph.journal.writer import Journal
-from unit.test_journal import kept
+from unit.journal.test_journal import kept
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 one = Journal(Path(sys.argv[1]))

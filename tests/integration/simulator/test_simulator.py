@@ -19,11 +19,12 @@ import pytest
 from meteorograph.errors import ConfigurationError
 from meteorograph.model.clock import DrivenClock, driven_by
 from meteorograph.simulator import Call, Simulator
+from support import ROOT
 
 START = datetime(2026, 1, 31, 23, 58, 30, tzinfo=UTC)
 OWM = "/data/2.5/weather?lat=51.5&lon=-0.13&appid=demo&units=metric"
 WEATHERSTACK = "/current?query=51.5,-0.13&access_key=demo"
-SERIES = Path(os.environ.get("METEOROGRAPH_SERIES_DIR", Path(__file__).parents[2] / "../shared/series"))
+SERIES = Path(os.environ.get("METEOROGRAPH_SERIES_DIR", ROOT / "../shared/series"))
 IRELAND = SERIES / "ireland_25stations_2017_hourly.csv.gz"
 
 

@@ -16,11 +16,10 @@ from meteorograph import create_app, get_db_session
 from meteorograph.config.loading import load_settings
 from meteorograph.storage.models import Location, Missed, Quota, Run
 from pages import add
-from support import NOON
+from support import NOON, ROOT
 
 DASHBOARDS = {
-    path.stem: json.loads(path.read_text(encoding="utf-8"))
-    for path in sorted((Path(__file__).parents[2] / "docs" / "grafana").glob("*.json"))
+    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "docs" / "grafana").glob("*.json"))
 }
 
 

@@ -17,9 +17,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from meteorograph.providers import registry
-from support import KEY
+from support import KEY, ROOT
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "providers" / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "providers" / "README.md").read_text(encoding="utf-8")
 METEOROGRAPH = str(Path(sys.executable).with_name("meteorograph"))
 
 
