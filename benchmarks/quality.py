@@ -41,7 +41,7 @@ def cost() -> None:
     """Print what a slot of many locations costs: the checks with their states, and the rows stored."""
     import recorded_series as series
     from meteorograph import WeatherData, get_db_session
-    from meteorograph.quality.check_batch import check_batch
+    from meteorograph.storage.check_states import check_rows
     from meteorograph.storage.upsert import insert_or_replace
 
     year = list(series.ireland(["ATHENRY"]))[:SLOTS]
@@ -51,7 +51,7 @@ def cost() -> None:
         rows = [{**slot, **others, "location_id": number} for number in range(1, LOCATIONS + 1)]
         with get_db_session() as session:
             begin = time.process_time()
-            rows = check_batch(session, rows)
+            rows = check_rows(session, rows)
             middle = time.process_time()
             insert_or_replace(session, WeatherData, rows)
             session.commit()

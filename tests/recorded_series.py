@@ -16,8 +16,8 @@ from sqlalchemy import insert
 from meteorograph import get_db_session
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.model.values import Coordinates, Observation
-from meteorograph.quality.check_batch import check_batch
 from meteorograph.quality.impossible_values import drop_impossible
+from meteorograph.storage.check_states import check_rows
 from meteorograph.storage.models import Location
 from meteorograph.storage.observations import Row, to_row
 
@@ -82,7 +82,7 @@ def checked(rows: Sequence[Row], places: Sequence[Coordinates]) -> list[Row]:
             for n, at in enumerate(places, start=1)
         ]
         session.execute(insert(Location), named)
-        return [one for first in range(0, len(rows), 1000) for one in check_batch(session, rows[first : first + 1000])]
+        return [one for first in range(0, len(rows), 1000) for one in check_rows(session, rows[first : first + 1000])]
 
 
 def counted(rows: Sequence[Row]) -> tuple[Counter[tuple[str, str]], Counter[str]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-__version__ = version("meteorograph")
+from .version import __version__
 
 if TYPE_CHECKING:
     from .collecting.on_demand import ingest_data

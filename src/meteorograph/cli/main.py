@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from .. import __version__
 from ..errors import ConfigurationError, MeteorographError
 from ..redaction import redact
+from ..version import __version__
 from . import backfill, export, ledger, locations, plan, reparse
 
 

@@ -15,7 +15,6 @@ from ..locations import repository
 from ..log_output import get_logger
 from ..model import clock
 from ..model.values import Coordinates, DueLocation, Observation
-from ..quality.check_batch import check_batch
 from ..storage.engine import get_db_session, init_db
 from ..storage.models import Location
 from ..storage.observations import store, to_row
@@ -76,7 +75,7 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
     with get_db_session() as session:
         location = find(session)
     stored = to_row(location.id, due_at, observation)
-    refused = store([stored], check_batch)
+    refused = store([stored])
     if refused:
         raise StoreError(f"the database refused the row: {refused[0][1]}")
     log.info("stored", location=location.name, provider=observation.provider)

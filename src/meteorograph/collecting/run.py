@@ -25,7 +25,6 @@ from ..ledger.conditions import Claim
 from ..log_output import get_logger
 from ..model import clock
 from ..model.values import DueLocation, Payload
-from ..quality.check_batch import check_batch
 from ..storage.engine import uses_other_database
 from ..storage.observations import store, store_resolved_places
 from .http import make_fetcher
@@ -167,7 +166,7 @@ def _keeper(due_at: datetime) -> Callable[[list[StoredRow], list[FailedLocation]
 
 def _store(stored: list[StoredRow]) -> list[FailedLocation]:
     """Store the rows; gives those that the database refused."""
-    refused = store([one.row for one in stored], check_batch)
+    refused = store([one.row for one in stored])
     store_resolved_places([one.resolved for one in stored if one.resolved is not None])
     for row, reason in refused:
         log.error("the database refused a row", location_id=row["location_id"], reason=reason)

@@ -15,11 +15,11 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from .. import __version__
 from ..model.time_range import parse_duration
 from ..model.values import Coordinates
 from ..providers.base import History
 from ..providers.registry import PROVIDERS
+from ..version import __version__
 from .provider_settings import ACCOUNTS, parse_quantity_providers, provider_fields, require_history, require_known, split_names
 from .sources import PREFIX, secrets_from_files
 

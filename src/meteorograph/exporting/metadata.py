@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from .. import __version__
 from ..model import clock
 from ..model.quantities import BY_NAME
 from ..providers.registry import PROVIDERS
 from ..reading.columns import DOCUMENTS, FIELDS, INSTANTS, Columns
+from ..version import __version__
 
 #: Units as the CF conventions spell them (UDUNITS).
 _CF_UNITS: Final = {"°C": "degree_Celsius", "m/s": "m s-1", "degree": "degree"}

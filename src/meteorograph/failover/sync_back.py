@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from ..config.settings import Settings
 from ..ledger.closing import recount_runs
 from ..log_output import get_logger
-from ..quality.check_batch import check_batch
 from ..storage import engine
 from ..storage.models import Account, Location, Missed, Run, WeatherData
 from ..storage.observations import store
@@ -43,7 +42,7 @@ def sync_back(settings: Settings) -> int:
         while batch := _read(settings):
             there = _locations_among({row["location_id"] for row in batch})
             kept = [row for row in batch if row["location_id"] in there]
-            refused = store(kept, check_batch)
+            refused = store(kept)
             for row, reason in refused:
                 log.error("the database refused a row", location_id=row["location_id"], reason=reason)
             _forget_missed(kept)

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from ..ledger.queries import STILL_MISSED
 from ..model.values import Coordinates, DueLocation
-from ..quality.check_batch import check_batch
 from ..storage.engine import get_db_session
 from ..storage.models import Location, LocationStation, Missed, WeatherData
 from ..storage.observations import Row, refusal_text, write_rows
@@ -88,7 +87,7 @@ def store_healed(location_id: int, rows: Mapping[datetime, Row]) -> dict[datetim
     try:
         with get_db_session() as session:
             there = set(stored(session, location_id, list(rows)))
-            write_rows(session, [row for at, row in rows.items() if at not in there], check_batch, replace=False)
+            write_rows(session, [row for at, row in rows.items() if at not in there], replace=False)
             for some in _parts(list(rows)):
                 healed = delete(Missed).where(Missed.location_id == location_id, Missed.due_at.in_(some))
                 session.execute(healed, execution_options={"synchronize_session": False})

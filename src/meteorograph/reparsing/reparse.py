@@ -23,7 +23,6 @@ from ..journal.entry import Entry
 from ..model.schedule import Interval, parse_schedule
 from ..model.values import Observation, RequestPoint
 from ..providers.registry import PROVIDERS
-from ..quality.check_batch import check_batch
 from ..quality.impossible_values import drop_impossible
 from ..storage.engine import get_db_session
 from ..storage.models import Location, Missed, WeatherData
@@ -226,8 +225,8 @@ def _is_of_another(stored: Row, part: SlotPayloads) -> bool:
 
 
 def _store(session: Session, new: Sequence[Row], other: Sequence[Row]) -> None:
-    write_rows(session, other, check_batch)
-    write_rows(session, new, check_batch, replace=False)
+    write_rows(session, other)
+    write_rows(session, new, replace=False)
     for one in new:
         mine = delete(Missed).where(Missed.location_id == one["location_id"], Missed.due_at == one["due_at"])
         session.execute(mine, execution_options={"synchronize_session": False})

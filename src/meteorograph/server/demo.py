@@ -17,7 +17,6 @@ from ..config.loading import pin_settings
 from ..config.settings import Settings
 from ..model import clock
 from ..model.values import Observation
-from ..quality.check_batch import check_batch
 from ..simulator import Simulator
 from ..storage.engine import get_db_session, init_db
 from ..storage.models import Location
@@ -122,4 +121,4 @@ def _add_past(simulator: Simulator) -> None:
                 {"provider": "openweathermap", "fetched_at": at, "observed_at": at, **values}, Observation
             )
             rows.append(to_row(number, at, observation))
-        store(rows, check_batch)
+        store(rows)

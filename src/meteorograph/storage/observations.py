@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..log_output import get_logger
 from ..model import clock
 from ..model.quantities import QUANTITIES
 from ..model.values import FAR_OFF_KM, DueLocation, Observation
+from .check_states import check_rows
 from .engine import get_db_session
 from .models import Location, WeatherData
 from .rollup_invalidation import invalidate
@@ -77,12 +78,11 @@ def store_resolved_places(rows: Sequence[Row]) -> None:
             session.connection().execute(statement, list(rows))
 
 
-#: Goes over rows in the transaction that stores them.
-Prepare = Callable[[Session, Sequence[Row]], Sequence[Row]]
+def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Check rows and store them, each replacing the row of the same location and slot.
 
-
-def store(rows: Sequence[Row], prepare: Prepare | None = None) -> list[tuple[Row, str]]:
-    """Store rows, each replacing the one of the same location and slot; gives those the database refused, with its words.
+    Returns:
+        The rows that the database refused, each with the reason in the database's words.
 
     Raises:
         StoreError: The database cannot be reached; nothing of ``rows`` is stored.
@@ -91,11 +91,11 @@ def store(rows: Sequence[Row], prepare: Prepare | None = None) -> list[tuple[Row
         return []
     try:
         with get_db_session() as session:
-            write_rows(session, rows, prepare)
+            write_rows(session, rows)
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
             return [(rows[0], refusal_text(error))]
-        return [refused for one in rows for refused in store([one], prepare)]  # one bad row must not cost the others
+        return [refused for one in rows for refused in store([one])]  # one bad row must not cost the others
     return []
 
 
@@ -104,9 +104,9 @@ def refusal_text(error: DBAPIError) -> str:
     return " ".join(str(error.orig).split())[:300]
 
 
-def write_rows(session: Session, rows: Sequence[Row], prepare: Prepare | None = None, *, replace: bool = True) -> None:
-    """Store rows in a transaction of the caller's; without ``replace`` a row that is there already is left as it is."""
+def write_rows(session: Session, rows: Sequence[Row], *, replace: bool = True) -> None:
+    """Check rows and store them in the caller's transaction; without ``replace`` an existing row stays as it is."""
     if rows:
         invalidate(session, rows, clock.now())
         write = insert_or_replace if replace else insert_or_ignore
-        write(session, WeatherData, prepare(session, rows) if prepare else rows)
+        write(session, WeatherData, check_rows(session, rows))

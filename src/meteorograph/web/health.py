@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, g
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import __version__, scheduler
+from .. import scheduler
 from ..accounts import account_state
 from ..config.loading import get_settings
 from ..config.settings import Settings
@@ -17,6 +17,7 @@ from ..log_output import get_logger
 from ..model import clock, schedule
 from ..storage import migrations
 from ..storage.engine import get_db_session
+from ..version import __version__
 
 log = get_logger(__name__)
 blueprint = Blueprint("health", __name__)

@@ -19,7 +19,6 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from .. import __version__
 from ..config.loading import get_settings
 from ..errors import MeteorographError
 from ..ledger import coverage, queries
@@ -30,6 +29,7 @@ from ..model.flags import is_suspect
 from ..model.quantities import QUANTITIES
 from ..reading import rows as weather_rows
 from ..storage.engine import get_db_session
+from ..version import __version__
 from .health import report
 from .quota import accounts_told
 

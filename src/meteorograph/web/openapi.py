@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from flask import Blueprint, Flask, Response, current_app
 
-from .. import __version__
+from ..version import __version__
 from . import answers
 from .openapi_routes import ROUTES, Described
 from .openapi_types import Problem

@@ -14,7 +14,7 @@ from meteorograph.cli import main
 from meteorograph.ledger import claims, closing
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.storage.models import Location, WeatherData
-from meteorograph.storage.observations import store
+from rows import insert_rows
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -51,7 +51,7 @@ def _collect(hours: int, missed: dict[int, str]) -> None:
             else []
         )
         for due in [other] if back in missed else [athens, other]:
-            store([empty | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
+            insert_rows([empty | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
         closing.finish_run(claim, 2, at + timedelta(seconds=12.3))
 
 

@@ -21,7 +21,7 @@ from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage.engine import engine
 from meteorograph.storage.models import Location, Run, WeatherData
-from meteorograph.storage.observations import store
+from rows import insert_rows
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -51,7 +51,7 @@ def _change(name: str, **values: Any) -> None:
 
 def _store(location_id: int, *instants: datetime) -> None:
     columns = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
-    store(
+    insert_rows(
         [columns | {"location_id": location_id, "due_at": at, "fetched_at": at, "provider": "openweathermap"} for at in instants]
     )
 

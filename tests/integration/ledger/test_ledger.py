@@ -16,7 +16,7 @@ from meteorograph.model import clock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.values import DueLocation
 from meteorograph.storage.models import Heartbeat, Location, Missed, Run, WeatherData
-from meteorograph.storage.observations import store
+from rows import insert_rows
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -55,7 +55,7 @@ def _missed() -> Sequence[Missed]:
 
 def _store(due: DueLocation, at: datetime = NOON) -> None:
     columns = {column.name: None for column in WeatherData.__table__.columns} | {"origin": "live"}
-    store([columns | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
+    insert_rows([columns | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
 
 
 def test_a_slot_is_claimed_once_and_the_next_one_again() -> None:

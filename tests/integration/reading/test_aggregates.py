@@ -20,8 +20,8 @@ from meteorograph.reading import aggregates, rollups
 from meteorograph.reading.aggregates import Bucket
 from meteorograph.storage import rollup_invalidation
 from meteorograph.storage.models import DailyRollup, Location, Missed, RolledUpUntil, Run, WeatherData
-from meteorograph.storage.observations import store
 from meteorograph.storage.upsert import table_of
+from rows import insert_rows
 from support import NOON, wait_until
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -68,7 +68,7 @@ def _rolled_up() -> int:
 def test_what_the_values_of_an_hour_come_to(driven: DrivenClock) -> None:
     here = _location("Athens")
     _runs(NOON, NOON + 3 * HOUR)
-    store(
+    insert_rows(
         [
             _row(here, NOON, temperature=10.0, wind_direction=350.0, precipitation=1.0, precipitation_period=3600),
             _row(here, NOON + HOUR / 2, temperature=13.0, wind_direction=20.0),
@@ -91,7 +91,7 @@ def test_what_the_values_of_an_hour_come_to(driven: DrivenClock) -> None:
 def test_coverage_is_what_is_stored_of_what_was_due() -> None:
     here = _location("Athens")
     _runs(NOON, NOON + 4 * HOUR)
-    store([_row(here, NOON), _row(here, NOON + 3 * HOUR)])
+    insert_rows([_row(here, NOON), _row(here, NOON + 3 * HOUR)])
     with get_db_session() as session:
         session.add_all(Missed(location_id=here, due_at=NOON + number * HOUR, reason="down") for number in (1, 2, 3))
     [found] = _buckets("Athens", NOON, NOON + HOUR, "day")
@@ -110,7 +110,7 @@ def test_coverage_is_what_is_stored_of_what_was_due() -> None:
 def test_values_that_are_not_to_be_trusted_are_left_out_unless_asked_for(word: str) -> None:
     here = _location("Athens")
     doubt = {"temperature": [flags.DUPLICATE, word], "humidity": [flags.IMPLIED_ZERO]}
-    store([_row(here, NOON, temperature=10.0), _row(here, NOON + HOUR, temperature=60.0, humidity=1.0, flags=doubt)])
+    insert_rows([_row(here, NOON, temperature=10.0), _row(here, NOON + HOUR, temperature=60.0, humidity=1.0, flags=doubt)])
     for _ in range(2):
         [left_out] = _buckets("Athens", NOON, NOON + HOUR, "day")
         [taken_in] = _buckets("Athens", NOON, NOON + HOUR, "day", include_flagged=True)
@@ -122,7 +122,7 @@ def test_values_that_are_not_to_be_trusted_are_left_out_unless_asked_for(word: s
 def test_a_local_day_of_23_and_of_25_hours() -> None:
     here = _location("Athens", "Europe/Athens")
     for start, hours in ((datetime(2026, 3, 28, 22, tzinfo=UTC), 23), (datetime(2026, 10, 24, 21, tzinfo=UTC), 25)):
-        store([_row(here, start + number * HOUR, temperature=float(number)) for number in range(-1, hours + 1)])
+        insert_rows([_row(here, start + number * HOUR, temperature=float(number)) for number in range(-1, hours + 1)])
         for _ in range(2):
             [day] = _buckets("Athens", start, start + HOUR, "day")
             assert (day.start, day.end) == (start, start + hours * HOUR)
@@ -137,7 +137,7 @@ def test_months_are_put_together_of_days_and_have_no_holes() -> None:
     start = datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Athens")).astimezone(UTC)
     values = [(number * 37 % 101) / 4 for number in range(59 * 24)]
     rain = {"precipitation": 0.25, "precipitation_period": 3600}
-    store([_row(here, start + number * HOUR, temperature=value, **rain) for number, value in enumerate(values)])
+    insert_rows([_row(here, start + number * HOUR, temperature=value, **rain) for number, value in enumerate(values)])
     _fold(start + 40 * DAY)
     assert _rolled_up() > 30
     january, _, march = _buckets("Athens", start, start + 60 * DAY, "month")
@@ -151,7 +151,7 @@ def test_amounts_whose_windows_overlap_are_not_added_twice() -> None:
     here = _location("Athens")
     rain = {"precipitation": 3.0, "precipitation_period": 3 * 3600}
     midnight = NOON - 12 * HOUR
-    store([_row(here, midnight + number * HOUR, **rain) for number in range(-2, 25)])
+    insert_rows([_row(here, midnight + number * HOUR, **rain) for number in range(-2, 25)])
     for _ in range(2):
         [day] = _buckets("Athens", midnight, midnight + HOUR, "day")
         assert (day.values["precipitation"]["sum"], day.values["precipitation"]["count"]) == (24, 24)
@@ -162,12 +162,12 @@ def test_amounts_whose_windows_overlap_are_not_added_twice() -> None:
 
 def test_live_rows_forget_nothing_and_late_ones_their_day(driven: DrivenClock) -> None:
     here, other = _location("Athens"), _location("Bergen")
-    store([_row(id_, NOON - 10 * DAY + number * HOUR, temperature=1.0) for id_ in (here, other) for number in range(240)])
+    insert_rows([_row(id_, NOON - 10 * DAY + number * HOUR, temperature=1.0) for id_ in (here, other) for number in range(240)])
     _fold(NOON)
     before = _rolled_up()
-    store([_row(here, NOON, temperature=5.0)])
+    insert_rows([_row(here, NOON, temperature=5.0)])
     assert _rolled_up() == before
-    store([_row(here, NOON - 5 * DAY, temperature=50.0)])
+    insert_rows([_row(here, NOON - 5 * DAY, temperature=50.0)])
     assert before - 4 <= _rolled_up() < before
     [day] = _buckets("Athens", NOON - 5 * DAY, NOON - 5 * DAY + HOUR, "day")
     assert day.values["temperature"]["max"] == 50
@@ -178,7 +178,7 @@ def test_live_rows_forget_nothing_and_late_ones_their_day(driven: DrivenClock) -
 
 def test_another_zone_begins_anew() -> None:
     here = _location("Athens")
-    store([_row(here, NOON - 10 * DAY + number * HOUR, temperature=1.0) for number in range(200)])
+    insert_rows([_row(here, NOON - 10 * DAY + number * HOUR, temperature=1.0) for number in range(200)])
     _fold(NOON)
     with get_db_session() as session:
         repository.change_location(session, "Athens", {"timezone": "Asia/Kolkata"})
@@ -193,7 +193,7 @@ def test_another_zone_begins_anew() -> None:
 
 def test_a_location_goes_with_its_rollups() -> None:
     here = _location("Athens")
-    store([_row(here, NOON - 3 * DAY, temperature=1.0)])
+    insert_rows([_row(here, NOON - 3 * DAY, temperature=1.0)])
     _fold(NOON)
     assert _rolled_up()
     with get_db_session() as session:
@@ -219,7 +219,7 @@ def test_after_any_operations_all_is_what_the_rows_come_to(driven: DrivenClock, 
             due_at = since + chance.randint(0, 47) * HOUR
             values["observed_at"] = chance.choice([None, due_at - timedelta(minutes=chance.randint(0, 90))])
             rows.append(_row(chance.choice(list(names)), due_at, **values))
-        assert store(rows) == []
+        insert_rows(rows)
 
     some_rows(start - 30 * DAY, 5)
     for _ in range(40):
@@ -255,7 +255,7 @@ def test_after_any_operations_all_is_what_the_rows_come_to(driven: DrivenClock, 
 def test_who_rolls_up_waits_for_who_forgets(database: str, driven: DrivenClock) -> None:
     here = _location("Athens")
     late = NOON - 5 * DAY
-    store([_row(here, late, temperature=1.0)])
+    insert_rows([_row(here, late, temperature=1.0)])
     folded = threading.Event()
 
     def fold() -> None:
@@ -275,7 +275,7 @@ def test_who_rolls_up_waits_for_who_forgets(database: str, driven: DrivenClock) 
 
 def test_all_locations_come_one_by_one() -> None:
     ids = [_location(name) for name in "ABC"]
-    store([_row(id_, NOON, temperature=float(id_)) for id_ in ids[:2]])
+    insert_rows([_row(id_, NOON, temperature=float(id_)) for id_ in ids[:2]])
     with get_db_session(read_only=True) as session:
         asked: dict[str, Any] = {"start": NOON, "end": NOON + HOUR, "bucket": "day", "quantities": ["temperature"]}
         found = {each.name: each.buckets() for each in aggregates.read_bucket_page(session, **asked)}

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from meteorograph import get_db_session
 from meteorograph.locations.repository import remove_location
 from meteorograph.model.values import Observation
-from meteorograph.quality.check_batch import check_batch
+from meteorograph.storage.check_states import check_rows
 from meteorograph.storage.models import CheckState, Location
 from meteorograph.storage.observations import Row, to_row
 from support import NOON
@@ -40,7 +40,7 @@ def made(hour: float, temperature: float = 8.0, location_id: int = 1, **values: 
 
 def check(rows: Sequence[Row]) -> list[Row]:
     with get_db_session() as session:
-        return check_batch(session, rows)
+        return check_rows(session, rows)
 
 
 def newest(location_id: int = 1) -> datetime | None:
@@ -92,7 +92,7 @@ def test_a_slot_that_is_stored_once_more_is_not_its_own_past() -> None:
 def test_a_batch_that_is_rolled_back_leaves_no_past() -> None:
     def fail() -> None:
         with get_db_session() as session:
-            check_batch(session, [made(0)])
+            check_rows(session, [made(0)])
             raise KeyError("no")
 
     with pytest.raises(KeyError, match="no"):

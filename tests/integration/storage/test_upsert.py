@@ -16,6 +16,7 @@ from meteorograph.storage.engine import engine
 from meteorograph.storage.models import Heartbeat, Location, Missed
 from meteorograph.storage.observations import store, to_row
 from meteorograph.storage.upsert import COPIED, insert_or_replace
+from rows import insert_rows
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -56,7 +57,7 @@ def _stored() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("count", [1, COPIED - 1, COPIED, MANY])
 def test_rows_come_back_as_they_went_in_and_replace_what_was_there(count: int) -> None:
     first = _rows(count, temperature=1, condition="before", flags={"humidity": ["implausible"]})
-    assert store(first) == []
+    insert_rows(first)
     assert _stored() == first
     values: dict[str, Any] = {
         "observed_at": datetime(1969, 12, 31, 23, 59, 59, 250000, tzinfo=UTC),
@@ -68,12 +69,12 @@ def test_rows_come_back_as_they_went_in_and_replace_what_was_there(count: int) -
         "providers": {"precipitation": "weatherstack"},
     }
     second = _rows(count, **values)
-    assert store(second) == []
+    insert_rows(second)
     assert _stored() == second
 
 
 def test_of_two_rows_with_one_key_the_last_one_stays() -> None:
-    assert store([*_rows(MANY, temperature=1), *_rows(MANY, temperature=2)]) == []
+    insert_rows([*_rows(MANY, temperature=1), *_rows(MANY, temperature=2)])
     assert {one["temperature"] for one in _stored()} == {2}
     assert len(_stored()) == MANY
 
@@ -96,7 +97,7 @@ def test_a_batch_that_is_rolled_back_leaves_nothing_behind() -> None:
         insert_or_replace(session, WeatherData, _rows(MANY, temperature=1))
         session.rollback()
     assert _stored() == []
-    assert store(_rows(COPIED, temperature=2)) == []
+    insert_rows(_rows(COPIED, temperature=2))
     assert len(_stored()) == COPIED
 
 

@@ -17,8 +17,8 @@ from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.config.loading import load_settings
 from meteorograph.reading import aggregates
 from meteorograph.storage.models import Location, Missed, Run
-from meteorograph.storage.observations import store
 from meteorograph.storage.upsert import table_of
+from rows import insert_rows
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
@@ -51,7 +51,7 @@ def _location(name: str, timezone: str | None = None) -> int:
 
 def _store(location_id: int, *instants: datetime, **values: Any) -> None:
     empty = {column.name: None for column in table_of(WeatherData).columns} | {"provider": "openweathermap", "origin": "live"}
-    assert store([empty | {"location_id": location_id, "due_at": at, "fetched_at": at} | values for at in instants]) == []
+    insert_rows([empty | {"location_id": location_id, "due_at": at, "fetched_at": at} | values for at in instants])
 
 
 def _get(client: FlaskClient, path: str, **headers: str) -> Any:

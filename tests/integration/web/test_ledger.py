@@ -14,7 +14,7 @@ from meteorograph.ledger import claims, closing
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.storage.models import Location, Missed, WeatherData
-from meteorograph.storage.observations import store
+from rows import insert_rows
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -45,7 +45,9 @@ def six_hours(database: str, driven: DrivenClock) -> None:
         lost = due.pop(back % 4)
         reason = "quota" if back % 2 else "provider_error"
         closing.record_missed([{"location_id": lost.id, "due_at": at, "reason": reason, "detail": None}])
-        store([empty | {"location_id": one.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"} for one in due])
+        insert_rows(
+            [empty | {"location_id": one.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"} for one in due]
+        )
         closing.finish_run(claim, 4, at + timedelta(seconds=9))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from meteorograph.model import flags
 from meteorograph.model.quantities import QUANTITIES

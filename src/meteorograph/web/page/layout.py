@@ -12,12 +12,12 @@ from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import NotAcceptable
 
-from ... import __version__
 from ...config.loading import get_settings
 from ...errors import BadInputError, LocationNotFoundError, StoreError
 from ...log_output import get_logger
 from ...model import clock
 from ...providers.registry import PROVIDERS
+from ...version import __version__
 from ..health import report
 from ..problems import bad_input_detail
 

@@ -1,0 +1,87 @@
+"""Check rows in the transaction that stores them: load the states of their locations, check, save the new states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Text, bindparam, cast, func, select
+from sqlalchemy.orm import Session
+
+from ..log_output import get_logger
+from ..quality.check_batch import LocationPast, check_batch
+from ..quality.time_checks import State
+from .models import CheckState, Location
+from .upsert import insert_or_replace
+
+log = get_logger(__name__)
+
+Row = dict[str, Any]
+
+#: States that one statement loads.
+STATES_PER_STATEMENT: Final = 1000
+
+_decoder = msgspec.json.Decoder(list[tuple[int, float, State | None]])
+_encoder = msgspec.json.Encoder()
+
+_STATE: Final = func.coalesce(CheckState.state, "null")
+_OF_ONE: Final = "[" + cast(Location.id, Text) + "," + cast(Location.latitude, Text) + "," + _STATE + "]"
+#: Latitudes and states as one JSON text without its brackets: SQLite's driver gives up the interpreter for each row that it
+#: reads, and must wait for a busy event loop to get it back.
+_ONE_TEXT: Final = (
+    select(func.aggregate_strings(_OF_ONE, ","))
+    .select_from(Location)
+    .outerjoin(CheckState)
+    .where(Location.id.in_(bindparam("ids", expanding=True)))
+)
+
+
+def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
+    """The rows in their order, with the flags that the checks give them.
+
+    Call it in the transaction that stores the rows, because the states of their locations advance with it.
+    """
+    checked = check_batch(rows, _load(session, sorted({row["location_id"] for row in rows})))
+    _save(session, checked.states)
+    _warn(checked.stale)
+    return checked.rows
+
+
+def _load(session: Session, ids: Sequence[int]) -> dict[int, LocationPast]:
+    """The latitude and the state of each of these locations that there is."""
+    known: dict[int, LocationPast] = {}
+    for first in range(0, len(ids), STATES_PER_STATEMENT):
+        found = session.scalar(_ONE_TEXT, {"ids": ids[first : first + STATES_PER_STATEMENT]})
+        known.update(
+            {location_id: LocationPast(latitude, state) for location_id, latitude, state in _decoder.decode(f"[{found or ''}]")}
+        )
+    return known
+
+
+def _save(session: Session, states: Mapping[int, State]) -> None:
+    """Keep the states, in the order of their locations, so that of two batches at once one waits for the other and not both."""
+    insert_or_replace(
+        session,
+        CheckState,
+        [
+            {
+                "location_id": location_id,
+                "due_at": datetime.fromtimestamp(state.at, UTC),
+                "state": _encoder.encode(state).decode(),
+            }
+            for location_id, state in states.items()
+        ],
+    )
+
+
+def _warn(stale: Sequence[State]) -> None:
+    """Say once that answers stand still, not for each location and slot."""
+    if stale:
+        log.warning(
+            "answers no longer change",
+            locations=len(stale),
+            providers=sorted({state.provider for state in stale}),
+            since=datetime.fromtimestamp(min(state.since for state in stale), UTC).isoformat(),
+        )
