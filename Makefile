@@ -4,11 +4,14 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.run
 DEV_STAMP := .venv/.dev
 BENCH_STAMP := .venv/.bench
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+UV := $(shell command -v uv)
+# uv where it is installed: it is faster. pip otherwise, with its progress.
+INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check --no-input)
 
 .PHONY: run test test-fast lint types lock screenshots clean
 
 run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_API_KEY, on the simulator without
+	@echo "Starting the service: its log names the address, Ctrl-C stops it ..."
 	$(BIN)/meteorograph serve --demo-without-key
 
 test: $(DEV_STAMP) lint types  ## everything that CI runs
@@ -20,6 +23,7 @@ test-fast: $(DEV_STAMP)  ## the unit tests only: seconds
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(DEV_STAMP)
 	$(BIN)/mypy
@@ -40,18 +44,23 @@ clean:
 	rm -rf .venv build dist
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Meteorograph needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 run")'
+	@echo "Creating .venv with $(PYTHON) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Meteorograph needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 run")'
 	$(PYTHON) -m venv .venv
 
 $(RUN_STAMP): requirements/build.txt requirements/run.txt pyproject.toml | .venv/bin/python
-	$(PIP) install --require-hashes -r requirements/build.txt -r requirements/run.txt
-	$(PIP) install --no-build-isolation --no-deps -e .
-	touch $@
+	@echo "Installing the service's packages into .venv with $(if $(UV),uv,pip) ..."
+	$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/run.txt
+	@echo "Installing meteorograph itself into .venv ..."
+	$(INSTALL) --no-build-isolation --no-deps -e .
+	@touch $@
 
 $(DEV_STAMP): requirements/dev.txt $(RUN_STAMP)
-	$(PIP) install --require-hashes -r requirements/dev.txt
-	touch $@
+	@echo "Installing the tools for tests, types and lint into .venv with $(if $(UV),uv,pip) ..."
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
 
 $(BENCH_STAMP): requirements/bench.txt $(DEV_STAMP)
-	$(PIP) install --require-hashes -r requirements/bench.txt
-	touch $@
+	@echo "Installing the packages that the benchmarks compare with into .venv with $(if $(UV),uv,pip) ..."
+	$(INSTALL) --require-hashes -r requirements/bench.txt
+	@touch $@
