@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(_begin)
     app.before_request(access.refuse_other_sites)
     app.after_request(_end)
-    app.after_request(compression.compress)
+    compression.register(app)
     try:
         init_db()
     except StoreError as error:

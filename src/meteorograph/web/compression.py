@@ -1,53 +1,41 @@
-"""Answers in fewer bytes, for clients that take them: gzip, also of a stream as it goes."""
+"""Compression of answers by Flask-Compress: zstd or gzip, streams chunk by chunk (docs/adr/0009-compression.md)."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
-from flask import Response, request
+from flask import Flask, Response, request
+from flask_compress import Compress
 
-#: Shorter answers are sent as they are [bytes].
-_SHORTEST: Final = 1024
-#: The fastest: half a millisecond for 100 kB, which become 15.
-_LEVEL: Final = 1
-#: A gzip header and trailer instead of zlib's (zlib's manual, deflateInit2).
-_GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
+#: Content codings, the preferred one first. Level 1 of zstd packs 100 kB of rows into 8 kB in 0.2 ms; gzip needs 1 ms for 10 kB.
+CODINGS: Final = ("zstd", "gzip")
 
-_TYPES: Final = (
-    "text/",
-    "application/json",
-    "application/problem+json",
-    "application/x-ndjson",
-    "application/javascript",
-    "image/svg+xml",
-)
-
-
-def compress(response: Response) -> Response:
-    """The response in gzip, if the client takes that and it is worth it."""
-    if not (response.mimetype or "").startswith(_TYPES) or response.status_code in (204, 206, 304):
-        return response
-    response.vary.add("Accept-Encoding")
-    length = response.content_length
-    if not request.accept_encodings["gzip"] or "Content-Encoding" in response.headers or (length or _SHORTEST) < _SHORTEST:
-        return response
-    response.headers["Content-Encoding"] = "gzip"
-    if (tag := response.get_etag()[0]) is not None:
-        response.set_etag(tag, weak=True)  # the same to a reader, but not the same bytes
-    if response.is_streamed or response.direct_passthrough:
-        response.direct_passthrough = False
-        response.headers.pop("Content-Length", None)
-        response.response = _gzipped(response.iter_encoded())
-    else:
-        response.set_data(b"".join(_gzipped([response.get_data()])))
-    return response
+_CONFIG: Final[dict[str, Any]] = {
+    "COMPRESS_REGISTER": False,
+    "COMPRESS_ALGORITHM": CODINGS,
+    "COMPRESS_ALGORITHM_STREAMING": CODINGS,
+    "COMPRESS_LEVEL": 1,
+    "COMPRESS_ZSTD_LEVEL": 1,
+    "COMPRESS_MIN_SIZE": 1024,  # [bytes]
+    "COMPRESS_MIMETYPES": (
+        *(f"text/{name}" for name in ("html", "css", "csv", "javascript", "plain")),
+        *(f"application/{name}" for name in ("json", "geo+json", "x-ndjson", "javascript")),
+        "image/svg+xml",
+    ),
+}
 
 
-def _gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
-    for part in parts:
-        if packed := packer.compress(part):
-            yield packed
-    yield packer.flush()
+def register(app: Flask) -> None:
+    """Compress the application's answers for clients that accept a coding."""
+    app.config.from_mapping(_CONFIG)
+    library = Compress(app)
+
+    @app.after_request
+    def compress(response: Response) -> Response:
+        # The library would compress a part of a file (206), and would use a coding that the client excludes with q=0.
+        if response.status_code == 206 or request.accept_encodings.best_match(CODINGS) is None:
+            response.vary.add("Accept-Encoding")
+            return response
+        if callable(close := getattr(response.response, "close", None)):
+            response.call_on_close(close)  # the library replaces the body, and leaves the file or generator open
+        return library.after_request(response)

@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+import zstandard
 from flask.testing import FlaskClient
 
 from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.config.loading import load_settings
-from meteorograph.reading import aggregates
+from meteorograph.reading import aggregates, columns
 from meteorograph.storage.models import Location, Missed, Run
 from meteorograph.storage.upsert import table_of
 from rows import insert_rows
@@ -55,7 +56,7 @@ def _store(location_id: int, *instants: datetime, **values: Any) -> None:
 
 
 def _get(client: FlaskClient, path: str, **headers: str) -> Any:
-    response = client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    response = client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()}, buffered=True)
     assert response.status_code == 200, response.text
     return response
 
@@ -120,32 +121,103 @@ def test_what_has_not_changed_is_not_sent_again(client: FlaskClient, path: str) 
     _store(here, NOON, temperature=1.0)
     first = _get(client, path)
     tag = first.headers["ETag"]
-    again = client.get(path, headers={"If-None-Match": tag})
+    again = client.get(path, headers={"If-None-Match": tag}, buffered=True)
     assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
     assert again.headers["X-Request-ID"] != first.headers["X-Request-ID"]
     _store(here, NOON, temperature=2.0)
-    changed = client.get(path, headers={"If-None-Match": tag})
+    changed = client.get(path, headers={"If-None-Match": tag}, buffered=True)
     assert changed.status_code == 200
     assert changed.headers["ETag"] != tag
 
 
 @ONE_DATABASE
-@pytest.mark.parametrize("path", ["/data?limit=300", "/data?format=csv", "/data?format=ndjson", "/docs", "/openapi.json"])
-def test_long_answers_are_sent_in_gzip_to_who_takes_it(client: FlaskClient, path: str) -> None:
+@pytest.mark.parametrize("coding", ["zstd", "gzip"])
+@pytest.mark.parametrize(
+    "path", ["/data?limit=300", "/data?format=csv", "/data?format=ndjson", "/docs", "/openapi.json", "/static/style.css"]
+)
+def test_long_answers_are_compressed_for_clients_that_accept_it(client: FlaskClient, path: str, coding: str) -> None:
     _store(_location("Athens"), *(NOON - number * HOUR for number in range(300)), temperature=1.0)
-    plain, packed = _get(client, path), _get(client, path, Accept_Encoding="br, gzip")
+    plain, packed = _get(client, path), _get(client, path, Accept_Encoding=f"br, {coding}")
     assert "Content-Encoding" not in plain.headers
-    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Content-Encoding"] == coding
     assert packed.headers["Vary"] == plain.headers["Vary"]
     assert "Accept-Encoding" in plain.headers["Vary"].split(", ")  # a page of the frame depends on ``Accept`` too
-    assert len(packed.data) < len(plain.data) / 3
-    assert len(gzip.decompress(packed.data)) == pytest.approx(len(plain.data), abs=5)
+    assert len(packed.data) < len(plain.data) / 2
+    assert len(_unpacked(coding, packed.data)) == pytest.approx(len(plain.data), abs=5)
+    head = client.head(path, headers={"Accept-Encoding": coding}, buffered=True)
+    assert (head.headers["Content-Encoding"], head.data) == (coding, b"")
+    assert head.headers.get("ETag") == packed.headers.get("ETag")
+
+
+def _unpacked(coding: str, body: bytes) -> bytes:
+    if coding == "gzip":
+        return gzip.decompress(body)
+    return b"".join(zstandard.ZstdDecompressor().read_to_iter(body))
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, zstd", "zstd"),
+        ("zstd;q=0.5, gzip", "gzip"),
+        ("gzip;q=0", None),
+        ("zstd;q=0, gzip;q=0", None),
+        ("identity", None),
+        ("br", None),
+    ],
+)
+def test_the_client_chooses_the_coding(client: FlaskClient, accepted: str, coding: str | None) -> None:
+    answer = _get(client, "/openapi.json", Accept_Encoding=accepted)
+    assert answer.headers.get("Content-Encoding") == coding
+    assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("path", ["/static/style.css", "/openapi.json", "/data?limit=300"])
+@pytest.mark.parametrize("coding", ["zstd", "gzip", "identity"])
+def test_a_compressed_answer_is_not_sent_again(client: FlaskClient, path: str, coding: str) -> None:
+    _store(_location("Athens"), *(NOON - number * HOUR for number in range(300)), temperature=1.0)
+    tag = _get(client, path, Accept_Encoding=coding).headers["ETag"]
+    again = client.get(path, headers={"Accept-Encoding": coding, "If-None-Match": tag}, buffered=True)
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@ONE_DATABASE
+def test_a_part_of_a_file_is_not_compressed(client: FlaskClient) -> None:
+    part = client.get("/static/style.css", headers={"Accept-Encoding": "zstd, gzip", "Range": "bytes=0-4095"}, buffered=True)
+    assert (part.status_code, len(part.data)) == (206, 4096)
+    assert "Content-Encoding" not in part.headers
 
 
 @ONE_DATABASE
 def test_short_answers_are_sent_as_they_are(client: FlaskClient) -> None:
     assert "Content-Encoding" not in _get(client, "/livez", Accept_Encoding="gzip").headers
     assert "Content-Encoding" not in client.get("/data?limit=0", headers={"Accept-Encoding": "gzip"}).headers
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("coding", ["zstd", "gzip"])
+def test_a_compressed_stream_is_sent_while_it_is_made(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, coding: str) -> None:
+    pages = []
+    read_page = columns.read_page
+
+    def counted(*args: Any) -> Any:
+        pages.append(args)
+        return read_page(*args)
+
+    monkeypatch.setattr("meteorograph.web.data._AT_ONCE", 500)
+    monkeypatch.setattr("meteorograph.reading.columns.read_page", counted)
+    here = _location("Athens")
+    _store(here, *(NOON - number * timedelta(minutes=7) for number in range(1, 20_000)), **VALUES)
+    response = client.get("/data?format=ndjson", headers={"Accept-Encoding": coding}, buffered=False)
+    assert response.headers["Content-Encoding"] == coding
+    parts = iter(response.response)
+    first = cast(bytes, next(parts))
+    assert len(pages) < 35
+    body = first + b"".join(cast(bytes, part) for part in parts)
+    assert len(pages) > 35
+    assert len(_unpacked(coding, body).splitlines()) == 19_999
 
 
 def test_a_stream_has_all_rows_once_while_new_ones_arrive(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
