@@ -88,7 +88,7 @@ def redact(text: str) -> str:
 def clean(value: object, depth: int = 0) -> Any:
     """The value with every text in it redacted; an object whose text holds a secret becomes that text, redacted."""
     if isinstance(value, str):
-        return redact(value)
+        return redact(str.__str__(value))  # plain text: renderers show a member of an enumeration by its ``repr``
     if value is None or isinstance(value, int | float):
         return value
     try:

@@ -19,6 +19,7 @@ from .locations import repository
 from .log_output import get_logger
 from .model import clock, schedule
 from .model.schedule import Schedule
+from .model.states import RunState
 from .reparsing.reparse import reparse
 from .storage.engine import get_db_session, init_db
 
@@ -107,7 +108,7 @@ async def _run(claimed: conditions.Claim, settings: Settings, stop: threading.Ev
     except Exception:
         log.exception("run broke off", **told)
         return
-    if state == "pending":
+    if state == RunState.PENDING:
         log.info("run given back", **told)
     else:
         missed = await asyncio.to_thread(closing.count_reasons, claimed.due_at)

@@ -17,6 +17,8 @@ from structlog.contextvars import bound_contextvars, clear_contextvars
 from meteorograph.config.loading import load_settings
 from meteorograph.errors import ConfigurationError
 from meteorograph.logs import get_logger, setup_logging
+from meteorograph.model.flags import Flag
+from meteorograph.model.states import MissedReason, RunState
 
 log = get_logger("meteorograph.of_this_test")
 theirs = logging.getLogger("other.package")
@@ -52,6 +54,17 @@ def test_every_json_line_is_an_object(capsys: pytest.CaptureFixture[str]) -> Non
     for line in (ours, foreign):
         assert datetime.fromisoformat(line["timestamp"]).utcoffset() is not None
         assert not {name for name in line if name.startswith("_")}
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_states_are_written_as_plain_text(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    setup_logging(load_settings(log_format=form))
+    log.info("run ended", state=RunState.PARTIAL, missed={MissedReason.QUOTA: 3}, flags=[Flag.STALE])
+    written = capsys.readouterr().err
+    assert "partial" in written
+    assert "quota" in written
+    assert "stale" in written
+    assert "<" not in written
 
 
 def test_a_traceback_is_a_field_of_its_json_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import AccountError, ProviderClosedError, QuotaExceededError, RetryableFetchError
 from ..log_output import get_logger
+from ..model.states import KeyState
 from ..storage.engine import get_db_session
 from ..storage.models import Account
 from ..storage.process import process_name
@@ -51,10 +52,10 @@ class AccountStatus:
 def account_status(session: Session, provider: str, key: str | None, now: datetime) -> AccountStatus:
     """What is known of the account with this key; of another key than the last one used, nothing is."""
     if key is None:
-        return AccountStatus("missing")
+        return AccountStatus(KeyState.MISSING)
     account = session.get(Account, provider)
     if account is None or account.key_fingerprint != key_fingerprint(key):
-        return AccountStatus("untested")
+        return AccountStatus(KeyState.UNTESTED)
     closed_until = account.closed_until if account.closed_until and account.closed_until > now else None
     return AccountStatus(account.key_state, closed_until, account.reason, _is_used_up(account, now))
 
@@ -73,7 +74,7 @@ def load_or_create(session: Session, provider: str, key: str, now: datetime) -> 
     """The account's row; another key than the last one begins anew."""
     new = {
         "provider": provider,
-        "key_state": "untested",
+        "key_state": KeyState.UNTESTED,
         "key_since": now,
         "failures": 0,
         "key_fingerprint": key_fingerprint(key),
@@ -122,9 +123,9 @@ def record_success(provider: str, key: str, now: datetime) -> None:
     """The provider has answered: open it, and note that the key is good."""
     with get_db_session() as session:
         account = load_or_create(session, provider, key, now)
-        if account.key_state != "active" or account.closed_until is not None:
+        if account.key_state != KeyState.ACTIVE or account.closed_until is not None:
             log.info("provider answers", provider=provider, was=account.key_state, reason=account.reason)
-        account.key_state, account.succeeded_at = "active", now
+        account.key_state, account.succeeded_at = KeyState.ACTIVE, now
         if _is_used_up(account, now):
             return  # a call made before that: it says nothing against it
         account.failures = 0
@@ -157,6 +158,6 @@ def record_failure(provider: str, key: str, error: Exception, now: datetime) -> 
 
 def _key_state(account: Account, error: AccountError, now: datetime) -> str:
     """A key that was never good may be new: it is refused in the same words as a wrong one."""
-    if error.key_state == "invalid" and account.succeeded_at is None and now - account.key_since < ACTIVATION:
-        return "pending"
+    if error.key_state == KeyState.INVALID and account.succeeded_at is None and now - account.key_since < ACTIVATION:
+        return KeyState.PENDING
     return error.key_state

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from ..ledger.conditions import Claim
 from ..model import schedule
+from ..model.states import LocationState
 from ..storage.engine import get_db_session
 from ..storage.models import Location
 from . import quota
@@ -47,7 +48,7 @@ def _locations_in_turn(name: str, first: int, calls: int) -> frozenset[int]:
     """
     mine = Location.schedule.is_(None) if name == schedule.DEFAULT_SCHEDULE else Location.schedule == name
     with get_db_session(read_only=True) as session:
-        ids = session.scalars(select(Location.id).where(Location.state == "active", mine).order_by(Location.id)).all()
+        ids = session.scalars(select(Location.id).where(Location.state == LocationState.ACTIVE, mine).order_by(Location.id)).all()
     return frozenset(ids[(first + turn) % len(ids)] for turn in range(min(calls, len(ids))))
 
 

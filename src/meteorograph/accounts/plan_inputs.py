@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from ..config.settings import Settings
 from ..log_output import get_logger
 from ..model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
+from ..model.states import LocationState
 from ..providers.registry import PROVIDERS
 from ..storage.engine import get_db_session
 from ..storage.models import Location
@@ -32,7 +33,7 @@ def log_plan(settings: Settings, now: datetime) -> None:
 
 def schedule_groups(session: Session, settings: Settings) -> list[ScheduleGroup]:
     """The active locations by schedule, with the default place where the scheduler is yet to add it."""
-    query = select(Location.schedule, func.count()).where(Location.state == "active").group_by(Location.schedule)
+    query = select(Location.schedule, func.count()).where(Location.state == LocationState.ACTIVE).group_by(Location.schedule)
     found: dict[str | None, int] = dict(session.execute(query).all())
     if _default_is_to_come(session, settings):
         found[None] = found.get(None, 0) + 1
@@ -44,7 +45,7 @@ def schedule_groups(session: Session, settings: Settings) -> list[ScheduleGroup]
 
 def _default_is_to_come(session: Session, settings: Settings) -> bool:
     """Whether ``locations.ensure_default`` will make the place of the settings a scheduled location."""
-    known = select(Location.state).where(Location.state != "unscheduled")
+    known = select(Location.state).where(Location.state != LocationState.UNSCHEDULED)
     if settings.default_is_chosen:
         point = settings.default_coordinates
         known = known.where(Location.latitude == point.latitude, Location.longitude == point.longitude)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from ..model.states import MissedReason, RunState
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
@@ -20,8 +22,8 @@ _PAGE: Final = 1000
 #: What a table has in place of nothing.
 _NONE: Final = "\N{EN DASH}"
 
-_STATES: Final = ("pending", "running", "succeeded", "partial", "failed", "missed")
-_REASONS: Final = ("down", "quota", "provider_error", "payload_error", "store_error", "late")
+_STATES: Final = tuple(state.value for state in RunState)
+_REASONS: Final = tuple(reason.value for reason in MissedReason)
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 _LOCATION = click.option("--location", help="Only the location of this name.")

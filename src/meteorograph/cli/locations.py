@@ -13,6 +13,7 @@ import click
 
 from ..errors import MeteorographError
 from ..locations.fields import LOCATION_STATES
+from ..model.states import LocationState
 from ..redaction import redact
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def export(file: str, format: str | None, state: str | None, tag: str | None) ->
 @click.option("--all", "everyone", is_flag=True, help="All that are scheduled.")
 def pause(names: tuple[str, ...], tag: str | None, everyone: bool) -> None:
     """Stop collecting locations until they are resumed."""
-    _set_state("paused", names, tag, everyone)
+    _set_state(LocationState.PAUSED, names, tag, everyone)
 
 
 @locations.command()
@@ -151,10 +152,10 @@ def pause(names: tuple[str, ...], tag: str | None, everyone: bool) -> None:
 @click.option("--all", "everyone", is_flag=True, help="All that are paused.")
 def resume(names: tuple[str, ...], tag: str | None, everyone: bool) -> None:
     """Collect locations again; an unscheduled one that is named becomes a scheduled one."""
-    _set_state("active", names, tag, everyone)
+    _set_state(LocationState.ACTIVE, names, tag, everyone)
 
 
-def _set_state(state: Literal["active", "paused"], names: tuple[str, ...], tag: str | None, everyone: bool) -> None:
+def _set_state(state: LocationState, names: tuple[str, ...], tag: str | None, everyone: bool) -> None:
     from ..locations.repository import set_state, set_state_by_tag
 
     if bool(names) + (tag is not None) + everyone != 1:
@@ -171,7 +172,7 @@ def _set_state(state: Literal["active", "paused"], names: tuple[str, ...], tag: 
     if tag is not None and not meant:
         _complain(f"no scheduled location has the tag {tag!r}")
     already = f", {meant - changed} already {state}" if meant > changed else ""
-    click.echo(f"{'paused' if state == 'paused' else 'resumed'} {changed}{already}")
+    click.echo(f"{'paused' if state == LocationState.PAUSED else 'resumed'} {changed}{already}")
     if missing or (tag is not None and not meant):
         raise SystemExit(1)
 

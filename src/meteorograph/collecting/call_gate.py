@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..failover import call, charges
 from ..model import clock
+from ..model.states import KeyState
 from .adaptive_concurrency import ConcurrencyLimit
 
 #: Calls charged at once: a process that is killed loses what is left of them.
@@ -115,7 +116,7 @@ class CallGate:
             self.closed = error
             raise
         self._was_down = account.closed_until is not None
-        self._known_well = account.key_state == "active" and not self._was_down
+        self._known_well = account.key_state == KeyState.ACTIVE and not self._was_down
         self.is_probing = not self._known_well
 
     def place(self) -> ConcurrencyLimit:

@@ -11,6 +11,7 @@ from ..accounts.account_state import AccountStatus
 from ..config.settings import Settings
 from ..errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
 from ..model import clock
+from ..model.states import KeyState
 from ..model.values import DueLocation
 from ..providers.base import Provider
 from ..providers.registry import PROVIDERS
@@ -21,14 +22,14 @@ from .observation import observe
 from .run_context import ProviderAccess, RunContext, make_gate
 
 #: The states of ``accounts.key_state`` in plain words.
-KEY_STATE_TEXTS: Final = {
-    "missing": "missing",
-    "untested": "untested",
-    "pending": "pending activation",
-    "active": "active",
-    "invalid": "invalid",
-    "plan_missing": "plan missing",
-    "blocked": "blocked",
+KEY_STATE_TEXTS: Final[dict[str, str]] = {
+    KeyState.MISSING: "missing",
+    KeyState.UNTESTED: "untested",
+    KeyState.PENDING: "pending activation",
+    KeyState.ACTIVE: "active",
+    KeyState.INVALID: "invalid",
+    KeyState.PLAN_MISSING: "plan missing",
+    KeyState.BLOCKED: "blocked",
 }
 
 
@@ -54,7 +55,7 @@ class KeyReport:
     @property
     def is_good(self) -> bool:
         """Whether the key may be used; one that could not be tried is not known to be."""
-        return self.state == "active" and (self.reached or not self.called)
+        return self.state == KeyState.ACTIVE and (self.reached or not self.called)
 
 
 def check_keys(settings: Settings) -> list[KeyReport]:
@@ -117,15 +118,15 @@ def _advice(
     if not reached:
         return "it could not be reached: look at the network and try again"
     match known.key_state:
-        case "pending":
+        case KeyState.PENDING:
             return (
                 "a new key takes up to two hours, and is tried again by itself; if it is older than that, "
                 f"compare {provider.key_setting} with the provider's page"
             )
-        case "invalid":
+        case KeyState.INVALID:
             return f"compare {provider.key_setting} with the key on the provider's page, or make a new one"
-        case "plan_missing":
+        case KeyState.PLAN_MISSING:
             return f"choose a plan that has current weather: {provider.documentation}"
-        case "blocked":
+        case KeyState.BLOCKED:
             return "ask the provider's support why"
     return "the key is fine; the answer was not: try again later" if error else None

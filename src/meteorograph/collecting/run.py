@@ -24,6 +24,7 @@ from ..ledger import claims, closing
 from ..ledger.conditions import Claim
 from ..log_output import get_logger
 from ..model import clock
+from ..model.states import MissedReason, RunState
 from ..model.values import DueLocation, Payload
 from ..storage.engine import uses_other_database
 from ..storage.observations import store, store_resolved_places
@@ -40,7 +41,7 @@ Guard = Callable[[], Coroutine[Any, Any, None]]
 AGAIN: Final = timedelta(seconds=30)
 
 
-async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> str:
+async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> RunState:
     """Collect what the run has yet to collect; gives the run's final state, or ``pending`` when it was given back.
 
     Raises:
@@ -74,7 +75,7 @@ async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> 
         return await asyncio.to_thread(closing.finish_run, claimed, calls, clock.now())
     until, reason = _waits_for(engine, claimed, stop)
     await asyncio.to_thread(closing.release_run, claimed, calls, until=until, reason=reason)
-    return "pending"
+    return RunState.PENDING
 
 
 async def collect_now(settings: Settings, stop: threading.Event, told: Callable[[int, int, int], None]) -> dict[str, str]:
@@ -140,14 +141,14 @@ def _rain_limits(asked: RunContext, settings: Settings) -> dict[str, dict[str, i
     return {name: settings.limits(name) for name in names}
 
 
-def _waits_for(engine: WorkerPool, claimed: Claim, stop: threading.Event) -> tuple[datetime | None, str | None]:
+def _waits_for(engine: WorkerPool, claimed: Claim, stop: threading.Event) -> tuple[datetime | None, MissedReason | None]:
     """Until when a run that is given back is to be left alone, and why, in the ledger's words."""
     closed = engine.closed()
     if closed is not None:
-        return closed.retry_at, "quota" if isinstance(closed, QuotaExceededError) else "provider_error"
+        return closed.retry_at, MissedReason.QUOTA if isinstance(closed, QuotaExceededError) else MissedReason.PROVIDER_ERROR
     if engine.undecided and not stop.is_set():
-        return _again_at(claimed), "provider_error"
-    return None, None if stop.is_set() else "late"
+        return _again_at(claimed), MissedReason.PROVIDER_ERROR
+    return None, None if stop.is_set() else MissedReason.LATE
 
 
 def _again_at(claimed: Claim) -> datetime:
@@ -170,7 +171,7 @@ def _store(stored: list[StoredRow]) -> list[FailedLocation]:
     store_resolved_places([one.resolved for one in stored if one.resolved is not None])
     for row, reason in refused:
         log.error("the database refused a row", location_id=row["location_id"], reason=reason)
-    return [FailedLocation(row["location_id"], "store_error", reason) for row, reason in refused]
+    return [FailedLocation(row["location_id"], MissedReason.STORE_ERROR, reason) for row, reason in refused]
 
 
 def _record(failed: list[FailedLocation], due_at: datetime) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..errors import PayloadError, ProviderClosedError, RetryableFetchError, StoreError
 from ..log_output import get_logger
+from ..model.states import MissedReason
 from ..model.values import DueLocation, Observation
 from ..storage.observations import Row, resolved_place, to_row
 from .http import Fetcher
@@ -91,7 +92,7 @@ class FailedLocation:
     """A location of which nothing can be stored in this slot."""
 
     location_id: int
-    reason: str
+    reason: MissedReason
     detail: str
 
 
@@ -205,17 +206,19 @@ class WorkerPool:
             raise  # the database is away: the run breaks off, and is taken up again with all that it has not stored
         except Exception as error:  # a fault of ours must cost some locations and not the run
             log.exception("collection of a location failed", location=points[0].name, others=len(points) - 1)
-            return [FailedLocation(point.id, "provider_error", f"unexpected {type(error).__name__}") for point in points]
+            return [
+                FailedLocation(point.id, MissedReason.PROVIDER_ERROR, f"unexpected {type(error).__name__}") for point in points
+            ]
         return [one for one in map(self._decided, points, outcomes) if one is not None]
 
     def _decided(self, point: DueLocation, outcome: Outcome) -> StoredRow | FailedLocation | None:
         if isinstance(outcome, Observation):
             return StoredRow(to_row(point.id, self.asked.due_at, outcome), resolved_place(point, outcome))
         if isinstance(outcome, PayloadError):
-            return FailedLocation(point.id, "payload_error", str(outcome))
+            return FailedLocation(point.id, MissedReason.PAYLOAD_ERROR, str(outcome))
         if isinstance(outcome, ProviderClosedError) or self.closed() is not None:  # perhaps by this very answer
             return None
-        failed = FailedLocation(point.id, "provider_error", str(outcome))
+        failed = FailedLocation(point.id, MissedReason.PROVIDER_ERROR, str(outcome))
         if isinstance(outcome, RetryableFetchError):
             self.undecided.append(failed)
             return None

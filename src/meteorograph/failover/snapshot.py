@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
+from ..model.states import LocationState
 from ..storage import engine
 from ..storage.models import (
     Account,
@@ -73,6 +74,6 @@ def _has_something(there: Session) -> bool:
 
 def _signature(session: Session) -> tuple[Any, ...]:
     """Changes when a location does, as far as its collection is concerned."""
-    active = func.count().filter(Location.state == "active")
+    active = func.count().filter(Location.state == LocationState.ACTIVE)
     newest = func.max(Location.id), func.max(Location.created_at), func.max(Location.due_since)
     return tuple(session.execute(select(func.count(), active, *newest)).one())

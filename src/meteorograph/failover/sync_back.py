@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ..config.settings import Settings
 from ..ledger.closing import recount_runs
 from ..log_output import get_logger
+from ..model.states import OPEN_STATES
 from ..storage import engine
 from ..storage.models import Account, Location, Missed, Run, WeatherData
 from ..storage.observations import store
@@ -101,7 +102,7 @@ def _sync_ledger(settings: Settings, slots: set[datetime]) -> None:
         recount_runs(session, {run["due_at"] for run in runs} | slots)
         _close(session, accounts)
     with fallback_session(settings) as session:
-        ended = [run["id"] for run in runs if run["state"] not in ("pending", "running")]
+        ended = [run["id"] for run in runs if run["state"] not in OPEN_STATES]
         session.execute(delete(Run).where(Run.id.in_(ended)))
         for due_at in {row["due_at"] for row in missed}:
             session.execute(delete(Missed).where(Missed.due_at == due_at))

@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from ..locations.repository import get_location
 from ..model import clock
 from ..model.schedule import EPOCH, Interval, parse_schedule
+from ..model.states import LocationState
 from ..model.values import Coordinates, DueLocation
 from ..providers.registry import PROVIDERS
 from ..storage.engine import get_db_session
@@ -91,7 +92,7 @@ def missing_slots(settings: Settings, wanted: BackfillRequest) -> Iterator[list[
         LocationNotFoundError: No location has that name.
         StoreError: The database cannot be reached.
     """
-    query = select(Location.id).where(Location.state != "unscheduled").order_by(Location.name)
+    query = select(Location.id).where(Location.state != LocationState.UNSCHEDULED).order_by(Location.name)
     with get_db_session(read_only=True) as session:
         only = None if wanted.location is None else get_location(session, wanted.location).id
         ids = session.scalars(query).all() if only is None else [only]

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from ..accounts import plan_inputs, quota
 from ..accounts.call_plan import ScheduleGroup
 from ..config.settings import Settings
-from ..ledger.queries import FOLLOWED_SCHEDULE, OPEN_STATES
+from ..ledger.queries import FOLLOWED_SCHEDULE
+from ..model.states import OPEN_STATES, LocationState
 from ..providers.registry import PROVIDERS
 from ..storage.models import Location, Missed, Run, WeatherData
 
@@ -80,6 +81,6 @@ def _waiting(session: Session, now: datetime) -> int:
     for schedule, due_at in session.execute(open_runs.distinct()).all():
         done = [exists().where(model.location_id == Location.id, model.due_at == due_at) for model in (WeatherData, Missed)]
         query = select(func.count()).select_from(Location)
-        mine = query.where(Location.state == "active", FOLLOWED_SCHEDULE == schedule, *(~one for one in done))
+        mine = query.where(Location.state == LocationState.ACTIVE, FOLLOWED_SCHEDULE == schedule, *(~one for one in done))
         waiting += session.scalar(mine) or 0
     return waiting

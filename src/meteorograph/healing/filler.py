@@ -13,6 +13,7 @@ from ..errors import AccountError, FetchError, PayloadError, PermanentFetchError
 from ..journal import entry
 from ..journal.writer import Journal
 from ..log_output import get_logger
+from ..model.states import Origin
 from ..model.values import DueLocation, Observation, Payload, RequestPoint
 from ..providers.base import Page
 from ..quality.impossible_values import drop_impossible
@@ -118,7 +119,8 @@ class Filler:
             self.healed.reasons[str(error)] = None
         slots, location = job.stretch.slots, job.stretch.location
         rows = {
-            at: to_row(location.id, at, drop_impossible(one), "backfill") for at, one in match_slots(slots, observations).items()
+            at: to_row(location.id, at, drop_impossible(one), Origin.BACKFILL)
+            for at, one in match_slots(slots, observations).items()
         }
         refused = await asyncio.to_thread(missed_slots.store_healed, location.id, rows)
         for reason in refused.values():

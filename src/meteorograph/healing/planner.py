@@ -15,6 +15,7 @@ from ..accounts import account_state
 from ..accounts.quota import WINDOWS
 from ..collecting.call_gate import CallGate
 from ..config.settings import Settings
+from ..model.states import KeyState
 from ..model.values import DueLocation
 from ..providers.base import History, Provider
 from ..providers.registry import PROVIDERS
@@ -27,7 +28,7 @@ from .requests import HistoryRequest, is_published, is_within_reach, make_reques
 REFUSED_WAIT: Final = timedelta(days=1)
 
 #: States of a key that may not use a history.
-REFUSED: Final = ("invalid", "plan_missing")
+REFUSED: Final = (KeyState.INVALID, KeyState.PLAN_MISSING)
 
 #: Requests under way at once.
 REQUESTS_AT_ONCE: Final = 8

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..model import schedule
 from ..model.schedule import Schedule
+from ..model.states import OPEN_STATES, LocationState, MissedReason, RunState
 from ..model.values import Coordinates, DueLocation
 from ..storage.engine import get_db_session
 from ..storage.models import Location, Run
@@ -44,8 +45,10 @@ def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
     """The schedules that active locations have, by name; one indexed seek for each, however many locations there are."""
     found: list[tuple[str, Schedule]] = []
     with get_db_session(read_only=True) as session:
-        active = select(Location.schedule).where(Location.state == "active")
-        if session.scalar(select(Location.id).where(Location.state == "active", Location.schedule.is_(None)).limit(1)):
+        active = select(Location.schedule).where(Location.state == LocationState.ACTIVE)
+        if session.scalar(
+            select(Location.id).where(Location.state == LocationState.ACTIVE, Location.schedule.is_(None)).limit(1)
+        ):
             found.append((schedule.DEFAULT_SCHEDULE, default))
         last = ""
         while text := session.scalar(active.where(Location.schedule > last).order_by(Location.schedule).limit(1)):
@@ -76,7 +79,7 @@ def _nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, *
     mine = select(Run.id).where(Run.schedule == name)
     if session.scalar(mine.where(_is_accounted(slot, now)).limit(1)) is None:
         return not in_time and session.scalar(mine.limit(1)) is None  # too late for the first slot there ever was
-    open_ = Run.state.in_(("pending", "running"))
+    open_ = Run.state.in_(OPEN_STATES)
     past = Run.due_at < slot if in_time else Run.due_at <= slot
     return session.scalar(mine.where(open_, Run.due_at <= slot, or_(is_free(now), past)).limit(1)) is None
 
@@ -90,9 +93,14 @@ def _take(session: Session, name: str, when: Schedule, slot: datetime, now: date
     newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _is_accounted(slot, now)).limit(1)
     if session.scalar(newer) is not None:  # this process's clock is behind; the slot has been accounted for
         return None
-    new = insert_or_ignore(session, Run, [_row(name, slot, "pending")])
+    new = insert_or_ignore(session, Run, [_row(name, slot, RunState.PENDING)])
     length = (when.next_after(slot) or slot + schedule.GRACE) - slot
-    mine = {"state": "running", "holder": process_name(), "lease_expires_at": now + schedule.lease_length(length), "reason": None}
+    mine = {
+        "state": RunState.RUNNING,
+        "holder": process_name(),
+        "lease_expires_at": now + schedule.lease_length(length),
+        "reason": None,
+    }
     due = select(func.count()).select_from(Location).where(follows_schedule(name)).scalar_subquery()
     began = func.coalesce(Run.started_at, literal(now, Run.started_at.type))
     taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(now)).values(**mine, due=due, started_at=began)
@@ -102,7 +110,7 @@ def _take(session: Session, name: str, when: Schedule, slot: datetime, now: date
     return Claim(run_id, name, slot, slot + min(length, schedule.GRACE), length, taken_over=not new)
 
 
-def _row(name: str, slot: datetime, state: str, reason: str | None = None) -> dict[str, Any]:
+def _row(name: str, slot: datetime, state: RunState, reason: MissedReason | None = None) -> dict[str, Any]:
     counts = {"due": 0, "stored": 0, "failed": 0, "calls": 0}
     return {"schedule": name, "due_at": slot, "shard": 0, "state": state, "reason": reason, **counts}
 
@@ -120,8 +128,9 @@ def _record_skipped(session: Session, name: str, when: Schedule, before: datetim
         return 0
     slots = list(islice(when.slots_between(last.due_at, before), SKIPPED_PER_TRANSACTION))
     for slot in slots:
-        reason = "late" if last.due_at not in dead and last.ended_at is not None and last.ended_at > slot else "down"
-        if insert_or_ignore(session, Run, [_row(name, slot, "missed", reason)]):
+        was_busy = last.due_at not in dead and last.ended_at is not None and last.ended_at > slot
+        reason = MissedReason.LATE if was_busy else MissedReason.DOWN
+        if insert_or_ignore(session, Run, [_row(name, slot, RunState.MISSED, reason)]):
             lost = record_unaccounted(session, name, slot, reason)
             counts = update(Run).where(Run.schedule == name, Run.due_at == slot).values(due=lost, failed=lost)
             session.execute(counts.execution_options(synchronize_session=False))
@@ -154,7 +163,7 @@ def due_locations(
 def active_locations() -> list[DueLocation]:
     """All active locations, whatever their schedule."""
     with get_db_session(read_only=True) as session:
-        return [_due(row) for row in session.execute(_LOCATIONS.where(Location.state == "active")).yield_per(1000)]
+        return [_due(row) for row in session.execute(_LOCATIONS.where(Location.state == LocationState.ACTIVE)).yield_per(1000)]
 
 
 def _due(row: Any) -> DueLocation:
@@ -164,5 +173,5 @@ def _due(row: Any) -> DueLocation:
 def renew_run(run_id: int, until: datetime) -> bool:
     """Keep a run longer; False when another process has taken it."""
     with get_db_session() as session:
-        kept = update(Run).where(Run.id == run_id, Run.holder == process_name(), Run.state == "running")
+        kept = update(Run).where(Run.id == run_id, Run.holder == process_name(), Run.state == RunState.RUNNING)
         return row_count(session.execute(kept.values(lease_expires_at=until))) > 0

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import CursorResult, and_, exists, or_
 
 from ..model import schedule
+from ..model.states import OPEN_STATES, LocationState
 from ..storage.models import Location, Missed, Run, WeatherData
 
 
@@ -35,13 +36,13 @@ class Claim:
 
 def is_free(now: datetime) -> Any:
     """Unfinished, held by nobody alive, and not waiting for a later time."""
-    return and_(Run.state.in_(("pending", "running")), or_(Run.lease_expires_at.is_(None), Run.lease_expires_at <= now))
+    return and_(Run.state.in_(OPEN_STATES), or_(Run.lease_expires_at.is_(None), Run.lease_expires_at <= now))
 
 
 def follows_schedule(name: str) -> Any:
     """Active locations that follow a schedule."""
     mine = Location.schedule.is_(None) if name == schedule.DEFAULT_SCHEDULE else Location.schedule == name
-    return and_(Location.state == "active", mine)
+    return and_(Location.state == LocationState.ACTIVE, mine)
 
 
 def still_missing(name: str, due_at: datetime) -> Any:

@@ -18,9 +18,10 @@ from sqlalchemy import ColumnElement, and_, exists, func, literal, literal_colum
 from sqlalchemy.orm import Session
 
 from ..locations.repository import get_location
+from ..model.states import OPEN_STATES, LocationState, Origin
 from ..storage.models import Location, Missed, Run, WeatherData
 from ..storage.types import UTCDateTime
-from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, OPEN_STATES, STILL_MISSED, ScheduleSpan, schedules_with_runs
+from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, STILL_MISSED, ScheduleSpan, schedules_with_runs
 
 By = Literal["location", "day", "location,day"]
 BY: Final[tuple[By, ...]] = ("location", "day", "location,day")
@@ -95,7 +96,7 @@ def slot_coverage(
     known = schedules_with_runs(session)
     edges = _days(known, start, end) if "day" in by else [start, end]
     names: dict[int, str] = {}
-    scope, more = Location.state != "unscheduled", None
+    scope, more = Location.state != LocationState.UNSCHEDULED, None
     if location is not None:
         found = get_location(session, location)
         names = {found.id: found.name}
@@ -216,7 +217,7 @@ def _backfilled(asked: _CoverageQuery, known: dict[str, ScheduleSpan]) -> Iterat
     by_time = len(asked.edges) > 2
     groups = [*([Location.id] if asked.per_location else []), *([at] if by_time else [])]
     start, end = asked.edges[0], asked.edges[-1]
-    mine = and_(asked.scope, WeatherData.origin == literal_column("'backfill'"), at >= start, at < end)
+    mine = and_(asked.scope, WeatherData.origin == literal_column(f"'{Origin.BACKFILL}'"), at >= start, at < end)
     for schedule in asked.session.scalars(select(FOLLOWED_SCHEDULE).where(asked.scope).distinct()).all():
         query = select(*groups, func.count()).select_from(WeatherData).join(Location, Location.id == whose)
         within = (mine, FOLLOWED_SCHEDULE == schedule, at.in_(_slots(schedule, known, start, end)))
@@ -246,7 +247,7 @@ def _pending(asked: _CoverageQuery, known: dict[str, ScheduleSpan]) -> Iterator[
         stored = exists().where(WeatherData.location_id == Location.id, WeatherData.due_at == due_at)
         missed = exists().where(Missed.location_id == Location.id, Missed.due_at == due_at)
         query = select(Location.id).where(
-            asked.scope, Location.state == "active", FOLLOWED_SCHEDULE == schedule, ~stored, ~missed
+            asked.scope, Location.state == LocationState.ACTIVE, FOLLOWED_SCHEDULE == schedule, ~stored, ~missed
         )
         for found in asked.session.scalars(query):
             yield (found if asked.per_location else 0), asked.stretch(due_at), 1

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ..model.schedule import EPOCH, Schedule, parse_schedule
+from ..model.states import LocationState, RunState
 from ..storage.models import Heartbeat, Location, Run, WeatherData
 
 
@@ -37,7 +38,7 @@ def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHea
         Location.due_since,
         newest.correlate(Location).scalar_subquery(),
     )
-    query = select(*columns).where(Location.state == "active").order_by(Location.name)
+    query = select(*columns).where(Location.state == LocationState.ACTIVE).order_by(Location.name)
     freshness: dict[str, float | None] = {}
     stale = []
     expected: dict[str | None, datetime] = {}
@@ -50,7 +51,7 @@ def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHea
         if max(since_when, due_since or since_when) < expected[text]:
             stale.append(name)
     beat = session.scalar(select(func.max(Heartbeat.beat_at)))
-    last = session.scalars(select(Run).where(Run.state != "missed").order_by(Run.due_at.desc()).limit(1)).first()
+    last = session.scalars(select(Run).where(Run.state != RunState.MISSED).order_by(Run.due_at.desc()).limit(1)).first()
     return LedgerHealth(freshness, stale, last, None if beat is None else (now - beat).total_seconds())
 
 

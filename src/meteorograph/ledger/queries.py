@@ -14,13 +14,11 @@ from sqlalchemy.orm import Session, aliased
 
 from ..locations.repository import get_location
 from ..model.schedule import DEFAULT_SCHEDULE
+from ..model.states import OPEN_STATES, LocationState, MissedReason, RunState
 from ..storage.models import Location, Missed, Run, WeatherData
 
-RUN_STATES: Final = ("pending", "running", "succeeded", "partial", "failed", "missed")
-MISSED_REASONS: Final = ("down", "quota", "provider_error", "payload_error", "store_error", "late")
-
-#: The states of a run that is not over.
-OPEN_STATES: Final = ("pending", "running")
+RUN_STATES: Final = tuple(state.value for state in RunState)
+MISSED_REASONS: Final = tuple(reason.value for reason in MissedReason)
 
 #: How far back gaps are looked for at first: the newest are soon found where there are many.
 _FIRST_LOOK: Final = timedelta(days=7)
@@ -109,7 +107,7 @@ def _run_view(session: Session, run: Run, why: dict[str, int]) -> dict[str, Any]
     stored, failed = run.stored, run.failed
     if run.state in OPEN_STATES:  # its counts are written as it ends
         rows = select(func.count()).select_from(WeatherData).join(Location, Location.id == WeatherData.location_id)
-        mine = and_(WeatherData.due_at == run.due_at, FOLLOWED_SCHEDULE == run.schedule, Location.state == "active")
+        mine = and_(WeatherData.due_at == run.due_at, FOLLOWED_SCHEDULE == run.schedule, Location.state == LocationState.ACTIVE)
         stored, failed = session.scalar(rows.where(mine)) or 0, sum(why.values())
     counts = {"due": max(run.due, stored + failed), "stored": stored, "failed": failed, "failed_by_reason": why}
     head = {"schedule": run.schedule, "due_at": run.due_at, "state": run.state, "reason": run.reason}

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from ..errors import FieldError, InvalidLocationError
 from ..model.schedule import parse_schedule
+from ..model.states import LocationState
 
 #: The fields that a user gives, in the order of a file's columns.
 FIELDS: Final = ("name", "latitude", "longitude", "elevation", "timezone", "schedule", "tags")
@@ -20,7 +21,7 @@ REQUIRED: Final = FIELDS[:3]
 CHANGEABLE: Final = ("state", *FIELDS[3:])
 
 #: Collected on schedule; not for the time being; on demand only, or there for its data only.
-LOCATION_STATES: Final = ("active", "paused", "unscheduled")
+LOCATION_STATES: Final = tuple(state.value for state in LocationState)
 
 #: What separates tags where they stand in one text.
 TAG_SEPARATOR: Final = ";"
@@ -143,7 +144,7 @@ def _tags(value: object) -> list[str] | None:
 
 
 def _state(value: object) -> str:
-    if value not in ("active", "paused"):
+    if value not in (LocationState.ACTIVE, LocationState.PAUSED):
         raise ValueError("must be active or paused")
     return str(value)
 

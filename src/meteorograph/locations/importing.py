@@ -11,6 +11,7 @@ from sqlalchemy import Row, Table, bindparam, insert, inspect, select, text, upd
 from sqlalchemy.orm import Session
 
 from ..model.proximity import ProximityGrid
+from ..model.states import LocationState
 from ..model.values import Coordinates
 from ..storage.models import Location
 from .fields import FIELDS
@@ -19,7 +20,7 @@ from .files import BadRow, FileRow
 #: Rows that go to the database at a time.
 _CHUNK: Final = 5_000
 
-_NEW: Final = {**dict.fromkeys(FIELDS), "state": "active"}
+_NEW: Final = {**dict.fromkeys(FIELDS), "state": LocationState.ACTIVE}
 #: What the provider said of the point, which is not true of another one.
 _UNRESOLVED: Final = dict.fromkeys(("resolved_name", "resolved_latitude", "resolved_longitude", "resolved_distance_km"))
 _MOVED_KM: Final = 0.1
@@ -98,7 +99,7 @@ def _merge(made: ImportPlan, entry: FileRow, found: Row[Any], replace: bool) -> 
     moved_km = Coordinates(found.latitude, found.longitude).distance_km(
         Coordinates(entry.values["latitude"], entry.values["longitude"])
     )
-    revived = found.state == "unscheduled" and not moved_km
+    revived = found.state == LocationState.UNSCHEDULED and not moved_km
     if not differing and not revived:
         made.unchanged += 1
     elif not replace and not revived:
@@ -106,7 +107,7 @@ def _merge(made: ImportPlan, entry: FileRow, found: Row[Any], replace: bool) -> 
         told = ", ".join(f"{name} is {getattr(found, name)!r}, here {value!r}" for name, value in differing.items())
         made.bad.append(BadRow(entry.line, f"name={entry.values['name']!r}: there is one with other values ({told})"))
     else:
-        state = {"state": "active"} if found.state == "unscheduled" else {"state": found.state}
+        state = {"state": LocationState.ACTIVE} if found.state == LocationState.UNSCHEDULED else {"state": found.state}
         kept = {name: getattr(found, name) for name in FIELDS[1:]}
         made.updated.append({"key": found.id, **kept, **differing, **state})
         if moved_km:

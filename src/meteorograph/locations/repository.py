@@ -15,6 +15,7 @@ from ..errors import LocationExistsError, LocationHasDataError, LocationNotFound
 from ..log_output import get_logger
 from ..model import clock
 from ..model.proximity import NEAR_M
+from ..model.states import LocationState
 from ..model.values import EARTH_RADIUS_KM, Coordinates
 from ..storage.models import Base, Location, WeatherData
 from ..storage.upsert import insert_or_ignore
@@ -51,7 +52,7 @@ def find_or_create_at(session: Session, point: Coordinates, now: datetime) -> Lo
     here = select(Location).where(Location.latitude == point.latitude, Location.longitude == point.longitude)
     found = session.scalars(here.order_by(Location.id).limit(1)).first()
     if found is None:
-        _add(session, f"{point.latitude!r},{point.longitude!r}", point, "unscheduled", now)
+        _add(session, f"{point.latitude!r},{point.longitude!r}", point, LocationState.UNSCHEDULED, now)
         found = session.scalars(here.order_by(Location.id).limit(1)).one()
     return found
 
@@ -79,24 +80,24 @@ def ensure_default(session: Session, settings: Settings, now: datetime) -> None:
 
     A place that the user has paused stays paused.
     """
-    scheduled = select(Location.id).where(Location.state != "unscheduled").limit(1)
+    scheduled = select(Location.id).where(Location.state != LocationState.UNSCHEDULED).limit(1)
     if not settings.default_is_chosen and session.scalar(scheduled) is not None:
         return
     point = settings.default_coordinates
     here = select(Location).where(Location.latitude == point.latitude, Location.longitude == point.longitude)
     found = session.scalars(here.limit(1)).first()
     if found is not None:
-        if found.state == "unscheduled":
-            found.state = "active"
+        if found.state == LocationState.UNSCHEDULED:
+            found.state = LocationState.ACTIVE
         return
-    if not _add(session, settings.default_location, point, "active", now):
+    if not _add(session, settings.default_location, point, LocationState.ACTIVE, now):
         if session.scalars(here.limit(1)).first() is not None:  # another process was quicker
             return
         log.warning("the name of the default place belongs to another point", name=settings.default_location)
-        _add(session, f"{point.latitude!r},{point.longitude!r}", point, "active", now)
+        _add(session, f"{point.latitude!r},{point.longitude!r}", point, LocationState.ACTIVE, now)
 
 
-def _add(session: Session, name: str, point: Coordinates, state: str, now: datetime) -> bool:
+def _add(session: Session, name: str, point: Coordinates, state: LocationState, now: datetime) -> bool:
     new = {"name": name, "latitude": point.latitude, "longitude": point.longitude, "state": state, "created_at": now}
     return insert_or_ignore(session, Location, [new]) > 0
 
@@ -112,12 +113,12 @@ def add_location(session: Session, given: Mapping[str, object], now: datetime) -
     """
     values = check_fields(given)
     name, point = values["name"], Coordinates(values["latitude"], values["longitude"])
-    new = {**dict.fromkeys(FIELDS), **values, "state": "active", "created_at": now}
+    new = {**dict.fromkeys(FIELDS), **values, "state": LocationState.ACTIVE, "created_at": now}
     if insert_or_ignore(session, Location, [new]) <= 0:
         found = get_location(session, name)
-        if found.state != "unscheduled" or point != Coordinates(found.latitude, found.longitude):
+        if found.state != LocationState.UNSCHEDULED or point != Coordinates(found.latitude, found.longitude):
             raise LocationExistsError(name)
-        _set(found, {**values, "state": "active"})
+        _set(found, {**values, "state": LocationState.ACTIVE})
         session.flush()
     return get_location(session, name), [
         f"{name!r} is {distance:.0f} m from {other!r}" for other, distance in _near(session, name, point)
@@ -151,7 +152,7 @@ def _set(location: Location, values: Mapping[str, Any]) -> None:
         setattr(location, field, value)
 
 
-def set_state(session: Session, state: Literal["active", "paused"], names: Sequence[str]) -> tuple[int, list[str]]:
+def set_state(session: Session, state: LocationState, names: Sequence[str]) -> tuple[int, list[str]]:
     """Pause or resume locations by name; gives how many changed, and the names that no location has."""
     changed, missing = 0, []
     for name in names:
@@ -165,12 +166,12 @@ def set_state(session: Session, state: Literal["active", "paused"], names: Seque
     return changed, missing
 
 
-def set_state_by_tag(session: Session, state: Literal["active", "paused"], tag: str | None = None) -> tuple[int, int]:
+def set_state_by_tag(session: Session, state: LocationState, tag: str | None = None) -> tuple[int, int]:
     """Pause or resume all locations, or all with a tag; unscheduled ones stay so. Gives how many changed, and of how many."""
-    query = select(Location.id, Location.state, Location.tags).where(Location.state != "unscheduled")
+    query = select(Location.id, Location.state, Location.tags).where(Location.state != LocationState.UNSCHEDULED)
     meant = [row for row in session.execute(query) if tag is None or tag in (row.tags or ())]
     ids = [row.id for row in meant if row.state != state]
-    values = {"state": state, "due_since": clock.now()} if state == "active" else {"state": state}
+    values = {"state": state, "due_since": clock.now()} if state == LocationState.ACTIVE else {"state": state}
     for start in range(0, len(ids), _CHUNK):
         session.execute(update(Location).where(Location.id.in_(ids[start : start + _CHUNK])).values(**values))
     return len(ids), len(meant)
@@ -190,7 +191,7 @@ def remove_location(session: Session, name: str, data: Literal["delete", "keep"]
     if rows and data is None:
         raise LocationHasDataError(name, rows)
     if rows and data == "keep":
-        found.state = "unscheduled"
+        found.state = LocationState.UNSCHEDULED
         return rows
     for table in reversed(Base.metadata.sorted_tables):
         for key in table.foreign_keys:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from ..model.states import LocationState
 from ..storage.models import Location, WeatherData
 from .fields import FIELDS
 from .repository import _CHUNK, get_location
@@ -62,6 +63,6 @@ def count_by_state(session: Session) -> dict[str, int]:
 def export_fields(session: Session, *, state: str | None = None, tag: str | None = None) -> list[dict[str, Any]]:
     """The ``FIELDS`` of the locations by name, for a file; without a ``state``, of all but the unscheduled ones."""
     query = select(*(getattr(Location, field) for field in FIELDS)).order_by(Location.name)
-    query = query.where(Location.state != "unscheduled" if state is None else Location.state == state)
+    query = query.where(Location.state != LocationState.UNSCHEDULED if state is None else Location.state == state)
     found = session.execute(query).all()
     return [dict(zip(FIELDS, row, strict=True)) for row in found if tag is None or tag in (row.tags or ())]

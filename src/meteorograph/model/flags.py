@@ -1,41 +1,53 @@
-"""The words a value may be flagged with. A flag tells what is to be known of a value and never changes it."""
+"""Flags of values. A flag says something about a value and never changes the value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Final
 
-#: Not given by the provider, which means that nothing fell.
-IMPLIED_ZERO: Final = "implied_zero"
-#: Cannot be the quantity at all, so it was left out; the word goes on with ``:<value>``.
-IMPOSSIBLE: Final = "impossible"
-#: The true value is this or more: the instrument or the message goes no further.
-AT_LEAST: Final = "at_least"
-#: Rejected or questioned by the provider's own quality control.
-REJECTED: Final = "rejected"
-#: Outside what was ever measured on earth.
-RANGE: Final = "range"
-#: Outside what the place's latitude and the month make likely.
-CLIMATE: Final = "climate"
-#: Further from the value before it than the quantity moves in that time.
-STEP: Final = "step"
-#: The same for longer than the quantity ever stands still.
-PERSISTENCE: Final = "persistence"
-#: Contradicts another value of the same row.
-INCONSISTENT: Final = "inconsistent"
-#: The provider's answer has not changed for several slots.
-STALE: Final = "stale"
-#: The same observation as the row before it.
-DUPLICATE: Final = "duplicate"
-#: True of a time later than it was fetched.
-FUTURE: Final = "future"
-#: Another provider gave another value for the same slot.
-DISAGREES: Final = "disagrees"
 
-#: Words that mean that a value is not to be trusted: aggregates leave such values out unless asked not to.
-SUSPECT: Final = frozenset({REJECTED, RANGE, STEP, PERSISTENCE, INCONSISTENT, STALE, FUTURE})
+class Flag(StrEnum):
+    """The flags that providers' parsers and the quality checks set."""
+
+    #: The provider omits the value, which means that nothing fell.
+    IMPLIED_ZERO = "implied_zero"
+    #: The quantity cannot have this value, so the value was left out. Stored as ``impossible:<value>``.
+    IMPOSSIBLE = "impossible"
+    #: The true value is this or more: the instrument's or the message's range ends here.
+    AT_LEAST = "at_least"
+    #: Rejected or questioned by the provider's own quality control.
+    REJECTED = "rejected"
+    #: Outside the range of all values ever measured on earth.
+    RANGE = "range"
+    #: Outside the range that is likely for the location's latitude and the month.
+    CLIMATE = "climate"
+    #: Differs from the previous value by more than the quantity changes in that time.
+    STEP = "step"
+    #: Unchanged for longer than the quantity ever stays constant.
+    PERSISTENCE = "persistence"
+    #: Contradicts another value of the same row.
+    INCONSISTENT = "inconsistent"
+    #: The provider's answer has not changed for several slots.
+    STALE = "stale"
+    #: The same observation as the previous row.
+    DUPLICATE = "duplicate"
+    #: Observed later than it was fetched.
+    FUTURE = "future"
+    #: Another provider gave a different value for the same slot.
+    DISAGREES = "disagrees"
 
 
-def is_suspect(words: Iterable[str]) -> bool:
-    """Whether any of a value's flags means that it is not to be trusted."""
-    return any(word in SUSPECT for word in words)
+#: Aliases that provider plug-ins may import.
+IMPLIED_ZERO: Final = Flag.IMPLIED_ZERO
+IMPOSSIBLE: Final = Flag.IMPOSSIBLE
+AT_LEAST: Final = Flag.AT_LEAST
+REJECTED: Final = Flag.REJECTED
+
+#: Flags of values that are probably wrong: aggregates leave such values out by default.
+SUSPECT: Final = frozenset({Flag.REJECTED, Flag.RANGE, Flag.STEP, Flag.PERSISTENCE, Flag.INCONSISTENT, Flag.STALE, Flag.FUTURE})
+
+
+def is_suspect(flags: Iterable[str]) -> bool:
+    """Whether any of a value's flags says that the value is probably wrong."""
+    return any(flag in SUSPECT for flag in flags)

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ..model.states import KeyState
 from ..model.values import Payload
 from .base import UNREADABLE, quoted
 
@@ -40,7 +41,7 @@ def error_for_status(provider: str, payload: Payload, *, wait: timedelta = THROT
     if status == 429:
         return QuotaExceededError(provider, reason, retry_at=payload.retry_at(wait), status=status)
     if status == 403:
-        return AccountError(provider, reason, key_state="blocked", status=status)
+        return AccountError(provider, reason, key_state=KeyState.BLOCKED, status=status)
     if status >= 500 or status == 408:
         return RetryableFetchError(provider, reason, status=status, wait=payload.wait)
     return PermanentFetchError(provider, reason, status=status)

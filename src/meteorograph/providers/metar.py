@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from ..errors import PermanentFetchError
-from ..model.flags import AT_LEAST
+from ..model.flags import Flag
 from ..model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import INCH, KNOT, STATUTE_MILE, relative_humidity, sky, weather_words
 from .base import UNREADABLE, Provider, Stations, degrees, from_unix, one_line, place_at, unreadable
@@ -134,7 +134,7 @@ def _observation(report: _Report, fetched_at: datetime) -> Observation:
         # Since the last routine report: an hour at a routine report, and nobody knows how long at a special one.
         precipitation_period=3600 if report.precip is not None and report.metarType != "SPECI" else None,
         condition=one_line(weather_words(report.wxString)) or sky_words,
-        flags={"visibility": [AT_LEAST]} if is_open else {},
+        flags={"visibility": [Flag.AT_LEAST]} if is_open else {},
         place=place_at(report.lat, report.lon, report.name or report.icaoId),
     )
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import PermanentFetchError
-from ..model.flags import REJECTED
+from ..model.flags import Flag
 from ..model.values import Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import KNOT, sky
 from .base import UNREADABLE, Provider, Stations, degrees, from_iso, one_line, place_of, unreadable
@@ -144,14 +144,14 @@ def parse(payload: Payload) -> list[Observation | None]:
     for quantity, (name, units) in _FIELDS.items():
         values[quantity], doubted = _value(getattr(told, name), units)
         if doubted:
-            flags[quantity] = [REJECTED]
+            flags[quantity] = [Flag.REJECTED]
     identifier = (told.station or "").rpartition("/")[2]
     if not _AERODROME.fullmatch(identifier):  # elsewhere it may be the pressure at the station
         values["altimeter_setting"] = None
         flags.pop("altimeter_setting", None)
     values["precipitation"], period, doubted = _precipitation(told)
     if doubted:
-        flags["precipitation"] = [REJECTED]
+        flags["precipitation"] = [Flag.REJECTED]
     values["cloud_cover"], sky_words = sky(layer.amount for layer in told.cloudLayers or ())
     observed_at = from_iso(told.timestamp)
     if observed_at is None or all(value is None for value in values.values()):

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ..model.states import KeyState
 from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Provider, degrees, error_code, from_unix, one_line, place_at, quoted, unreadable
 
@@ -20,7 +21,13 @@ NAME: Final = "weatherstack"
 #: The throttle of the whole APILayer family is per second.
 THROTTLED_FOR: Final = timedelta(minutes=1)
 
-_ACCOUNT: Final = {101: "invalid", 401: "invalid", 102: "blocked", 105: "plan_missing", 403: "plan_missing"}
+_ACCOUNT: Final = {
+    101: KeyState.INVALID,
+    401: KeyState.INVALID,
+    102: KeyState.BLOCKED,
+    105: KeyState.PLAN_MISSING,
+    403: KeyState.PLAN_MISSING,
+}
 _MAY_HEAL: Final = {408, 615}  # 615 request_failed: "please try again", though also said of an unknown place
 
 _UNITS: Final = {"m", "s", "f"}

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from ..model.flags import RANGE, REJECTED
+from ..model.flags import Flag
 from .row_checks import Flags, check_row
 from .time_checks import State, check_against
 
 Row = dict[str, Any]
 
 #: Flags of values that later values are not compared with.
-UNTRUSTED: Final = frozenset({RANGE, REJECTED})
+UNTRUSTED: Final = frozenset({Flag.RANGE, Flag.REJECTED})
 
 
 class LocationPast(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ..model.flags import IMPOSSIBLE
+from ..model.flags import Flag
 from ..model.quantities import QUANTITIES
 from ..model.values import Observation
 
@@ -29,6 +29,6 @@ def drop_impossible(observation: Observation) -> Observation:
         return observation
     flags = {
         **observation.flags,
-        **{name: [f"{IMPOSSIBLE}:" + repr(value).removesuffix(".0")] for name, value in impossible.items()},
+        **{name: [f"{Flag.IMPOSSIBLE}:" + repr(value).removesuffix(".0")] for name, value in impossible.items()},
     }
     return msgspec.structs.replace(observation, **dict.fromkeys(impossible), flags=flags)

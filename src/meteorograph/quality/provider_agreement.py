@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ..model.flags import DISAGREES
+from ..model.flags import Flag
 from ..model.values import Observation
 
 #: How far two providers may differ [unit of the quantity].
@@ -37,7 +37,7 @@ def flag_disagreements(observation: Observation, other: Observation) -> Observat
         names.append("precipitation")
     if not names:
         return observation
-    flags = {name: [*observation.flags.get(name, ()), DISAGREES] for name in names}
+    flags = {name: [*observation.flags.get(name, ()), Flag.DISAGREES] for name in names}
     return msgspec.structs.replace(observation, flags={**observation.flags, **flags})
 
 

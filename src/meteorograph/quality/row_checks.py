@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from ..model.flags import CLIMATE, FUTURE, INCONSISTENT, RANGE
+from ..model.flags import Flag
 from ..model.quantities import BY_NAME, QUANTITIES
 from .climate_limits import likely_limits
 
@@ -36,17 +36,17 @@ def check_row(row: Mapping[str, Any], latitude: float | None) -> Flags:
         value = row.get(name)
         if value is not None and not least <= value <= most:
             low, high = BY_NAME[name].plausible
-            flags[name] = [CLIMATE if low <= value <= high else RANGE]
+            flags[name] = [Flag.CLIMATE if low <= value <= high else Flag.RANGE]
     amount = row.get("precipitation")
     if amount and amount > most_rain(row.get("precipitation_period")):
-        flags["precipitation"] = [RANGE]
+        flags["precipitation"] = [Flag.RANGE]
     for name in _contradicting(row):
-        flags.setdefault(name, []).append(INCONSISTENT)
+        flags.setdefault(name, []).append(Flag.INCONSISTENT)
     observed_at = row.get("observed_at")
     if observed_at is not None and observed_at > row["fetched_at"] + PROVIDER_CLOCK_AHEAD:
         for name in QUANTITY_NAMES:
             if row.get(name) is not None:
-                flags.setdefault(name, []).append(FUTURE)
+                flags.setdefault(name, []).append(Flag.FUTURE)
     return flags
 
 

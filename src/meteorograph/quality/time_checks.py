@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ..model.flags import DUPLICATE, PERSISTENCE, STALE, STEP
+from ..model.flags import Flag
 from .row_checks import QUANTITY_NAMES, Flags
 
 #: The most that a quantity changes within an hour [unit of the quantity]; up to ``REACH`` as much again for each further hour.
@@ -107,9 +107,9 @@ def check_against(row: Mapping[str, Any], before: State | None, untrusted: Conta
         if state.is_stale:
             for name, value in zip(QUANTITY_NAMES, values, strict=True):
                 if value is not None:
-                    flags.setdefault(name, []).append(STALE)
+                    flags.setdefault(name, []).append(Flag.STALE)
         if state.observed_at is not None and state.observed_at == before.observed_at and state.provider == before.provider:
-            flags["observed_at"] = [DUPLICATE]
+            flags["observed_at"] = [Flag.DUPLICATE]
     else:
         for name, value in zip(QUANTITY_NAMES, values, strict=True):
             if value is not None and name not in untrusted:
@@ -150,7 +150,7 @@ def _compare(
             most = MOST_AN_HOUR.get(name)
             age = at - last.at
             if most is not None and age <= REACH and abs(value - last.value) > most * max(1.0, age / 3600):
-                flags[name] = [STEP]
+                flags[name] = [Flag.STEP]
             else:
                 seen[name] = LastTrustedValue(value, at, at, 1)
         elif name == "wind_direction" and wind is not None and wind <= 0.5:
@@ -158,7 +158,7 @@ def _compare(
         else:
             seen[name] = LastTrustedValue(value, at, last.since, last.rows + 1)
             if last.rows + 1 >= PERSISTENCE_ROWS and _stands_still(name, value, at - last.since):
-                flags[name] = [PERSISTENCE]
+                flags[name] = [Flag.PERSISTENCE]
 
 
 def _source(state: State, name: str) -> str:

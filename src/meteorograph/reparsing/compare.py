@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..collecting.observation import replace_quantity
 from ..config.settings import Settings
-from ..model.flags import AT_LEAST, CLIMATE, FUTURE, IMPLIED_ZERO, IMPOSSIBLE, INCONSISTENT, RANGE, REJECTED
+from ..model.flags import Flag
 from ..model.quantities import QUANTITIES
 from ..model.values import Observation
 from ..quality.provider_agreement import flag_disagreements
@@ -22,8 +22,8 @@ SAME: Final = timedelta(milliseconds=1)
 ParsedPayloads = Mapping[str, Sequence[Observation]]
 
 #: Flags that come with a payload, and those that the checks find in a row alone, and so find again when it is stored.
-_OF_PARSER: Final = (IMPLIED_ZERO, AT_LEAST, REJECTED, IMPOSSIBLE)
-_FOUND_AGAIN: Final = frozenset({RANGE, CLIMATE, INCONSISTENT, FUTURE})
+_OF_PARSER: Final = (Flag.IMPLIED_ZERO, Flag.AT_LEAST, Flag.REJECTED, Flag.IMPOSSIBLE)
+_FOUND_AGAIN: Final = frozenset({Flag.RANGE, Flag.CLIMATE, Flag.INCONSISTENT, Flag.FUTURE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from ..healing.requests import MATCH_WITHIN, match_slots
 from ..journal import reader
 from ..journal.entry import Entry
 from ..model.schedule import Interval, parse_schedule
+from ..model.states import Origin
 from ..model.values import Observation, RequestPoint
 from ..providers.registry import PROVIDERS
 from ..quality.impossible_values import drop_impossible
@@ -55,7 +56,7 @@ class SlotPayloads(NamedTuple):
     location_id: int
     due_at: datetime
     given: ParsedPayloads
-    origin: str
+    origin: Origin
 
 
 def reparse(
@@ -148,7 +149,7 @@ class _ReparseRun:
         """Settle the slots that were over at this hour."""
         for due_at in sorted(due_at for due_at in self._live if due_at < hour):
             by_location = self._live.pop(due_at)
-            self._settle([SlotPayloads(id_, due_at, by_location[id_], "live") for id_ in sorted(by_location)])
+            self._settle([SlotPayloads(id_, due_at, by_location[id_], Origin.LIVE) for id_ in sorted(by_location)])
 
     def _settle_history(self, entry: Entry, observations: Sequence[Observation]) -> None:
         location_id = entry.location_ids[0]
@@ -162,7 +163,7 @@ class _ReparseRun:
                 mine = select(model.due_at).where(model.location_id == location_id, model.due_at.between(first, last))
                 slots += [slot for slot in session.scalars(mine) if slot < self._end]
         found = match_slots(sorted(set(slots)), observations)
-        self._settle([SlotPayloads(location_id, at, {entry.provider: [one]}, "backfill") for at, one in found.items()])
+        self._settle([SlotPayloads(location_id, at, {entry.provider: [one]}, Origin.BACKFILL) for at, one in found.items()])
 
     def _settle(self, parts: Sequence[SlotPayloads]) -> None:
         """Find what differs of slots that share their location or their time, and store it."""
@@ -202,10 +203,10 @@ class _ReparseRun:
             self._tell(one)
 
     def _missing(self, part: SlotPayloads) -> Row | None:
-        if part.origin == "live":
+        if part.origin == Origin.LIVE:
             return assemble_row(part.location_id, part.due_at, part.given, self._settings)
         ((found,),) = part.given.values()
-        return to_row(part.location_id, part.due_at, found, "backfill")
+        return to_row(part.location_id, part.due_at, found, Origin.BACKFILL)
 
 
 def _stored(session: Session, parts: Sequence[SlotPayloads], *, for_update: bool) -> dict[tuple[int, datetime], Row]:
@@ -218,7 +219,7 @@ def _stored(session: Session, parts: Sequence[SlotPayloads], *, for_update: bool
 
 def _is_of_another(stored: Row, part: SlotPayloads) -> bool:
     """Whether a row of a history came with another answer than this one."""
-    if part.origin == "live":
+    if part.origin == Origin.LIVE:
         return False
     given = part.given.get(stored["provider"])
     return given is None or abs(given[0].fetched_at - stored["fetched_at"]) >= SAME

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from ..config.loading import pin_settings
 from ..config.settings import Settings
 from ..model import clock
+from ..model.states import LocationState
 from ..model.values import Observation
 from ..simulator import Simulator
 from ..storage.engine import get_db_session, init_db
@@ -100,7 +101,7 @@ def _add_cities() -> None:
                         longitude=longitude,
                         elevation=elevation,
                         timezone=timezone,
-                        state="active",
+                        state=LocationState.ACTIVE,
                         created_at=clock.now(),
                     )
                 )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from ..log_output import get_logger
 from ..model import clock
 from ..model.quantities import QUANTITIES
+from ..model.states import Origin
 from ..model.values import FAR_OFF_KM, DueLocation, Observation
 from .check_states import check_rows
 from .engine import get_db_session
@@ -25,7 +26,7 @@ log = get_logger(__name__)
 Row = dict[str, Any]
 
 
-def to_row(location_id: int, due_at: datetime, observation: Observation, origin: str = "live") -> Row:
+def to_row(location_id: int, due_at: datetime, observation: Observation, origin: Origin = Origin.LIVE) -> Row:
     """The columns of ``WeatherData`` for an observation of a slot; ``origin`` as in the table."""
     return {
         "location_id": location_id,
@@ -33,7 +34,7 @@ def to_row(location_id: int, due_at: datetime, observation: Observation, origin:
         "observed_at": observation.observed_at,
         "fetched_at": observation.fetched_at,
         "provider": observation.provider,
-        "origin": origin,
+        "origin": origin.value,
         **{quantity.name: getattr(observation, quantity.name) for quantity in QUANTITIES},
         "precipitation_period": observation.precipitation_period,
         "condition": observation.condition and observation.condition[:200],

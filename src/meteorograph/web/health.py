@@ -15,6 +15,7 @@ from ..errors import MeteorographError
 from ..ledger.health import LedgerHealth, read_health
 from ..log_output import get_logger
 from ..model import clock, schedule
+from ..model.states import KeyState
 from ..storage import migrations
 from ..storage.engine import get_db_session
 from ..version import __version__
@@ -28,7 +29,7 @@ def report() -> tuple[dict[str, Any], int]:
     settings, now = get_settings(), clock.now()
     database: LedgerHealth | None = None
     keys = {
-        name: account_state.AccountStatus("missing" if settings.key(name) is None else "unknown")
+        name: account_state.AccountStatus(KeyState.MISSING if settings.key(name) is None else "unknown")
         for name in settings.named_providers
     }
     try:

@@ -20,6 +20,7 @@ from meteorograph.ledger import queries as history_
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
+from meteorograph.model.states import Origin
 from meteorograph.model.values import Observation
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.simulator import Simulator
@@ -408,7 +409,7 @@ def test_a_row_that_the_database_refuses_does_not_cost_the_others(archive: Archi
     _add(1)
     _miss((0, 1), (0, 2))
     found = Observation(provider="openweathermap", fetched_at=driven(), observed_at=None, temperature=7.0)
-    rows = {NOON + hours * HOUR: row_of(1, NOON + hours * HOUR, found, "backfill") for hours in (1, 2)}
+    rows = {NOON + hours * HOUR: row_of(1, NOON + hours * HOUR, found, Origin.BACKFILL) for hours in (1, 2)}
     rows[NOON + HOUR]["precipitation_period"] = -1
     assert list(missed_slots.store_healed(1, rows)) == [NOON + HOUR]
     assert (_stored(), _missed(1) is None, _missed(2)) == ([(0, 2)], False, None)

@@ -16,6 +16,7 @@ from meteorograph.ledger import claims, closing, coverage, queries
 from meteorograph.ledger.coverage import By
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, Schedule, parse_schedule
+from meteorograph.model.states import MissedReason
 from meteorograph.model.time_range import parse_instant, resolve_range
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
@@ -281,7 +282,7 @@ def test_what_a_run_has_yet_to_do_is_pending() -> None:
     [run] = _runs()
     assert (run["state"], run["due"], run["stored"], run["failed"]) == ("running", 3, 1, 1)
     assert run["failed_by_reason"] == {"payload_error": 1}
-    closing.release_run(claim, 2, until=NOON + HOUR, reason="quota")
+    closing.release_run(claim, 2, until=NOON + HOUR, reason=MissedReason.QUOTA)
     [run] = _runs(state="pending")
     assert (run["state"], run["reason"], run["stored"], run["ended_at"]) == ("pending", "quota", 1, None)
     assert _counts(_coverage()) == expected

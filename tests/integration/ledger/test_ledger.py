@@ -14,6 +14,7 @@ from meteorograph import get_db_session
 from meteorograph.ledger import claims, closing, conditions, heartbeat
 from meteorograph.model import clock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
+from meteorograph.model.states import MissedReason
 from meteorograph.model.values import DueLocation
 from meteorograph.storage.models import Heartbeat, Location, Missed, Run, WeatherData
 from rows import insert_rows
@@ -269,7 +270,7 @@ def test_a_slot_of_a_long_schedule_is_over_after_the_grace() -> None:
     claim = _claim(midnight, day)
     assert claim
     assert claim.ends_at == midnight + HOUR
-    closing.release_run(claim, 1, until=midnight + timedelta(minutes=62), reason="provider_error")
+    closing.release_run(claim, 1, until=midnight + timedelta(minutes=62), reason=MissedReason.PROVIDER_ERROR)
     assert _claim(midnight + timedelta(minutes=61), day) is None
     assert _runs()[0].state == "failed"
     assert {row.reason for row in _missed()} == {"provider_error"}

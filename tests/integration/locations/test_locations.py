@@ -22,6 +22,7 @@ from meteorograph.locations import repository as subject
 from meteorograph.locations import views
 from meteorograph.locations.files import BadRow, read_locations, write_locations
 from meteorograph.locations.importing import ImportPlan, execute_plan, plan_import
+from meteorograph.model.states import LocationState
 from meteorograph.storage.engine import engine
 from meteorograph.storage.models import Location, Missed
 from support import NOON
@@ -123,14 +124,14 @@ def test_pause_and_resume_by_name_and_by_tag() -> None:
     _add("D", tags=["x"])
     _set("D", state="unscheduled")
     with get_db_session() as session:
-        assert subject.set_state(session, "paused", ["A", "Nope"]) == (1, ["Nope"])
-        assert subject.set_state_by_tag(session, "paused", "x") == (1, 2)
+        assert subject.set_state(session, LocationState.PAUSED, ["A", "Nope"]) == (1, ["Nope"])
+        assert subject.set_state_by_tag(session, LocationState.PAUSED, "x") == (1, 2)
     assert {name: location.state for name, location in _all().items()} == {
         "A": "paused", "B": "paused", "C": "active", "D": "unscheduled",
     }  # fmt: skip
     with get_db_session() as session:
-        assert subject.set_state_by_tag(session, "active") == (2, 3)
-        assert subject.set_state(session, "active", ["D"]) == (1, [])
+        assert subject.set_state_by_tag(session, LocationState.ACTIVE) == (2, 3)
+        assert subject.set_state(session, LocationState.ACTIVE, ["D"]) == (1, [])
     assert {location.state for location in _all().values()} == {"active"}
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import delete, func, select
 
 from meteorograph import get_db_session
 from meteorograph.locations import repository
-from meteorograph.model import flags
 from meteorograph.model.clock import DrivenClock
+from meteorograph.model.flags import SUSPECT, Flag
 from meteorograph.model.quantities import BY_NAME
 from meteorograph.reading import aggregates, rollups
 from meteorograph.reading.aggregates import Bucket
@@ -106,10 +106,10 @@ def test_coverage_is_what_is_stored_of_what_was_due() -> None:
     ]
 
 
-@pytest.mark.parametrize("word", sorted(flags.SUSPECT))
+@pytest.mark.parametrize("word", sorted(SUSPECT))
 def test_values_that_are_not_to_be_trusted_are_left_out_unless_asked_for(word: str) -> None:
     here = _location("Athens")
-    doubt = {"temperature": [flags.DUPLICATE, word], "humidity": [flags.IMPLIED_ZERO]}
+    doubt = {"temperature": [Flag.DUPLICATE, word], "humidity": [Flag.IMPLIED_ZERO]}
     insert_rows([_row(here, NOON, temperature=10.0), _row(here, NOON + HOUR, temperature=60.0, humidity=1.0, flags=doubt)])
     for _ in range(2):
         [left_out] = _buckets("Athens", NOON, NOON + HOUR, "day")
@@ -215,7 +215,7 @@ def test_after_any_operations_all_is_what_the_rows_come_to(driven: DrivenClock, 
             values: dict[str, Any] = {name: float(chance.randint(0, 100)) for name in BY_NAME if chance.random() < 0.8}
             values["precipitation_period"] = chance.choice([None, 3600, 10800])
             if chance.random() < 0.3:
-                values["flags"] = {chance.choice(list(BY_NAME)): [chance.choice([flags.RANGE, flags.IMPLIED_ZERO])]}
+                values["flags"] = {chance.choice(list(BY_NAME)): [chance.choice([Flag.RANGE, Flag.IMPLIED_ZERO])]}
             due_at = since + chance.randint(0, 47) * HOUR
             values["observed_at"] = chance.choice([None, due_at - timedelta(minutes=chance.randint(0, 90))])
             rows.append(_row(chance.choice(list(names)), due_at, **values))

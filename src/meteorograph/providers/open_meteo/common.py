@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from ...errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ...model.states import KeyState
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, degrees, from_unix, place_at, quoted, unreadable
 
@@ -160,7 +161,7 @@ def refusal(payload: Payload, reason: str | None) -> FetchError:
         renewed = _renewed(lowered.partition(" ")[0], payload.fetched_at)
         return QuotaExceededError(NAME, text, retry_at=payload.retry_at(renewed - payload.fetched_at), status=status)
     if status in (401, 403):
-        return AccountError(NAME, text, key_state="invalid" if status == 401 else "plan_missing", status=status)
+        return AccountError(NAME, text, key_state=KeyState.INVALID if status == 401 else KeyState.PLAN_MISSING, status=status)
     # An error that comes with 200 is one of the server's: what is wrong with a request is told with 400.
     if status >= 500 or status in (200, 408):
         return RetryableFetchError(NAME, text, status=status, wait=payload.wait)

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from ...errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ...model.states import KeyState
 from ...model.values import Payload
 from ..base import UNREADABLE, Amount, error_code, one_line, quoted, unreadable
 
@@ -85,7 +86,7 @@ def refusal(payload: Payload, code: int, product: str = "") -> FetchError:
         return QuotaExceededError(NAME, reason, retry_at=payload.retry_at(BLOCKED_FOR), status=payload.status)
     if code == 401:
         # "… requires a separate subscription": the key may be good for other products.
-        key_state = "plan_missing" if product and "subscription" in said.lower() else "invalid"
+        key_state = KeyState.PLAN_MISSING if product and "subscription" in said.lower() else KeyState.INVALID
         return AccountError(NAME, reason, key_state=key_state, status=payload.status)
     if 500 <= code < 600 or code == 408:
         return RetryableFetchError(NAME, reason, status=payload.status, wait=payload.wait)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...model.flags import IMPLIED_ZERO
+from ...model.flags import Flag
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, degrees, from_unix, place_at
 from .common import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
@@ -99,7 +99,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         precipitation=0.0 if amount is None else amount,
         precipitation_period=3600 if amount is None else period,
         condition=words(body.weather),
-        flags={"precipitation": [IMPLIED_ZERO]} if amount is None else {},
+        flags={"precipitation": [Flag.IMPLIED_ZERO]} if amount is None else {},
         place=place_at(coord.lat, coord.lon, body.name),
     )
     return [found]

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from ...model.flags import IMPLIED_ZERO
+from ...model.flags import Flag
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
 from .common import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
@@ -131,7 +131,7 @@ def _observation(record: _Record, at: datetime, body: _Body, payload: Payload) -
         precipitation=0.0 if amount is None else amount,
         precipitation_period=3600 if amount is None else period,
         condition=words(record.weather),
-        flags={"precipitation": [IMPLIED_ZERO]} if amount is None else {},
+        flags={"precipitation": [Flag.IMPLIED_ZERO]} if amount is None else {},
         place=place_at(body.lat, body.lon, None),
     )
 

@@ -11,7 +11,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .base import Base
+from ...model.states import KeyState
+from .base import Base, is_one_of
 
 
 class Quota(Base):
@@ -32,7 +33,7 @@ class Account(Base):
 
     __tablename__ = "accounts"
     __table_args__ = (
-        CheckConstraint("key_state IN ('untested', 'pending', 'active', 'invalid', 'plan_missing', 'blocked')", "key_state"),
+        CheckConstraint(is_one_of("key_state", [state for state in KeyState if state != KeyState.MISSING]), "key_state"),
     )
 
     provider: Mapped[str] = mapped_column(String(64), primary_key=True)

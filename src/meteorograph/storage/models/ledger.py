@@ -14,7 +14,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .base import Base, partial_index
+from ...model.states import MissedReason, RunState
+from .base import Base, is_one_of, partial_index
 
 
 class Run(Base):
@@ -23,7 +24,7 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("schedule", "due_at", "shard"),
-        CheckConstraint("state IN ('pending', 'running', 'succeeded', 'partial', 'failed', 'missed')", "state"),
+        CheckConstraint(is_one_of("state", RunState), "state"),
         Index("ix_runs_state", "state", "schedule", "due_at"),
     )
 
@@ -51,7 +52,7 @@ class Missed(Base):
 
     __tablename__ = "missed"
     __table_args__ = (
-        CheckConstraint("reason IN ('down', 'quota', 'provider_error', 'payload_error', 'store_error', 'late')", "reason"),
+        CheckConstraint(is_one_of("reason", MissedReason), "reason"),
         Index("ix_missed_open", "due_at", **partial_index("closed_at IS NULL")),
         {"sqlite_with_rowid": False},
     )

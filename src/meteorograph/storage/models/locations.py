@@ -17,7 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ...model import clock
-from .base import Base
+from ...model.states import LocationState
+from .base import Base, is_one_of
 
 
 class Location(Base):
@@ -27,7 +28,7 @@ class Location(Base):
     __table_args__ = (
         CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
         CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
-        CheckConstraint("state IN ('active', 'paused', 'unscheduled')", "state"),
+        CheckConstraint(is_one_of("state", LocationState), "state"),
         Index("ix_locations_point", "latitude", "longitude"),
         Index("ix_locations_schedule", "state", "schedule"),
     )
@@ -38,7 +39,7 @@ class Location(Base):
     longitude: Mapped[float] = mapped_column(Float(53))
     elevation: Mapped[float | None] = mapped_column(Float(53))
     timezone: Mapped[str | None] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16), default="active")
+    state: Mapped[str] = mapped_column(String(16), default=LocationState.ACTIVE)
     #: Its own schedule (``schedule.py``); None follows the default of the settings.
     schedule: Mapped[str | None] = mapped_column(String(100))
     tags: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
@@ -56,7 +57,7 @@ class Location(Base):
 def _set_due_since(_mapper: object, _connection: object, location: Location) -> None:
     """Slots before a location was resumed, or got its schedule, were never due to it."""
     changed = inspect(location).attrs
-    if location.state == "active" and (changed.state.history.has_changes() or changed.schedule.history.has_changes()):
+    if location.state == LocationState.ACTIVE and (changed.state.history.has_changes() or changed.schedule.history.has_changes()):
         location.due_since = clock.now()
 
 

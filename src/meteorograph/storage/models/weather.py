@@ -17,7 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ...model.quantities import QUANTITIES, Quantity
-from .base import Base, partial_index
+from ...model.states import Origin
+from .base import Base, is_one_of, partial_index
 
 
 def _range_constraint(quantity: Quantity) -> CheckConstraint:
@@ -36,10 +37,10 @@ class WeatherData(Base):
     __table_args__ = (
         *(_range_constraint(quantity) for quantity in QUANTITIES),
         CheckConstraint("precipitation_period > 0", "precipitation_period"),
-        CheckConstraint("origin IN ('live', 'backfill')", "origin"),
+        CheckConstraint(is_one_of("origin", Origin), "origin"),
         Index("ix_weather_data_due_at", "due_at"),
         # There are few of them; counted apart without reading the other rows.
-        Index("ix_weather_data_backfill", "location_id", "due_at", **partial_index("origin = 'backfill'")),
+        Index("ix_weather_data_backfill", "location_id", "due_at", **partial_index(f"origin = '{Origin.BACKFILL}'")),
         {"sqlite_with_rowid": False},
     )
 
@@ -51,7 +52,7 @@ class WeatherData(Base):
     fetched_at: Mapped[datetime]
     provider: Mapped[str] = mapped_column(String(64))
     #: ``live``: collected in its slot. ``backfill``: from a provider's history, afterwards.
-    origin: Mapped[str] = mapped_column(String(16), server_default="live")
+    origin: Mapped[str] = mapped_column(String(16), server_default=Origin.LIVE)
     temperature: Mapped[float | None] = mapped_column(Float(53))
     humidity: Mapped[float | None] = mapped_column(Float(53))
     dew_point: Mapped[float | None] = mapped_column(Float(53))

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...model.flags import is_suspect
 from ...model.quantities import QUANTITIES
+from ...model.states import Origin
 from ...providers.registry import PROVIDERS
 from ...reading.aggregates import Bucket
 from ...reading.overview import BREAK, usual_step
@@ -45,7 +46,7 @@ def of_rows(rows: Sequence[dict[str, Any]]) -> Course:
         before = row["due_at"]
         place = len(made.times)
         made.times.append(row["due_at"])
-        if row["origin"] == "backfill":
+        if row["origin"] == Origin.BACKFILL:
             made.backfilled.append(place)
         for quantity in QUANTITIES:
             name = quantity.name
@@ -85,7 +86,7 @@ def _note(row: dict[str, Any], name: str, words: list[str]) -> str:
     told = [PROVIDERS[provider].title if provider in PROVIDERS else provider]
     if name == "precipitation" and row["precipitation_period"]:
         told.insert(0, f"in {period(row['precipitation_period'])}")
-    if row["origin"] == "backfill":
+    if row["origin"] == Origin.BACKFILL:
         told.append("filled in afterwards")
     told += [word.replace("_", " ") for word in words]
     return escape(" · ".join(told))

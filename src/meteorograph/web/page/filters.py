@@ -6,6 +6,7 @@ import math
 from datetime import datetime
 from typing import Final
 
+from ...model.states import MissedReason
 from .layout import blueprint
 
 _POINTS: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
@@ -14,13 +15,13 @@ _POINTS: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 DASH: Final = "–"  # noqa: RUF001  # a typographic sign, like the minus below
 
 #: Why a slot was missed, in words.
-REASONS: Final = {
-    "down": "the service was down",
-    "late": "the run before it was still at work",
-    "quota": "the quota was used up",
-    "provider_error": "the provider failed",
-    "payload_error": "the answer was not understood",
-    "store_error": "the database did not take it",
+REASONS: Final[dict[str, str]] = {
+    MissedReason.DOWN: "the service was down",
+    MissedReason.LATE: "the run before it was still at work",
+    MissedReason.QUOTA: "the quota was used up",
+    MissedReason.PROVIDER_ERROR: "the provider failed",
+    MissedReason.PAYLOAD_ERROR: "the answer was not understood",
+    MissedReason.STORE_ERROR: "the database did not take it",
 }
 
 

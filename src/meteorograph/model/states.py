@@ -1,0 +1,81 @@
+"""The states and reasons of the ledger, of locations, keys and rows. The texts are those of the database and of JSON."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class RunState(StrEnum):
+    """How far a run is, or how it ended."""
+
+    #: Waits for a process: new, or given back until its next attempt.
+    PENDING = "pending"
+    #: A process holds its lease.
+    RUNNING = "running"
+    #: Ended with a row for every due location.
+    SUCCEEDED = "succeeded"
+    #: Ended with rows for some of the due locations.
+    PARTIAL = "partial"
+    #: Ended without a row.
+    FAILED = "failed"
+    #: Never started.
+    MISSED = "missed"
+
+
+#: A run in one of these states is not over.
+OPEN_STATES: Final = (RunState.PENDING, RunState.RUNNING)
+
+
+class MissedReason(StrEnum):
+    """Why a slot has no row."""
+
+    #: No process was running.
+    DOWN = "down"
+    #: The quota was used up.
+    QUOTA = "quota"
+    #: The provider failed, or refused the request or the key.
+    PROVIDER_ERROR = "provider_error"
+    #: The provider's answer could not be parsed.
+    PAYLOAD_ERROR = "payload_error"
+    #: The database refused the row.
+    STORE_ERROR = "store_error"
+    #: The run before it was still running.
+    LATE = "late"
+
+
+class LocationState(StrEnum):
+    """Whether a location is collected on its schedule."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    #: Has no schedule: created by a collection on demand, or removed while its rows were kept.
+    UNSCHEDULED = "unscheduled"
+
+
+class KeyState(StrEnum):
+    """What the provider said of an account's key."""
+
+    #: No key is set. Never stored.
+    MISSING = "missing"
+    #: No call has been made with this key.
+    UNTESTED = "untested"
+    #: Refused, but so new that the provider may not have activated it yet.
+    PENDING = "pending"
+    #: A call with this key succeeded.
+    ACTIVE = "active"
+    #: Refused.
+    INVALID = "invalid"
+    #: Valid, but the subscription does not include what was requested.
+    PLAN_MISSING = "plan_missing"
+    #: The account is suspended, or the caller's address is blocked.
+    BLOCKED = "blocked"
+
+
+class Origin(StrEnum):
+    """How a row came into the database."""
+
+    #: Collected in its slot.
+    LIVE = "live"
+    #: Read afterwards from a provider's history.
+    BACKFILL = "backfill"
