@@ -11,13 +11,13 @@ from .. import redaction
 from ..errors import ConfigurationError
 from ..providers.registry import BROKEN, PROVIDERS
 from .messages import error_line
-from .settings import Settings
+from .settings import COMPLETE_SETTINGS, Settings
 from .sources import PREFIX, SECRETS, fingerprint_of_sources, read_values, unknown_names
 
 
 def setting_names() -> dict[str, str]:
     """The name of every setting in the environment, by field of ``Settings``."""
-    return {name: str(field.validation_alias or PREFIX + name.upper()) for name, field in Settings.model_fields.items()}
+    return {name: str(field.validation_alias or PREFIX + name.upper()) for name, field in COMPLETE_SETTINGS.model_fields.items()}
 
 
 def _one_line(error: ValidationError) -> str:
@@ -25,7 +25,7 @@ def _one_line(error: ValidationError) -> str:
     first, names = error.errors(include_url=False)[0], setting_names()
     told = str(first["loc"][0])
     field = next(name for name in names if told in (name, names[name]))
-    return error_line(names[field], Settings.model_fields[field], first, secret=names[field] in SECRETS)
+    return error_line(names[field], COMPLETE_SETTINGS.model_fields[field], first, secret=names[field] in SECRETS)
 
 
 def unknown_settings() -> list[str]:
@@ -42,7 +42,7 @@ def load_settings(**values: Any) -> Settings:
     told = read_values()  # also so that a .env that cannot be read is told as such
     redaction.hide(*(part.strip() for name in SECRETS if name != "DATABASE_URL" for part in told.get(name, "").split(",")))
     try:
-        settings = Settings(**values)
+        settings = COMPLETE_SETTINGS(**values)
     except ValidationError as error:
         raise ConfigurationError(_one_line(error)) from None
     redaction.hide(*_secret_texts(settings))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -39,8 +39,12 @@ def _plain(name: str) -> Any:
     return Field(validation_alias=name)
 
 
-class _Settings(BaseSettings):
-    """All settings, validated (see ``docs/settings.md``); those of the providers come from the registry."""
+class Settings(BaseSettings):
+    """The settings, validated (``docs/settings.md``).
+
+    ``key``, ``limits`` and ``base_url`` give the settings of the providers, whose fields come from the registry
+    (``COMPLETE_SETTINGS``).
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -163,38 +167,32 @@ class _Settings(BaseSettings):
         return list(dict.fromkeys((*self.providers, *self.precipitation_providers, *single)))
 
     def key(self, provider: str) -> str | None:
-        """The key for a provider: None where it is missing, an empty text where none is needed."""
+        """The key for a provider: None if it is missing, an empty text if the provider needs none."""
         name = PROVIDERS[provider].key_setting
-        secret: SecretStr | None = getattr(self, name.lower()) if name else SecretStr("")
+        secret: SecretStr | None = self._provider_setting(name) if name else SecretStr("")
         return None if secret is None else secret.get_secret_value()
 
     def limits(self, account: str) -> dict[str, int]:
-        """Calls that the account of a provider or of its history may make, by window (``quota.py``), shortest first."""
+        """The calls that an account may make, by window (``accounts/quota.py``), the shortest window first."""
         setting, windows = ACCOUNTS[account]
-        return {window: getattr(self, f"{setting.lower()}_calls_per_{window}") for window in windows}
+        return {window: self._provider_setting(f"{setting}_calls_per_{window}") for window in windows}
 
     def base_url(self, provider: str, history: History | None = None) -> str:
-        """Where a provider, or its history, is called."""
+        """The address of a provider, or of one of its histories."""
         setting = history.setting if history and history.setting and history.base_url else PROVIDERS[provider].setting
-        url: str = getattr(self, f"{setting.lower()}_base_url")
+        url: str = self._provider_setting(f"{setting}_base_url")
         return url
 
+    def _provider_setting(self, name: str) -> Any:
+        """The value of a field that comes from the registry of providers."""
+        return getattr(self, name.lower())
 
-if TYPE_CHECKING:
 
-    class Settings(_Settings):
-        """All settings."""
-
-        def __getattr__(self, name: str) -> Any: ...
-
-else:
-    Settings = create_model(
-        "Settings",
-        __base__=_Settings,
-        __module__=__name__,
-        __doc__=_Settings.__doc__,
-        **dict(provider_fields()),
-    )
+#: ``Settings`` with a field for every provider setting. ``load_settings`` makes instances of this class; they are typed as
+#: ``Settings``, so that a type checker knows every field, and read the provider settings through its methods.
+COMPLETE_SETTINGS: Final[type[Settings]] = create_model(
+    "Settings", __base__=Settings, __module__=__name__, __doc__=Settings.__doc__, **dict(provider_fields())
+)
 
 
 #: Longest file that is imported [bytes]; 100,000 rows are about 6 MB.

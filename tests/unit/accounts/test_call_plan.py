@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from meteorograph.accounts import quota
 from meteorograph.accounts.call_plan import LADDER, CallPlan, ProviderPlan, ScheduleGroup, count_slots, interval_text, make_plan
+from meteorograph.config.loading import load_settings
 from meteorograph.config.settings import Settings
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, parse_schedule
 from support import KEY, NOON, RAIN_KEY
@@ -20,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def _settings(**more: Any) -> Settings:
-    return Settings(**{"owm_api_key": KEY, "weatherstack_api_key": RAIN_KEY, **more})
+    return load_settings(**{"owm_api_key": KEY, "weatherstack_api_key": RAIN_KEY, **more})
 
 
 def _plan(locations: int, length: timedelta = HOUR, **more: Any) -> CallPlan:
