@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from meteorograph import get_db_session, init_db
 from meteorograph.ledger import coverage, queries
+from meteorograph.ledger.gaps import list_gaps
 from meteorograph.storage.engine import engine
 from meteorograph.storage.models import Location, WeatherData
 
@@ -99,15 +100,15 @@ def measure(locations: int, rounds: int) -> None:
 
     questions: list[tuple[str, datetime, bool, Callable[[Session], object]]] = [
         ("runs of a day", day, False, lambda session: queries.list_runs(session, day, end)),
-        ("gaps of a week, all locations, newest 100", week, False, lambda session: queries.list_gaps(session, week, end)),
-        ("gaps of a year, all locations, newest 100", year, False, lambda session: queries.list_gaps(session, year, end)),
+        ("gaps of a week, all locations, newest 100", week, False, lambda session: list_gaps(session, week, end)),
+        ("gaps of a year, all locations, newest 100", year, False, lambda session: list_gaps(session, year, end)),
         (
             "gaps of a year for one reason, all locations, newest 100",
             year,
             False,
-            lambda session: queries.list_gaps(session, year, end, reason="down"),
+            lambda session: list_gaps(session, year, end, reason="down"),
         ),
-        ("gaps of a year, one location", year, True, lambda session: queries.list_gaps(session, year, end, location=one)),
+        ("gaps of a year, one location", year, True, lambda session: list_gaps(session, year, end, location=one)),
         (
             "coverage of a week by location, a page of 100",
             week,

@@ -77,9 +77,7 @@ def books() -> Books:
         unfinished = session.scalars(select(Run).where(Run.state.in_(("pending", "running")))).all()
     ids = {place.name: place.id for place in places}
     ledger = {
-        ids[one["location"]]: Counts(
-            one["stored"] - one["backfilled"], one["backfilled"], tuple(sorted(one["missed_by_reason"].items()))
-        )
+        ids[str(one.location)]: Counts(one.stored - one.backfilled, one.backfilled, tuple(sorted(one.missed_by_reason.items())))
         for one in told
     }
     due = {place.id: slots_of(place.schedule) for place in places}

@@ -51,29 +51,30 @@ def runs(start: str | None, end: str | None, limit: int, schedule: str | None, s
     """Show runs, newest first: what was due, stored and failed, and why."""
     from ..ledger import queries
     from ..model import time_range
+    from ..web.json_objects import run_object
 
     since, until = _period(start, end, time_range.RUNS_RANGE)
     with _session() as session:
-        found, more = queries.list_runs(session, since, until, limit=limit, schedule=schedule, state=state)
+        entries, following = queries.list_runs(session, since, until, limit=limit, schedule=schedule, state=state)
     if as_json:
-        return _print_json(found)
+        return _print_json([run_object(run) for run in entries])
     rows = [
         (
-            _time(run["due_at"]),
-            run["schedule"],
-            run["state"],
-            str(run["due"]),
-            str(run["stored"]),
-            str(run["failed"]),
-            _duration(run["started_at"], run["ended_at"]),
-            str(run["calls"]),
-            _reasons(run["failed_by_reason"], run["reason"]),
+            _time(run.due_at),
+            run.schedule,
+            run.state,
+            str(run.due),
+            str(run.stored),
+            str(run.failed),
+            _duration(run.started_at, run.ended_at),
+            str(run.calls),
+            _reasons(run.failed_by_reason, run.reason),
         )
-        for run in found
+        for run in entries
     ]
     heads = ("due at (UTC)", "schedule", "state", "due", "stored", "failed", "took", "calls", "reasons")
     _print_table(heads, rows, right=range(3, 8), empty="no runs")
-    _print_more(more is not None, limit)
+    _print_more(following is not None, limit)
 
 
 @click.command()
@@ -84,31 +85,32 @@ def runs(start: str | None, end: str | None, limit: int, schedule: str | None, s
 @_JSON
 def gaps(location: str | None, start: str | None, end: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """Show what was not collected and why, newest first; exit 1 if there is anything."""
-    from ..ledger import queries
+    from ..ledger.gaps import list_gaps
     from ..model import time_range
+    from ..web.json_objects import gap_object
 
     since, until = _period(start, end, time_range.DEFAULT_RANGE)
     with _session() as session:
-        found, more = queries.list_gaps(session, since, until, location=location, reason=reason, limit=limit)
+        entries, following = list_gaps(session, since, until, location=location, reason=reason, limit=limit)
     if as_json:
-        _print_json(found)
+        _print_json([gap_object(gap) for gap in entries])
     else:
         rows = [
             (
-                gap["location"],
-                _time(gap["from"]),
-                _time(gap["to"]),
-                str(gap["slots"]),
-                gap["reason"],
-                "unrecoverable" if gap["unrecoverable"] else "",
-                _short(gap["detail"]),
+                gap.location,
+                _time(gap.first_slot),
+                _time(gap.last_slot),
+                str(gap.slots),
+                gap.reason,
+                "unrecoverable" if gap.is_unrecoverable else "",
+                _short(gap.detail),
             )
-            for gap in found
+            for gap in entries
         ]
         heads = ("location", "from (UTC)", "to", "slots", "reason", "healing", "detail")
         _print_table(heads, rows, right=(3,), empty="no gaps")
-        _print_more(more is not None, limit)
-    if found:
+        _print_more(following is not None, limit)
+    if entries:
         raise SystemExit(1)
 
 
@@ -119,29 +121,32 @@ def gaps(location: str | None, start: str | None, end: str | None, reason: str |
 @_JSON
 def coverage(location: str | None, start: str | None, end: str | None, by: str, as_json: bool) -> None:
     """Show how much of what was due is stored."""
-    from ..ledger.coverage import slot_coverage as covered
+    from ..ledger.coverage import slot_coverage
     from ..model import time_range
+    from ..web.json_objects import coverage_object
 
     since, until = _period(start, end, time_range.DEFAULT_RANGE)
     which: Literal["day", "location"] = "day" if by == "day" else "location"
     with _session() as session:
-        found, more = covered(session, since, until, by=which, location=location, limit=_PAGE)
-        while more is not None:
-            page, more = covered(session, since, until, by=which, limit=_PAGE, after=more)
-            found += page
+        entries, following = slot_coverage(session, since, until, by=which, location=location, limit=_PAGE)
+        while following is not None:
+            page, following = slot_coverage(session, since, until, by=which, limit=_PAGE, after=following)
+            entries += page
     if as_json:
-        return _print_json(found)
+        return _print_json([coverage_object(entry) for entry in entries])
     rows = [
         (
-            entry[by],
-            *(str(entry[name]) for name in ("due", "stored")),
-            str(entry["backfilled"] or ""),
-            *(str(entry[name]) for name in ("missed", "pending")),
-            str(entry["unrecoverable"] or ""),
-            _percent(entry["coverage"]),
-            _reasons(entry["missed_by_reason"], None),
+            str(entry.day if by == "day" else entry.location),
+            str(entry.due),
+            str(entry.stored),
+            str(entry.backfilled or ""),
+            str(entry.missed),
+            str(entry.pending),
+            str(entry.unrecoverable or ""),
+            _percent(entry.coverage),
+            _reasons(entry.missed_by_reason, None),
         )
-        for entry in found
+        for entry in entries
     ]
     counts = ("due", "stored", "backfilled", "missed", "pending", "unrecoverable")
     heads = ("day (UTC)" if by == "day" else "location", *counts, "coverage", "reasons")
@@ -176,11 +181,8 @@ def _moment(name: str, text: str | None, now: datetime) -> datetime | None:
         raise click.UsageError(f"--{name} {text}: {error}") from None
 
 
-def _print_json(found: list[dict[str, Any]]) -> None:
-    told = [
-        {name: value.isoformat() if isinstance(value, datetime) else value for name, value in entry.items()} for entry in found
-    ]
-    click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+def _print_json(objects: list[dict[str, Any]]) -> None:
+    click.echo(json.dumps(objects, ensure_ascii=False, indent=1))
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int], empty: str) -> None:

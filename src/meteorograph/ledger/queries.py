@@ -1,18 +1,15 @@
-"""What the ledger tells of the past: runs, and gaps. It reads, and changes nothing."""
+"""Runs, read from the ledger, and the conditions that all queries of the ledger share."""
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from sqlalchemy import Integer, and_, cast, exists, func, literal, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from ..locations.repository import get_location
 from ..model.schedule import DEFAULT_SCHEDULE
 from ..model.states import OPEN_STATES, LocationState, MissedReason, RunState
 from ..storage.models import Location, Missed, Run, WeatherData
@@ -20,45 +17,62 @@ from ..storage.models import Location, Missed, Run, WeatherData
 RUN_STATES: Final = tuple(state.value for state in RunState)
 MISSED_REASONS: Final = tuple(reason.value for reason in MissedReason)
 
-#: How far back gaps are looked for at first: the newest are soon found where there are many.
-_FIRST_LOOK: Final = timedelta(days=7)
-
 #: Name of the schedule that a location follows.
 FOLLOWED_SCHEDULE: Final = func.coalesce(Location.schedule, DEFAULT_SCHEDULE)
 
-#: A slot of the missed ledger with nothing stored since.
+#: Condition: a missed slot for which no row was stored later.
 STILL_MISSED: Final = ~exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
 
-#: Joins locations to what they missed, one seek a location: no index has the instants of missed slots. Given the plain column,
-#: SQLite would rather read all that was ever missed.
+#: Joins locations to their missed slots, with one index seek per location, because no index starts with the instant of missed
+#: slots. Without the cast, SQLite scans the whole table of missed slots.
 MISSED_OF_LOCATION: Final = cast(Location.id, Integer) == Missed.location_id
 
 
 class Cursor(NamedTuple):
-    """An entry's place in the order of an answer: newest first, then by id."""
+    """Position of an entry in an answer that is ordered by time, newest first, and then by id."""
 
     at: datetime
     id: int
 
 
 class ScheduleSpan(NamedTuple):
-    """The first and the last run of a schedule."""
+    """``due_at`` of the first and of the last run of a schedule."""
 
     first: datetime
     last: datetime
 
 
 def schedules_with_runs(session: Session) -> dict[str, ScheduleSpan]:
-    """The schedules that ever ran; one indexed seek for each, however many runs they had."""
+    """The schedules that have runs, by name. Needs one index seek per schedule, whatever the number of runs."""
     other = aliased(Run)
     last = select(func.max(other.due_at)).where(other.schedule == Run.schedule).scalar_subquery()
     first = select(Run.schedule, Run.due_at, last).order_by(Run.schedule, Run.due_at).limit(1)
-    found: dict[str, ScheduleSpan] = {}
+    spans: dict[str, ScheduleSpan] = {}
     name = ""
     while row := session.execute(first.where(Run.schedule > name)).first():
         name = row[0]
-        found[name] = ScheduleSpan(row[1], row[2])
-    return found
+        spans[name] = ScheduleSpan(row[1], row[2])
+    return spans
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run with its counts, as the web and the command line show it."""
+
+    schedule: str
+    due_at: datetime
+    state: str
+    #: Why the whole run was missed, or what a run that was given back waits for.
+    reason: str | None
+    #: Number of locations that were due, stored and failed.
+    due: int
+    stored: int
+    failed: int
+    failed_by_reason: dict[str, int]
+    #: HTTP attempts.
+    calls: int
+    started_at: datetime | None
+    ended_at: datetime | None
 
 
 def list_runs(
@@ -70,137 +84,56 @@ def list_runs(
     schedule: str | None = None,
     state: str | None = None,
     after: Cursor | None = None,
-) -> tuple[list[dict[str, Any]], Cursor | None]:
-    """Runs with ``start <= due_at < end``, newest first, and the place to go on after; None when there are no more."""
+) -> tuple[list[RunView], Cursor | None]:
+    """Runs with ``start <= due_at < end``, newest first, and the cursor of the next page; None on the last page."""
     names = [name for name in schedules_with_runs(session) if schedule in (None, name)]
     query = select(Run).where(Run.schedule.in_(names), Run.due_at >= start, Run.due_at < end)
     if state is not None:
         query = query.where(Run.state == state)
     if after is not None:
         query = query.where(tuple_(Run.due_at, Run.id) < tuple_(literal(after.at, Run.due_at.type), after.id))
-    found = session.scalars(query.order_by(Run.due_at.desc(), Run.id.desc()).limit(limit + 1)).all()
-    more = Cursor(found[limit - 1].due_at, found[limit - 1].id) if len(found) > limit else None
-    why = _reasons(session, found[:limit])
-    return [_run_view(session, run, why.get((run.schedule, run.due_at), {})) for run in found[:limit]], more
+    runs = session.scalars(query.order_by(Run.due_at.desc(), Run.id.desc()).limit(limit + 1)).all()
+    page = runs[:limit]
+    following = Cursor(page[-1].due_at, page[-1].id) if len(runs) > limit else None
+    reasons = _failure_reasons(session, page)
+    return [_run_view(session, run, reasons.get((run.schedule, run.due_at), {})) for run in page], following
 
 
-def _reasons(session: Session, shown: Sequence[Run]) -> dict[tuple[str, datetime], dict[str, int]]:
-    """How many locations of each run failed for which reason: one query for all runs."""
-    failed = [run.due_at for run in shown if run.failed or run.state in OPEN_STATES]
-    if not failed:
+def _failure_reasons(session: Session, runs: Sequence[Run]) -> dict[tuple[str, datetime], dict[str, int]]:
+    """Number of failed locations by reason, for each schedule and slot; one query for all runs."""
+    slots = [run.due_at for run in runs if run.failed or run.state in OPEN_STATES]
+    if not slots:
         return {}
-    within = Missed.due_at.between(min(failed), max(failed))
+    within = Missed.due_at.between(min(slots), max(slots))
     query = (
         select(FOLLOWED_SCHEDULE, Missed.due_at, Missed.reason, func.count())
         .select_from(Location)
         .join(Missed, MISSED_OF_LOCATION)
     )
-    found: dict[tuple[str, datetime], dict[str, int]] = {}
-    for schedule, due_at, reason, many in session.execute(
+    by_run: dict[tuple[str, datetime], dict[str, int]] = {}
+    for schedule, due_at, reason, count in session.execute(
         query.where(within).group_by(FOLLOWED_SCHEDULE, Missed.due_at, Missed.reason)
     ):
-        found.setdefault((schedule, due_at), {})[reason] = many
-    return {key: dict(sorted(reasons.items())) for key, reasons in found.items()}
+        by_run.setdefault((schedule, due_at), {})[reason] = count
+    return {key: dict(sorted(reasons.items())) for key, reasons in by_run.items()}
 
 
-def _run_view(session: Session, run: Run, why: dict[str, int]) -> dict[str, Any]:
+def _run_view(session: Session, run: Run, failed_by_reason: dict[str, int]) -> RunView:
     stored, failed = run.stored, run.failed
-    if run.state in OPEN_STATES:  # its counts are written as it ends
+    if run.state in OPEN_STATES:  # the counts of a run are written when the run ends
         rows = select(func.count()).select_from(WeatherData).join(Location, Location.id == WeatherData.location_id)
         mine = and_(WeatherData.due_at == run.due_at, FOLLOWED_SCHEDULE == run.schedule, Location.state == LocationState.ACTIVE)
-        stored, failed = session.scalar(rows.where(mine)) or 0, sum(why.values())
-    counts = {"due": max(run.due, stored + failed), "stored": stored, "failed": failed, "failed_by_reason": why}
-    head = {"schedule": run.schedule, "due_at": run.due_at, "state": run.state, "reason": run.reason}
-    return {**head, **counts, "calls": run.calls, "started_at": run.started_at, "ended_at": run.ended_at}
-
-
-@dataclass(slots=True)
-class _Gap:
-    """Missed slots of a location in a row, for one reason, all or none of them unrecoverable."""
-
-    location_id: int
-    location: str
-    reason: str
-    since: datetime
-    until: datetime
-    slots: int
-    detail: str | None
-    #: Whether it will not be healed any more.
-    unrecoverable: bool
-    #: Whether a slot before it is known, so that it cannot have begun earlier.
-    whole: bool
-
-    @property
-    def place(self) -> Cursor:
-        return Cursor(self.until, self.location_id)
-
-    def told(self) -> dict[str, Any]:
-        head = {"location": self.location, "from": self.since, "to": self.until}
-        return {**head, "slots": self.slots, "reason": self.reason, "detail": self.detail, "unrecoverable": self.unrecoverable}
-
-
-def list_gaps(
-    session: Session,
-    start: datetime,
-    end: datetime,
-    *,
-    location: str | None = None,
-    reason: str | None = None,
-    limit: int = 100,
-    after: Cursor | None = None,
-) -> tuple[list[dict[str, Any]], Cursor | None]:
-    """Missed slots with ``start <= due_at < end`` as gaps, newest first, and the place to go on after (None: no more).
-
-    Slots of a location that follow each other and were missed for the same reason are one gap, those that are unrecoverable
-    apart from those that may still be healed; ``from`` and ``to`` are its first and its last slot, ``detail`` is that of its
-    last slot that has one.
-
-    Raises:
-        LocationNotFoundError: No location has that name.
-    """
-    only = None if location is None else get_location(session, location).id
-    names, length = schedules_with_runs(session), _FIRST_LOOK if location is None else end - start
-    while True:
-        since = end - length if end - start > length else start
-        every = _gaps(session, list(names), since, end, only, reason)
-        wanted = (gap for gap in every if after is None or gap.place < after)
-        found = heapq.nlargest(limit + 1, wanted, key=lambda gap: gap.place)
-        if since == start or (len(found) > limit and all(gap.whole for gap in found)):
-            more = found[limit - 1].place if len(found) > limit else None
-            return [gap.told() for gap in found[:limit]], more
-        length *= 4
-
-
-def _gaps(
-    session: Session, names: list[str], start: datetime, end: datetime, only: int | None, reason: str | None
-) -> Iterator[_Gap]:
-    """Gaps by location, oldest first."""
-    within = and_(Run.schedule.in_(names), Run.due_at >= start, Run.due_at < end)
-    slots: dict[str, list[datetime]] = {name: [] for name in names}
-    for name, due_at in session.execute(select(Run.schedule, Run.due_at).where(within).order_by(Run.schedule, Run.due_at)):
-        slots[name].append(due_at)
-    closed = Missed.closed_at.is_not(None)
-    query = select(Location.id, Location.name, FOLLOWED_SCHEDULE, Missed.due_at, Missed.reason, Missed.detail, closed)
-    query = (
-        query.select_from(Location)
-        .join(Missed, MISSED_OF_LOCATION)
-        .where(Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
+        stored, failed = session.scalar(rows.where(mine)) or 0, sum(failed_by_reason.values())
+    return RunView(
+        schedule=run.schedule,
+        due_at=run.due_at,
+        state=run.state,
+        reason=run.reason,
+        due=max(run.due, stored + failed),
+        stored=stored,
+        failed=failed,
+        failed_by_reason=failed_by_reason,
+        calls=run.calls,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
     )
-    if only is not None:
-        query = query.where(Location.id == only)
-    if reason is not None:
-        query = query.where(Missed.reason == reason)
-    gap: _Gap | None = None
-    rows = session.execute(query.order_by(Location.id, Missed.due_at).execution_options(yield_per=5000))
-    for id_, location, schedule, due_at, why, detail, unrecoverable in rows:
-        line = slots.get(schedule, [])
-        place = bisect_left(line, due_at)
-        goes_on = gap and (gap.location_id, gap.reason, gap.unrecoverable) == (id_, why, unrecoverable)
-        if gap and goes_on and bisect_right(line, gap.until) >= place:
-            gap.until, gap.slots, gap.detail = due_at, gap.slots + 1, detail or gap.detail
-        else:
-            if gap:
-                yield gap
-            gap = _Gap(id_, location, why, due_at, due_at, 1, detail, unrecoverable, whole=place > 0)
-    if gap:
-        yield gap

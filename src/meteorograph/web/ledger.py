@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, g, request
@@ -11,11 +10,13 @@ from .. import scheduler
 from ..config.loading import get_settings
 from ..healing import missed_slots
 from ..ledger import coverage, queries
+from ..ledger.gaps import list_gaps
 from ..locations import repository
 from ..model import time_range
 from ..providers.registry import PROVIDERS
 from ..storage.engine import get_db_session
 from . import access, params
+from .json_objects import coverage_object, gap_object, run_object
 
 blueprint = Blueprint("ledger", __name__)
 
@@ -27,10 +28,10 @@ def runs() -> dict[str, Any]:
     start, end = params.period(time_range.RUNS_RANGE)
     limit, state, after = params.limit(), params.word("state", queries.RUN_STATES), _after()
     with get_db_session(read_only=True) as session:
-        found, more = queries.list_runs(
+        entries, following = queries.list_runs(
             session, start, end, limit=limit, schedule=request.args.get("schedule"), state=state, after=after
         )
-    return _answer(found, more and params.place_cursor(*more))
+    return _page([run_object(run) for run in entries], following and params.place_cursor(*following))
 
 
 @blueprint.get("/api/gaps")
@@ -40,10 +41,10 @@ def gaps() -> dict[str, Any]:
     start, end = params.period(time_range.DEFAULT_RANGE)
     limit, reason, after = params.limit(), params.word("reason", queries.MISSED_REASONS), _after()
     with get_db_session(read_only=True) as session:
-        found, more = queries.list_gaps(
+        entries, following = list_gaps(
             session, start, end, location=request.args.get("location"), reason=reason, limit=limit, after=after
         )
-    return _answer(found, more and params.place_cursor(*more))
+    return _page([gap_object(gap) for gap in entries], following and params.place_cursor(*following))
 
 
 @blueprint.post("/api/gaps/retry")
@@ -72,10 +73,10 @@ def coverage_() -> dict[str, Any]:
     start, end = params.period(time_range.DEFAULT_RANGE)
     limit, after = params.limit(), params.after()
     with get_db_session(read_only=True) as session:
-        found, more = coverage.slot_coverage(
+        entries, following = coverage.slot_coverage(
             session, start, end, by=by, location=request.args.get("location"), limit=limit, after=after
         )
-    return _answer(found, more and params.cursor(more))
+    return _page([coverage_object(entry) for entry in entries], following and params.cursor(following))
 
 
 def _after() -> queries.Cursor | None:
@@ -83,9 +84,5 @@ def _after() -> queries.Cursor | None:
     return queries.Cursor(*place) if place else None
 
 
-def _answer(found: list[dict[str, Any]], more: str | None) -> dict[str, Any]:
-    return {"data": [_told(entry) for entry in found], "next": more, "request_id": g.request_id}
-
-
-def _told(entry: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in entry.items()}
+def _page(objects: list[dict[str, Any]], cursor: str | None) -> dict[str, Any]:
+    return {"data": objects, "next": cursor, "request_id": g.request_id}

@@ -114,11 +114,11 @@ def _slots(session: Session, now: datetime) -> Iterator[Metric]:
     days, _ = coverage.slot_coverage(session, now - _DAY, now + timedelta(microseconds=1), by="day")
     slots = _many("slots_last_day", "Slots of the last 24 hours by what became of them.", ("outcome",))
     for outcome in ("due", "stored", "missed", "pending"):
-        slots.add_metric([outcome], sum(day[outcome] for day in days))
+        slots.add_metric([outcome], sum(getattr(day, outcome) for day in days))
     yield slots
     missed = _many("missed_last_day", "Slots of the last 24 hours that were missed, by reason.", ("reason",))
     for reason in queries.MISSED_REASONS:
-        missed.add_metric([reason], sum(day["missed_by_reason"].get(reason, 0) for day in days))
+        missed.add_metric([reason], sum(day.missed_by_reason.get(reason, 0) for day in days))
     yield missed
 
 

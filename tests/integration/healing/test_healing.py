@@ -16,7 +16,7 @@ from meteorograph.config.loading import get_settings
 from meteorograph.healing import budget, missed_slots, rounds
 from meteorograph.healing.filler import HealingResult
 from meteorograph.ledger import claims, coverage
-from meteorograph.ledger import queries as history_
+from meteorograph.ledger.gaps import list_gaps
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
@@ -167,10 +167,10 @@ def test_an_hour_without_data_is_closed_and_the_others_go_on(archive: Archive, d
     assert _stored() == [(0, 1), (0, 3), (0, 20)]
     assert len(archive.calls) == 4
     with get_db_session(read_only=True) as session:
-        [gap] = history_.list_gaps(session, NOON, driven())[0]
+        [gap] = list_gaps(session, NOON, driven())[0]
         [entry] = coverage.slot_coverage(session, NOON, driven())[0]
-    assert (gap["from"], gap["unrecoverable"]) == (NOON + 2 * HOUR, True)
-    assert (entry["missed"], entry["unrecoverable"], entry["missed_by_reason"]) == (1, 1, {"down": 1})
+    assert (gap.first_slot, gap.is_unrecoverable) == (NOON + 2 * HOUR, True)
+    assert (entry.missed, entry.unrecoverable, entry.missed_by_reason) == (1, 1, {"down": 1})
 
 
 def test_coverage_tells_what_was_backfilled(archive: Archive, driven: DrivenClock) -> None:
@@ -182,9 +182,9 @@ def test_coverage_tells_what_was_backfilled(archive: Archive, driven: DrivenCloc
         by_day = coverage.slot_coverage(session, NOON, driven() + HOUR, by="day")[0]
         whole = coverage.slot_coverage(session, NOON, driven() + HOUR)[0]
         both = coverage.slot_coverage(session, NOON, driven() + HOUR, by="location,day")[0]
-    assert [(day["stored"], day["backfilled"], day["missed"]) for day in by_day] == [(22, 20, 2), (40, 38, 0)]
-    assert [(one["due"], one["stored"], one["backfilled"], one["missed"]) for one in whole] == [(32, 31, 29, 1)] * 2
-    assert [one["backfilled"] for one in both] == [10, 19, 10, 19]
+    assert [(day.stored, day.backfilled, day.missed) for day in by_day] == [(22, 20, 2), (40, 38, 0)]
+    assert [(one.due, one.stored, one.backfilled, one.missed) for one in whole] == [(32, 31, 29, 1)] * 2
+    assert [one.backfilled for one in both] == [10, 19, 10, 19]
 
 
 def test_a_history_that_fails_is_asked_again_after_waits_that_double(archive: Archive, driven: DrivenClock) -> None:

@@ -13,7 +13,7 @@ from meteorograph import WeatherData, get_db_session
 from meteorograph.config.loading import get_settings
 from meteorograph.healing import rounds
 from meteorograph.healing.filler import HealingResult
-from meteorograph.ledger import queries
+from meteorograph.ledger.gaps import list_gaps
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
@@ -110,7 +110,7 @@ def test_an_outage_of_openweathermap_is_healed_from_open_meteo(
     _assert_true(collecting, rows)
     assert collecting.count("open-meteo") == 3
     with get_db_session(read_only=True) as session:
-        assert queries.list_gaps(session, NOON, driven())[0] == []
+        assert list_gaps(session, NOON, driven())[0] == []
         used = {row.used for row in session.scalars(select(Quota).where(Quota.provider == "open-meteo"))}
     assert used == {round(collecting.charged("open-meteo"))}
     scheduled_healing()

@@ -12,8 +12,10 @@ from sqlalchemy import event, select
 
 from meteorograph import get_db_session, ingest_data
 from meteorograph.errors import LocationNotFoundError
-from meteorograph.ledger import claims, closing, coverage, queries
-from meteorograph.ledger.coverage import By
+from meteorograph.ledger import claims, closing, coverage, queries, slot_counts
+from meteorograph.ledger.coverage import By, SlotCoverage
+from meteorograph.ledger.gaps import Gap, list_gaps
+from meteorograph.ledger.queries import RunView
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, Schedule, parse_schedule
 from meteorograph.model.states import MissedReason
@@ -76,7 +78,7 @@ def _hours(*numbers: int) -> list[datetime]:
     return [NOON + number * HOUR for number in numbers]
 
 
-def _runs(start: datetime = NOON - DAY, end: datetime = NOON + 9 * DAY, **asked: Any) -> list[dict[str, Any]]:
+def _runs(start: datetime = NOON - DAY, end: datetime = NOON + 9 * DAY, **asked: Any) -> list[RunView]:
     with get_db_session(read_only=True) as session:
         return queries.list_runs(session, start, end, **asked)[0]
 
@@ -85,18 +87,18 @@ def _gaps(
     start: datetime = NOON - DAY, end: datetime = NOON + 90 * DAY, **asked: Any
 ) -> list[tuple[str, datetime, datetime, int, str]]:
     with get_db_session(read_only=True) as session:
-        found = queries.list_gaps(session, start, end, **asked)[0]
-    return [(gap["location"], gap["from"], gap["to"], gap["slots"], gap["reason"]) for gap in found]
+        found = list_gaps(session, start, end, **asked)[0]
+    return [(gap.location, gap.first_slot, gap.last_slot, gap.slots, gap.reason) for gap in found]
 
 
-def _coverage(start: datetime = NOON - DAY, end: datetime = NOON + 90 * DAY, **asked: Any) -> list[dict[str, Any]]:
+def _coverage(start: datetime = NOON - DAY, end: datetime = NOON + 90 * DAY, **asked: Any) -> list[SlotCoverage]:
     with get_db_session(read_only=True) as session:
         return coverage.slot_coverage(session, start, end, **asked)[0]
 
 
-def _counts(entries: Iterable[dict[str, Any]], key: str = "location") -> dict[str, tuple[int, int, int, int]]:
+def _counts(entries: Iterable[SlotCoverage], key: str = "location") -> dict[str, tuple[int, int, int, int]]:
     """Due, stored, missed and pending of each entry."""
-    return {entry[key]: (entry["due"], entry["stored"], entry["missed"], entry["pending"]) for entry in entries}
+    return {str(getattr(entry, key)): (entry.due, entry.stored, entry.missed, entry.pending) for entry in entries}
 
 
 def test_what_the_collector_stored_and_what_failed_and_why(collecting: Simulator, driven: DrivenClock) -> None:
@@ -109,19 +111,19 @@ def test_what_the_collector_stored_and_what_failed_and_why(collecting: Simulator
     scheduled_ingest()
     assert _counts(_coverage()) == {"Athens": (4, 4, 0, 0), "Bergen": (4, 1, 3, 0), "Cork": (4, 4, 0, 0)}
     [bergen] = _coverage(location="Bergen")
-    assert bergen["missed_by_reason"] == {"provider_error": 3}
-    assert bergen["coverage"] == 0.25
+    assert bergen.missed_by_reason == {"provider_error": 3}
+    assert bergen.coverage == 0.25
     assert _gaps() == [("Bergen", NOON, NOON + 2 * HOUR, 3, "provider_error")]
     newest, *others = _runs()
-    assert (newest["due_at"], newest["state"], newest["stored"], newest["failed_by_reason"]) == (
+    assert (newest.due_at, newest.state, newest.stored, newest.failed_by_reason) == (
         NOON + 3 * HOUR,
         "succeeded",
         3,
         {},
     )
-    assert [run["failed_by_reason"] for run in others] == [{"provider_error": 1}] * 3
-    assert [(run["state"], run["due"], run["stored"], run["failed"]) for run in others] == [("partial", 3, 2, 1)] * 3
-    assert all(run["calls"] > 0 and run["started_at"] and run["ended_at"] for run in others)
+    assert [run.failed_by_reason for run in others] == [{"provider_error": 1}] * 3
+    assert [(run.state, run.due, run.stored, run.failed) for run in others] == [("partial", 3, 2, 1)] * 3
+    assert all(run.calls > 0 and run.started_at and run.ended_at for run in others)
 
 
 def test_slots_while_nobody_ran_are_one_gap_and_runs_of_their_own(collecting: Simulator, driven: DrivenClock) -> None:
@@ -130,12 +132,12 @@ def test_slots_while_nobody_ran_are_one_gap_and_runs_of_their_own(collecting: Si
     driven.advance(6 * HOUR)
     scheduled_ingest()
     assert _gaps() == [(name, NOON + HOUR, NOON + 5 * HOUR, 5, "down") for name in ("Bergen", "Athens")]
-    assert [(run["state"], run["reason"], run["failed_by_reason"]) for run in _runs()] == [
+    assert [(run.state, run.reason, run.failed_by_reason) for run in _runs()] == [
         ("succeeded", None, {}),
         *[("missed", "down", {"down": 2})] * 5,
         ("succeeded", None, {}),
     ]
-    assert _coverage(location="Athens")[0]["coverage"] == 2 / 7
+    assert _coverage(location="Athens")[0].coverage == 2 / 7
 
 
 def test_slots_during_a_run_that_took_too_long_are_late() -> None:
@@ -147,7 +149,7 @@ def test_slots_during_a_run_that_took_too_long_are_late() -> None:
     closing.finish_run(claim, 1, NOON + 2 * HOUR + timedelta(minutes=5))
     _run(NOON + 3 * HOUR)
     assert _gaps() == [("Athens", NOON + HOUR, NOON + 2 * HOUR, 2, "late")]
-    assert [(run["reason"], run["failed_by_reason"]) for run in _runs(state="missed")] == [("late", {"late": 1})] * 2
+    assert [(run.reason, run.failed_by_reason) for run in _runs(state="missed")] == [("late", {"late": 1})] * 2
 
 
 def test_a_slot_between_or_another_reason_parts_a_gap() -> None:
@@ -162,8 +164,8 @@ def test_a_slot_between_or_another_reason_parts_a_gap() -> None:
     ]
     assert [gap[1:4] for gap in _gaps(reason="store_error")] == [(at, at, 1) for at in _hours(4, 2)]
     with get_db_session(read_only=True) as session:
-        [gap] = queries.list_gaps(session, NOON, NOON + 2 * HOUR)[0]
-    assert gap["detail"] == "at 13:00", "that of its last slot"
+        [gap] = list_gaps(session, NOON, NOON + 2 * HOUR)[0]
+    assert gap.detail == "at 13:00", "that of its last slot"
     assert [gap[1:4] for gap in _gaps(start=NOON + HOUR, end=NOON + 2 * HOUR)] == [(NOON + HOUR, NOON + HOUR, 1)]
 
 
@@ -192,7 +194,7 @@ def test_schedules_of_several_lengths_each_have_slots_of_their_own() -> None:
             _run(at, name="0 13 * * *", when=daily, missed={"daily": "provider_error"})
     assert _counts(_coverage()) == {"daily": (1, 0, 1, 0), "hourly": (3, 3, 0, 0), "quarterly": (9, 6, 3, 0)}
     assert [(gap[0], gap[3]) for gap in _gaps()] == [("quarterly", 3), ("daily", 1)]
-    at_one = {run["schedule"]: run["failed_by_reason"] for run in _runs() if run["due_at"] == NOON + HOUR}
+    at_one = {run.schedule: run.failed_by_reason for run in _runs() if run.due_at == NOON + HOUR}
     assert at_one == {"default": {}, "15m": {"provider_error": 1}, "0 13 * * *": {"provider_error": 1}}
     assert _counts(_coverage(by="day"), "day") == {"2026-03-01": (13, 9, 4, 0)}
     assert len(_runs(schedule="15m")) == 9
@@ -203,7 +205,7 @@ def test_schedules_of_several_lengths_each_have_slots_of_their_own() -> None:
 def test_rows_on_demand_count_only_where_they_fill_a_slot_of_the_location(
     driven: DrivenClock, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(coverage, "_FEW", few)
+    monkeypatch.setattr(slot_counts, "_MAX_SUBTRACTED_LOCATIONS", few)
     ids = _add("Athens") | _add("daily", schedule="0 6 * * *") | _add("nowhere", state="unscheduled")
     _run(NOON - 6 * HOUR, name="0 6 * * *", when=parse_schedule("0 6 * * *"))
     for name in ids:
@@ -213,7 +215,7 @@ def test_rows_on_demand_count_only_where_they_fill_a_slot_of_the_location(
     assert _counts(_coverage()) == {"Athens": (3, 2, 1, 0), "daily": (1, 1, 0, 0)}
     assert _counts(_coverage(by="day"), "day") == {"2026-03-01": (4, 3, 1, 0)}
     assert _counts(_coverage(location="nowhere")) == {"nowhere": (0, 0, 0, 0)}
-    assert _coverage(location="nowhere")[0]["coverage"] is None
+    assert _coverage(location="nowhere")[0].coverage is None
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -280,11 +282,11 @@ def test_what_a_run_has_yet_to_do_is_pending() -> None:
     assert _counts(_coverage()) == expected
     assert _counts(_coverage(by="day"), "day") == {"2026-03-01": (3, 1, 1, 1)}
     [run] = _runs()
-    assert (run["state"], run["due"], run["stored"], run["failed"]) == ("running", 3, 1, 1)
-    assert run["failed_by_reason"] == {"payload_error": 1}
+    assert (run.state, run.due, run.stored, run.failed) == ("running", 3, 1, 1)
+    assert run.failed_by_reason == {"payload_error": 1}
     closing.release_run(claim, 2, until=NOON + HOUR, reason=MissedReason.QUOTA)
     [run] = _runs(state="pending")
-    assert (run["state"], run["reason"], run["stored"], run["ended_at"]) == ("pending", "quota", 1, None)
+    assert (run.state, run.reason, run.stored, run.ended_at) == ("pending", "quota", 1, None)
     assert _counts(_coverage()) == expected
 
 
@@ -305,7 +307,7 @@ def test_the_days_of_a_cron_schedule_when_the_clocks_change() -> None:
     for number in range(26):
         _run(begin + number * HOUR, name=text, when=every_hour, missed={"Athens": "late"} if number in (2, 3, 4) else {})
     days = _coverage(by="location,day", start=begin)
-    assert [(day["day"], day["due"], day["missed"]) for day in days] == [("2026-03-28", 2, 0), ("2026-03-29", 24, 3)]
+    assert [(str(day.day), day.due, day.missed) for day in days] == [("2026-03-28", 2, 0), ("2026-03-29", 24, 3)]
     assert [gap[1:4] for gap in _gaps()] == [(begin + 2 * HOUR, begin + 4 * HOUR, 3)]
 
 
@@ -330,9 +332,9 @@ def test_the_parts_add_up_to_the_whole_whatever_they_are_told_by(by: By) -> None
         if at.hour % 6 == 0:
             _run(at, name="6h", when=Interval(6 * HOUR))
     entries = _coverage(start=NOON + 3 * HOUR, end=NOON + 33 * HOUR, by=by)
-    assert sum(entry["due"] for entry in entries) == 30 * 5 + 5
-    assert sum(entry["missed"] for entry in entries) == len([number for number in range(3, 33) if number % 7 < 5])
-    assert all(entry["due"] == entry["stored"] + entry["missed"] for entry in entries)
+    assert sum(entry.due for entry in entries) == 30 * 5 + 5
+    assert sum(entry.missed for entry in entries) == len([number for number in range(3, 33) if number % 7 < 5])
+    assert all(entry.due == entry.stored + entry.missed for entry in entries)
 
 
 def test_days_without_a_run_are_days_but_none_outside_the_ledger() -> None:
@@ -352,10 +354,10 @@ def test_pages_have_every_entry_once_in_the_order_of_the_whole() -> None:
         _run(NOON + number * HOUR, missed={f"p{number % 4}": "quota", f"p{(number + 1) % 4}": "quota"})
     end = NOON + DAY
     with get_db_session(read_only=True) as session:
-        for ask in (queries.list_runs, queries.list_gaps):
+        for ask in (queries.list_runs, list_gaps):
             whole, place = ask(session, NOON, end)
             assert place is None
-            pages: list[dict[str, Any]] = []
+            pages: list[RunView | Gap] = []
             page, place = ask(session, NOON, end, limit=2)
             pages += page
             while place:
@@ -364,7 +366,7 @@ def test_pages_have_every_entry_once_in_the_order_of_the_whole() -> None:
             assert pages == whole
         first, name = coverage.slot_coverage(session, NOON, end, limit=3)
         rest, nothing = coverage.slot_coverage(session, NOON, end, limit=3, after=name)
-    assert [entry["location"] for entry in first + rest] == ["p0", "p1", "p2", "p3"]
+    assert [entry.location for entry in first + rest] == ["p0", "p1", "p2", "p3"]
     assert nothing is None
 
 
@@ -380,7 +382,7 @@ def test_a_gap_that_begins_long_before_the_newest_ones_is_told_whole() -> None:
 
 def test_a_name_that_no_location_has() -> None:
     with get_db_session(read_only=True) as session:
-        for ask in (queries.list_gaps, coverage.slot_coverage):
+        for ask in (list_gaps, coverage.slot_coverage):
             with pytest.raises(LocationNotFoundError):
                 ask(session, NOON, NOON + DAY, location="Atl\0ntis")
 

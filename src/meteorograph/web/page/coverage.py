@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import groupby
 from typing import Any, Final
 
 from flask import Response, request
 
 from ...ledger import coverage
+from ...ledger.coverage import SlotCoverage
 from ...model import clock
 from ...storage.engine import get_db_session
 from .. import params
@@ -32,32 +33,33 @@ def heat_map() -> Response:
     start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     end = now + timedelta(microseconds=1)
     with get_db_session(read_only=True) as session:
-        found, more = coverage.slot_coverage(
+        entries, following = coverage.slot_coverage(
             session, start, end, by="location,day", location=name, limit=_LIMIT, after=params.after()
         )
-        total, _ = coverage.slot_coverage(session, start, end, by="day")
-    rows = [_row(place, list(cells)) for place, cells in groupby(found, key=lambda entry: entry["location"])]
+        days_of_all, _ = coverage.slot_coverage(session, start, end, by="day")
+    rows = [_row(place, list(cells)) for place, cells in groupby(entries, key=lambda entry: entry.location)]
     return render(
         "coverage.html",
         rows=rows,
-        days=[datetime.fromisoformat(entry["day"]) for entry in total],
-        total={name: sum(entry[name] for entry in total) for name in ("due", "stored", "missed", "pending")},
+        days=[datetime.combine(entry.day, time()) for entry in days_of_all if entry.day],
+        total={name: sum(getattr(entry, name) for entry in days_of_all) for name in ("due", "stored", "missed", "pending")},
         length=days,
         lengths=DAYS,
-        more=more and params.cursor(more),
+        more=following and params.cursor(following),
         is_first="cursor" not in request.args,
         location=name,
     )
 
 
-def _row(place: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
-    due, stored = sum(cell["due"] for cell in cells), sum(cell["stored"] for cell in cells)
-    return {"location": place, "coverage": stored / due if due else None, "cells": [_cell(cell) for cell in cells]}
+def _row(place: str | None, entries: list[SlotCoverage]) -> dict[str, Any]:
+    due, stored = sum(entry.due for entry in entries), sum(entry.stored for entry in entries)
+    return {"location": place, "coverage": stored / due if due else None, "cells": [_cell(entry) for entry in entries]}
 
 
-def _cell(cell: dict[str, Any]) -> dict[str, Any]:
-    settled = cell["stored"] + cell["missed"]
-    share = cell["stored"] / settled if settled else None
+def _cell(entry: SlotCoverage) -> dict[str, Any]:
+    """Everything that the template shows of an entry."""
+    closed = entry.stored + entry.missed
+    share = entry.stored / closed if closed else None
     step = "none" if share is None else sum(share >= least for least in _STEPS)
-    end = datetime.fromisoformat(cell["day"]) + timedelta(days=1)
-    return {**cell, "step": step, "end": f"{end.date().isoformat()}T00:00Z"}
+    end = entry.day and entry.day + timedelta(days=1)
+    return {"entry": entry, "step": step, "end": f"{end}T00:00Z"}

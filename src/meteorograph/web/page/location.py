@@ -11,7 +11,7 @@ from flask import Response, request
 
 from ...config.loading import get_settings
 from ...errors import BadInputError
-from ...ledger import queries
+from ...ledger.gaps import list_gaps
 from ...locations import views
 from ...model import clock
 from ...reading import aggregates
@@ -73,7 +73,7 @@ def place() -> Response:
             drawn = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
         else:
             drawn = summed
-        gaps, more_gaps = queries.list_gaps(session, start, end, location=name, limit=100)
+        gaps, more_gaps = list_gaps(session, start, end, location=name, limit=100)
     course = of_buckets(drawn) if is_coarse else of_rows(rows)
     shown = [*newest, *rows]
     providers = Counter(row["provider"] for row in shown)
@@ -91,7 +91,7 @@ def place() -> Response:
         summary=summary(summed),
         due=sum(bucket.due for bucket in summed),
         stored=sum(bucket.stored for bucket in summed),
-        gaps=[{**gap, "end": gap["to"] + timedelta(seconds=1)} for gap in gaps],
+        gaps=[{"gap": gap, "end": gap.last_slot + timedelta(seconds=1)} for gap in gaps],
         wants_token=bool(get_settings().api_tokens),
         more_gaps=more_gaps is not None,
         ranges=RANGES,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from ...ledger.gaps import Gap
 from .chart_series import Course
 
 #: Quantity, title, unit, decimals, and the part of the height that its chart has.
@@ -26,7 +27,7 @@ _BETWEEN: Final = 0.035
 _MOST_ARROWS: Final = 32
 
 
-def figure(course: Course, gaps: Sequence[dict[str, Any]], start: datetime, end: datetime) -> dict[str, Any]:
+def figure(course: Course, gaps: Sequence[Gap], start: datetime, end: datetime) -> dict[str, Any]:
     """``data`` and ``layout`` of Plotly, with the ``times`` and the ``notes``; empty where there is nothing to draw."""
     if not course.times:
         return {}
@@ -172,14 +173,14 @@ def _marks(name: str, own: dict[str, Any], course: Course) -> list[dict[str, Any
     ]
 
 
-def _bands(gaps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _bands(gaps: Sequence[Gap]) -> list[dict[str, Any]]:
     """Where slots were missed, over all charts."""
     band = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
     return [
         {
             **band,
-            "x0": _utc(gap["from"]),
-            "x1": _utc(gap["to"]),
+            "x0": _utc(gap.first_slot),
+            "x1": _utc(gap.last_slot),
             "fillcolor": "--gap",
             "line": {"color": "--gap", "width": 3},
         }
