@@ -72,7 +72,7 @@ def plan_import(session: Session, rows: Iterable[FileRow | BadRow], *, replace: 
     }
     grid = ProximityGrid()
     for row in known.values():
-        grid.put(row.name, row.latitude, row.longitude)
+        grid.add(row.name, row.latitude, row.longitude)
     made = ImportPlan()
     lines: dict[str, int] = {}
     for entry in rows:
@@ -120,7 +120,7 @@ def _merge(made: ImportPlan, entry: FileRow, found: Row[Any], replace: bool) -> 
 
 def _warn_if_near(made: ImportPlan, entry: FileRow, grid: ProximityGrid, lines: dict[str, int]) -> None:
     values = entry.values
-    near = grid.seek(values["name"], values["latitude"], values["longitude"])
+    near = grid.find_near_and_add(values["name"], values["latitude"], values["longitude"])
     if near is not None:
         where = f" (line {lines[near[0]]})" if near[0] in lines else ""
         made.warnings.append(f"line {entry.line}: {values['name']!r} is {near[1]:.0f} m from {near[0]!r}{where}")

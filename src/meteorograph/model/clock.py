@@ -1,4 +1,4 @@
-"""The one place that reads the time of day, so that a test can drive it."""
+"""The current time. Everything reads it here, so that a test can drive the clock."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 
 def system_time() -> datetime:
-    """The machine's time (aware UTC)."""
+    """The time of the machine (aware UTC)."""
     return datetime.now(UTC)
 
 
 class DrivenClock:
-    """A clock that stands still until it is moved; safe across threads."""
+    """A clock that only moves by ``advance``; thread-safe."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start
@@ -35,21 +35,21 @@ _source: Callable[[], datetime] = system_time
 
 
 def now() -> datetime:
-    """The current instant (aware UTC) by the clock in force."""
+    """The current instant (aware UTC)."""
     return _source()
 
 
 def is_driven() -> bool:
-    """Whether another clock than the machine's is in force."""
+    """Whether a test drives the clock."""
     return _source is not system_time
 
 
 @contextmanager
 def driven_by(source: Callable[[], datetime]) -> Iterator[None]:
-    """Let ``source`` tell the time, in every thread, while the block runs."""
+    """Read the time from ``source`` in all threads while the block runs."""
     global _source
-    before, _source = _source, source
+    previous, _source = _source, source
     try:
         yield
     finally:
-        _source = before
+        _source = previous

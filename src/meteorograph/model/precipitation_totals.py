@@ -1,14 +1,14 @@
-"""Totals of precipitation from amounts whose windows overlap, are missing, or are of an unknown length. Pure.
+"""Totals of precipitation from amounts whose windows overlap, have gaps, or have an unknown length. Pure.
 
-An amount fell in ``(end - seconds, end]``; times are Unix seconds. The windows are laid out without overlap, the shorter ones
-first, of equal ones the earlier first:
+An amount fell in ``(end - seconds, end]``; times are Unix seconds. The windows are placed without overlap: shorter windows
+first, and of equally long windows the earlier one first:
 
-- A window that meets none of those before it is taken whole.
-- One that holds others whole is taken for the rest of its time: what they leave of it, with its amount less theirs.
-- One that meets another one in part is not taken: how much fell in the part they share cannot be known.
+- A window that overlaps no placed window is placed whole.
+- A window that contains placed windows gets the rest of its time, and its amount minus their amounts.
+- A window that partly overlaps a placed window is dropped, because the shared amount is unknown.
 
-So nothing is counted twice, nothing is split by guessing, and what is not covered shows in the coverage. An amount of an unknown
-period is never added; it is told.
+So nothing is counted twice and no amount is split by a guess; time without a placed window shows in the coverage. Amounts of an
+unknown period are never added, but counted.
 """
 
 from __future__ import annotations
@@ -18,140 +18,144 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-#: How far a window may reach over another one, or out of a total's time, and still count as beside it, or in it [s].
-#: Providers' times jitter, and reports for an hour are made up to ten minutes before it.
+#: How far a window may overlap its neighbour, or exceed the range of a total, and still count as next to it, or inside it [s].
+#: Providers' times jitter, and hourly reports are made up to ten minutes before the hour.
 SLACK: Final = 600.0
 
 
 class Window(NamedTuple):
-    """What fell in a window of time."""
+    """An amount and the time in which it fell."""
 
     #: End [Unix s].
     end: float
-    #: Length [s]; None where the provider does not say.
+    #: Length [s]; None if the provider does not say.
     seconds: float | None
-    #: What fell [mm], 0 or more.
+    #: Amount [mm], 0 or more.
     amount: float
 
 
-class Piece(NamedTuple):
-    """Time that is covered once: stretches that do not touch any other piece's, and what fell in all of them together."""
+class PlacedWindow(NamedTuple):
+    """The time that a window covers alone, as stretches that overlap no other window's, and the amount that fell in them."""
 
-    #: Begin and end of each stretch, in order [Unix s].
+    #: Start and end of each stretch, in order [Unix s].
     stretches: tuple[tuple[float, float], ...]
     #: [mm]
     amount: float
 
 
 class Total(NamedTuple):
-    """What fell in a stretch of time."""
+    """The precipitation of a time range."""
 
-    #: In the covered time [mm]; None where none is.
+    #: Amount in the covered time [mm]; None if no time is covered.
     amount: float | None
     covered_seconds: float
-    #: Length of the whole stretch [s].
+    #: Length of the whole range [s].
     seconds: float
-    #: Amounts that end in it and could not be added, since their period is not known.
+    #: Number of amounts of an unknown period that end in the range; they are not part of ``amount``.
     unknown: int
 
     @property
     def coverage(self) -> float:
-        """Covered part of the whole, 0 to 1."""
+        """Covered share of the range, 0 to 1."""
         return self.covered_seconds / self.seconds
 
 
-def totals(windows: Sequence[Window], marks: Sequence[float], slack: float = SLACK) -> list[Total]:
-    """What fell between each two marks that follow each other.
+def total_ranges(windows: Sequence[Window], edges: Sequence[float], slack: float = SLACK) -> list[Total]:
+    """The precipitation between each two neighbouring edges.
 
-    A piece counts where it lies whole; where it reaches out of the time by ``slack`` at most it counts where its middle lies. One
-    that reaches further belongs to no total.
+    A placed window counts in the range that contains it. If it exceeds a range by ``slack`` at most, it counts in the range that
+    contains its middle. A window that exceeds it further counts in no range.
 
     Args:
         windows: In any order.
-        marks: Instants [Unix s], ascending.
-        slack: As for ``cover``; 0 for windows whose ends are exact.
+        edges: Instants [Unix s], ascending.
+        slack: As for ``place_windows``; 0 for windows with exact ends.
     """
-    amounts: list[float | None] = [None] * (len(marks) - 1)
+    amounts: list[float | None] = [None] * (len(edges) - 1)
     covered, unknown = [0.0] * len(amounts), [0] * len(amounts)
-    for stretches, amount in cover(windows, slack):
-        begin, end = stretches[0][0], stretches[-1][1]
-        n = bisect_left(marks, (begin + end) / 2) - 1
-        if 0 <= n < len(amounts) and begin >= marks[n] - slack and end <= marks[n + 1] + slack:
+    for stretches, amount in place_windows(windows, slack):
+        start, end = stretches[0][0], stretches[-1][1]
+        n = bisect_left(edges, (start + end) / 2) - 1
+        if 0 <= n < len(amounts) and start >= edges[n] - slack and end <= edges[n + 1] + slack:
             amounts[n] = (amounts[n] or 0.0) + amount
-            covered[n] += sum(max(0.0, min(stop, marks[n + 1]) - max(start, marks[n])) for start, stop in stretches)
+            covered[n] += sum(max(0.0, min(last, edges[n + 1]) - max(first, edges[n])) for first, last in stretches)
     for window in windows:
-        n = bisect_left(marks, window.end) - 1
+        n = bisect_left(edges, window.end) - 1
         if not window.seconds and 0 <= n < len(amounts):
             unknown[n] += 1
     return [
-        Total(None if amount is None else round(amount, 6), seconds, end - start, told)
-        for (start, end), amount, seconds, told in zip(pairwise(marks), amounts, covered, unknown, strict=True)
+        Total(None if amount is None else round(amount, 6), seconds, end - start, count)
+        for (start, end), amount, seconds, count in zip(pairwise(edges), amounts, covered, unknown, strict=True)
     ]
 
 
-def total(windows: Sequence[Window], start: float, end: float, slack: float = SLACK) -> Total:
-    """What fell in one stretch of time by the windows that lie in it alone: what lies around it makes no difference.
+def total_range(windows: Sequence[Window], start: float, end: float, slack: float = SLACK) -> Total:
+    """The precipitation of one time range, from the windows inside it only; windows around it have no influence.
 
     Args:
         windows: In any order.
-        start: Where the stretch begins [Unix s].
-        end: Where it ends.
-        slack: As for ``totals``.
+        start: Start of the range [Unix s].
+        end: End of the range [Unix s].
+        slack: As for ``total_ranges``.
     """
     inside = [
-        one
-        for one in windows
-        if one.seconds is None
-        or (one.end - one.seconds >= start - slack and one.end <= end + slack and start < one.end - one.seconds / 2 <= end)
+        window
+        for window in windows
+        if window.seconds is None
+        or (
+            window.end - window.seconds >= start - slack
+            and window.end <= end + slack
+            and start < window.end - window.seconds / 2 <= end
+        )
     ]
-    return totals(inside, (start, end), slack)[0]
+    return total_ranges(inside, (start, end), slack)[0]
 
 
-def cover(windows: Sequence[Window], slack: float = SLACK) -> list[Piece]:
-    """The pieces of time that the windows cover, in order; those of an unknown period are passed over.
+def place_windows(windows: Sequence[Window], slack: float = SLACK) -> list[PlacedWindow]:
+    """The windows without overlap, in order of time; windows of an unknown period are ignored.
 
     Args:
         windows: In any order.
-        slack: A window that reaches over another one by so much at most [s], and by a sixth of its own length, ends, or begins,
-            where that one begins or ends.
+        slack: A window that overlaps its neighbour by at most this much [s], and at most a sixth of its own length, is trimmed to
+            the neighbour's edge.
     """
-    known = sorted((window.end, window.seconds, window.amount) for window in windows if window.seconds)
-    if all(before[0] <= after[0] - after[1] for before, after in pairwise(known)):
-        return [Piece(((end - seconds, end),), amount) for end, seconds, amount in known]
-    laid: list[tuple[float, float, int]] = []  # begin, end, number of the piece
-    pieces: list[Piece] = []
-    for end, seconds, amount in sorted(known, key=lambda window: (window[1], window[0])):
-        place = _between(laid, pieces, end - seconds, end, min(slack, seconds / 6))
-        if place is None:
+    timed = sorted((window.end, window.seconds, window.amount) for window in windows if window.seconds)
+    if all(before[0] <= after[0] - after[1] for before, after in pairwise(timed)):
+        return [PlacedWindow(((end - seconds, end),), amount) for end, seconds, amount in timed]
+    stretches: list[tuple[float, float, int]] = []  # start, end, index in ``placed``
+    placed: list[PlacedWindow] = []
+    for end, seconds, amount in sorted(timed, key=lambda window: (window[1], window[0])):
+        trimmed = _trim(stretches, placed, end - seconds, end, min(slack, seconds / 6))
+        if trimmed is None:
             continue
-        begin, end, first, last = place
-        inside = laid[first:last]
-        left = _left(begin, end, inside)
-        if left:
-            rest = max(0.0, amount - sum(pieces[number].amount for number in {number for _, _, number in inside}))
-            laid[first:last] = sorted([*inside, *((*stretch, len(pieces)) for stretch in left)])
-            pieces.append(Piece(tuple(left), rest))
-    return sorted(pieces)
+        start, end, first, last = trimmed
+        inside = stretches[first:last]
+        gaps = _gaps(start, end, inside)
+        if gaps:
+            rest = max(0.0, amount - sum(placed[index].amount for index in {index for _, _, index in inside}))
+            stretches[first:last] = sorted([*inside, *((*gap, len(placed)) for gap in gaps)])
+            placed.append(PlacedWindow(tuple(gaps), rest))
+    return sorted(placed)
 
 
-def _between(
-    laid: Sequence[tuple[float, float, int]], pieces: Sequence[Piece], begin: float, end: float, slack: float
+def _trim(
+    stretches: Sequence[tuple[float, float, int]], placed: Sequence[PlacedWindow], start: float, end: float, slack: float
 ) -> tuple[float, float, int, int] | None:
-    """A window trimmed by its slack, and which stretches lie in it; None where one does in part, or its piece does."""
-    first = bisect_right(laid, begin, key=lambda stretch: stretch[1])
-    last = bisect_left(laid, end, key=lambda stretch: stretch[0])
-    if first < last and begin > laid[first][0] and laid[first][1] - begin <= slack:
-        begin, first = laid[first][1], first + 1
-    if first < last and end < laid[last - 1][1] and end - laid[last - 1][0] <= slack:
-        end, last = laid[last - 1][0], last - 1
-    for _, _, number in laid[first:last]:
-        stretches = pieces[number].stretches
-        if stretches[0][0] < begin or stretches[-1][1] > end:
+    """A window trimmed by its slack, and the slice of the stretches inside it; None if it partly overlaps a placed window."""
+    first = bisect_right(stretches, start, key=lambda stretch: stretch[1])
+    last = bisect_left(stretches, end, key=lambda stretch: stretch[0])
+    if first < last and start > stretches[first][0] and stretches[first][1] - start <= slack:
+        start, first = stretches[first][1], first + 1
+    if first < last and end < stretches[last - 1][1] and end - stretches[last - 1][0] <= slack:
+        end, last = stretches[last - 1][0], last - 1
+    for _, _, index in stretches[first:last]:
+        parts = placed[index].stretches
+        if parts[0][0] < start or parts[-1][1] > end:
             return None
-    return (begin, end, first, last) if begin < end else None
+    return (start, end, first, last) if start < end else None
 
 
-def _left(begin: float, end: float, inside: Sequence[tuple[float, float, int]]) -> list[tuple[float, float]]:
-    """What the stretches leave of a window."""
-    edges = [begin, *(edge for start, stop, _ in inside for edge in (start, stop)), end]
+def _gaps(start: float, end: float, inside: Sequence[tuple[float, float, int]]) -> list[tuple[float, float]]:
+    """The parts of a window that the stretches inside it do not cover."""
+    edges = [start, *(edge for first, last, _ in inside for edge in (first, last)), end]
     return [(edges[n], edges[n + 1]) for n in range(0, len(edges), 2) if edges[n] < edges[n + 1]]

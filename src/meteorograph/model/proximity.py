@@ -1,4 +1,4 @@
-"""Which points lie within 100 m of each other, in one pass over any number of them. Pure."""
+"""Find points within 100 m of each other, in one pass over any number of points. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 
 from .values import EARTH_RADIUS_KM
 
-#: Two locations closer than this [m] are likely to be one that was written twice.
+#: Two locations closer than this [m] are probably the same place, entered twice.
 NEAR_M: Final = 100.0
 
 _RADIUS_M: Final = EARTH_RADIUS_KM * 1000
-#: More cubes than there are along the diameter of the earth, so that the three numbers of a cube fit into one.
+#: More cubes than fit along the diameter of the earth, so that the three numbers of a cube fit into one.
 _STRIDE: Final = 1 << 18
-_AROUND: Final = [(x * _STRIDE + y) * _STRIDE + z for x, y, z in product((-1, 0, 1), repeat=3)]
+_NEIGHBOURS: Final = [(x * _STRIDE + y) * _STRIDE + z for x, y, z in product((-1, 0, 1), repeat=3)]
 
 
 class _Point(NamedTuple):
@@ -24,38 +24,38 @@ class _Point(NamedTuple):
     z: float
 
     def distance_m(self, other: _Point) -> float:
-        """The straight line [m], which at this length is as long as the way over ground."""
+        """The straight line [m], which at this scale is as long as the distance on the ground."""
         return math.sqrt((self.x - other.x) ** 2 + (self.y - other.y) ** 2 + (self.z - other.z) ** 2)
 
 
 class ProximityGrid:
-    """Points in cubes of space with a side of 100 m: no seam at the poles and none where the longitude turns over.
+    """Points in cubes of space with a side of 100 m, so that the poles and the date line need no special case.
 
-    A point is compared with the *heads* of its own cube first, which are the few that were near none before them, and
-    with all points around only if it is near none of these. So the work stays in proportion to the number of points,
-    also where very many lie in one place.
+    A new point is first compared with the *isolated* points of its own cube: the few that had no other point nearby when they
+    were added. Only if none of these is near, it is compared with all points of the cubes around it. So the work grows
+    linearly with the number of points, also if very many points lie in one place.
     """
 
     def __init__(self) -> None:
         self._points: dict[int, list[_Point]] = {}
-        self._heads: dict[int, list[_Point]] = {}
+        self._isolated: dict[int, list[_Point]] = {}
 
-    def put(self, name: str, latitude: float, longitude: float) -> None:
-        """Add a point without asking what is near it."""
+    def add(self, name: str, latitude: float, longitude: float) -> None:
+        """Add a point without a search for its neighbours."""
         point = _point(name, latitude, longitude)
         self._points.setdefault(_cube(point), []).append(point)
 
-    def seek(self, name: str, latitude: float, longitude: float) -> tuple[str, float] | None:
-        """The name and distance [m] of a point of another name that is near, if there is one; then add this one."""
+    def find_near_and_add(self, name: str, latitude: float, longitude: float) -> tuple[str, float] | None:
+        """Find a point of another name within 100 m, then add this point; gives the other's name and distance [m], or None."""
         point = _point(name, latitude, longitude)
         cube = _cube(point)
-        near = _first_near(point, self._heads.get(cube, []))
+        near = _first_near(point, self._isolated.get(cube, []))
         if near is None:
-            for offset in _AROUND:
+            for offset in _NEIGHBOURS:
                 others = self._points.get(cube + offset)
                 if others and (near := _first_near(point, others)) is not None:
                     break
-            self._heads.setdefault(cube, []).append(point)
+            self._isolated.setdefault(cube, []).append(point)
         self._points.setdefault(cube, []).append(point)
         return near
 

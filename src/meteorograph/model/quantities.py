@@ -1,8 +1,8 @@
-"""The canonical table: what is measured, in which unit, and what the value can be at all.
+"""The canonical table of quantities: name, unit, possible and plausible range.
 
-Names follow the CF standard name table (https://cfconventions.org/standard-names.html). A value outside ``possible``
-cannot be the quantity (humidity above 100 %, a temperature below absolute zero): the database refuses it. A value inside
-it may still be implausible: outside ``plausible``, what was ever measured on earth, it is kept and flagged
+Names follow the CF standard name table (https://cfconventions.org/standard-names.html). A value outside ``possible`` cannot
+occur (humidity above 100 %, a temperature below absolute zero): the database refuses it. A possible value may still be
+implausible: a value outside ``plausible``, the range of all values ever measured on earth, is stored and flagged
 (``docs/quality.md`` has the sources).
 """
 
@@ -13,21 +13,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One row of the table."""
+    """One quantity of the table."""
 
-    #: Column name, and the key in every answer.
+    #: Name of the database column, and key in JSON.
     name: str
-    #: CF standard name; None where the table has none.
+    #: CF standard name; None if the CF table has none.
     standard_name: str | None
-    #: Canonical unit, in which the value is stored.
+    #: Canonical unit: the unit of stored values.
     unit: str
-    #: Smallest and largest value that the quantity can have, None for no bound [unit].
+    #: Smallest and largest possible value, None for no bound [unit].
     possible: tuple[float | None, float | None]
-    #: Smallest and largest value that was ever measured, rounded outwards [unit].
+    #: Smallest and largest value ever measured, rounded outwards [unit].
     plausible: tuple[float, float]
 
     def is_possible(self, value: float) -> bool:
-        """Whether ``value`` [unit] can be this quantity; NaN and infinity cannot."""
+        """Whether the quantity can have this value [unit]; NaN and infinity are never possible."""
         low, high = self.possible
         return value - value == 0 and (low is None or value >= low) and (high is None or value <= high)
 
@@ -37,7 +37,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("humidity", "relative_humidity", "%", (0, 100), (0, 100)),
     Quantity("dew_point", "dew_point_temperature", "°C", (-273.15, None), (-100, 36)),
     Quantity("pressure", "air_pressure_at_mean_sea_level", "hPa", (0, None), (870, 1090)),
-    # QNH: reduced by the standard atmosphere, so no mean sea level pressure
+    # QNH: reduced with the standard atmosphere, so not the mean sea level pressure
     Quantity("altimeter_setting", None, "hPa", (0, None), (870, 1090)),
     Quantity("wind_speed", "wind_speed", "m/s", (0, None), (0, 85)),
     Quantity("wind_direction", "wind_from_direction", "degree", (0, 360), (0, 360)),

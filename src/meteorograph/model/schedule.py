@@ -1,8 +1,9 @@
 """Stop 1 of the walk: takes a schedule and the time, gives the slot that is due. Pure.
 
 Slots of an interval lie on a grid that starts at the Unix epoch, not at the start of a process, so a restart neither shifts
-nor repeats one. Slots of a cron expression follow its time zone as Debian's cron does: a fixed time that the clocks jump over
-comes right after the jump, one that they show twice comes once, and every real hour has its slot of an hourly one.
+nor repeats a slot. Slots of a cron expression follow its time zone as Debian's cron does: a fixed time that the clocks skip is
+due right after the jump, a fixed time that the clocks show twice is due once, and an hourly expression has a slot in every
+real hour.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from .time_range import parse_duration
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: The name of the schedule of all locations that have none of their own.
+#: Name of the schedule of all locations without their own schedule.
 DEFAULT_SCHEDULE: Final = "default"
 
-#: How long after its instant a slot may still be collected at most: the weather is that of the collection, not of the slot.
+#: How long after its instant a slot may still be collected: providers give the weather at the time of the call, not of the slot.
 GRACE: Final = timedelta(hours=1)
 
 SCHEDULE_ALLOWED: Final = (
@@ -34,26 +35,26 @@ SCHEDULE_ALLOWED: Final = (
 
 
 class Schedule(Protocol):
-    """When a location is due."""
+    """When locations are due."""
 
     def slot_at(self, now: datetime) -> datetime | None:
-        """The newest slot at or before ``now`` (aware UTC); None if there never was one."""
+        """The latest slot at or before ``now`` (aware UTC); None if there is none."""
 
     def slots_between(self, after: datetime, before: datetime) -> Iterator[datetime]:
         """The slots strictly between two instants, oldest first."""
 
     def next_after(self, now: datetime) -> datetime | None:
-        """The first slot after ``now``; None if there never is one."""
+        """The first slot after ``now``; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Every so often, on the UTC grid."""
+    """A slot every ``length``, on the UTC grid."""
 
     length: timedelta
 
     def slot_at(self, now: datetime) -> datetime:
-        """The newest slot at or before ``now`` (aware UTC)."""
+        """The latest slot at or before ``now`` (aware UTC)."""
         return EPOCH + (now - EPOCH) // self.length * self.length
 
     def slots_between(self, after: datetime, before: datetime) -> Iterator[datetime]:
@@ -70,13 +71,13 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """At the minutes that a cron expression matches in its time zone."""
+    """A slot at each minute that a cron expression matches in its time zone."""
 
     expression: str
     zone: str = "UTC"
 
     def slot_at(self, now: datetime) -> datetime | None:
-        """The newest slot at or before ``now`` (aware UTC)."""
+        """The latest slot at or before ``now`` (aware UTC)."""
         minute_after = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
         return self._first(minute_after, reverse=True)
 
@@ -98,10 +99,10 @@ class Cron:
 
 @cache
 def parse_schedule(text: str) -> Schedule:
-    """A location's own schedule from its text.
+    """Parse the text of a location's own schedule.
 
     Raises:
-        ValueError: It is none; the text says what is allowed.
+        ValueError: The text is no schedule; the message says what is allowed.
     """
     fields = text.split()
     if len(fields) in (5, 6):
@@ -123,10 +124,13 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def tick_seconds(interval: timedelta) -> int:
-    """How often to look for due slots [s]: at most 15, and so that no slot of the interval falls between two looks."""
+    """How often to look for due slots [s]: at most every 15 s, and so that every slot of the interval coincides with a tick."""
     return math.gcd(int(interval.total_seconds()), 15)
 
 
 def lease_length(until_next: timedelta) -> timedelta:
-    """How long a run is held without a sign of life: 30 s, less where slots are so close that another could not finish."""
+    """How long a run's lease lasts unless it is renewed: 30 s, or half the time to the next slot where slots are closer.
+
+    Half, so that another process can still finish the run of a dead one.
+    """
     return min(timedelta(seconds=30), until_next / 2)

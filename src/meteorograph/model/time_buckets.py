@@ -1,8 +1,8 @@
-"""Buckets of time: which stretches a range is cut into, by the days of a time zone. Pure.
+"""Buckets: how a time range is divided, by the days of a time zone. Pure.
 
-A bucket has its start and not its end, as the ranges of ``/data`` do. Months and days follow the local calendar, so a day has
-23 or 25 hours where the clocks change. A shorter bucket is counted from local midnight in real time; on such a day the last
-one of a length that does not divide it is shorter.
+A bucket includes its start and excludes its end, as the ranges of ``/data`` do. Months and days follow the local calendar, so a
+day has 23 or 25 hours when the clocks change. Shorter buckets count from local midnight in real time; if the bucket length does
+not divide such a day, the last bucket of the day is shorter.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .time_range import parse_duration
 
 DAY: Final = timedelta(days=1)
 
-#: Buckets of one location in an answer at most: a year of quarters of an hour, and some.
-MOST_BUCKETS: Final = 50_000
+#: Most buckets of one location in an answer: a year of quarter-hours, with some room.
+MAX_BUCKETS: Final = 50_000
 
 BUCKET_ALLOWED: Final = "must be hour, day, month, or a length that divides a day, in whole minutes, such as 15m or 6h"
 
@@ -26,10 +26,10 @@ _WORDS: Final = {"hour": timedelta(hours=1), "day": DAY}
 
 
 def parse_bucket(text: str) -> timedelta | None:
-    """The length of a bucket; None for a month.
+    """Parse the length of a bucket; None for a month.
 
     Raises:
-        ValueError: It is none; the text says what is allowed.
+        ValueError: The text is no length; the message says what is allowed.
     """
     word = text.strip().lower()
     if word == "month":
@@ -44,32 +44,34 @@ def parse_bucket(text: str) -> timedelta | None:
 
 
 def bucket_edges(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> list[datetime]:
-    """The edges (aware UTC) of the whole buckets that ``start <= instant < end`` touches: one more than there are buckets.
+    """The edges (aware UTC) of all buckets that overlap ``start <= instant < end``: one edge more than buckets.
 
     Raises:
-        ValueError: There would be too many, or they would leave the calendar.
+        ValueError: There are too many buckets, or they exceed the years of the calendar.
     """
     if start >= end:
         return []
-    most = (end - start) // (length or DAY)
-    if most > MOST_BUCKETS:
-        raise ValueError(f"would give {most:,} buckets, and {MOST_BUCKETS:,} is the most: take longer ones or a shorter range")
+    count = (end - start) // (length or DAY)
+    if count > MAX_BUCKETS:
+        raise ValueError(
+            f"would give {count:,} buckets, and at most {MAX_BUCKETS:,} are allowed: use longer buckets or a shorter range"
+        )
     try:
-        found = []
+        edges = []
         for edge in iterate_edges(start, length, zone):
-            found.append(edge)
+            edges.append(edge)
             if edge >= end:
-                return found
+                return edges
     except OverflowError:
         pass
     raise ValueError("must lie within the years 2 to 9998")
 
 
 def iterate_edges(start: datetime, length: timedelta | None, zone: ZoneInfo) -> Iterator[datetime]:
-    """The edges (aware UTC) from the beginning of the bucket that an instant lies in.
+    """The edges (aware UTC), from the start of the bucket that contains an instant.
 
     Raises:
-        OverflowError: The calendar has come to its end.
+        OverflowError: An edge is beyond the last year of the calendar.
     """
     before = None
     for edge in _all_edges(start.astimezone(zone).date(), length, zone):
@@ -83,13 +85,13 @@ def iterate_edges(start: datetime, length: timedelta | None, zone: ZoneInfo) -> 
 
 
 def _all_edges(first: date, length: timedelta | None, zone: ZoneInfo) -> Iterator[datetime]:
-    """Edges from the beginning of a date's month or day on, or a little earlier."""
+    """The edges from the start of a date's month, or of the day before the date."""
     if length is None:
         month = first.replace(day=1)
         while True:
             yield midnight(month, zone)
             month = (month + timedelta(days=31)).replace(day=1)
-    # Where the clocks jump over midnight, or show it twice, the date of an instant may begin after it.
+    # If the clocks skip midnight or show it twice, the local date of an instant may start after the instant.
     day = first - DAY
     while True:
         edge, following = midnight(day, zone), midnight(day + DAY, zone)
@@ -101,12 +103,12 @@ def _all_edges(first: date, length: timedelta | None, zone: ZoneInfo) -> Iterato
 
 @lru_cache(maxsize=4096)
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The instant (aware UTC) at which a date begins in a zone."""
+    """The instant (aware UTC) at which a date starts in a time zone."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def zone_or_utc(name: str | None) -> ZoneInfo:
-    """The zone of a name that a location has; UTC for None, and for one that this machine does not know."""
+    """The time zone of this name; UTC for None and for a name that this machine does not know."""
     try:
         return ZoneInfo(name or "UTC")
     except (KeyError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Instants, durations and ranges of time as settings, commands and routes accept them. Pure."""
+"""Parse the instants, durations and time ranges of settings, commands and routes. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def parse_duration(text: str) -> timedelta:
-    """A duration from words such as ``10s``, ``15m``, ``1h`` or ``1d``.
+    """Parse a duration such as ``10s``, ``15m``, ``1h`` or ``1d``.
 
     Raises:
-        ValueError: It is none; the text says what is.
+        ValueError: The text is no duration; the message says what is allowed.
     """
     match = _DURATION.fullmatch(text.strip().lower())
     if not match:
@@ -24,7 +24,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
-#: What is looked at when nobody says what.
+#: Default ranges: of lists of runs, and of everything else.
 RUNS_RANGE: Final = timedelta(days=1)
 DEFAULT_RANGE: Final = timedelta(days=7)
 
@@ -34,10 +34,10 @@ INSTANT_ALLOWED: Final = (
 
 
 def parse_instant(text: str, now: datetime) -> datetime:
-    """An instant (aware UTC) from an ISO 8601 time, or from a duration back from ``now``.
+    """Parse an instant (aware UTC): an ISO 8601 time, or a duration before ``now``.
 
     Raises:
-        ValueError: It is neither; the text says what is allowed.
+        ValueError: The text is neither; the message says what is allowed.
     """
     try:
         return now - parse_duration(text)
@@ -53,7 +53,7 @@ def parse_instant(text: str, now: datetime) -> datetime:
 
 
 def resolve_range(start: datetime | None, end: datetime | None, now: datetime, length: timedelta) -> tuple[datetime, datetime]:
-    """From when to when (exclusive): without an end up to and with ``now``, without a start so long before the end.
+    """The start and the end (exclusive) of a range. The default end includes ``now``; the default start is ``length`` earlier.
 
     Raises:
         ValueError: The start is not before the end.

@@ -1,4 +1,4 @@
-"""The values that stops hand to each other (``docs/architecture.md``): a request, a payload, an observation."""
+"""The values that modules pass to each other (``docs/architecture.md``): a request, a payload, an observation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 EARTH_RADIUS_KM: Final = 6371.0088  # mean radius R1, IUGG
 
-#: Beyond this the provider's place is another one than was asked for [km].
+#: If the provider's place is further from the requested point than this, it is another place [km].
 FAR_OFF_KM: Final = 10.0
 
 
@@ -33,49 +33,49 @@ class Coordinates(msgspec.Struct, frozen=True, gc=False):
 
 
 class RequestPoint(Coordinates, frozen=True, gc=False):
-    """A point that a provider is asked for, with its station there where the provider answers by station."""
+    """A point of a request; with the station for the point if the provider answers by station."""
 
     station: str | None = None
 
 
 class AnsweredPlace(msgspec.Struct, frozen=True, gc=False):
-    """Where the provider says its answer is for; it may be a town some way off the point that was asked."""
+    """The place that the provider's answer is for; it may be a town at some distance from the requested point."""
 
     coordinates: Coordinates
     name: str | None = None
 
 
 class Station(msgspec.Struct, frozen=True, gc=False):
-    """A provider's station that answers for a point."""
+    """The station of a provider for a point."""
 
-    #: The provider's word for it.
+    #: The provider's identifier.
     id: str
     place: AnsweredPlace
 
 
 class DueLocation(msgspec.Struct, frozen=True, gc=False):
-    """A location that a run is to collect."""
+    """A location that is due in a run."""
 
     id: int
     name: str
     coordinates: Coordinates
-    #: What the provider gave for it before.
+    #: The place that the provider last answered for.
     resolved_name: str | None = None
     resolved_latitude: float | None = None
     resolved_longitude: float | None = None
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP GET to a provider. What is secret stands apart, and no text made of the request shows it."""
+    """One HTTP GET to a provider. Secrets are separate, and ``repr`` and ``str`` never show them."""
 
     provider: str
     #: Scheme, host and path, without a query.
     url: str
-    #: Query parameters that may be logged, kept and journalled.
+    #: Query parameters that may be logged and journalled.
     params: dict[str, str]
     #: Query parameters that carry the key.
     secrets: dict[str, str] = {}
-    #: Header fields beside those of every request; never secret.
+    #: Header fields in addition to those of every request; never secret.
     headers: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -85,42 +85,42 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
 
 class Payload(msgspec.Struct, frozen=True, gc=False):
-    """What a provider answered, unread."""
+    """An answer of a provider, not parsed yet."""
 
     request: Request
     status: int
     body: bytes
-    #: When the answer was complete (aware UTC).
+    #: When the answer had arrived completely (aware UTC).
     fetched_at: datetime
-    #: The ``Retry-After`` header as it came: seconds or a date (RFC 9110, 10.2.3).
+    #: The unparsed ``Retry-After`` header: seconds or a date (RFC 9110, 10.2.3).
     retry_after: str | None = None
-    #: The ``Expires`` and ``Last-Modified`` headers as they came; kept for providers whose answers are ``caches``.
+    #: The unparsed ``Expires`` and ``Last-Modified`` headers, of providers with ``caches`` set.
     expires: str | None = None
     last_modified: str | None = None
 
     @property
     def wait(self) -> timedelta | None:
-        """How long ``Retry-After`` asks for; None where there is no such header."""
+        """How long to wait according to ``Retry-After``; None without this header."""
         return self.retry_at(timedelta(0)) - self.fetched_at if self.retry_after else None
 
     def retry_at(self, otherwise: timedelta) -> datetime:
-        """When to ask again (aware UTC): what ``Retry-After`` says, or ``otherwise`` from now on."""
-        told = (self.retry_after or "").strip()
-        if told.isascii() and told.isdigit():
-            return self.fetched_at + timedelta(seconds=min(int(told), 366 * 86400))
+        """When to call again (aware UTC): what ``Retry-After`` says, or ``otherwise`` after the answer."""
+        header = (self.retry_after or "").strip()
+        if header.isascii() and header.isdigit():
+            return self.fetched_at + timedelta(seconds=min(int(header), 366 * 86400))
         try:
-            at = parsedate_to_datetime(told).astimezone(UTC)
+            at = parsedate_to_datetime(header).astimezone(UTC)
             return min(max(self.fetched_at, at), self.fetched_at + timedelta(days=366))
         except (ValueError, OverflowError):
             return self.fetched_at + otherwise
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """Values of quantities at one place and time, in the units of ``quantities.py``; None is "not given"."""
+    """Values of quantities at one place and time, in the units of ``quantities.py``; None means "not given"."""
 
     provider: str
     fetched_at: datetime
-    #: The instant the values are true of, and the end of the precipitation period; None where it is not told.
+    #: The time of the measurement, and the end of the precipitation period; None if the provider does not say.
     observed_at: datetime | None
     temperature: float | None = None
     humidity: float | None = None
@@ -133,12 +133,12 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     cloud_cover: float | None = None
     visibility: float | None = None
     precipitation: float | None = None
-    #: Length of the period that ``precipitation`` fell in [s]; None where the provider does not say.
+    #: Length of the period in which ``precipitation`` fell [s]; None if the provider does not say.
     precipitation_period: int | None = None
-    #: The weather in the provider's own English words.
+    #: The weather in the provider's words, in English.
     condition: str | None = None
-    #: Quantity → what is to be known of its value.
+    #: Quantity → flags of its value (``flags.py``).
     flags: dict[str, list[str]] = {}
-    #: Quantity → provider, for each that comes from another one than ``provider``.
+    #: Quantity → provider, for each quantity that does not come from ``provider``.
     providers: dict[str, str] = {}
     place: AnsweredPlace | None = None

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from ..locations.repository import get_location
 from ..model.quantities import BY_NAME
-from ..model.statistics import PARTS, STATISTICS, Numbers, Statistics, merge_summaries, statistics_of
+from ..model.statistics import PARTS, STATISTICS, Column, Statistics, compute_statistics, merge_summaries
 from ..model.time_buckets import DAY, bucket_edges, parse_bucket, zone_or_utc
 from ..storage.models import Location
 from .aggregate_columns import Columns, Row, missed_instants, read_columns
@@ -50,7 +50,7 @@ class LocationBuckets(NamedTuple):
     due: Sequence[int]
     stored: Sequence[int]
     #: Quantity → a column for each of the ``STATISTICS``.
-    values: Mapping[str, Sequence[Numbers]]
+    values: Mapping[str, Sequence[Column]]
 
     def buckets(self) -> list[Bucket]:
         """The same as objects."""
@@ -179,7 +179,7 @@ def _found(
     values = {}
     for each in names:
         width = len(PARTS[each])
-        values[each] = statistics_of(each, columns[place : place + width])
+        values[each] = compute_statistics(each, columns[place : place + width])
         place += width
     due = list(stored)
     for at in lost:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..ledger.queries import schedules_with_runs
-from ..model.precipitation_totals import Window, total
+from ..model.precipitation_totals import Window, total_range
 from ..model.statistics import AMOUNT, Summary, summarise
 from ..storage.models import Run, WeatherData
 from ..storage.rollup_invalidation import AHEAD
@@ -120,4 +120,4 @@ def _windows(
 
 def _fell(windows: list[Window | None], dues: list[float], first: int, start: float, end: float) -> float | None:
     last = bisect_right(dues, end + AHEAD.total_seconds())
-    return total([window for window in windows[first:last] if window is not None], start, end).amount
+    return total_range([window for window in windows[first:last] if window is not None], start, end).amount

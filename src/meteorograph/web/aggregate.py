@@ -17,7 +17,7 @@ from ..errors import BadInputError
 from ..exporting.serialise import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
 from ..model import time_range
 from ..model.quantities import BY_NAME
-from ..model.statistics import STATISTICS, quotients
+from ..model.statistics import STATISTICS, divide_columns
 from ..model.time_buckets import DAY, parse_bucket
 from ..model.units import System, converter, units_of
 from ..reading import aggregates
@@ -73,7 +73,7 @@ class _Shape:
 
     def _head(self, found: LocationBuckets) -> Sequence[Sequence[Any]]:
         edges = _edges(found.marks, found.zone)
-        coverage = quotients(found.stored, found.due)
+        coverage = divide_columns(found.stored, found.due)
         return [found.name] * len(found.due), edges[:-1], edges[1:], found.due, found.stored, coverage
 
     def _values(self, found: LocationBuckets, name: str) -> Sequence[Sequence[Any]]:

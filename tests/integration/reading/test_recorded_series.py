@@ -1,4 +1,4 @@
-"""The checks and the totals over real series, where their folder is."""
+"""The checks and the total_ranges over real series, where their folder is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import recorded_series as series
-from meteorograph.model.precipitation_totals import Window, totals
+from meteorograph.model.precipitation_totals import Window, total_ranges
 from meteorograph.model.time_buckets import midnight
 
 pytestmark = pytest.mark.skipif(
@@ -64,7 +64,7 @@ def test_daily_totals_are_the_sums_of_the_hours() -> None:
             counts[day] += 1
     first = date(2017, 1, 1)
     marks = [midnight(first + timedelta(days=n), zone).timestamp() for n in range(366)]
-    found = totals(windows, marks)
+    found = total_ranges(windows, marks)
     for number, total in enumerate(found):
         day = first + timedelta(days=number)
         assert round((total.amount or 0) * 10) == sums[day], day
@@ -76,5 +76,5 @@ def test_daily_totals_are_the_sums_of_the_hours() -> None:
         Window(end, 3 * 3600, sum(hours.get(end - n * 3600, 0.0) for n in range(3)))
         for end in (marks[288] + n * 3600 for n in range(3, 25))
     ]
-    assert totals(longer, marks[288:290])[0].amount == pytest.approx(found[288].amount)
-    assert totals([*longer, *windows], marks[288:290]) == found[288:289]
+    assert total_ranges(longer, marks[288:290])[0].amount == pytest.approx(found[288].amount)
+    assert total_ranges([*longer, *windows], marks[288:290]) == found[288:289]

@@ -326,7 +326,7 @@ def test_flagged_values_are_taken_in_when_asked_for(client: FlaskClient) -> None
     assert counts == {"exclude": 0, "include": 1}
 
 
-MANY = "would give 611,280 buckets, and 50,000 is the most: take longer ones or a shorter range"
+MANY = "would give 611,280 buckets, and at most 50,000 are allowed: use longer buckets or a shorter range"
 BUCKET = "must be hour, day, month, or a length that divides a day, in whole minutes, such as 15m or 6h"
 
 

@@ -247,7 +247,7 @@ def test_the_grid_finds_a_near_point_exactly_where_there_is_one(
         longitude = (longitude + east / (111_195 * max(math.cos(math.radians(latitude)), 1e-9)) + 180) % 360 - 180
         point = Coordinates(latitude, longitude)
         distances = [point.distance_km(other) * 1000 for other in points]
-        found = grid.seek(str(number), latitude, longitude)
+        found = grid.find_near_and_add(str(number), latitude, longitude)
         if not any(abs(distance - NEAR_M) < 0.01 for distance in distances):
             assert (found is not None) == any(distance <= NEAR_M for distance in distances)
         if found is not None:
@@ -257,11 +257,15 @@ def test_the_grid_finds_a_near_point_exactly_where_there_is_one(
 
 def test_the_grid_has_no_seam_and_a_point_is_not_near_itself() -> None:
     grid = ProximityGrid()
-    grid.put("east", 0, 179.9999)
-    grid.put("pole", 90, 0)
-    found = [grid.seek("west", 0, -179.9999), grid.seek("other", 89.9999, 77), grid.seek("pole", 90, 10)]
+    grid.add("east", 0, 179.9999)
+    grid.add("pole", 90, 0)
+    found = [
+        grid.find_near_and_add("west", 0, -179.9999),
+        grid.find_near_and_add("other", 89.9999, 77),
+        grid.find_near_and_add("pole", 90, 10),
+    ]
     assert [near and (near[0], round(near[1])) for near in found] == [("east", 22), ("pole", 11), ("other", 11)]
-    assert ProximityGrid().seek("alone", 1, 1) is None
+    assert ProximityGrid().find_near_and_add("alone", 1, 1) is None
 
 
 def test_many_points_in_one_place_are_compared_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +280,7 @@ def test_many_points_in_one_place_are_compared_with_few(monkeypatch: pytest.Monk
     monkeypatch.setattr(_Point, "distance_m", counted)
     grid = ProximityGrid()
     for number in range(1000):
-        assert (grid.seek(f"a{number}", 0.0, 0.0) is None) == (number == 0)
+        assert (grid.find_near_and_add(f"a{number}", 0.0, 0.0) is None) == (number == 0)
     for number in range(1000):
-        assert (grid.seek(f"b{number}", 0.0, 0.0011) is None) == (number == 0)  # 122 m off: near no "a"
+        assert (grid.find_near_and_add(f"b{number}", 0.0, 0.0011) is None) == (number == 0)  # 122 m off: near no "a"
     assert 2000 <= compared < 10_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meteorograph.model.precipitation_totals import Total, Window, cover, totals
+from meteorograph.model.precipitation_totals import Total, Window, place_windows, total_ranges
 
 HOUR = 3600
 MIDNIGHT = 1_772_323_200  # 2026-03-01
@@ -20,7 +20,7 @@ def amount(end: float, hours: float | None, millimetres: float) -> Window:
 
 
 def total(amounts: list[Window], start: float, end: float, slack: float = 0) -> Total:
-    return totals(amounts, [MIDNIGHT + start * HOUR, MIDNIGHT + end * HOUR], slack)[0]
+    return total_ranges(amounts, [MIDNIGHT + start * HOUR, MIDNIGHT + end * HOUR], slack)[0]
 
 
 def told(one: Total) -> tuple[float | None, float]:
@@ -85,12 +85,12 @@ def test_an_unknown_period_is_told_and_never_added() -> None:
 def test_times_that_jitter_still_tile() -> None:
     late = [0, 190, 20, 540, 75]  # [s]
     found = [amount(n + seconds / HOUR, 1, 1.0) for n, seconds in enumerate(late, start=1)]
-    each = totals(found, [MIDNIGHT + n * HOUR for n in range(6)])
+    each = total_ranges(found, [MIDNIGHT + n * HOUR for n in range(6)])
     assert [one.amount for one in each] == [1.0] * 5
     assert all(0.8 < one.coverage <= 1 for one in each)
     assert total(found, 0, 5, slack=600).amount == 5.0
     early = [amount(n - 7 / 60, 1, 1.0) for n in range(1, 6)]  # reports of seven minutes before the hour
-    assert [one.amount for one in totals(early, [MIDNIGHT + n * HOUR for n in range(6)])] == [1.0] * 5
+    assert [one.amount for one in total_ranges(early, [MIDNIGHT + n * HOUR for n in range(6)])] == [1.0] * 5
 
 
 def test_slack_is_a_sixth_of_a_short_window_at_most() -> None:
@@ -123,7 +123,7 @@ def test_a_total_is_never_more_than_fell(truth: list[float], asked: list[tuple[i
 
 @given(rain, windows)
 def test_pieces_do_not_touch_and_each_is_the_truth(truth: list[float], asked: list[tuple[int, int]]) -> None:
-    pieces = cover(sampled(truth, asked), slack=0)
+    pieces = place_windows(sampled(truth, asked), slack=0)
     tens = [[(begin - MIDNIGHT) / 600, (end - MIDNIGHT) / 600] for piece in pieces for begin, end in piece.stretches]
     assert all(before[1] <= after[0] for before, after in pairwise(sorted(tens)))
     for piece in pieces:
@@ -146,4 +146,4 @@ def test_with_windows_that_tile_the_total_is_what_fell_whatever_overlaps_them(
 def test_the_order_of_the_amounts_does_not_matter(truth: list[float], asked: list[tuple[int, int]], order: list[int]) -> None:
     amounts = sampled(truth, asked)
     shuffled = [amounts[n] for n in order if n < len(amounts)]
-    assert cover(amounts, slack=0) == cover(shuffled, slack=0)
+    assert place_windows(amounts, slack=0) == place_windows(shuffled, slack=0)

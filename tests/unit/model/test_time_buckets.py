@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meteorograph.model.precipitation_totals import Window, total
-from meteorograph.model.statistics import PARTS, STATISTICS, Summary, merge_summaries, statistics_of, summarise
+from meteorograph.model.precipitation_totals import Window, total_range
+from meteorograph.model.statistics import PARTS, STATISTICS, Summary, compute_statistics, merge_summaries, summarise
 from meteorograph.model.time_buckets import bucket_edges, parse_bucket, zone_or_utc
 
 HOUR = timedelta(hours=1)
@@ -82,7 +82,12 @@ def test_half_an_hour_off_utc_hours_are_local_ones() -> None:
 @pytest.mark.parametrize(
     ("start", "days", "length", "reason"),
     [
-        (datetime(2026, 1, 1, tzinfo=UTC), 366, timedelta(minutes=1), "would give 527,040 buckets, and 50,000 is the most"),
+        (
+            datetime(2026, 1, 1, tzinfo=UTC),
+            366,
+            timedelta(minutes=1),
+            "would give 527,040 buckets, and at most 50,000 ",
+        ),
         (datetime(1, 1, 1, tzinfo=UTC), 365 * 400, 24 * HOUR, "would give"),
         (datetime(9999, 1, 1, tzinfo=UTC), 364, 24 * HOUR, "years 2 to 9998"),
     ],
@@ -97,7 +102,7 @@ def test_a_zone_that_nobody_knows_is_utc() -> None:
 
 
 def _told(name: str, *found: Summary) -> dict[str, Any]:
-    [row] = zip(*statistics_of(name, list(zip(*found, strict=True))), strict=True)
+    [row] = zip(*compute_statistics(name, list(zip(*found, strict=True))), strict=True)
     return dict(zip(STATISTICS, row, strict=True))
 
 
@@ -146,4 +151,4 @@ def test_only_precipitation_has_a_sum() -> None:
 )
 def test_what_fell_is_counted_once(windows: list[tuple[float, float, float]], fell: float | None) -> None:
     given = [Window(end * 3600, hours * 3600, amount) for end, hours, amount in windows]
-    assert total(given, 0, 6 * 3600).amount == fell
+    assert total_range(given, 0, 6 * 3600).amount == fell
