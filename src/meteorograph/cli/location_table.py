@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..model.values import FAR_OFF_KM
+
+if TYPE_CHECKING:
+    from ..locations.views import LocationView, ResolvedPlace
 
 _HEADERS = ("name", "latitude", "longitude", "state", "schedule", "timezone", "tags", "last", "answered for")
 
 
-def table(locations: Sequence[dict[str, Any]], now: datetime) -> list[str]:
+def table(locations: Sequence[LocationView], now: datetime) -> list[str]:
     """The lines of a table; columns that are empty throughout are left out."""
     rows = [_HEADERS, *(_cells(location, now) for location in locations)]
     columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
@@ -20,17 +23,17 @@ def table(locations: Sequence[dict[str, Any]], now: datetime) -> list[str]:
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _cells(location: dict[str, Any], now: datetime) -> tuple[str, ...]:
+def _cells(location: LocationView, now: datetime) -> tuple[str, ...]:
     return (
-        location["name"],
-        f"{location['latitude']:.4f}",
-        f"{location['longitude']:.4f}",
-        location["state"],
-        location["schedule"] or "",
-        location["timezone"] or "",
-        ", ".join(location["tags"]),
-        _age(location["last_at"], now),
-        _answered_for(location["resolved"]),
+        location.name,
+        f"{location.latitude:.4f}",
+        f"{location.longitude:.4f}",
+        location.state,
+        location.schedule or "",
+        location.timezone or "",
+        ", ".join(location.tags),
+        _age(location.last_at, now),
+        _answered_for(location.resolved),
     )
 
 
@@ -44,9 +47,9 @@ def _age(instant: datetime | None, now: datetime) -> str:
     return f"{seconds} s ago"
 
 
-def _answered_for(resolved: dict[str, Any] | None) -> str:
+def _answered_for(resolved: ResolvedPlace | None) -> str:
     """The provider's own place; an exclamation mark where it is another one."""
     if resolved is None:
         return ""
-    distance = resolved["distance_km"]
-    return f"{resolved['name'] or 'a place'}, {distance:.1f} km off{' (!)' if distance > FAR_OFF_KM else ''}"
+    distance = resolved.distance_km
+    return f"{resolved.name or 'a place'}, {distance:.1f} km off{' (!)' if distance > FAR_OFF_KM else ''}"

@@ -41,14 +41,13 @@ def list_locations(state: str | None, tag: str | None, as_json: bool) -> None:
     """Show locations by name."""
     from ..locations.views import list_locations
     from ..model import clock
+    from ..web.json_objects import location_object
     from .location_table import table
 
     with _session(read_only=True) as session:
         found = list_locations(session, state=state, tag=tag)
     if as_json:
-        for location in found:
-            location["last_at"] = location["last_at"] and location["last_at"].isoformat()
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        click.echo(json.dumps([location_object(location) for location in found], ensure_ascii=False, indent=1))
     elif found:
         click.echo("\n".join(table(found, clock.now())))
     else:
@@ -86,12 +85,13 @@ def import_locations(file: IO[bytes], format: str | None, update: bool, skip_bad
     from ..locations.files import read_locations
     from ..locations.importing import execute_plan, plan_import
     from ..model import clock
+    from ..web.json_objects import import_object
 
     format = _format(format, file.name)
     with _bar("reading", _size(file)) as bar:
         rows = list(read_locations(_watched(file, bar), format))  # before the transaction: what feeds a pipe may take its time
     with _session() as session:
-        made = plan_import(session, rows, replace=update)
+        made = plan_import(session, rows, update_existing=update)
         done = skip_bad or not made.bad
         if done:
             with _bar("storing", len(made)) as bar:
@@ -100,7 +100,7 @@ def import_locations(file: IO[bytes], format: str | None, update: bool, skip_bad
     for row in made.bad:
         _complain(f"{file.name} {row}")
     _warn(made.warnings)
-    summary = made.summary() if done else {**made.summary(), "added": 0, "updated": 0, "unchanged": 0}
+    summary = import_object(made) if done else {**import_object(made), "added": 0, "updated": 0, "unchanged": 0}
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False, indent=1))
     elif done:
@@ -126,11 +126,11 @@ def _summary(summary: dict[str, Any]) -> str:
 def export(file: str, format: str | None, state: str | None, tag: str | None) -> None:
     """Write locations to FILE (- is stdout) as CSV or GeoJSON: all but the unscheduled ones, unless --state says so."""
     from ..locations.files import write_locations
-    from ..locations.views import export_fields
+    from ..locations.views import list_fields
 
     format = _format(format, file) if file != "-" or format else "csv"
     with _session(read_only=True) as session:
-        found = export_fields(session, state=state, tag=tag)
+        found = list_fields(session, state=state, tag=tag)
     with click.open_file(file, "wb", atomic=file != "-") as out:
         for piece in write_locations(found, format):
             out.write(piece.encode())

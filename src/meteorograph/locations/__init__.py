@@ -1,1 +1,1 @@
-"""Places as data: stored, checked, read from files and written to them."""
+"""Locations: checked, stored, read from files and written to files."""

@@ -1,4 +1,4 @@
-"""What the fields of a location may be: each is checked and brought into one form. Pure."""
+"""The fields of a location: which values are valid, and their canonical form. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Final
 from zoneinfo import available_timezones
@@ -14,90 +15,113 @@ from ..errors import FieldError, InvalidLocationError
 from ..model.schedule import parse_schedule
 from ..model.states import LocationState
 
-#: The fields that a user gives, in the order of a file's columns.
-FIELDS: Final = ("name", "latitude", "longitude", "elevation", "timezone", "schedule", "tags")
+
+@dataclass(frozen=True, slots=True)
+class LocationFields:
+    """The fields of a location that a user sets, in the order of a file's columns."""
+
+    name: str
+    #: [degree north]
+    latitude: float
+    #: [degree east]
+    longitude: float
+    #: Height above sea level [m].
+    elevation: float | None = None
+    #: IANA name of the time zone.
+    timezone: str | None = None
+    #: Text of the location's own schedule; None follows the default of the settings.
+    schedule: str | None = None
+    tags: list[str] | None = None
+
+
+#: Names of the fields.
+FIELDS: Final = tuple(field.name for field in fields(LocationFields))
 REQUIRED: Final = FIELDS[:3]
-#: What may be changed of one that is there; another place is another location.
+#: The fields that can be changed later. Another name or other coordinates make another location.
 CHANGEABLE: Final = ("state", *FIELDS[3:])
 
-#: Collected on schedule; not for the time being; on demand only, or there for its data only.
+#: All states of a location.
 LOCATION_STATES: Final = tuple(state.value for state in LocationState)
 
-#: What separates tags where they stand in one text.
+#: Separates the tags in a cell of a CSV file.
 TAG_SEPARATOR: Final = ";"
 
-_LONGEST_NAME: Final = 200
-_LONGEST_SCHEDULE: Final = 100
-_LONGEST_TAG: Final = 50
-_MOST_TAGS: Final = 50
-#: Control characters, halves of surrogate pairs, and the two separators that end a line.
-_CONTROL: Final = ("Cc", "Cs", "Zl", "Zp")
+_MAX_NAME_LENGTH: Final = 200
+_MAX_SCHEDULE_LENGTH: Final = 100
+_MAX_TAG_LENGTH: Final = 50
+_MAX_TAGS: Final = 50
+#: Unicode categories that a text must not contain: control characters, lone surrogates, line and paragraph separators.
+_BANNED_CATEGORIES: Final = ("Cc", "Cs", "Zl", "Zp")
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER_PATTERN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def parse_cell(field: str, text: str) -> object:
-    """What a cell of a table means: a number, a list of tags, a text; None for an empty one. It is not checked yet."""
+    """Convert a cell of a CSV file to a number, a list of tags or a text; None if the cell is empty. Checks nothing."""
     text = text.strip()
     if not text:
         return None
     if field in ("latitude", "longitude", "elevation"):
-        return float(text) if _NUMBER.fullmatch(text) else text
+        return float(text) if _NUMBER_PATTERN.fullmatch(text) else text
     return text.split(TAG_SEPARATOR) if field == "tags" else text
 
 
 def check_fields(
-    given: Mapping[str, object], known: Sequence[str] = FIELDS, required: Sequence[str] = REQUIRED
+    values: Mapping[str, object], allowed: Sequence[str] = FIELDS, required: Sequence[str] = REQUIRED
 ) -> dict[str, Any]:
-    """The fields that are given, each in its one form: texts stripped, tags sorted, empty ones None.
+    """Check values by field name and return them in canonical form: texts stripped, tags sorted, no tags as None.
+
+    A field without a value in ``values`` has none in the result, so that a partial change stays partial.
 
     Raises:
         InvalidLocationError: With every field that is wrong, missing or unknown.
     """
     errors: list[FieldError] = []
-    taken: dict[str, Any] = {}
-    for field, value in given.items():
-        if field not in known:
-            errors.append(FieldError(field, value, f"is not known here; {', '.join(known)} are"))
+    checked: dict[str, Any] = {}
+    for field, value in values.items():
+        if field not in allowed:
+            errors.append(FieldError(field, value, f"is not known here; {', '.join(allowed)} are"))
             continue
         try:
-            taken[field] = _CHECKS[field](value)
+            checked[field] = _CHECKS[field](value)
         except ValueError as error:
-            errors.append(FieldError(field, value, f"{error}{_swapped(field, given)}"))
-    errors += [FieldError(field, None, "it must be given") for field in required if field not in given]
+            errors.append(FieldError(field, value, f"{error}{_swap_hint(field, values)}"))
+    errors += [FieldError(field, None, "it must be given") for field in required if field not in values]
     if errors:
         raise InvalidLocationError(errors)
-    return taken
+    return checked
 
 
-def _swapped(field: str, given: Mapping[str, object]) -> str:
-    """A hint for a latitude that would be a longitude, beside a longitude that would be a latitude."""
+def _swap_hint(field: str, values: Mapping[str, object]) -> str:
+    """A hint for coordinates that are only valid the other way round."""
     if field == "latitude":
-        lat, lon = given.get("latitude"), given.get("longitude")
+        lat, lon = values.get("latitude"), values.get("longitude")
         if isinstance(lat, int | float) and isinstance(lon, int | float) and 90 < abs(lat) <= 180 and abs(lon) <= 90:
             return "; are latitude and longitude swapped?"
     return ""
 
 
-def _text(value: object, longest: int, allowed: str) -> str:
+def _check_text(value: object, max_length: int, allowed: str) -> str:
     if not isinstance(value, str):
         raise ValueError(allowed)
     text = value.strip()
-    plain = text.isprintable() or not any(unicodedata.category(character) in _CONTROL for character in text)
-    if not text or len(text) > longest or not plain:
+    is_plain = text.isprintable() or not any(unicodedata.category(character) in _BANNED_CATEGORIES for character in text)
+    if not text or len(text) > max_length or not is_plain:
         raise ValueError(allowed)
     return text
 
 
-def _name(value: object) -> str:
-    return _text(value, _LONGEST_NAME, f"must be a text of 1 to {_LONGEST_NAME} characters, none of them a control character")
+def _check_name(value: object) -> str:
+    return _check_text(
+        value, _MAX_NAME_LENGTH, f"must be a text of 1 to {_MAX_NAME_LENGTH} characters, none of them a control character"
+    )
 
 
-def _between(low: float, high: float, *, empty: bool = False) -> Callable[[object], float | None]:
-    allowed = f"must be a number from {low:g} to {high:g}{' or nothing' if empty else ''}"
+def _number_check(low: float, high: float, *, is_optional: bool = False) -> Callable[[object], float | None]:
+    allowed = f"must be a number from {low:g} to {high:g}{' or nothing' if is_optional else ''}"
 
     def check(value: object) -> float | None:
-        if value is None and empty:
+        if value is None and is_optional:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high or not math.isfinite(value):
             raise ValueError(allowed)
@@ -107,55 +131,55 @@ def _between(low: float, high: float, *, empty: bool = False) -> Callable[[objec
 
 
 @cache
-def _zones() -> frozenset[str]:
+def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _zone(value: object) -> str | None:
+def _check_zone(value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or value.strip() not in _zones():
+    if not isinstance(value, str) or value.strip() not in _zone_names():
         raise ValueError("must be an IANA time zone such as Europe/Dublin or nothing")
     return value.strip()
 
 
-def _schedule(value: object) -> str | None:
+def _check_schedule(value: object) -> str | None:
     if value is None:
         return None
-    text = _text(
-        value, _LONGEST_SCHEDULE, f"must be a schedule of at most {_LONGEST_SCHEDULE} characters, such as 15m, or nothing"
+    text = _check_text(
+        value, _MAX_SCHEDULE_LENGTH, f"must be a schedule of at most {_MAX_SCHEDULE_LENGTH} characters, such as 15m, or nothing"
     )
     parse_schedule(text)
     return text
 
 
-def _tags(value: object) -> list[str] | None:
+def _check_tags(value: object) -> list[str] | None:
     if value is None:
         return None
     allowed = (
-        f"must be at most {_MOST_TAGS} tags of 1 to {_LONGEST_TAG} characters, without '{TAG_SEPARATOR}' or control characters"
+        f"must be at most {_MAX_TAGS} tags of 1 to {_MAX_TAG_LENGTH} characters, without '{TAG_SEPARATOR}' or control characters"
     )
     if not isinstance(value, list | tuple):
         raise ValueError(f"{allowed}, in a list")
-    tags = sorted({_text(tag, _LONGEST_TAG, allowed) for tag in value})
-    if len(tags) > _MOST_TAGS or any(TAG_SEPARATOR in tag for tag in tags):
+    tags = sorted({_check_text(tag, _MAX_TAG_LENGTH, allowed) for tag in value})
+    if len(tags) > _MAX_TAGS or any(TAG_SEPARATOR in tag for tag in tags):
         raise ValueError(allowed)
     return tags or None
 
 
-def _state(value: object) -> str:
+def _check_state(value: object) -> str:
     if value not in (LocationState.ACTIVE, LocationState.PAUSED):
         raise ValueError("must be active or paused")
     return str(value)
 
 
 _CHECKS: Final[dict[str, Callable[[object], Any]]] = {
-    "name": _name,
-    "latitude": _between(-90, 90),
-    "longitude": _between(-180, 180),
-    "elevation": _between(-500, 9000, empty=True),
-    "timezone": _zone,
-    "schedule": _schedule,
-    "tags": _tags,
-    "state": _state,
+    "name": _check_name,
+    "latitude": _number_check(-90, 90),
+    "longitude": _number_check(-180, 180),
+    "elevation": _number_check(-500, 9000, is_optional=True),
+    "timezone": _check_zone,
+    "schedule": _check_schedule,
+    "tags": _check_tags,
+    "state": _check_state,
 }

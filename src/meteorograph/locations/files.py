@@ -1,4 +1,4 @@
-"""Locations in files: CSV and GeoJSON (RFC 7946), read row by row and written."""
+"""Reads and writes files of locations: CSV (RFC 4180) and GeoJSON (RFC 7946)."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import InvalidLocationError, LocationFileError
-from .fields import FIELDS, REQUIRED, TAG_SEPARATOR, check_fields, parse_cell
+from .fields import FIELDS, REQUIRED, TAG_SEPARATOR, LocationFields, check_fields, parse_cell
 
 FORMATS: Final = ("csv", "geojson")
-#: What a file of each format is sent as.
+#: Media type of each format.
 MEDIA_TYPES: Final = {"csv": "text/csv", "geojson": "application/geo+json"}
 
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A row that is sound by itself: the fields that it gives, each in its one form."""
+    """A valid row of a file."""
 
-    #: Where it begins in the file, from 1.
+    #: Line on which the row starts, from 1.
     line: int
+    #: Values in canonical form, by field name; only the fields that the file has.
     values: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be taken, and why."""
+    """An invalid row of a file, and the reason."""
 
     line: int
     reason: str
@@ -41,21 +42,21 @@ class BadRow:
 
 
 def read_locations(lines: Iterable[bytes], format: str) -> Iterator[FileRow | BadRow]:
-    """The rows of a file of one of ``FORMATS``, given as its lines.
+    """Read the rows of a file of one of the ``FORMATS`` from its lines.
 
     Raises:
-        LocationFileError: It is empty, no such file, not UTF-8, or its columns are not the known ones.
+        LocationFileError: The file is empty, has another format, is not UTF-8, or has missing or unknown columns.
     """
     return _read_csv(lines) if format == "csv" else _read_geojson(b"".join(lines))
 
 
-def write_locations(locations: Iterable[Mapping[str, Any]], format: str) -> Iterator[str]:
-    """The text of a file with these locations, piece by piece. Reading it again gives the same fields."""
+def write_locations(locations: Iterable[LocationFields], format: str) -> Iterator[str]:
+    """Yield the text of a file of one of the ``FORMATS``, piece by piece. ``read_locations`` reads the same fields back."""
     return _write_csv(locations) if format == "csv" else _write_geojson(locations)
 
 
 def _read_csv(lines: Iterable[bytes]) -> Iterator[FileRow | BadRow]:
-    reader = csv.reader(_decoded(lines), strict=True)
+    reader = csv.reader(_decode(lines), strict=True)
     columns: Sequence[str] | None = None
     while True:
         line = reader.line_num + 1
@@ -65,22 +66,22 @@ def _read_csv(lines: Iterable[bytes]) -> Iterator[FileRow | BadRow]:
             break
         except csv.Error as error:
             if columns is None or not str(error).startswith("',' expected"):
-                raise LocationFileError(f"line {line}: {_explained(str(error))}") from None
+                raise LocationFileError(f"line {line}: {_explain(str(error))}") from None
             yield BadRow(line, "a quote ends in the middle of a cell; a quote inside of one is written twice")
             continue
         if not cells:
             continue
         if columns is None:
-            columns = _columns(cells)
+            columns = _parse_header(cells)
         elif len(cells) != len(columns):
             yield BadRow(line, f"has {len(cells)} columns, the first line has {len(columns)}")
         else:
-            yield _row(line, {column: parse_cell(column, cell) for column, cell in zip(columns, cells, strict=True)})
+            yield _check_row(line, {column: parse_cell(column, cell) for column, cell in zip(columns, cells, strict=True)})
     if columns is None:
-        raise LocationFileError(f"the file is empty; its first line must be {','.join(REQUIRED)} and may go on with more")
+        raise LocationFileError(f"the file is empty; its first line must be {','.join(REQUIRED)}, optionally with more columns")
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
+def _decode(lines: Iterable[bytes]) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -89,7 +90,7 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
             raise LocationFileError(f"line {number}: the file must be UTF-8, which {wrong} is not") from None
 
 
-def _explained(error: str) -> str:
+def _explain(error: str) -> str:
     if "new-line" in error:
         return "the file's lines must end with LF or CRLF"
     if "unexpected end" in error or "field limit" in error:
@@ -97,8 +98,12 @@ def _explained(error: str) -> str:
     return f"the file is no CSV: {error}"
 
 
-def _columns(cells: list[str]) -> list[str]:
-    """The names of a header's columns."""
+def _parse_header(cells: list[str]) -> list[str]:
+    """Names of the columns.
+
+    Raises:
+        LocationFileError: Another separator, or columns that are missing, unknown or repeated.
+    """
     for separator, name in ((";", "';'"), ("\t", "tabs")):
         if len(cells) == 1 and separator in cells[0]:
             raise LocationFileError(f"line 1: the columns are separated by {name}; it must be ','")
@@ -109,14 +114,14 @@ def _columns(cells: list[str]) -> list[str]:
         "twice": [field for field in FIELDS if columns.count(field) > 1],
     }
     if any(wrong.values()):
-        told = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in wrong.items() if fields)
-        raise LocationFileError(f"line 1: the columns are not as they must be ({told}); known are {', '.join(FIELDS)}")
+        details = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in wrong.items() if fields)
+        raise LocationFileError(f"line 1: the columns are wrong ({details}); known are {', '.join(FIELDS)}")
     return columns
 
 
-def _row(line: int, given: Mapping[str, object]) -> FileRow | BadRow:
+def _check_row(line: int, values: Mapping[str, object]) -> FileRow | BadRow:
     try:
-        return FileRow(line, check_fields(given))
+        return FileRow(line, check_fields(values))
     except InvalidLocationError as error:
         return BadRow(line, str(error))
 
@@ -134,27 +139,27 @@ def _read_geojson(text: bytes) -> Iterator[FileRow | BadRow]:
     except msgspec.ValidationError as error:
         raise LocationFileError(f"the file must be a GeoJSON FeatureCollection ({error})") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LocationFileError(f"{_place(text, str(error))}the file is no JSON: {error}") from None
+        raise LocationFileError(f"{_error_line(text, str(error))}the file is no JSON: {error}") from None
     if collection.type != "FeatureCollection":
         raise LocationFileError(f"type={collection.type!r}: must be FeatureCollection")
-    line, position = 1, 0
+    line, end = 1, 0
     for raw in collection.features:
         feature = bytes(raw)
-        found = text.find(feature, position)
-        line += text.count(b"\n", position, found)
-        yield _feature(line, feature)
+        start = text.find(feature, end)
+        line += text.count(b"\n", end, start)
+        yield _read_feature(line, feature)
         line += feature.count(b"\n")
-        position = found + len(feature)
+        end = start + len(feature)
 
 
-def _place(text: bytes, error: str) -> str:
-    """The line that an error of the JSON parser is about, if it says so."""
+def _error_line(text: bytes, error: str) -> str:
+    """Prefix with the line of a JSON error; empty if the parser's message has no position."""
     byte = re.search(r"\(byte (\d+)\)", error)
     line = text.count(b"\n", 0, int(byte[1])) + 1 if byte else None
     return f"line {line}: " if line else ""
 
 
-def _feature(line: int, text: bytes) -> FileRow | BadRow:
+def _read_feature(line: int, text: bytes) -> FileRow | BadRow:
     try:
         feature = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -165,18 +170,18 @@ def _feature(line: int, text: bytes) -> FileRow | BadRow:
             "geometry": {"type": "Point", "coordinates": [lon, lat, *rest]},
             "properties": dict(properties),
         } if len(rest) < 2:
-            given = {field: value for field, value in properties.items() if field in FIELDS and field not in REQUIRED[1:]}
-            if rest and given.get("elevation") is None:
-                given["elevation"] = rest[0]
-            if isinstance(given.get("tags"), str):
-                given["tags"] = parse_cell("tags", given["tags"])
-            return _row(line, {**given, "latitude": lat, "longitude": lon})
+            values = {field: value for field, value in properties.items() if field in FIELDS and field not in REQUIRED[1:]}
+            if rest and values.get("elevation") is None:
+                values["elevation"] = rest[0]
+            if isinstance(values.get("tags"), str):
+                values["tags"] = parse_cell("tags", values["tags"])
+            return _check_row(line, {**values, "latitude": lat, "longitude": lon})
     return BadRow(
         line, "must be a Feature with a Point of [longitude, latitude] or [longitude, latitude, elevation] and properties"
     )
 
 
-def _write_csv(locations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _write_csv(locations: Iterable[LocationFields]) -> Iterator[str]:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(FIELDS)
@@ -184,20 +189,21 @@ def _write_csv(locations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
-        writer.writerow([TAG_SEPARATOR.join(location[field] or ()) if field == "tags" else location[field] for field in FIELDS])
+        cells = [getattr(location, field) for field in FIELDS]
+        cells[FIELDS.index("tags")] = TAG_SEPARATOR.join(location.tags or ())
+        writer.writerow(cells)
     yield buffer.getvalue()
 
 
-def _write_geojson(locations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _write_geojson(locations: Iterable[LocationFields]) -> Iterator[str]:
     yield '{"type": "FeatureCollection", "features": ['
     separator = "\n"
     for location in locations:
-        point = [location["longitude"], location["latitude"]]
-        height = location["elevation"]
+        elevation = [] if location.elevation is None else [location.elevation]
         feature = {
             "type": "Feature",
-            "geometry": {"type": "Point", "coordinates": point if height is None else [*point, height]},
-            "properties": {field: location[field] for field in FIELDS if field not in REQUIRED[1:]},
+            "geometry": {"type": "Point", "coordinates": [location.longitude, location.latitude, *elevation]},
+            "properties": {field: getattr(location, field) for field in FIELDS if field not in REQUIRED[1:]},
         }
         yield separator + json.dumps(feature, ensure_ascii=False, allow_nan=False)
         separator = ",\n"

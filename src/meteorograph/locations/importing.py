@@ -1,9 +1,9 @@
-"""Many locations at once: what a file would change is worked out first, then done in one transaction."""
+"""Imports many locations: plans all changes of a file first, then makes them in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,132 +14,136 @@ from ..model.proximity import ProximityGrid
 from ..model.states import LocationState
 from ..model.values import Coordinates
 from ..storage.models import Location
-from .fields import FIELDS
+from .fields import FIELDS, LocationFields
 from .files import BadRow, FileRow
 
-#: Rows that go to the database at a time.
-_CHUNK: Final = 5_000
+#: Number of rows of one statement.
+_STATEMENT_ROWS: Final = 5_000
 
-_NEW: Final = {**dict.fromkeys(FIELDS), "state": LocationState.ACTIVE}
-#: What the provider said of the point, which is not true of another one.
+#: Clears what a provider answered for other coordinates.
 _UNRESOLVED: Final = dict.fromkeys(("resolved_name", "resolved_latitude", "resolved_longitude", "resolved_distance_km"))
-_MOVED_KM: Final = 0.1
+
+#: A location that moves further than this is worth a warning [km].
+_WARN_MOVE_KM: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedUpdate:
+    """All fields of an existing location after the import."""
+
+    location_id: int
+    fields: LocationFields
+    state: str
 
 
 @dataclass(slots=True)
 class ImportPlan:
-    """What an import would do."""
+    """The changes that an import makes."""
 
-    added: list[dict[str, Any]] = field(default_factory=list)
-    updated: list[dict[str, Any]] = field(default_factory=list)
-    #: The ids of those that are at another point afterwards.
+    added: list[LocationFields] = field(default_factory=list)
+    updated: list[PlannedUpdate] = field(default_factory=list)
+    #: Ids of the updated locations that get other coordinates.
     moved: list[int] = field(default_factory=list)
-    #: How many rows say what is there already.
+    #: Number of rows that repeat an existing location.
     unchanged: int = 0
     bad: list[BadRow] = field(default_factory=list)
-    #: How many of the bad rows ``replace`` would have taken.
+    #: Number of bad rows that are good ones with ``update_existing``.
     conflicts: int = 0
     warnings: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
-        """How many locations change."""
+        """Number of locations that are added or updated."""
         return len(self.added) + len(self.updated)
 
-    def summary(self) -> dict[str, Any]:
-        """The numbers, and every bad row and warning."""
-        return {
-            "added": len(self.added),
-            "updated": len(self.updated),
-            "unchanged": self.unchanged,
-            "bad": len(self.bad),
-            "errors": [{"line": row.line, "reason": row.reason} for row in self.bad],
-            "warnings": self.warnings,
-        }
 
+def plan_import(session: Session, rows: Iterable[FileRow | BadRow], *, update_existing: bool) -> ImportPlan:
+    """Plan the import of these rows without any change to the database, except for a lock on PostgreSQL.
 
-def plan_import(session: Session, rows: Iterable[FileRow | BadRow], *, replace: bool) -> ImportPlan:
-    """What it takes to have these locations; nothing is changed yet.
-
-    A row that repeats a location is fine, in the fields that it gives; one with other values is bad, unless ``replace``
-    lets it overrule them. A name that is in the file twice is bad. An unscheduled location of the same name at the same
-    point becomes an active one.
+    A row that repeats a location is unchanged if the fields that it has are equal. A row with other values is bad, unless
+    ``update_existing`` is set. A name that is twice in the file is bad. An unscheduled location of the same name at the same
+    coordinates becomes active.
     """
     if session.get_bind().dialect.name == "postgresql":
-        # Nobody adds a location of the same name meanwhile; what is collected is stored all the same.
+        # Keeps other processes from adding a location of the same name meanwhile. Collection can still store rows.
         session.execute(text("LOCK TABLE locations IN SHARE ROW EXCLUSIVE MODE"))
-    known = {
-        row.name: row for row in session.execute(select(Location.id, *(getattr(Location, name) for name in (*FIELDS, "state"))))
-    }
+    columns = (Location.id, *(getattr(Location, name) for name in (*FIELDS, "state")))
+    existing = {row.name: row for row in session.execute(select(*columns))}
     grid = ProximityGrid()
-    for row in known.values():
+    for row in existing.values():
         grid.add(row.name, row.latitude, row.longitude)
-    made = ImportPlan()
+    plan = ImportPlan()
     lines: dict[str, int] = {}
     for entry in rows:
         if isinstance(entry, BadRow):
-            made.bad.append(entry)
+            plan.bad.append(entry)
             continue
         name = entry.values["name"]
         if name in lines:
-            made.bad.append(BadRow(entry.line, f"name={name!r}: must be in the file once, and is on line {lines[name]} too"))
+            plan.bad.append(BadRow(entry.line, f"name={name!r}: must be in the file once, and is on line {lines[name]} too"))
             continue
         lines[name] = entry.line
-        found = known.get(name)
-        if found is None:
-            made.added.append(entry.values)
-        elif not _merge(made, entry, found, replace):
+        location = existing.get(name)
+        if location is None:
+            plan.added.append(LocationFields(**entry.values))
+        elif not _plan_update(plan, entry, location, update_existing):
             continue
-        _warn_if_near(made, entry, grid, lines)
-    return made
+        _warn_if_near(plan, entry, grid, lines)
+    return plan
 
 
-def _merge(made: ImportPlan, entry: FileRow, found: Row[Any], replace: bool) -> bool:
-    """Take a row whose name is there; whether it is at a new point."""
-    differing = {name: value for name, value in entry.values.items() if value != getattr(found, name)}
-    moved_km = Coordinates(found.latitude, found.longitude).distance_km(
+def _plan_update(plan: ImportPlan, entry: FileRow, location: Row[Any], update_existing: bool) -> bool:
+    """Plan a row whose location exists. Returns whether the location moves."""
+    differences = {name: value for name, value in entry.values.items() if value != getattr(location, name)}
+    moved_km = Coordinates(location.latitude, location.longitude).distance_km(
         Coordinates(entry.values["latitude"], entry.values["longitude"])
     )
-    revived = found.state == LocationState.UNSCHEDULED and not moved_km
-    if not differing and not revived:
-        made.unchanged += 1
-    elif not replace and not revived:
-        made.conflicts += 1
-        told = ", ".join(f"{name} is {getattr(found, name)!r}, here {value!r}" for name, value in differing.items())
-        made.bad.append(BadRow(entry.line, f"name={entry.values['name']!r}: there is one with other values ({told})"))
-    else:
-        state = {"state": LocationState.ACTIVE} if found.state == LocationState.UNSCHEDULED else {"state": found.state}
-        kept = {name: getattr(found, name) for name in FIELDS[1:]}
-        made.updated.append({"key": found.id, **kept, **differing, **state})
-        if moved_km:
-            made.moved.append(found.id)
-        if moved_km > _MOVED_KM:
-            made.warnings.append(f"line {entry.line}: {entry.values['name']!r} moves by {moved_km:.1f} km and keeps its data")
-        return bool(moved_km)
-    return False
+    is_revived = location.state == LocationState.UNSCHEDULED and not moved_km
+    if not differences and not is_revived:
+        plan.unchanged += 1
+        return False
+    if not update_existing and not is_revived:
+        plan.conflicts += 1
+        details = ", ".join(f"{name} is {getattr(location, name)!r}, here {value!r}" for name, value in differences.items())
+        plan.bad.append(BadRow(entry.line, f"name={entry.values['name']!r}: the existing location differs ({details})"))
+        return False
+    state = LocationState.ACTIVE if location.state == LocationState.UNSCHEDULED else location.state
+    fields = LocationFields(**{name: getattr(location, name) for name in FIELDS})
+    plan.updated.append(PlannedUpdate(location.id, replace(fields, **differences), state))
+    if moved_km:
+        plan.moved.append(location.id)
+    if moved_km > _WARN_MOVE_KM:
+        plan.warnings.append(f"line {entry.line}: {entry.values['name']!r} moves by {moved_km:.1f} km and keeps its data")
+    return bool(moved_km)
 
 
-def _warn_if_near(made: ImportPlan, entry: FileRow, grid: ProximityGrid, lines: dict[str, int]) -> None:
+def _warn_if_near(plan: ImportPlan, entry: FileRow, grid: ProximityGrid, lines: dict[str, int]) -> None:
     values = entry.values
     near = grid.find_near_and_add(values["name"], values["latitude"], values["longitude"])
     if near is not None:
         where = f" (line {lines[near[0]]})" if near[0] in lines else ""
-        made.warnings.append(f"line {entry.line}: {values['name']!r} is {near[1]:.0f} m from {near[0]!r}{where}")
+        plan.warnings.append(f"line {entry.line}: {values['name']!r} is {near[1]:.0f} m from {near[0]!r}{where}")
 
 
-def execute_plan(session: Session, made: ImportPlan, now: datetime) -> Iterator[int]:
-    """Do what is planned, a piece at each step; gives how many locations each piece had. The caller commits."""
-    # Through the tables: the mapped class would send its rows one by one.
+def execute_plan(session: Session, plan: ImportPlan, now: datetime) -> Iterator[int]:
+    """Make the planned changes in several statements and yield the number of locations of each. The caller commits."""
+    # Statements on the table send many rows at once; the mapped class would send them one by one.
     connection, table = session.connection(), inspect(Location).local_table
     assert isinstance(table, Table)
-    for start in range(0, len(made.added), _CHUNK):
-        piece = made.added[start : start + _CHUNK]
-        connection.execute(insert(table), [{**_NEW, **values, "created_at": now} for values in piece])
-        yield len(piece)
-    values: dict[str, Any] = {**{name: bindparam(name) for name in (*FIELDS[1:], "state")}, "due_since": now}
-    for start in range(0, len(made.updated), _CHUNK):
-        piece = made.updated[start : start + _CHUNK]
-        connection.execute(update(table).where(table.c.id == bindparam("key")).values(values), piece)
-        yield len(piece)
-    if made.moved:
-        forget = update(table).where(table.c.id == bindparam("key")).values(_UNRESOLVED)
-        connection.execute(forget, [{"key": moved} for moved in made.moved])
+    for start in range(0, len(plan.added), _STATEMENT_ROWS):
+        added = plan.added[start : start + _STATEMENT_ROWS]
+        new = [{**_values(fields, FIELDS), "state": LocationState.ACTIVE, "created_at": now} for fields in added]
+        connection.execute(insert(table), new)
+        yield len(added)
+    by_id = update(table).where(table.c.id == bindparam("key"))
+    columns: dict[str, Any] = {**{name: bindparam(name) for name in (*FIELDS[1:], "state")}, "due_since": now}
+    for start in range(0, len(plan.updated), _STATEMENT_ROWS):
+        updated = plan.updated[start : start + _STATEMENT_ROWS]
+        changes = [{"key": change.location_id, **_values(change.fields, FIELDS[1:]), "state": change.state} for change in updated]
+        connection.execute(by_id.values(columns), changes)
+        yield len(updated)
+    if plan.moved:
+        connection.execute(by_id.values(_UNRESOLVED), [{"key": location_id} for location_id in plan.moved])
+
+
+def _values(fields: LocationFields, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(fields, name) for name in names}

@@ -8,6 +8,8 @@ from typing import Any
 from ..ledger.coverage import SlotCoverage
 from ..ledger.gaps import Gap
 from ..ledger.queries import RunView
+from ..locations.importing import ImportPlan
+from ..locations.views import LocationView
 
 
 def run_object(run: RunView) -> dict[str, Any]:
@@ -53,6 +55,41 @@ def coverage_object(entry: SlotCoverage) -> dict[str, Any]:
         "unrecoverable": entry.unrecoverable,
         "pending": entry.pending,
         "coverage": entry.coverage,
+    }
+
+
+def location_object(location: LocationView) -> dict[str, Any]:
+    """A location as a JSON object."""
+    resolved = location.resolved
+    return {
+        "name": location.name,
+        "latitude": location.latitude,
+        "longitude": location.longitude,
+        "elevation": location.elevation,
+        "timezone": location.timezone,
+        "schedule": location.schedule,
+        "tags": location.tags,
+        "state": location.state,
+        "last_at": _instant(location.last_at),
+        "resolved": resolved
+        and {
+            "name": resolved.name,
+            "latitude": resolved.latitude,
+            "longitude": resolved.longitude,
+            "distance_km": resolved.distance_km,
+        },
+    }
+
+
+def import_object(plan: ImportPlan) -> dict[str, Any]:
+    """The outcome of an import as a JSON object."""
+    return {
+        "added": len(plan.added),
+        "updated": len(plan.updated),
+        "unchanged": plan.unchanged,
+        "bad": len(plan.bad),
+        "errors": [{"line": row.line, "reason": row.reason} for row in plan.bad],
+        "warnings": plan.warnings,
     }
 
 

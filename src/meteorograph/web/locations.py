@@ -19,6 +19,7 @@ from ..locations.importing import ImportPlan, execute_plan, plan_import
 from ..model import clock
 from ..storage.engine import get_db_session
 from .access import require_token
+from .json_objects import import_object, location_object
 from .problems import shown_value
 
 blueprint = Blueprint("locations", __name__)
@@ -40,9 +41,9 @@ def listing() -> dict[str, Any] | Response:
     state, tag, format = asked.get("state"), asked.get("tag"), asked.get("format", "json")
     with get_db_session(read_only=True) as session:
         if format != "json":
-            found = views.export_fields(session, state=state, tag=tag)
+            found = views.list_fields(session, state=state, tag=tag)
             return Response(write_locations(found, format), mimetype=MEDIA_TYPES[format])
-        told = [_told(location) for location in views.list_locations(session, state=state, tag=tag)]
+        told = [location_object(location) for location in views.list_locations(session, state=state, tag=tag)]
     return {"locations": told, "request_id": g.request_id}
 
 
@@ -54,7 +55,7 @@ def add() -> tuple[dict[str, Any], int, dict[str, str]]:
     try:
         with get_db_session() as session:
             made, warnings = repository.add_location(session, body, clock.now())
-            told = _told(views.to_view(made))
+            told = location_object(views.make_view(made))
     except InvalidLocationError as error:
         raise _bad_fields(error) from None
     except errors.LocationExistsError as error:
@@ -67,7 +68,7 @@ def add() -> tuple[dict[str, Any], int, dict[str, str]]:
 def show(name: str) -> dict[str, Any]:
     """One location."""
     with get_db_session(read_only=True) as session:
-        return {"location": _told(views.location_view(session, name)), "request_id": g.request_id}
+        return {"location": location_object(views.get_location_view(session, name)), "request_id": g.request_id}
 
 
 @blueprint.patch("/api/locations/<path:name>")
@@ -79,7 +80,7 @@ def change(name: str) -> dict[str, Any]:
         with get_db_session() as session:
             repository.change_location(session, name, body)
             session.flush()
-            told = _told(views.location_view(session, name))
+            told = location_object(views.get_location_view(session, name))
     except InvalidLocationError as error:
         raise _bad_fields(error) from None
     return {"location": told, "request_id": g.request_id}
@@ -122,7 +123,7 @@ def import_file() -> dict[str, Any]:
     except LocationFileError as error:
         raise BadInputError("file", None, str(error)) from None
     with get_db_session() as session:
-        made = plan_import(session, rows, replace=replace)
+        made = plan_import(session, rows, update_existing=replace)
         if not made.bad or skip:
             for _ in execute_plan(session, made, clock.now()):
                 pass
@@ -135,14 +136,10 @@ def import_file() -> dict[str, Any]:
 
 
 def _short(made: ImportPlan) -> dict[str, Any]:
-    summary = made.summary()
+    summary = import_object(made)
     for name in ("errors", "warnings"):
         summary[name] = summary[name][:_MOST_TOLD]
     return summary
-
-
-def _told(location: dict[str, Any]) -> dict[str, Any]:
-    return {**location, "last_at": location["last_at"] and location["last_at"].isoformat()}
 
 
 def _body() -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_every_bad_line_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
         r"places.csv line 3: name='B\nB': must be a text of 1 to 200 characters, none of them a control character",
         "places.csv line 5: latitude=95.0: must be a number from -90 to 90; longitude=190.0: must be a number from -180 to 180",
         "places.csv line 6: name='A': must be in the file once, and is on line 2 too",
-        "places.csv line 7: name='Old': there is one with other values (longitude is 6.0, here 7.0)",
+        "places.csv line 7: name='Old': the existing location differs (longitude is 6.0, here 7.0)",
     )
     hint = " (--update lets the file overrule what is there)"
     wrong = f"4 rows are wrong: nothing was changed; --skip-bad goes on without{hint}"
@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_read_is_one_line() -> None:
         _run("import", "-", "--format", "csv"),
         1,
         "",
-        "the file is empty; its first line must be name,latitude,longitude and may go on with more",
+        "the file is empty; its first line must be name,latitude,longitude, optionally with more columns",
     )
     Path("a.csv").write_bytes(HEADER.encode() + b"M\xfcnchen,48,11\n")
     _says(_run("import", "a.csv"), 1, "", "line 2: the file must be UTF-8, which byte 0xfc at column 2 is not")

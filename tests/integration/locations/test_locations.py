@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from meteorograph.locations.importing import ImportPlan, execute_plan, plan_impo
 from meteorograph.model.states import LocationState
 from meteorograph.storage.engine import engine
 from meteorograph.storage.models import Location, Missed
+from meteorograph.web.json_objects import import_object
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -62,10 +64,10 @@ def _count(table: type[WeatherData] | type[Missed] | type[Location]) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def _import(text: str, format: str = "csv", *, replace: bool = False, skip: bool = False) -> ImportPlan:
+def _import(text: str, format: str = "csv", *, update_existing: bool = False, skip: bool = False) -> ImportPlan:
     rows = list(read_locations(io.BytesIO(text.encode()), format))
     with get_db_session() as session:
-        made = plan_import(session, rows, replace=replace)
+        made = plan_import(session, rows, update_existing=update_existing)
         if skip or not made.bad:
             list(execute_plan(session, made, NOON))
     return made
@@ -209,12 +211,13 @@ def test_the_listing_shows_the_newest_slot_and_the_place_that_the_provider_answe
     with get_db_session(read_only=True) as session:
         first, second = views.list_locations(session)
         assert views.list_locations(session, tag="x") == views.list_locations(session, state="paused") == [second]
-        assert views.location_view(session, "B") == second
-        assert views.list_locations(session, tag="y") == views.export_fields(session, tag="y") == []
-        assert [row["name"] for row in views.export_fields(session)] == ["A", "B"]
-    assert (first["name"], first["last_at"], first["resolved"], first["tags"]) == ("A", None, None, [])
-    assert (second["name"], second["last_at"], second["state"]) == ("B", NOON + timedelta(hours=1), "paused")
-    assert second["resolved"] == {"name": "Town", "latitude": 1.2, "longitude": 2.0, "distance_km": 22.2}
+        assert views.get_location_view(session, "B") == second
+        assert views.list_locations(session, tag="y") == []
+        assert views.list_fields(session, tag="y") == []
+        assert [row.name for row in views.list_fields(session)] == ["A", "B"]
+    assert (first.name, first.last_at, first.resolved, first.tags) == ("A", None, None, [])
+    assert (second.name, second.last_at, second.state) == ("B", NOON + timedelta(hours=1), "paused")
+    assert second.resolved == views.ResolvedPlace("Town", 1.2, 2.0, 22.2)
 
 
 def test_an_import_adds_and_the_same_again_changes_nothing() -> None:
@@ -236,11 +239,9 @@ def test_other_values_of_a_known_name_are_an_error_unless_they_are_to_replace_th
     text = "name,latitude,longitude,elevation\nA,1,3,\nB,5,6,7\n"
     made = _import(text)
     assert (made.conflicts, len(made)) == (2, 0)
-    assert "name='A': there is one with other values (longitude is 2.0, here 3.0, elevation is 5.0, here None)" in str(
-        made.bad[0]
-    )
+    assert "name='A': the existing location differs (longitude is 2.0, here 3.0, elevation is 5.0, here None)" in str(made.bad[0])
     assert _all()["A"].longitude == 2
-    made = _import(text, replace=True)
+    made = _import(text, update_existing=True)
     assert _told(made) == (0, 2, 0, [])
     assert made.warnings == ["line 2: 'A' moves by 111.2 km and keeps its data"]
     a, b = _all()["A"], _all()["B"]
@@ -283,8 +284,8 @@ def test_a_single_bad_line_leaves_nothing_and_can_be_passed_over() -> None:
 def test_an_import_that_fails_half_way_leaves_nothing() -> None:
     rows = list(read_locations(io.BytesIO((HEADER + "".join(f"p{n},1,{n / 100}\n" for n in range(12_000))).encode()), "csv"))
     with get_db_session() as session:
-        made = plan_import(session, rows, replace=False)
-    made.added[11_000]["latitude"] = 91.0  # what the database refuses, after two pieces of three
+        made = plan_import(session, rows, update_existing=False)
+    made.added[11_000] = replace(made.added[11_000], latitude=91.0)  # what the database refuses, after two pieces of three
     with pytest.raises(IntegrityError, match="latitude"), get_db_session() as session:
         list(execute_plan(session, made, NOON))
     assert _count(Location) == 0
@@ -317,7 +318,7 @@ def test_names_that_come_in_meanwhile_are_not_taken_twice(database: str) -> None
 
     rows: Sequence[Any] = list(read_locations(io.BytesIO(f"{HEADER}A,1,2\n".encode()), "csv"))
     with get_db_session() as session:
-        made = plan_import(session, rows, replace=False)
+        made = plan_import(session, rows, update_existing=False)
         thread = threading.Thread(target=add)
         thread.start()
         time.sleep(0.2)
@@ -351,19 +352,19 @@ def test_an_export_imported_again_is_a_no_op_and_rebuilds_an_empty_database(
         for name, fields in locations.items():
             subject.add_location(session, {"name": name, **fields}, NOON)
     with get_db_session(read_only=True) as session:
-        before = views.export_fields(session)
+        before = views.list_fields(session)
     text = "".join(write_locations(before, format))
     assert _told(_import(text, format)) == (0, 0, len(locations), [])
     with get_db_session() as session:
         session.execute(delete(Location))
     assert _told(_import(text, format)) == (len(locations), 0, 0, [])
     with get_db_session(read_only=True) as session:
-        assert views.export_fields(session) == before
+        assert views.list_fields(session) == before
 
 
 def test_rows_that_the_reader_refused_stay_refused() -> None:
     with get_db_session() as session:
-        made = plan_import(session, [BadRow(7, "is odd")], replace=True)
-    assert made.summary() == {
+        made = plan_import(session, [BadRow(7, "is odd")], update_existing=True)
+    assert import_object(made) == {
         "added": 0, "updated": 0, "unchanged": 0, "bad": 1, "errors": [{"line": 7, "reason": "is odd"}], "warnings": [],
     }  # fmt: skip

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meteorograph.errors import InvalidLocationError, LocationFileError
-from meteorograph.locations.fields import FIELDS, check_fields
+from meteorograph.locations.fields import FIELDS, LocationFields, check_fields
 from meteorograph.locations.files import FORMATS, BadRow, FileRow, read_locations, write_locations
 from meteorograph.model.proximity import NEAR_M, ProximityGrid, _Point
 from meteorograph.model.values import Coordinates
@@ -217,7 +217,7 @@ _locations = st.fixed_dictionaries(
 @pytest.mark.parametrize("format", FORMATS)
 @given(st.lists(_locations, max_size=5))
 def test_what_is_written_is_the_same_when_read(format: str, locations: list[dict[str, Any]]) -> None:
-    text = "".join(write_locations(locations, format)).encode()
+    text = "".join(write_locations([LocationFields(**fields) for fields in locations], format)).encode()
     rows = _read(text, format)
     assert [row.values if isinstance(row, FileRow) else row for row in rows] == locations
     if format == "geojson":

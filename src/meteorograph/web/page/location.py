@@ -64,7 +64,7 @@ def place() -> Response:
     end = _end(now)
     start = _floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
     with get_db_session(read_only=True) as session:
-        known = views.location_view(session, name)
+        known = views.get_location_view(session, name)
         newest, _ = weather_rows.read_rows(session, location=name, limit=1)
         rows, more = _rows(session, name, start, end) if chosen.has_rows else ([], None)
         summed = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
@@ -83,7 +83,7 @@ def place() -> Response:
         "location.html",
         providers=providers,
         known=known,
-        zone_time=now.astimezone(ZoneInfo(known["timezone"])) if known["timezone"] else None,
+        zone_time=now.astimezone(ZoneInfo(known.timezone)) if known.timezone else None,
         newest=newest[0] if newest else None,
         figure=figure(course, gaps, start, end),
         is_empty=not course.times,
