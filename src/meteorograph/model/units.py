@@ -1,4 +1,8 @@
-"""Units that an answer may be in. What is stored is in the canonical ones; this is the edge where it is converted. Pure."""
+"""Units: factors from foreign units to the canonical units, and the unit systems of answers. Pure.
+
+Stored values have canonical units. Providers' values are converted when an answer is parsed, and answers of ours when they are
+written. All factors are exact by definition (NIST SP 811, appendix B), except the inch of mercury (at 0 °C).
+"""
 
 from __future__ import annotations
 
@@ -7,31 +11,68 @@ from typing import Final, Literal
 
 from .quantities import BY_NAME
 
+#: [m/s]
+KNOT: Final = 1852 / 3600
+KILOMETRE_PER_HOUR: Final = 1 / 3.6
+MILE_PER_HOUR: Final = 0.44704
+#: [m]
+FOOT: Final = 0.3048
+STATUTE_MILE: Final = 1609.344
+KILOMETRE: Final = 1000.0
+#: [mm]
+INCH: Final = 25.4
+METRE_OF_WATER: Final = 1000.0
+#: [hPa]
+INCH_OF_MERCURY: Final = 33.86389
+PASCAL: Final = 0.01
+
+#: 0 °C [K] and [°F], and degrees Fahrenheit per degree Celsius.
+ZERO_CELSIUS_IN_KELVIN: Final = 273.15
+ZERO_CELSIUS_IN_FAHRENHEIT: Final = 32.0
+FAHRENHEIT_PER_CELSIUS: Final = 1.8
+
+#: Decimals of a converted value: more decimals are noise of the conversion.
+_PROVIDER_DECIMALS: Final = 4
+_ANSWER_DECIMALS: Final = 9
+
+
+def scale(value: float | None, factor: float) -> float | None:
+    """A provider's value times a factor of this module, rounded to 4 decimals; None for None."""
+    return None if value is None else round(value * factor, _PROVIDER_DECIMALS)
+
+
+def fahrenheit_to_celsius(value: float) -> float:
+    """A temperature [°C] from one in [°F], rounded to 4 decimals."""
+    return round((value - ZERO_CELSIUS_IN_FAHRENHEIT) / FAHRENHEIT_PER_CELSIUS, _PROVIDER_DECIMALS)
+
+
+def kelvin_to_celsius(value: float) -> float:
+    """A temperature [°C] from one in [K], rounded to 4 decimals."""
+    return round(value - ZERO_CELSIUS_IN_KELVIN, _PROVIDER_DECIMALS)
+
+
 System = Literal["metric", "imperial", "si"]
 SYSTEMS: Final[tuple[System, ...]] = ("metric", "imperial", "si")
 
-#: What is told in every system: seconds.
+#: Has the unit s in every system.
 _PERIOD: Final = "precipitation_period"
 
-#: Canonical unit → unit, factor and offset. Exact by definition (NIST SP 811, appendix B), but for the inch of mercury at 0 °C.
+#: System → canonical unit → unit of the system, factor and offset from the canonical unit.
 _CONVERSIONS: Final[dict[System, dict[str, tuple[str, float, float]]]] = {
     "metric": {},
     "imperial": {
-        "°C": ("°F", 1.8, 32.0),
-        "hPa": ("inHg", 1 / 33.86389, 0.0),
-        "m/s": ("mi/h", 3600 / 1609.344, 0.0),
-        "m": ("mi", 1 / 1609.344, 0.0),
-        "mm": ("in", 1 / 25.4, 0.0),
+        "°C": ("°F", FAHRENHEIT_PER_CELSIUS, ZERO_CELSIUS_IN_FAHRENHEIT),
+        "hPa": ("inHg", 1 / INCH_OF_MERCURY, 0.0),
+        "m/s": ("mi/h", 1 / MILE_PER_HOUR, 0.0),
+        "m": ("mi", 1 / STATUTE_MILE, 0.0),
+        "mm": ("in", 1 / INCH, 0.0),
     },
     "si": {
-        "°C": ("K", 1.0, 273.15),
+        "°C": ("K", 1.0, ZERO_CELSIUS_IN_KELVIN),
         "hPa": ("Pa", 100.0, 0.0),
         "mm": ("m", 0.001, 0.0),
     },
 }
-
-#: Decimals that are told of a converted value: beyond them is the noise of binary fractions.
-_DECIMALS: Final = 9
 
 
 def unit_of(name: str, system: System = "metric") -> str:
@@ -43,14 +84,14 @@ def unit_of(name: str, system: System = "metric") -> str:
 
 
 def units_of(names: Iterable[str], system: System = "metric") -> dict[str, str]:
-    """The unit of each of these names that has one."""
+    """Name → unit, for each of the names that has a unit."""
     return {name: unit_of(name, system) for name in names if name in BY_NAME or name == _PERIOD}
 
 
 def converter(name: str, system: System) -> Callable[[float], float] | None:
-    """What turns a quantity's canonical values into those of a system; None where they are the same."""
-    found = _CONVERSIONS[system].get(BY_NAME[name].unit) if name in BY_NAME else None
-    if found is None:
+    """A function from a quantity's canonical values to the values of a system; None if they are the same."""
+    conversion = _CONVERSIONS[system].get(BY_NAME[name].unit) if name in BY_NAME else None
+    if conversion is None:
         return None
-    _, factor, offset = found
-    return lambda value: round(value * factor + offset, _DECIMALS)
+    _, factor, offset = conversion
+    return lambda value: round(value * factor + offset, _ANSWER_DECIMALS)

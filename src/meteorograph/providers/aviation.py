@@ -1,4 +1,4 @@
-"""What aerodrome reports are made of: knots, miles, shares of the sky, and codes for the weather. Pure.
+"""Codes of aerodrome reports: cloud cover and weather, and humidity from the dew point. Pure.
 
 Source: WMO-No. 306, Manual on Codes, FM 15 METAR; US Federal Meteorological Handbook No. 1 (FCM-H1), chapter 12.
 """
@@ -10,12 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-KNOT: Final = 1852 / 3600  # [m/s]
-STATUTE_MILE: Final = 1609.344  # [m]
-INCH: Final = 25.4  # [mm]
-
-#: Code → middle of its share of the sky [%], and its words. A layer's share has those below in it, so the largest is the
-#: whole sky's. Codes for "nothing significant" (NSC, CAVOK) say nothing of the share.
+#: Code → middle of its range of cloud cover [%], and its words. The cover of a layer includes the layers below it, so the
+#: largest one is the cover of the whole sky. Codes for "nothing significant" (NSC, CAVOK) do not give the cover.
 SKY: Final = {
     "SKC": (0.0, "clear sky"),
     "CLR": (0.0, "clear sky"),
@@ -42,21 +38,22 @@ _CODE: Final = re.compile(f"({'|'.join(map(re.escape, _WORDS))})+")
 _PART: Final = re.compile("|".join(map(re.escape, _WORDS)))
 
 
-def sky(codes: Iterable[str | None]) -> tuple[float | None, str | None]:
-    """Share of the sky that clouds cover [%], and words for it, from the codes of its layers; None unless all are known."""
-    known = [SKY.get(code or "") for code in codes]
-    layers = [layer for layer in known if layer]
-    return max(layers) if layers and len(layers) == len(known) else (None, None)
+def parse_cloud_cover(codes: Iterable[str | None]) -> tuple[float | None, str | None]:
+    """Cloud cover [%] and its words from the codes of the layers; None if there is no layer or an unknown code."""
+    layers = [SKY.get(code or "") for code in codes]
+    covers = [cover for cover in layers if cover]
+    return max(covers) if covers and len(covers) == len(layers) else (None, None)
 
 
-def weather_words(codes: str | None) -> str | None:
-    """``-RA BR`` in words: light rain, mist; a group of unknown codes stays as it is."""
+def describe_weather(codes: str | None) -> str | None:
+    """The words for weather codes, such as "light rain, mist" for ``-RA BR``; a group with unknown codes is not changed."""
     groups = (codes or "").split()
-    return ", ".join(" ".join(map(_WORDS.__getitem__, _PART.findall(g))) if _CODE.fullmatch(g) else g for g in groups) or None
+    words = (" ".join(map(_WORDS.__getitem__, _PART.findall(group))) if _CODE.fullmatch(group) else group for group in groups)
+    return ", ".join(words) or None
 
 
 def relative_humidity(temperature: float | None, dew_point: float | None) -> float | None:
-    """Relative humidity [%] from temperature and dew point [°C]; None where either is missing or beyond the weather.
+    """Relative humidity [%] from temperature and dew point [°C]; None if either is missing, or outside -100 °C to 70 °C.
 
     Magnus' formula over water: e(t) = 6.112 hPa · exp(17.62 t / (243.12 + t)), WMO-No. 8, volume I, annex 4.B.
     """

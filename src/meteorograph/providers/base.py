@@ -1,4 +1,4 @@
-"""What a provider is: metadata and two pure functions, so that adding one touches one module."""
+"""The definition of a provider: metadata and two pure functions. A new provider needs one new module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from ..errors import PayloadError
 from ..model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
 
-#: What decoding raises for a body that does not fit, is no text, or is nested beyond all measure.
+#: Exceptions that decoding raises: for a body of another shape, invalid text, or too deep nesting.
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -25,96 +25,96 @@ Method = Literal["measured", "modelled", "blended", "forecast"]
 
 @dataclass(frozen=True, slots=True)
 class Stations:
-    """How a provider that answers by station tells which one is for a point; asked once for each location."""
+    """How to find the station for a point, for a provider that answers by station. Used once for each location."""
 
     #: The first request: ``request(base_url, point)``.
     request: Callable[[str, Coordinates], Request]
-    #: Reads an answer: the station, or the next request to make; ``PermanentFetchError`` where there is no station.
+    #: Parses an answer into the station, or the next request; raises ``PermanentFetchError`` if there is no station.
     parse: Callable[[Payload], Station | Request]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a history: observations with ``observed_at``, oldest first, which may be of other hours too."""
+    """One answer of a history: observations with ``observed_at``, oldest first. It may contain hours outside of the request."""
 
     observations: Sequence[Observation]
-    #: Where the next page starts, if need be past the end that was asked for; None on the last one.
+    #: Start of the next page, which may be after the requested end; None on the last page.
     next_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Where a provider gives the weather of past hours."""
+    """An interface of a provider for the weather of past hours."""
 
-    #: The word for it in quotas, accounts and logs; the provider's name where they share one account.
+    #: Name of its account in quotas, accounts and logs; the provider's name if both share one account.
     account: str
     #: Makes the request for the hours ``start <= t <= end`` at a point: ``request(base_url, point, start, end, key)``.
     request: Callable[[str, RequestPoint, datetime, datetime, str], Request]
-    #: Reads an answer, or raises ``FetchError`` or ``PayloadError`` with the reason from the body.
+    #: Parses an answer, or raises ``FetchError`` or ``PayloadError`` with the reason from the body.
     parse: Callable[[Payload], Page]
-    #: Calls that are charged for the hours from ``start`` to ``end``, all pages together.
+    #: Calls that the provider charges for the hours from ``start`` to ``end``, for all pages together.
     cost: Callable[[datetime, datetime], int]
-    #: Longest stretch of one request.
+    #: Longest time range of one request.
     span: timedelta
-    #: How far back it goes; None for as far as anybody asks.
+    #: How far back it reaches; None for no limit.
     reach: timedelta | None = None
-    #: How long after an hour its data are there.
+    #: Time after an hour until its data are available.
     delay: timedelta = timedelta(0)
-    #: Prefix of its own settings, where it has some (``Provider.setting``).
+    #: Prefix of its own settings, if it has any (``Provider.setting``).
     setting: str | None = None
-    #: Address of its own; None for the provider's.
+    #: Its own address; None for the provider's address.
     base_url: str | None = None
-    #: Windows of its own account, as in ``Provider.windows``.
+    #: Quota windows of its own account, as in ``Provider.windows``.
     windows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One API that Meteorograph calls: all that there is to know of it, and pure functions."""
+    """An API that Meteorograph calls: its metadata and pure functions."""
 
-    #: The word for it in settings, rows and logs.
+    #: Name in settings, rows and logs.
     name: str
-    #: The name it gives itself.
+    #: The provider's own name for itself.
     title: str
-    #: Where its contract is described.
+    #: Address of its documentation.
     documentation: str
-    #: What its terms ask to be shown next to its data.
+    #: Text that its terms require next to its data.
     attribution: str
-    #: The licence of its data.
+    #: Licence of its data.
     licence: str
-    #: How its values come about.
+    #: How its values are made.
     method: Method
-    #: Quantities it can give (names of ``quantities.py``), each with the unit it comes in.
+    #: Quantities that it can give (names of ``quantities.py``), each with the unit in its answers.
     quantities: Mapping[str, str]
     #: Prefix of its settings: ``METEOROGRAPH_<setting>_BASE_URL``, ``METEOROGRAPH_<setting>_CALLS_PER_<WINDOW>``.
     setting: str
-    #: Where it is called unless the settings say otherwise.
+    #: Its address, which a setting can replace.
     base_url: str
-    #: Calls that an account may make by window (``quota.WINDOWS``), of the plan that costs nothing.
+    #: Window (``quota.WINDOWS``) → calls that an account of the free plan may make.
     windows: Mapping[str, int]
-    #: Makes the request for the weather at some points now: ``request(base_url, points, key)``; at most ``most`` points.
+    #: Makes the request for the current weather at ``most`` points or fewer: ``request(base_url, points, key)``.
     request: Callable[[str, Sequence[RequestPoint], str], Request]
-    #: Reads an answer: what it has for each point, in their order, None for nothing; or raises ``FetchError`` or
-    #: ``PayloadError`` with the reason from the body. The time now is ``Payload.fetched_at``.
+    #: Parses an answer: an observation for each point, in the order of the points, None for a point without data. Or raises
+    #: ``FetchError`` or ``PayloadError`` with the reason from the body. The current time is ``Payload.fetched_at``.
     parse: Callable[[Payload], Sequence[Observation | None]]
-    #: Environment variable that holds its key; None where it needs none, and ``key`` is an empty text.
+    #: Environment variable of its key; None if it needs no key: then ``key`` is an empty text.
     key_setting: str | None = None
-    #: Points of one request at most.
+    #: Most points of one request.
     most: int = 1
-    #: Calls that are charged for one point.
+    #: Calls that the provider charges for one point.
     cost: float = 1.0
-    #: Requests that may be under way at once; None for as many as the settings allow.
+    #: Most concurrent requests; None for the limit of the settings.
     at_once: int | None = None
-    #: The zone of its calendar windows.
+    #: Time zone of its calendar windows.
     quota_zone: str = "UTC"
-    #: What a user must know of its terms before using it; said once at the start.
+    #: What users must know about its terms; logged once at the start.
     terms: str | None = None
-    #: Whether answers may be used again until ``Expires``, and are asked for with ``If-Modified-Since`` after that.
+    #: Whether answers are used again until ``Expires``, and requested with ``If-Modified-Since`` after that.
     caches: bool = False
-    #: A warning for the operator that an answer carries, such as the end of an interface; None where it carries none.
+    #: The warning for the operator in an answer, such as the end of an interface; None for an answer without a warning.
     notice: Callable[[Payload], str | None] | None = None
     stations: Stations | None = None
-    #: Best first.
+    #: Histories, the best first.
     history: tuple[History, ...] = ()
 
 
@@ -126,7 +126,7 @@ class Amount(msgspec.Struct, gc=False):
 
 
 def from_unix(seconds: float | None) -> datetime | None:
-    """The instant (aware UTC) of a Unix time [s]; None for None and for what no calendar holds."""
+    """The instant (aware UTC) of a Unix time [s]; None for None and for a time outside of the calendar."""
     if seconds is None:
         return None
     try:
@@ -136,7 +136,7 @@ def from_unix(seconds: float | None) -> datetime | None:
 
 
 def from_iso(text: str | None) -> datetime | None:
-    """The instant (aware UTC) of an ISO 8601 time that names its zone; None for None and for anything else."""
+    """The instant (aware UTC) of an ISO 8601 time with a time zone; None for None and for any other text."""
     try:
         at = datetime.fromisoformat(text or "")
         return at.astimezone(UTC) if at.tzinfo else None
@@ -145,12 +145,12 @@ def from_iso(text: str | None) -> datetime | None:
 
 
 def degrees(value: float) -> str:
-    """A coordinate for a query string, to 4 decimals: some ten metres, finer than any provider resolves."""
-    return repr(round(float(value), 4) + 0.0)  # the sum makes 0.0 of -0.0
+    """A coordinate for a query string, with 4 decimals: about ten metres, finer than the grid of any provider."""
+    return repr(round(float(value), 4) + 0.0)  # the sum turns -0.0 into 0.0
 
 
 def error_code(value: int | str | None) -> int | None:
-    """A provider's error number, which comes as a number or as text; None for what cannot be one."""
+    """A provider's error number, given as a number or a text; None for anything that is no error number."""
     try:
         code = int(value or 0)
     except ValueError:
@@ -159,28 +159,28 @@ def error_code(value: int | str | None) -> int | None:
 
 
 def place_at(latitude: float | None, longitude: float | None, name: str | None) -> AnsweredPlace | None:
-    """The place a provider answered for; None unless its coordinates are a point on the earth."""
+    """The place of an answer; None unless its coordinates are a point on the earth."""
     if latitude is None or longitude is None or not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         return None
     return AnsweredPlace(Coordinates(latitude, longitude), one_line(name))
 
 
 def place_of(position: Sequence[float | None] | None, name: str | None, numbers: int = 2) -> AnsweredPlace | None:
-    """The place of a GeoJSON position, longitude first; None unless it has so many numbers."""
+    """The place of a GeoJSON position, longitude first; None unless the position has ``numbers`` numbers."""
     return place_at(position[1], position[0], name) if position and len(position) == numbers else None
 
 
 def one_line(text: str | None) -> str | None:
-    """A provider's text on one line, without control characters (PostgreSQL takes no NUL); None for nothing."""
+    """A provider's text on one line, without control characters (PostgreSQL refuses NUL); None for an empty text."""
     if not text:
         return None
-    if text.isprintable() and text[0] != " " != text[-1] and "  " not in text:  # as it is, nearly always
+    if text.isprintable() and text[0] != " " != text[-1] and "  " not in text:  # nearly always
         return text
     return " ".join(_CONTROL.sub(" ", text).split()) or None
 
 
 def quoted(payload: Payload, *words: str | None) -> str:
-    """A provider's own words on one line of at most 300 characters, without the key should it repeat it."""
+    """A provider's own words on one line of at most 300 characters, without the key if the provider repeats it."""
     line = one_line(" - ".join(word for word in words if word)) or ""
     for secret in payload.request.secrets.values():
         for form in (secret, quote(secret, ""), quote_plus(secret)):
@@ -189,7 +189,7 @@ def quoted(payload: Payload, *words: str | None) -> str:
 
 
 def unreadable(provider: str, payload: Payload, cause: Exception | None = None) -> PayloadError:
-    """The error for a body that is not what the contract promises; its text says what came instead."""
+    """The error for a body that violates the provider's contract; its text describes the body."""
     start = payload.body[:200].lstrip()
     if not start:
         what = "an empty body"

@@ -1,4 +1,4 @@
-"""What an HTTP status means, for providers that keep to the usual meanings."""
+"""Errors for HTTP statuses, for providers that use the statuses as the standards define them."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ..model.states import KeyState
 from ..model.values import Payload
 from .base import UNREADABLE, quoted
 
-#: How long to leave a provider alone that says 429 and not for how long.
+#: Wait after a 429 without ``Retry-After``.
 THROTTLED_FOR: Final = timedelta(minutes=1)
 
 
-class _Words(msgspec.Struct, gc=False):
+class _ErrorBody(msgspec.Struct, gc=False):
     detail: str | None = None
     title: str | None = None
     message: str | None = None
     error: str | None = None
 
 
-_words = msgspec.json.Decoder(_Words)
+_error_body = msgspec.json.Decoder(_ErrorBody)
 
 
 def error_for_status(provider: str, payload: Payload, *, wait: timedelta = THROTTLED_FOR) -> FetchError:
-    """The error for an answer of any status but success, with the provider's own words where the body has some.
+    """The error for an answer without success, with the provider's own words if the body has some.
 
-    403 is the account's, since it means that the caller is not welcome, whatever is asked.
+    403 is an error of the account, because it refuses the caller, whatever the request is.
     """
-    status, said = payload.status, ""
+    status, message = payload.status, ""
     try:
-        words = _words.decode(payload.body)
-        said = quoted(payload, words.detail or words.title or words.message or words.error)
+        body = _error_body.decode(payload.body)
+        message = quoted(payload, body.detail or body.title or body.message or body.error)
     except UNREADABLE:
         pass
-    reason = f"{status}: {said}" if said else f"HTTP {status} without a message"
+    reason = f"{status}: {message}" if message else f"HTTP {status} without a message"
     if status == 429:
         return QuotaExceededError(provider, reason, retry_at=payload.retry_at(wait), status=status)
     if status == 403:

@@ -18,10 +18,10 @@ from .http_errors import error_for_status
 
 NAME: Final = "met-norway"
 
-#: The first days come by the hour; an entry that is older is not for now.
-STEP: Final = timedelta(hours=1)
+#: The forecast of the first days is hourly; an entry older than this is not the current one.
+HOUR: Final = timedelta(hours=1)
 
-#: The units of the contract; a value whose body tells another one is left out.
+#: The units of the contract. A value is left out if the body says that it has another unit.
 _UNITS: Final = {
     "air_temperature": "celsius",
     "relative_humidity": "%",
@@ -80,7 +80,7 @@ _body = msgspec.json.Decoder(_Body)
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
-    """The request for the forecast at the point; more than four decimals would be refused."""
+    """The request for the forecast at the point; the provider refuses coordinates with more than four decimals."""
     (point,) = points
     return Request(
         provider=NAME,
@@ -90,14 +90,14 @@ def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
 
 
 def parse(payload: Payload) -> list[Observation | None]:
-    """Read an answer to ``request``: what is forecast for the full hour at or before ``Payload.fetched_at``.
+    """Parse an answer to ``request``: the forecast for the full hour at or before ``Payload.fetched_at``.
 
     Raises:
-        QuotaExceededError: 429, which mostly means that the caller does not say who it is.
+        QuotaExceededError: 429, mostly because the caller does not identify itself.
         RetryableFetchError: 408 and 5xx.
-        AccountError: 403, the caller is not welcome or does not say who it is.
-        PermanentFetchError: Any other refusal; 422 is said of a point that it has no forecast for.
-        PayloadError: Not a forecast, or one that has nothing for now.
+        AccountError: 403, the caller is blocked or does not identify itself.
+        PermanentFetchError: Any other refusal; 422 for a point without a forecast.
+        PayloadError: Not a forecast, or a forecast without the current hour.
     """
     if payload.status not in (200, 203):
         raise error_for_status(NAME, payload)
@@ -107,12 +107,12 @@ def parse(payload: Payload) -> list[Observation | None]:
         raise unreadable(NAME, payload, error) from None
     by_time = {at: entry.data for entry in body.properties.timeseries if (at := from_iso(entry.time))}
     now = max((at for at in by_time if at <= payload.fetched_at), default=None)
-    if now is None or payload.fetched_at - now >= STEP:
+    if now is None or payload.fetched_at - now >= HOUR:
         raise unreadable(NAME, payload, ValueError("no entry for this hour"))
     units = (body.properties.meta and body.properties.meta.units) or {}
-    values = _known(by_time[now].instant.details, units)
+    values = _in_known_units(by_time[now].instant.details, units)
     following, amount = by_time[now].next_1_hours, _amount_before(now, by_time, units)
-    found = Observation(
+    observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=now,
@@ -127,31 +127,31 @@ def parse(payload: Payload) -> list[Observation | None]:
         condition=_condition(following),
         place=place_of(body.geometry.coordinates if body.geometry else None, None, 3),
     )
-    return [found]
+    return [observation]
 
 
-def _known(details: dict[str, float | None], units: dict[str, str | None]) -> dict[str, float | None]:
-    """The details whose unit is that of the contract."""
+def _in_known_units(details: dict[str, float | None], units: dict[str, str | None]) -> dict[str, float | None]:
+    """The details that have the unit of the contract."""
     return {name: value for name, value in details.items() if units.get(name, _UNITS.get(name)) == _UNITS.get(name)}
 
 
 def _amount_before(now: datetime, by_time: dict[datetime, _Data], units: dict[str, str | None]) -> float | None:
-    """What falls in the hour that ends at ``now`` [mm]: the amount of an entry is that of the hour after it."""
-    before = by_time.get(now - STEP)
-    if before is None or before.next_1_hours is None:
+    """Precipitation of the hour that ends at ``now`` [mm]: the amount of an entry falls in the hour after it."""
+    previous = by_time.get(now - HOUR)
+    if previous is None or previous.next_1_hours is None:
         return None
-    return _known(before.next_1_hours.details or {}, units).get("precipitation_amount")
+    return _in_known_units(previous.next_1_hours.details or {}, units).get("precipitation_amount")
 
 
 def _condition(period: _Period | None) -> str | None:
-    """``lightrainshowers_day`` in words; the symbol of an entry is that of the hour that has begun."""
+    """The words for a symbol such as ``lightrainshowers_day``; the symbol of an entry is for the hour after it."""
     code = (period and period.summary and period.summary.symbol_code) or ""
     return " ".join(_WORDS.findall(code.partition("_")[0])) or None
 
 
 def notice(payload: Payload) -> str | None:
     """A warning for the operator: status 203 marks a version of the interface that will be switched off."""
-    return "MET Norway answers 203: this version of its interface is to be switched off" if payload.status == 203 else None
+    return "MET Norway answers 203: this version of its interface will be switched off" if payload.status == 203 else None
 
 
 PROVIDER: Final = Provider(
@@ -176,8 +176,8 @@ PROVIDER: Final = Provider(
     request=request,
     parse=parse,
     terms=(
-        "MET Norway refuses callers that do not say who they are: put a domain or an e-mail address of yours "
-        "into METEOROGRAPH_USER_AGENT; its values are a forecast and no measurement"
+        "MET Norway refuses callers that do not identify themselves: put your domain or e-mail address "
+        "into METEOROGRAPH_USER_AGENT; its values are a forecast, not a measurement"
     ),
     caches=True,
     notice=notice,

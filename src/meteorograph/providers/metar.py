@@ -15,16 +15,17 @@ import msgspec
 
 from ..errors import PermanentFetchError
 from ..model.flags import Flag
+from ..model.units import INCH, KNOT, STATUTE_MILE, scale
 from ..model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
-from .aviation import INCH, KNOT, STATUTE_MILE, relative_humidity, sky, weather_words
+from .aviation import describe_weather, parse_cloud_cover, relative_humidity
 from .base import UNREADABLE, Provider, Stations, degrees, from_unix, one_line, place_at, unreadable
 from .http_errors import error_for_status
 
 NAME: Final = "metar"
 
-#: A station further off tells of other weather [km].
+#: Stations further away than this have other weather [km].
 FARTHEST_KM: Final = 100.0
-_HALF_HEIGHT: Final = 0.9  # [degree of latitude], some 100 km
+_HALF_HEIGHT: Final = 0.9  # [degree of latitude], about 100 km
 
 _VISIBILITY: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)(\+?)")
 
@@ -60,7 +61,7 @@ _report = msgspec.json.Decoder(_Report)
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
-    """The request for the latest reports of the points' stations, all in one call."""
+    """The request for the latest reports of the points' stations, in one call."""
     return _request(base_url, {"ids": ",".join(point.station or "" for point in points)})
 
 
@@ -69,22 +70,22 @@ def _request(base_url: str, params: dict[str, str]) -> Request:
 
 
 def parse(payload: Payload) -> list[Observation | None]:
-    """Read an answer to ``request``: the newest report of each station, None for a station without one.
+    """Parse an answer to ``request``: the latest report of each station, None for a station without a report.
 
     Raises:
         QuotaExceededError: 429.
         RetryableFetchError: 408 and 5xx.
-        AccountError: 403, the caller is not welcome.
+        AccountError: 403, the caller is blocked.
         PermanentFetchError: Any other refusal.
-        PayloadError: Not a list of reports, or one of which no report can be read.
+        PayloadError: Not a list of reports, or a list without a valid report.
     """
-    newest: dict[str, _Report] = {}
+    latest: dict[str, _Report] = {}
     for report in _reports(payload):
-        known = newest.get(report.icaoId)
-        if known is None or _age(report) > _age(known):
-            newest[report.icaoId] = report
+        other = latest.get(report.icaoId)
+        if other is None or _recency(report) > _recency(other):
+            latest[report.icaoId] = report
     ids = payload.request.params["ids"].split(",")
-    return [_observation(newest[name], payload.fetched_at) if name in newest else None for name in ids]
+    return [_observation(latest[name], payload.fetched_at) if name in latest else None for name in ids]
 
 
 def _reports(payload: Payload) -> list[_Report]:
@@ -97,7 +98,7 @@ def _reports(payload: Payload) -> list[_Report]:
     except UNREADABLE as error:
         raise unreadable(NAME, payload, error) from None
     reports, fault = [], None
-    for row in rows:  # each on its own: a station's odd report must not cost the others theirs
+    for row in rows:  # one by one, so that an invalid report of one station does not lose the others
         try:
             reports.append(_report.decode(row))
         except UNREADABLE as error:
@@ -107,15 +108,15 @@ def _reports(payload: Payload) -> list[_Report]:
     return reports
 
 
-def _age(report: _Report) -> tuple[float, str]:
-    """Newest is greatest; a correction has the time of what it corrects, and came later."""
+def _recency(report: _Report) -> tuple[float, str]:
+    """Greatest for the latest report. A correction has the same observation time as its report, but a later receipt time."""
     return report.obsTime, report.receiptTime or ""
 
 
 def _observation(report: _Report, fetched_at: datetime) -> Observation:
-    covered, sky_words = sky([report.cover] if report.cover else (layer.cover for layer in report.clouds or ()))
+    cloud_cover, sky_words = parse_cloud_cover([report.cover] if report.cover else (layer.cover for layer in report.clouds or ()))
     visibility, is_open = _visibility(report.visib)
-    calm = report.wspd == 0 and report.wdir == 0  # 00000KT; a wind from the north is from 360
+    calm = report.wspd == 0 and report.wdir == 0  # 00000KT; the direction of a north wind is 360
     return Observation(
         provider=NAME,
         fetched_at=fetched_at,
@@ -125,30 +126,26 @@ def _observation(report: _Report, fetched_at: datetime) -> Observation:
         humidity=relative_humidity(report.temp, report.dewp),
         pressure=report.slp,
         altimeter_setting=report.altim,
-        wind_speed=_times(report.wspd, KNOT),
+        wind_speed=scale(report.wspd, KNOT),
         wind_direction=None if calm or isinstance(report.wdir, str) else report.wdir,  # VRB
-        wind_gust=_times(report.wgst, KNOT),
-        cloud_cover=covered,
+        wind_gust=scale(report.wgst, KNOT),
+        cloud_cover=cloud_cover,
         visibility=visibility,
-        precipitation=_times(report.precip, INCH),
-        # Since the last routine report: an hour at a routine report, and nobody knows how long at a special one.
+        precipitation=scale(report.precip, INCH),
+        # The amount is that since the last routine report: an hour for a routine report, an unknown time for a special report.
         precipitation_period=3600 if report.precip is not None and report.metarType != "SPECI" else None,
-        condition=one_line(weather_words(report.wxString)) or sky_words,
+        condition=one_line(describe_weather(report.wxString)) or sky_words,
         flags={"visibility": [Flag.AT_LEAST]} if is_open else {},
         place=place_at(report.lat, report.lon, report.name or report.icaoId),
     )
 
 
-def _visibility(given: float | str | None) -> tuple[float | None, bool]:
-    """Visibility [m] from statute miles, and whether it may be more: ``10+`` and ``6+`` are all that is told."""
-    if isinstance(given, str):
-        match = _VISIBILITY.fullmatch(given)
-        return (round(float(match[1]) * STATUTE_MILE, 4), bool(match[2])) if match else (None, False)
-    return _times(given, STATUTE_MILE), False
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else round(value * factor, 4)
+def _visibility(miles: float | str | None) -> tuple[float | None, bool]:
+    """Visibility [m] from statute miles, and whether it may be greater, as in ``10+`` and ``6+``."""
+    if isinstance(miles, str):
+        match = _VISIBILITY.fullmatch(miles)
+        return (scale(float(match[1]), STATUTE_MILE), bool(match[2])) if match else (None, False)
+    return scale(miles, STATUTE_MILE), False
 
 
 def request_stations(base_url: str, point: Coordinates) -> Request:
@@ -160,12 +157,12 @@ def request_stations(base_url: str, point: Coordinates) -> Request:
 
 
 def _half_width(latitude: float) -> float:
-    """Degrees of longitude in some 100 km; no more than half round the earth at the poles."""
+    """Degrees of longitude in about 100 km; at most 180, at the poles."""
     return min(180.0, _HALF_HEIGHT / max(1e-9, math.cos(math.radians(latitude))))
 
 
-def _middle(bbox: str) -> Coordinates:
-    """The point that a box was made around; where the earth's edge cuts it, from the side that is whole."""
+def _centre(bbox: str) -> Coordinates:
+    """The centre of the box before it was cut at a pole or at the date line; computed from a side that was not cut."""
     south, west, north, east = map(float, bbox.split(","))
     latitude = north - _HALF_HEIGHT if north < 90 else south + _HALF_HEIGHT
     half = _half_width(latitude)
@@ -173,19 +170,21 @@ def _middle(bbox: str) -> Coordinates:
 
 
 def parse_stations(payload: Payload) -> Station:
-    """The station nearest to the point, of those that report; see ``parse`` for what it raises besides.
+    """The nearest station to the point that reports.
 
     Raises:
-        PermanentFetchError: None within ``FARTHEST_KM``.
+        PermanentFetchError: No station within ``FARTHEST_KM``.
+        FetchError, PayloadError: As ``parse``.
     """
-    middle, near = _middle(payload.request.params["bbox"]), []
+    centre = _centre(payload.request.params["bbox"])
+    stations = []
     for report in _reports(payload):
         place = place_at(report.lat, report.lon, report.name)
         if place and (name := one_line(report.icaoId)):
-            near.append((place.coordinates.distance_km(middle), name, place))
-    nearest = min(near, default=None, key=lambda one: one[:2])
+            stations.append((place.coordinates.distance_km(centre), name, place))
+    nearest = min(stations, default=None, key=lambda station: station[:2])
     if nearest is None or nearest[0] > FARTHEST_KM:
-        raise PermanentFetchError(NAME, f"no aerodrome that reports within {FARTHEST_KM:g} km", status=payload.status)
+        raise PermanentFetchError(NAME, f"no reporting aerodrome within {FARTHEST_KM:g} km", status=payload.status)
     return Station(nearest[1], AnsweredPlace(nearest[2].coordinates, nearest[2].name))
 
 

@@ -13,23 +13,24 @@ import msgspec
 
 from ..errors import PermanentFetchError
 from ..model.flags import Flag
+from ..model.units import KILOMETRE, KILOMETRE_PER_HOUR, KNOT, METRE_OF_WATER, PASCAL, fahrenheit_to_celsius, kelvin_to_celsius
 from ..model.values import Coordinates, Observation, Payload, Request, RequestPoint, Station
-from .aviation import KNOT, sky
+from .aviation import parse_cloud_cover
 from .base import UNREADABLE, Provider, Stations, degrees, from_iso, one_line, place_of, unreadable
 from .http_errors import error_for_status
 
 NAME: Final = "nws"
 
-#: Failed a check, questioned by one, or bad in the eyes of a person: https://madis.ncep.noaa.gov/madis_sfc_qc_notes.shtml
+#: Failed a check, questioned by a check, or marked bad by a person: https://madis.ncep.noaa.gov/madis_sfc_qc_notes.shtml
 _BAD: Final = frozenset("XQB")
 
-#: Unit → what makes the canonical one of a value in it. Each quantity has its own, so that no value passes for another.
+#: Unit → conversion to the canonical unit. Each quantity has its own table, so that a value of another quantity is refused.
 _Units = Mapping[str, Callable[[float], float]]
-_TEMPERATURE: Final[_Units] = {"degC": float, "degF": lambda v: (v - 32) / 1.8, "K": lambda v: v - 273.15}
-_SPEED: Final[_Units] = {"km_h-1": lambda v: v / 3.6, "m_s-1": float, "kt": lambda v: v * KNOT}
-_PRESSURE: Final[_Units] = {"Pa": lambda v: v / 100, "hPa": float}
-_LENGTH: Final[_Units] = {"m": float, "km": lambda v: v * 1000}
-_AMOUNT: Final[_Units] = {"mm": float, "m": lambda v: v * 1000}
+_TEMPERATURE: Final[_Units] = {"degC": float, "degF": fahrenheit_to_celsius, "K": kelvin_to_celsius}
+_SPEED: Final[_Units] = {"km_h-1": lambda v: v * KILOMETRE_PER_HOUR, "m_s-1": float, "kt": lambda v: v * KNOT}
+_PRESSURE: Final[_Units] = {"Pa": lambda v: v * PASCAL, "hPa": float}
+_LENGTH: Final[_Units] = {"m": float, "km": lambda v: v * KILOMETRE}
+_AMOUNT: Final[_Units] = {"mm": float, "m": lambda v: v * METRE_OF_WATER}
 _PERCENT: Final[_Units] = {"percent": float}
 _ANGLE: Final[_Units] = {"degree_(angle)": float}
 
@@ -44,7 +45,7 @@ _FIELDS: Final[dict[str, tuple[str, _Units]]] = {
     "wind_gust": ("windGust", _SPEED),
     "visibility": ("visibility", _LENGTH),
 }
-#: The shortest one given is taken; they overlap.
+#: The amounts overlap: only the one of the shortest period is used.
 _AMOUNTS: Final = (("precipitationLastHour", 1), ("precipitationLast3Hours", 3), ("precipitationLast6Hours", 6))
 
 _STATIONS: Final = re.compile(r"https?://[^/]+(/gridpoints/[A-Z]{3}/[0-9]{1,4},[0-9]{1,4}/stations)")
@@ -90,21 +91,21 @@ class _Body(msgspec.Struct, gc=False):
     geometry: _Geometry | None = None
 
 
-class _Where(msgspec.Struct, gc=False):
+class _PointLinks(msgspec.Struct, gc=False):
     observationStations: str
 
 
 class _PointBody(msgspec.Struct, gc=False):
-    properties: _Where
+    properties: _PointLinks
 
 
-class _Named(msgspec.Struct, gc=False):
+class _StationName(msgspec.Struct, gc=False):
     stationIdentifier: str
     name: str | None = None
 
 
 class _Feature(msgspec.Struct, gc=False):
-    properties: _Named
+    properties: _StationName
     geometry: _Geometry
 
 
@@ -128,48 +129,48 @@ def _request(url: str) -> Request:
 
 
 def parse(payload: Payload) -> list[Observation | None]:
-    """Read an answer to ``request``, each value in the unit it tells; None for a station that has measured nothing.
+    """Parse an answer to ``request``, where each value names its unit; None for a station without any value.
 
     Raises:
         QuotaExceededError: 429.
         RetryableFetchError: 408 and 5xx.
-        AccountError: 403, the caller does not say who it is.
-        PermanentFetchError: Any other refusal; 404 is said of a station without an observation.
+        AccountError: 403, the caller does not identify itself.
+        PermanentFetchError: Any other refusal; 404 for a station without an observation.
         PayloadError: Not an observation.
     """
-    body = _decoded(_body, payload)
-    told: _Properties = body.properties
+    body = _decode(_body, payload)
+    properties: _Properties = body.properties
     values: dict[str, Any] = {}  # a float or None each
     flags: dict[str, list[str]] = {}
     for quantity, (name, units) in _FIELDS.items():
-        values[quantity], doubted = _value(getattr(told, name), units)
-        if doubted:
+        values[quantity], is_rejected = _value(getattr(properties, name), units)
+        if is_rejected:
             flags[quantity] = [Flag.REJECTED]
-    identifier = (told.station or "").rpartition("/")[2]
-    if not _AERODROME.fullmatch(identifier):  # elsewhere it may be the pressure at the station
+    identifier = (properties.station or "").rpartition("/")[2]
+    if not _AERODROME.fullmatch(identifier):  # other stations may report the pressure at the station here
         values["altimeter_setting"] = None
         flags.pop("altimeter_setting", None)
-    values["precipitation"], period, doubted = _precipitation(told)
-    if doubted:
+    values["precipitation"], period, is_rejected = _precipitation(properties)
+    if is_rejected:
         flags["precipitation"] = [Flag.REJECTED]
-    values["cloud_cover"], sky_words = sky(layer.amount for layer in told.cloudLayers or ())
-    observed_at = from_iso(told.timestamp)
+    values["cloud_cover"], sky_words = parse_cloud_cover(layer.amount for layer in properties.cloudLayers or ())
+    observed_at = from_iso(properties.timestamp)
     if observed_at is None or all(value is None for value in values.values()):
         return [None]
-    found = Observation(
+    observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=observed_at,
         precipitation_period=period,
-        condition=(one_line(told.textDescription) or sky_words or "").lower() or None,
+        condition=(one_line(properties.textDescription) or sky_words or "").lower() or None,
         flags=flags,
-        place=place_of(body.geometry.coordinates if body.geometry else None, told.stationName or identifier),
+        place=place_of(body.geometry.coordinates if body.geometry else None, properties.stationName or identifier),
         **values,
     )
-    return [found]
+    return [observation]
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any], payload: Payload) -> Any:
+def _decode(decoder: msgspec.json.Decoder[Any], payload: Payload) -> Any:
     if payload.status != 200:
         raise error_for_status(NAME, payload)
     try:
@@ -178,47 +179,47 @@ def _decoded(decoder: msgspec.json.Decoder[Any], payload: Payload) -> Any:
         raise unreadable(NAME, payload, error) from None
 
 
-def _value(given: _Value | None, units: _Units) -> tuple[float | None, bool]:
-    """The value in its canonical unit, None in one that is not known; and whether quality control doubts it.
+def _value(entry: _Value | None, units: _Units) -> tuple[float | None, bool]:
+    """The value in the canonical unit, None for an unknown unit; and whether the provider's quality control rejects it.
 
-    Units have come as ``unit:``, ``wmoUnit:``, ``wmo:`` and ``uc:``, and letters of quality control as ``qc:``.
+    Units have had the prefixes ``unit:``, ``wmoUnit:``, ``wmo:`` and ``uc:``; letters of quality control have ``qc:``.
     """
-    if given is None or given.value is None:
+    if entry is None or entry.value is None:
         return None, False
-    convert = units.get((given.unitCode or "").rpartition(":")[2])
+    convert = units.get((entry.unitCode or "").rpartition(":")[2])
     if convert is None:
         return None, False
-    return round(convert(given.value), 4), (given.qualityControl or "").rpartition(":")[2] in _BAD
+    return round(convert(entry.value), 4), (entry.qualityControl or "").rpartition(":")[2] in _BAD
 
 
-def _precipitation(told: _Properties) -> tuple[float | None, int | None, bool]:
-    """Amount [mm], its period [s], and whether it is doubted."""
+def _precipitation(properties: _Properties) -> tuple[float | None, int | None, bool]:
+    """Amount [mm], its period [s], and whether quality control rejects it."""
     for name, hours in _AMOUNTS:
-        amount, doubted = _value(getattr(told, name), _AMOUNT)
+        amount, is_rejected = _value(getattr(properties, name), _AMOUNT)
         if amount is not None:
-            return amount, hours * 3600, doubted
+            return amount, hours * 3600, is_rejected
     return None, None, False
 
 
 def request_stations(base_url: str, point: Coordinates) -> Request:
-    """The request for what there is at a point."""
+    """The request for the links of a point."""
     return _request(f"{base_url.rstrip('/')}/points/{degrees(point.latitude)},{degrees(point.longitude)}")
 
 
 def parse_stations(payload: Payload) -> Station | Request:
-    """The request for the stations around the point, and then the nearest of them, which is the first.
+    """The request for the stations around the point; then the first of these stations, which is the nearest.
 
     Raises:
-        PermanentFetchError: No station there; 404 outside of the United States.
+        PermanentFetchError: No station for the point; 404 outside of the United States.
     """
     base_url, points, _ = payload.request.url.partition("/points/")
     if points:
-        # Only the path is taken from the body: calls go where the settings say.
-        match = _STATIONS.fullmatch(_decoded(_point, payload).properties.observationStations)
+        # Only the path is taken from the body; the host is that of the settings.
+        match = _STATIONS.fullmatch(_decode(_point, payload).properties.observationStations)
         if match is None:
             raise unreadable(NAME, payload, ValueError("no link to stations"))
         return _request(base_url + match[1])
-    for feature in _decoded(_features, payload).features:
+    for feature in _decode(_features, payload).features:
         place = place_of(feature.geometry.coordinates, feature.properties.name)
         if place and re.fullmatch(r"[A-Z0-9]{3,12}", feature.properties.stationIdentifier):
             return Station(feature.properties.stationIdentifier, place)
@@ -250,6 +251,6 @@ PROVIDER: Final = Provider(
     windows={"minute": 120},
     request=request,
     parse=parse,
-    terms="The National Weather Service asks callers to name a domain or an e-mail address in METEOROGRAPH_USER_AGENT",
+    terms="The National Weather Service asks callers to put a domain or an e-mail address into METEOROGRAPH_USER_AGENT",
     stations=Stations(request_stations, parse_stations),
 )

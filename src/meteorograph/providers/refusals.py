@@ -1,4 +1,4 @@
-"""The old name of ``http_errors`` for provider plug-ins, which import ``refused`` from here."""
+"""The old name of ``http_errors``. Provider plug-ins import ``refused`` from here."""
 
 from __future__ import annotations
 

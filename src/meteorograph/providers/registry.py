@@ -1,4 +1,4 @@
-"""The registry of providers: one line each, and those that outside packages bring."""
+"""The registry of providers: the built-in providers, one line each, and the plug-ins of other packages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BUILT_IN: dict[str, Provider] = {
     )
 }
 
-_PLUGINS, _broken = plugins.load(_BUILT_IN)
+_PLUGINS, _broken = plugins.load_plugins(_BUILT_IN)
 
 PROVIDERS: dict[str, Provider] = {**_BUILT_IN, **_PLUGINS}
 

@@ -13,22 +13,32 @@ import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
 from ..model.states import KeyState
+from ..model.units import (
+    INCH,
+    KILOMETRE,
+    KILOMETRE_PER_HOUR,
+    MILE_PER_HOUR,
+    STATUTE_MILE,
+    fahrenheit_to_celsius,
+    kelvin_to_celsius,
+    scale,
+)
 from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Provider, degrees, error_code, from_unix, one_line, place_at, quoted, unreadable
 
 NAME: Final = "weatherstack"
 
-#: The throttle of the whole APILayer family is per second.
+#: Wait after a 429 without ``Retry-After``. All APILayer services throttle per second.
 THROTTLED_FOR: Final = timedelta(minutes=1)
 
-_ACCOUNT: Final = {
+_ACCOUNT_CODES: Final = {
     101: KeyState.INVALID,
     401: KeyState.INVALID,
     102: KeyState.BLOCKED,
     105: KeyState.PLAN_MISSING,
     403: KeyState.PLAN_MISSING,
 }
-_MAY_HEAL: Final = {408, 615}  # 615 request_failed: "please try again", though also said of an unknown place
+_RETRYABLE_CODES: Final = {408, 615}  # 615 request_failed: "please try again", but also the code for an unknown place
 
 _UNITS: Final = {"m", "s", "f"}
 
@@ -54,7 +64,7 @@ class _Location(msgspec.Struct, gc=False):
     utc_offset: float | str | None = None
 
 
-class _Asked(msgspec.Struct, gc=False):
+class _RequestEcho(msgspec.Struct, gc=False):
     unit: str | None = None
 
 
@@ -68,7 +78,7 @@ class _Body(msgspec.Struct, gc=False):
     success: bool | None = None
     error: _Failure | None = None
     message: str | None = None
-    request: _Asked | None = None
+    request: _RequestEcho | None = None
     location: _Location | None = None
     current: _Current | None = None
 
@@ -77,25 +87,25 @@ _body = msgspec.json.Decoder(_Body)
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
-    """The request for the weather at the point now, in units ``m`` (°C, km/h, mb, mm, km)."""
-    (coordinates,) = points
+    """The request for the current weather at the point, in units ``m`` (°C, km/h, mb, mm, km)."""
+    (point,) = points
     return Request(
         provider=NAME,
         url=f"{base_url.rstrip('/')}/current",
-        params={"query": f"{degrees(coordinates.latitude)},{degrees(coordinates.longitude)}", "units": "m"},
+        params={"query": f"{degrees(point.latitude)},{degrees(point.longitude)}", "units": "m"},
         secrets={"access_key": key},
     )
 
 
 def parse(payload: Payload) -> list[Observation | None]:
-    """Read an answer to ``request``. An error comes with HTTP 200 as a rule, so the body is asked before the status.
+    """Parse an answer to ``request``. Errors usually have HTTP status 200, so the body is checked before the status.
 
     Raises:
         QuotaExceededError: 104 until the month ends, 429 and 106 for a minute or what ``Retry-After`` says.
         RetryableFetchError: 408, 5xx and 615.
-        AccountError: 101, 102 and 105, the account is refused.
+        AccountError: 101, 102 and 105, the account or its key is refused.
         PermanentFetchError: Any other refusal, with the provider's own words.
-        PayloadError: Not a body of current weather, or one in units that are not known.
+        PayloadError: Not a body of current weather, or unknown units.
     """
     try:
         body = _body.decode(payload.body)
@@ -107,55 +117,56 @@ def parse(payload: Payload) -> list[Observation | None]:
     if body.current is None or body.current == _Current() or unit not in _UNITS:
         raise unreadable(NAME, payload)
     current, location = body.current, body.location or _Location()
-    imperial = unit == "f"
-    found = Observation(
+    is_imperial = unit == "f"
+    observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=_observed_at(current, location),
         temperature=_celsius(current.temperature, unit),
         humidity=current.humidity,
         pressure=current.pressure,
-        wind_speed=_times(current.wind_speed, 0.44704 if imperial else 1 / 3.6),
+        wind_speed=scale(current.wind_speed, MILE_PER_HOUR if is_imperial else KILOMETRE_PER_HOUR),
         wind_direction=current.wind_degree,
         cloud_cover=current.cloudcover,
-        visibility=_times(current.visibility, 1609.344 if imperial else 1000),
-        precipitation=_times(current.precip, 25.4 if imperial else 1),
+        visibility=scale(current.visibility, STATUTE_MILE if is_imperial else KILOMETRE),
+        precipitation=scale(current.precip, INCH if is_imperial else 1),
         condition=_words(current.weather_descriptions),
         place=place_at(_number(location.lat), _number(location.lon), location.name),
     )
-    return [found]
+    return [observation]
 
 
 def _observed_at(current: _Current, location: _Location) -> datetime | None:
-    """The hour and minute of ``observation_time`` (UTC, without a date) on the day nearest to the place's own time.
+    """The hour and minute of ``observation_time`` (UTC, without a date), on the day nearest to the time of the answer.
 
-    ``localtime_epoch`` is the wall clock written as if it were UTC, so the offset comes off it.
+    ``localtime_epoch`` is the local wall clock as if it were UTC, so the offset is subtracted.
     """
     offset_hours, epoch = _number(location.utc_offset), location.localtime_epoch
     if epoch is None or offset_hours is None:
         return None
-    served = from_unix(epoch - offset_hours * 3600)
-    if served is None or not current.observation_time:
-        return served
+    answered_at = from_unix(epoch - offset_hours * 3600)
+    if answered_at is None or not current.observation_time:
+        return answered_at
     try:
-        told = datetime.strptime(current.observation_time.strip(), "%I:%M %p").replace(tzinfo=UTC)
+        time = datetime.strptime(current.observation_time.strip(), "%I:%M %p").replace(tzinfo=UTC)
     except ValueError:
-        return served
-    same_day = told.replace(year=served.year, month=served.month, day=served.day)
+        return answered_at
+    same_day = time.replace(year=answered_at.year, month=answered_at.month, day=answered_at.day)
     try:
-        return min((same_day + timedelta(days=days) for days in (-1, 0, 1)), key=lambda at: abs(at - served))
+        return min((same_day + timedelta(days=days) for days in (-1, 0, 1)), key=lambda at: abs(at - answered_at))
     except OverflowError:  # the first or last day of the calendar
-        return served
+        return answered_at
 
 
 def _celsius(value: float | None, unit: str) -> float | None:
     if value is None:
         return None
-    return round((value - 32) / 1.8 if unit == "f" else value - (273.15 if unit == "s" else 0), 4)
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else round(value * factor, 4)
+    match unit:
+        case "f":
+            return fahrenheit_to_celsius(value)
+        case "s":
+            return kelvin_to_celsius(value)
+    return round(value, 4)
 
 
 def _number(value: float | str | None) -> float | None:
@@ -172,16 +183,16 @@ def _words(descriptions: list[str] | None) -> str | None:
 def _refusal(payload: Payload, body: _Body | None) -> FetchError:
     failure = (body and body.error) or _Failure()
     code = error_code(failure.code) or payload.status
-    said = quoted(payload, failure.type, failure.info or (body.message if body else None))
-    reason = f"{code}: {said}" if said else f"HTTP {payload.status} without a message"
+    message = quoted(payload, failure.type, failure.info or (body.message if body else None))
+    reason = f"{code}: {message}" if message else f"HTTP {payload.status} without a message"
     if code == 104 or failure.type == "usage_limit_reached":
         return QuotaExceededError(NAME, reason, retry_at=_next_month(payload.fetched_at), status=payload.status)
     if payload.status == 429 or code in (429, 106):
         retry_at = payload.retry_at(THROTTLED_FOR)
         return QuotaExceededError(NAME, reason, retry_at=retry_at, status=payload.status)
-    if code in _ACCOUNT:
-        return AccountError(NAME, reason, key_state=_ACCOUNT[code], status=payload.status)
-    if code in _MAY_HEAL or payload.status >= 500:
+    if code in _ACCOUNT_CODES:
+        return AccountError(NAME, reason, key_state=_ACCOUNT_CODES[code], status=payload.status)
+    if code in _RETRYABLE_CODES or payload.status >= 500:
         return RetryableFetchError(NAME, reason, status=payload.status, wait=payload.wait)
     return PermanentFetchError(NAME, reason, status=payload.status)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..model.values import RequestPoint
 from ..providers.base import Provider
-from ..providers.plugins import faults
+from ..providers.plugins import find_faults
 from .checks import ODD_KEY, Check, check
 from .fixtures import BASE_URL, KEY, Fixtures
 from .sound import assert_asks_for, assert_line, assert_sound_request
@@ -28,7 +28,7 @@ def metadata_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
 
 
 def _the_metadata_can_be_used(provider: Provider) -> None:
-    assert list(faults(provider)) == []
+    assert list(find_faults(provider)) == []
     for text in (provider.title, provider.attribution, provider.licence, provider.terms):
         assert_line(text)
     assert provider.title

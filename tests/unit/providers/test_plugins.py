@@ -39,7 +39,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         (info / "entry_points.txt").write_text("\n".join([f"[{plugins.GROUP}]", *lines, ""]))
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.setitem(sys.modules, "outside_plugins", SimpleNamespace(**entries))
-        return plugins.load(PROVIDERS)
+        return plugins.load_plugins(PROVIDERS)
 
     return installed
 
@@ -49,7 +49,7 @@ def test_a_good_one_is_there(install: Install) -> None:
 
 
 def test_without_any_there_is_nothing_to_tell() -> None:
-    assert plugins.load(PROVIDERS) == ({}, {})
+    assert plugins.load_plugins(PROVIDERS) == ({}, {})
 
 
 def history(account: str, setting: str | None) -> tuple[History, ...]:
@@ -62,21 +62,24 @@ def history(account: str, setting: str | None) -> tuple[History, ...]:
 @pytest.mark.parametrize(
     ("plugin", "told"),
     [
-        (replace(GOOD, name="metar"), "there is a provider metar already"),
+        (replace(GOOD, name="metar"), "a provider with the name metar exists already"),
         (replace(GOOD, setting="OWM"), "setting=OWM is taken by openweathermap"),
         (replace(GOOD, key_setting="OWM_API_KEY"), "key_setting=OWM_API_KEY is taken by openweathermap"),
-        (replace(GOOD, key_setting="DATABASE_URL"), "key_setting=DATABASE_URL must be capitals that end in _API_KEY"),
-        (replace(GOOD, name="Garden Two"), "its name 'Garden Two' must be small letters, digits and hyphens"),
-        (replace(GOOD, name="lawn"), "the entry point must be called lawn, as the provider is"),
-        (replace(GOOD, setting="garden"), "setting='garden' must be capitals, digits and underscores"),
+        (replace(GOOD, key_setting="DATABASE_URL"), "key_setting=DATABASE_URL must be upper-case letters that end in _API_KEY"),
+        (replace(GOOD, name="Garden Two"), "name='Garden Two' must be lower-case letters, digits and hyphens"),
+        (replace(GOOD, name="lawn"), "the entry point must have the name of its provider, lawn"),
+        (replace(GOOD, setting="garden"), "setting='garden' must be upper-case letters, digits and underscores"),
         (replace(GOOD, base_url="garden.example"), "base_url=garden.example must be an http:// or https:// address"),
-        (replace(GOOD, windows={"week": 1}), "windows={'week': 1} must be calls of at least 1 by minute, hour, day, month"),
+        (
+            replace(GOOD, windows={"week": 1}),
+            "windows={'week': 1} must give at least 1 call for each window, of minute, hour, day, month",
+        ),
         (replace(GOOD, quantities={"taste": "1"}), "quantities must be some of temperature, humidity, "),
         (replace(GOOD, most=0), "most must be at least 1"),
-        (replace(GOOD, history=history("nws", None)), "an account of its history is one of nws"),
+        (replace(GOOD, history=history("nws", None)), "an account of its history belongs to nws"),
         (replace(GOOD, history=history("garden", "NWS")), "setting=GARDEN is taken by nws"),
         (replace(GOOD, windows=None), "AttributeError: 'NoneType' object has no attribute 'keys'"),  # type: ignore[arg-type]
-        ("PROVIDER", "TypeError: it must name a Provider and names a str"),
+        ("PROVIDER", "TypeError: the entry point must name a Provider, but names a str"),
     ],
 )
 def test_one_that_cannot_be_used_is_told_and_costs_the_others_nothing(install: Install, plugin: object, told: str) -> None:

@@ -1,4 +1,4 @@
-"""Open-Meteo, keyless: the weather of models, now and in past hours. ``current.py`` and ``history.py`` parse its answers."""
+"""Open-Meteo: modelled weather, current and past, without a key. ``current.py`` and ``history.py`` parse its answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from ..base import History, Provider
-from .common import CURRENT_VARIABLES, NAME, SPAN_OF_A_CALL, VARIABLES, VARIABLES_OF_A_CALL
+from .common import CURRENT_VARIABLES, NAME, SPAN_PER_CALL, VARIABLES, VARIABLES_PER_CALL
 from .current import parse, request
 from .history import cost, parse_hours, request_archived, request_recent
 
@@ -24,8 +24,8 @@ PROVIDER: Final = Provider(
     request=request,
     parse=parse,
     most=1000,
-    cost=max(1.0, len(CURRENT_VARIABLES) / VARIABLES_OF_A_CALL),
-    at_once=2,  # it works on one for an address at a time, and refuses what comes while more than five wait
+    cost=max(1.0, len(CURRENT_VARIABLES) / VARIABLES_PER_CALL),
+    at_once=2,  # it processes one request per address at a time, and refuses requests while more than five wait
     terms=(
         "Open-Meteo's free service is for non-commercial use only, up to 10,000 calls a day from one address; "
         "show its attribution with the data (https://open-meteo.com/en/terms)"
@@ -36,7 +36,7 @@ PROVIDER: Final = Provider(
             request=request_recent,
             parse=parse_hours,
             cost=cost,
-            span=SPAN_OF_A_CALL,
+            span=SPAN_PER_CALL,
             reach=timedelta(days=92),
         ),
         History(
@@ -44,7 +44,7 @@ PROVIDER: Final = Provider(
             request=request_archived,
             parse=parse_hours,
             cost=cost,
-            span=SPAN_OF_A_CALL,
+            span=SPAN_PER_CALL,
             delay=timedelta(days=5),
             setting="OPEN_METEO_ARCHIVE",
             base_url="https://archive-api.open-meteo.com",

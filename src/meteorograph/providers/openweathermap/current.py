@@ -12,7 +12,7 @@ import msgspec
 from ...model.flags import Flag
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, degrees, from_unix, place_at
-from .common import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
+from .common import NAME, Condition, describe, refusal, to_celsius, to_metres_per_second, total_precipitation, unexpected_body
 
 
 class _Main(msgspec.Struct, gc=False):
@@ -54,23 +54,23 @@ _body = msgspec.json.Decoder(_Body)
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
-    """The request for the weather at the point now, in metric units (the default would be kelvin)."""
-    (coordinates,) = points
+    """The request for the current weather at the point, in metric units (the default unit of temperature is kelvin)."""
+    (point,) = points
     return Request(
         provider=NAME,
         url=f"{base_url.rstrip('/')}/data/2.5/weather",
-        params={"lat": degrees(coordinates.latitude), "lon": degrees(coordinates.longitude), "units": "metric"},
+        params={"lat": degrees(point.latitude), "lon": degrees(point.longitude), "units": "metric"},
         secrets={"appid": key},
     )
 
 
 def parse(payload: Payload) -> list[Observation | None]:
-    """Read an answer to ``request``; its units are those asked for, since the body does not say.
+    """Parse an answer to ``request``. The body does not name its units, so those of the request are assumed.
 
     Raises:
         QuotaExceededError: 429, the account is blocked.
         RetryableFetchError: 408 and 5xx.
-        AccountError: 401, the key is wrong, not active yet, or of a plan without this product.
+        AccountError: 401, the key is wrong, not active yet, or its plan does not include this product.
         PermanentFetchError: Any other refusal, with the provider's own words.
         PayloadError: Not a body of current weather.
     """
@@ -79,27 +79,27 @@ def parse(payload: Payload) -> list[Observation | None]:
     try:
         body = _body.decode(payload.body)
     except UNREADABLE as error:
-        raise misfit(payload, error) from None
+        raise unexpected_body(payload, error) from None
     units = payload.request.params.get("units", "standard")
     main, wind, coord = body.main, body.wind or _Wind(), body.coord or _Point()
-    amount, period = precipitation(body.rain, body.snow)
-    found = Observation(
+    amount, period = total_precipitation(body.rain, body.snow)
+    observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=from_unix(body.dt),
-        temperature=celsius(main.temp, units),
+        temperature=to_celsius(main.temp, units),
         humidity=main.humidity,
-        # Bodies of before 2019 have the station's pressure in `pressure`; `sea_level`, where given, never is.
+        # `pressure` of bodies from before 2019 is the pressure at the station; `sea_level` never is.
         pressure=main.pressure if main.sea_level is None else main.sea_level,
-        wind_speed=metres_per_second(wind.speed, units),
+        wind_speed=to_metres_per_second(wind.speed, units),
         wind_direction=wind.deg,
-        wind_gust=metres_per_second(wind.gust, units),
+        wind_gust=to_metres_per_second(wind.gust, units),
         cloud_cover=body.clouds.all if body.clouds else None,
         visibility=body.visibility,
         precipitation=0.0 if amount is None else amount,
         precipitation_period=3600 if amount is None else period,
-        condition=words(body.weather),
+        condition=describe(body.weather),
         flags={"precipitation": [Flag.IMPLIED_ZERO]} if amount is None else {},
         place=place_at(coord.lat, coord.lon, body.name),
     )
-    return [found]
+    return [observation]

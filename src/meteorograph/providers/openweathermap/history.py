@@ -1,4 +1,4 @@
-"""OpenWeatherMap, past hours: One Call 4.0 by the page and 3.0 by the hour, both of the subscription "One Call by Call".
+"""OpenWeatherMap, past hours: pages of One Call 4.0 and single hours of One Call 3.0, both in the plan "One Call by Call".
 
 Contract: https://openweathermap.org/api/one-call-4 and https://openweathermap.org/api/one-call-3
 """
@@ -14,13 +14,13 @@ import msgspec
 from ...model.flags import Flag
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
-from .common import NAME, Condition, celsius, metres_per_second, misfit, precipitation, refusal, words
+from .common import NAME, Condition, describe, refusal, to_celsius, to_metres_per_second, total_precipitation, unexpected_body
 
 ACCOUNT: Final = f"{NAME}-onecall"
 WINDOWS: Final[Mapping[str, int]] = {"day": 1000}
 
-#: Records of a page of the hourly timeline.
-PAGE: Final = 20
+#: Records on a page of the hourly timeline.
+PAGE_LENGTH: Final = 20
 _HOUR: Final = timedelta(hours=1)
 
 _TIMELINE: Final = "/data/4.0/onecall/timeline/1h"
@@ -46,7 +46,7 @@ class _Body(msgspec.Struct, gc=False):
     data: list[_Record]
     lat: float | None = None
     lon: float | None = None
-    #: The address of the next page. It carries the key, so nothing of it is kept but that there is one.
+    #: Address of the next page. It contains the key, so only its existence is used.
     next: str | None = None
 
 
@@ -67,7 +67,7 @@ def _request(path: str, base_url: str, point: RequestPoint, when: dict[str, str]
 
 
 def parse_page(payload: Payload) -> Page:
-    """Read a page of One Call 4.0; the next one starts an hour after its last record. Hours to come are left out.
+    """Parse a page of One Call 4.0; the next page starts an hour after the last record. Future hours are left out.
 
     Raises:
         QuotaExceededError: 429, the account is blocked.
@@ -77,60 +77,60 @@ def parse_page(payload: Payload) -> Page:
         PayloadError: Not a body of past hours.
     """
     observations, last, body = _read(payload, "One Call 4.0")
-    goes_on = body.next is not None and last is not None and last + _HOUR <= payload.fetched_at
-    return Page(observations, last + _HOUR if last is not None and goes_on else None)
+    has_next = body.next is not None and last is not None and last + _HOUR <= payload.fetched_at
+    return Page(observations, last + _HOUR if last is not None and has_next else None)
 
 
 def parse_hour(payload: Payload) -> Page:
-    """Read the one hour of an answer of One Call 3.0; the next page is the hour after it, until now.
+    """Parse the single hour of an answer of One Call 3.0; the next page is the next hour, up to the current one.
 
     Raises:
         FetchError: As ``parse_page``.
         PayloadError: Not a body of a past hour.
     """
-    asked = from_unix(int(payload.request.params["dt"]))
+    hour = from_unix(int(payload.request.params["dt"]))
     observations, _, _ = _read(payload, "One Call 3.0")
-    return Page(observations, asked + _HOUR if asked is not None and asked + _HOUR <= payload.fetched_at else None)
+    return Page(observations, hour + _HOUR if hour is not None and hour + _HOUR <= payload.fetched_at else None)
 
 
 def _read(payload: Payload, product: str) -> tuple[list[Observation], datetime | None, _Body]:
-    """The observations of hours that are over, the time of the last record, and the body."""
+    """The observations of past hours, the time of the last record, and the body."""
     if payload.status != 200:
         raise refusal(payload, payload.status, product)
     try:
         body = _body.decode(payload.body)
     except UNREADABLE as error:
-        raise misfit(payload, error, product) from None
-    found: list[Observation] = []
+        raise unexpected_body(payload, error, product) from None
+    observations: list[Observation] = []
     last = None
     for record in body.data:
         at = from_unix(record.dt)
         if at is None or (last is not None and at <= last):
-            raise unreadable(NAME, payload, ValueError("times that do not go on"))
+            raise unreadable(NAME, payload, ValueError("times that do not ascend"))
         last = at
         if at <= payload.fetched_at:
-            found.append(_observation(record, at, body, payload))
-    return found, last, body
+            observations.append(_observation(record, at, body, payload))
+    return observations, last, body
 
 
 def _observation(record: _Record, at: datetime, body: _Body, payload: Payload) -> Observation:
     units = payload.request.params.get("units", "standard")
-    amount, period = precipitation(record.rain, record.snow)
+    amount, period = total_precipitation(record.rain, record.snow)
     return Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=at,
-        temperature=None if record.temp is None else celsius(record.temp, units),
+        temperature=None if record.temp is None else to_celsius(record.temp, units),
         humidity=record.humidity,
         pressure=record.pressure,
-        wind_speed=metres_per_second(record.wind_speed, units),
+        wind_speed=to_metres_per_second(record.wind_speed, units),
         wind_direction=record.wind_deg,
-        wind_gust=metres_per_second(record.wind_gust, units),
+        wind_gust=to_metres_per_second(record.wind_gust, units),
         cloud_cover=record.clouds,
         visibility=record.visibility,
         precipitation=0.0 if amount is None else amount,
         precipitation_period=3600 if amount is None else period,
-        condition=words(record.weather),
+        condition=describe(record.weather),
         flags={"precipitation": [Flag.IMPLIED_ZERO]} if amount is None else {},
         place=place_at(body.lat, body.lon, None),
     )
@@ -145,8 +145,8 @@ HISTORY: Final = (
         account=ACCOUNT,
         request=_request_page,
         parse=parse_page,
-        cost=lambda start, end: -(-_hours(start, end) // PAGE),
-        span=(PAGE - 1) * _HOUR,
+        cost=lambda start, end: -(-_hours(start, end) // PAGE_LENGTH),
+        span=(PAGE_LENGTH - 1) * _HOUR,
         setting="OWM_ONECALL",
         windows=WINDOWS,
     ),
@@ -155,7 +155,7 @@ HISTORY: Final = (
         request=_request_hour,
         parse=parse_hour,
         cost=_hours,
-        span=(PAGE - 1) * _HOUR,
+        span=(PAGE_LENGTH - 1) * _HOUR,
         setting="OWM_ONECALL",
         windows=WINDOWS,
     ),
