@@ -125,5 +125,5 @@ def used(calls: tuple[Call, ...], provider: str, window: str) -> float:
     spent: Counter[datetime] = Counter()
     for call in calls:
         if call.provider == provider:
-            spent[period_start(window, call.at)] += call.weight  # type: ignore[assignment]  # it may be a fraction
+            spent[period_start(window, call.at, "UTC")] += call.weight  # type: ignore[assignment]  # it may be a fraction
     return max(spent.values(), default=0)

@@ -16,8 +16,9 @@ from acceptance.forks import forking
 from acceptance.processes import Starter, until
 from meteorograph import create_app, get_db_session
 from meteorograph.accounts import quota
-from meteorograph.collecting.call_gate import BLOCKS_PER_WINDOW
+from meteorograph.collecting.quota_meter import BLOCKS_PER_WINDOW
 from meteorograph.model import clock
+from meteorograph.model.account import Account
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
@@ -72,7 +73,7 @@ def test_fifty_runs_that_are_killed_leave_no_slot_and_no_call_unaccounted(
     assert unaccounted(kept, 20, HOUR) == []
     assert {reason for missed in kept.missed.values() for reason in missed.values()} <= {"down"}
     with get_db_session(read_only=True) as session:
-        used = {one.window: one.used for one in quota.usage(session, NAME, limits, NOON + 52 * HOUR)}
+        used = {one.window: one.used for one in quota.usage(session, Account(NAME, limits, "UTC"), NOON + 52 * HOUR)}
     assert seen <= used["month"] <= seen + 50 * limits["minute"] // BLOCKS_PER_WINDOW
 
 

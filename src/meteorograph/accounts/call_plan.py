@@ -150,35 +150,41 @@ class CallPlan:
 
 
 def make_plan(groups: Sequence[ScheduleGroup], settings: Settings, now: datetime) -> CallPlan:
-    """What the locations of ``groups`` ask of the providers of ``settings`` in the 31 days from ``now`` (aware UTC)."""
-    known = [name for name in settings.providers if settings.key(name) is not None] or settings.providers
-    main = known[0]
-    slots = {group.name: count_slots(group.schedule, now) for group in groups}
-    made = {main: _provider(main, "observation", groups, slots, settings, None)}
+    """Calls that the locations of ``groups`` need from the providers of ``settings`` in the 31 days from ``now`` (aware UTC)."""
+    usable = [name for name in settings.providers if settings.key(name) is not None] or settings.providers
+    main = usable[0]
+    plans = {main: _plan_provider(main, "observation", groups, settings, now)}
     for names in (settings.precipitation_providers, *settings.quantity_providers.values()):
-        asked = [name for name in names if settings.key(name) is not None or name == main]
-        for name in asked[: asked.index(main)] if main in asked else asked:
-            rest = asked[asked.index(name) + 1 :]
+        candidates = [name for name in names if settings.key(name) is not None or name == main]
+        for name in candidates[: candidates.index(main)] if main in candidates else candidates:
+            rest = candidates[candidates.index(name) + 1 :]
             others = PROVIDERS[rest[0]].title if rest else None
-            made.setdefault(name, _provider(name, "precipitation", groups, slots, settings, others))
+            if name not in plans:
+                plans[name] = _plan_provider(name, "precipitation", groups, settings, now, others)
     for name in settings.named_providers:
-        if settings.key(name) is not None:
-            made.setdefault(name, _provider(name, "fallback", (), {}, settings, None))
-    return CallPlan(tuple(groups), tuple(made.values()))
+        if settings.key(name) is not None and name not in plans:
+            plans[name] = _plan_provider(name, "fallback", (), settings, now)
+    return CallPlan(tuple(groups), tuple(plans.values()))
 
 
-def count_slots(schedule: Schedule, now: datetime) -> SlotCounts:
-    """How often a schedule comes: on its grid, or in the 31 days from ``now`` for a cron expression."""
+def count_slots(schedule: Schedule, now: datetime, zone: str) -> SlotCounts:
+    """Slots of a schedule in its busiest hour, day and month: on its grid, or, for cron, in the 31 days from ``now``.
+
+    Args:
+        schedule: The schedule.
+        now: The current instant.
+        zone: The zone in which the provider's days begin.
+    """
     if isinstance(schedule, Interval):
-        return _regular(schedule.length)
+        return _count_regular(schedule.length)
     instants = list(schedule.slots_between(now - timedelta(microseconds=1), now + MONTH))
     most = {"month": len(instants)}
     for window in ("hour", "day"):
-        most[window] = max(Counter(quota.period_start(window, slot) for slot in instants).values(), default=0)
+        most[window] = max(Counter(quota.period_start(window, slot, zone) for slot in instants).values(), default=0)
     return SlotCounts(most, min((GRACE, *(later - earlier for earlier, later in pairwise(instants)))))
 
 
-def _regular(length: timedelta) -> SlotCounts:
+def _count_regular(length: timedelta) -> SlotCounts:
     return SlotCounts({window: math.ceil(whole / length) for window, whole in _LENGTHS.items()}, min(length, GRACE))
 
 
@@ -191,15 +197,16 @@ def interval_text(length: timedelta) -> str:
     return f"{seconds} s"
 
 
-def _provider(
-    name: str, role: str, groups: Sequence[ScheduleGroup], slots: dict[str, SlotCounts], settings: Settings, others: str | None
+def _plan_provider(
+    name: str, role: str, groups: Sequence[ScheduleGroup], settings: Settings, now: datetime, others: str | None = None
 ) -> ProviderPlan:
-    limits = settings.limits(name)
-    load = {window: _load(window, [(slots[group.name], group.locations) for group in groups]) for window in quota.WINDOWS}
+    account = settings.account(name)
+    slots = [(count_slots(group.schedule, now, account.zone), group.locations) for group in groups]
+    load = {window: _load(window, slots) for window in quota.WINDOWS}
     locations = sum(group.locations for group in groups)
     lengths = {group.schedule.length if isinstance(group.schedule, Interval) else None for group in groups}
-    # Whatever a slot leaves over waits for the next minute, so it is the mean that has to hold.
-    usable = {window: limit - quota.reserve_of(limit) for window, limit in limits.items()}
+    # Calls that a minute does not hold wait for the next one, so the mean of the minutes counts.
+    usable = {window: limit - quota.reserve_of(limit) for window, limit in account.limits.items()}
     ratio = min((Fraction(usable[window]) / load[window] for window in usable if load[window]), default=Fraction(1))
     share = None
     if role == "precipitation":
@@ -209,7 +216,7 @@ def _provider(
         provider=name,
         title=PROVIDERS[name].title,
         role=role,
-        needs=tuple(WindowNeed(window, math.ceil(load[window]), limits.get(window)) for window in quota.WINDOWS),
+        needs=tuple(WindowNeed(window, math.ceil(load[window]), account.limits.get(window)) for window in quota.WINDOWS),
         locations=locations,
         most_locations=math.floor(locations * ratio),
         interval=lengths.pop() if len(lengths) == 1 else None,
@@ -220,11 +227,11 @@ def _provider(
     )
 
 
-def _load(window: str, asked: Sequence[tuple[SlotCounts, int]]) -> Fraction:
-    """Calls in the busiest period of a window."""
+def _load(window: str, groups: Sequence[tuple[SlotCounts, int]]) -> Fraction:
+    """Calls in the busiest period of a window, of groups of slots and locations."""
     if window == "minute":
-        return sum((Fraction(number * 60) / _seconds(slots.time) for slots, number in asked), Fraction(0))
-    return Fraction(sum(slots.most[window] * number for slots, number in asked))
+        return sum((Fraction(locations * 60) / _seconds(slots.time) for slots, locations in groups), Fraction(0))
+    return Fraction(sum(slots.most[window] * locations for slots, locations in groups))
 
 
 def _seconds(length: timedelta) -> Fraction:
@@ -233,8 +240,8 @@ def _seconds(length: timedelta) -> Fraction:
 
 def _shortest(locations: int, usable: dict[str, int]) -> timedelta | None:
     for length in LADDER:
-        asked = [(_regular(length), locations)]
-        if all(_load(window, asked) <= calls for window, calls in usable.items()):
+        slots = [(_count_regular(length), locations)]
+        if all(_load(window, slots) <= calls for window, calls in usable.items()):
             return length
     return None
 

@@ -1,75 +1,88 @@
-"""Whose turn it is with a provider whose month is too small for every slot: its calls are spread over month and locations."""
+"""Spread a monthly quota that is too small for every slot evenly over the month and over the locations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from ..ledger.conditions import Claim
-from ..model import schedule
+from ..model.account import Account
+from ..model.schedule import DEFAULT_SCHEDULE, EPOCH
 from ..model.states import LocationState
 from ..storage.engine import get_db_session
 from ..storage.models import Location
-from . import quota
-from .quota import period_end, period_start, reserve_of
+from .quota import period_end, period_start, reserve_of, usage
 
 
-def allotted_locations(
-    limits: Mapping[str, Mapping[str, int]], claimed: Claim, now: datetime, zones: Mapping[str, str] | None = None
-) -> dict[str, frozenset[int]]:
-    """The ids of the locations that may ask each provider (of those in ``limits`` that have a monthly quota) in this slot.
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot of a schedule, as far as the spread needs it."""
 
-    In ``zones`` are those whose months do not begin in UTC.
+    #: Name of the schedule.
+    schedule: str
+    due_at: datetime
+    #: Time to the next slot.
+    length: timedelta
 
-    The turns go round the locations of the schedule in the order of their ids, one place on for each call that the account
-    has spent. Calls left over from earlier slots go round slot by slot, so that a location that fails keeps no turn for good.
+
+def allot_locations(accounts: Sequence[Account], slot: Slot, now: datetime) -> dict[str, frozenset[int]]:
+    """Account → ids of the locations that may call it in a slot; accounts without a monthly quota are left out.
+
+    The turns rotate over the locations of the schedule in the order of their ids, by one place for each call that the account
+    has spent. Calls left over from earlier slots rotate by slot, so that a location that fails does not keep its turn for ever.
     """
-    found = {}
-    length = claimed.length
-    for provider, windows in limits.items():
-        if "month" not in windows:
+    allotted = {}
+    for account in accounts:
+        if "month" not in account.limits:
             continue
-        limit, zone = windows["month"], (zones or {}).get(provider, "UTC")
         with get_db_session(read_only=True) as session:
-            used = next(one.used for one in quota.usage(session, provider, windows, now, zone) if one.window == "month")
-        calls = allowance(limit, used, now, length, zone)
-        behind = is_behind(limit, used, now, length, zone)
-        first = (claimed.due_at - schedule.EPOCH) // length if behind else used
-        found[provider] = _locations_in_turn(claimed.schedule, first, calls) if calls else frozenset()
-    return found
+            used = next(one.used for one in usage(session, account, now) if one.window == "month")
+        calls = allowance(account, used, now, slot.length)
+        behind = is_behind(account, used, now, slot.length)
+        first = (slot.due_at - EPOCH) // slot.length if behind else used
+        allotted[account.name] = _locations_in_turn(slot.schedule, first, calls) if calls else frozenset()
+    return allotted
 
 
-def _locations_in_turn(name: str, first: int, calls: int) -> frozenset[int]:
-    """The ids of so many locations of a schedule, from position ``first`` round the list.
+def _locations_in_turn(schedule: str, first: int, calls: int) -> frozenset[int]:
+    """The ids of ``calls`` locations of a schedule, from position ``first`` of the rotation.
 
-    All active ones are counted: those due become fewer each time that the slot is taken up again.
+    All active locations count, because the due ones become fewer each time that the run of the slot is resumed.
     """
-    mine = Location.schedule.is_(None) if name == schedule.DEFAULT_SCHEDULE else Location.schedule == name
+    follows = Location.schedule.is_(None) if schedule == DEFAULT_SCHEDULE else Location.schedule == schedule
+    active = select(Location.id).where(Location.state == LocationState.ACTIVE, follows).order_by(Location.id)
     with get_db_session(read_only=True) as session:
-        ids = session.scalars(select(Location.id).where(Location.state == LocationState.ACTIVE, mine).order_by(Location.id)).all()
+        ids = session.scalars(active).all()
     return frozenset(ids[(first + turn) % len(ids)] for turn in range(min(calls, len(ids))))
 
 
-def allowance(limit: int, used: int, now: datetime, slot: timedelta, zone: str = "UTC") -> int:
-    """Calls of a small monthly quota that may be made in a slot, so that they are spread evenly over the month.
+def allowance(account: Account, used: int, now: datetime, slot: timedelta) -> int:
+    """Calls of a monthly quota that may be made in a slot, so that they are spread evenly over the month.
 
-    What has not been used so far is not made up for at once: a slot gets twice its even share at most, and at least one.
+    Unused calls are caught up slowly: a slot gets at most twice its even share, and at least one call.
     """
-    usable = limit - reserve_of(limit)
-    left, share = _even(usable, used, now, slot, zone)
-    return max(0, min(left, max(1, int(2 * share)), usable - used))
+    usable = _usable(account)
+    remaining, share = _even_spread(account, used, now, slot)
+    return max(0, min(remaining, max(1, int(2 * share)), usable - used))
 
 
-def is_behind(limit: int, used: int, now: datetime, slot: timedelta, zone: str = "UTC") -> bool:
-    """Whether calls of a small monthly quota are left over from earlier slots."""
-    left, share = _even(limit - reserve_of(limit), used, now, slot, zone)
-    return left > share + 1
+def is_behind(account: Account, used: int, now: datetime, slot: timedelta) -> bool:
+    """Whether calls of a monthly quota are left over from earlier slots."""
+    remaining, share = _even_spread(account, used, now, slot)
+    return remaining > share + 1
 
 
-def _even(usable: int, used: int, now: datetime, slot: timedelta, zone: str) -> tuple[int, float]:
-    """Of an even spread over the month: the calls that may still be made by now, and the part of one slot."""
-    start, end = period_start("month", now, zone), period_end("month", now, zone)
+def _usable(account: Account) -> int:
+    """Calls of the month that the schedule may spend."""
+    limit = account.limits["month"]
+    return limit - reserve_of(limit)
+
+
+def _even_spread(account: Account, used: int, now: datetime, slot: timedelta) -> tuple[int, float]:
+    """Calls that an even spread over the month still allows by now, and the share of one slot."""
+    usable = _usable(account)
+    start, end = period_start("month", now, account.zone), period_end("month", now, account.zone)
     spread, share = usable * ((now - start) / (end - start)), usable * (slot / (end - start))
     return max(int(spread) + 1, int(spread + share)) - used, share

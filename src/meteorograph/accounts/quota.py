@@ -1,9 +1,9 @@
-"""Stop 3 of the walk: takes a provider's account and a number of calls, gives how many may be made, or when more may.
+"""Charge calls to the quotas of an account. Stop 3 of the walk: takes calls, gives how many are granted, or when more will be.
 
 One row per account and window in the database, so that the count survives restarts and holds across processes. Calls are
 charged before they are made and never refunded, except what is left of a block when its run ends. Windows are the provider's
-calendar ones, in its own zone. Collection on demand may spend all of them, the schedule leaves it a reserve, and filling of
-gaps leaves both what they are still going to need.
+calendar windows, in its own zone. Collection on demand may spend a whole window, the schedule leaves it a reserve, and healing
+leaves both what they will still need.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
+from ..model.account import Account
 from ..storage.engine import get_db_session
 from ..storage.models import Quota
 from ..storage.upsert import insert_or_ignore
@@ -25,9 +26,9 @@ from ..storage.upsert import insert_or_ignore
 #: The windows that an account may have, shortest first.
 WINDOWS: Final = ("minute", "hour", "day", "month")
 
-#: Calls of a window that the schedule leaves to collection on demand: a twentieth, fifty at most.
-RESERVE_PART: Final = 20
-RESERVE_MOST: Final = 50
+#: Part of a window, and calls at most, that the schedule leaves to collection on demand: a twentieth, up to fifty.
+RESERVE_DIVISOR: Final = 20
+LARGEST_RESERVE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,23 @@ class Grant:
     retry_at: datetime | None = None
     #: Window → start of the period that was charged.
     periods: Mapping[str, datetime] = field(default_factory=dict)
-    #: When the first of the periods ends, and what is left should no longer be used; None without a quota.
+    #: When the first of the periods ends, and unused calls of the grant expire; None without a quota.
     ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What is spent of one window."""
+    """Calls spent of one window in its current period."""
 
     window: str
     limit: int
     used: int
+    starts_at: datetime
     resets_at: datetime
 
 
-def period_start(window: str, now: datetime, zone: str = "UTC") -> datetime:
-    """When the current period of a window began (aware UTC); days and months are those of the zone."""
+def period_start(window: str, now: datetime, zone: str) -> datetime:
+    """Start of the current period of a window (aware UTC); days and months are those of the zone."""
     match window:
         case "minute":
             return now.replace(second=0, microsecond=0)
@@ -63,106 +65,103 @@ def period_start(window: str, now: datetime, zone: str = "UTC") -> datetime:
     return (local if window == "day" else local.replace(day=1)).astimezone(UTC)
 
 
-def period_end(window: str, now: datetime, zone: str = "UTC") -> datetime:
-    """When the current period of a window ends, and the next one begins (aware UTC)."""
+def period_end(window: str, now: datetime, zone: str) -> datetime:
+    """End of the current period of a window, and start of the next (aware UTC)."""
     start = period_start(window, now, zone)
     if window in ("minute", "hour"):
         return start + timedelta(**{f"{window}s": 1})
-    # Into the middle of the next one: a day has 23 to 25 hours, a month 28 to 31 days and an hour more or less.
+    # Into the middle of the next period: a day has 23 to 25 hours, a month 28 to 31 days and an hour more or less.
     return period_start(window, start + timedelta(hours=36) if window == "day" else start + timedelta(days=40), zone)
 
 
 def reserve_of(limit: int) -> int:
     """Calls of a window that only collection on demand may spend."""
-    return min(limit // RESERVE_PART, RESERVE_MOST)
+    return min(limit // RESERVE_DIVISOR, LARGEST_RESERVE)
 
 
-def live_needs(needs: Mapping[str, float], now: datetime, zone: str = "UTC") -> dict[str, int]:
-    """Calls that live collection is going to need before each window ends, for ``leave`` of ``spend``.
+def live_needs(needs: Mapping[str, float], now: datetime, zone: str) -> dict[str, int]:
+    """Calls that live collection will need before each window ends, for ``leave`` of ``spend``.
 
     Args:
-        needs: Calls that it makes in a whole window, such as ``plan.Need.calls``. A minute and an hour count in full: nobody
-            knows when in them it calls.
+        needs: Calls that it makes in a whole window, such as ``WindowNeed.calls``. A minute and an hour count in full, because
+            the moments of its calls in them are unknown.
         now: The current instant.
         zone: The provider's zone.
     """
-    left: dict[str, int] = {}
+    remaining: dict[str, int] = {}
     for window, calls in needs.items():
         start, end = period_start(window, now, zone), period_end(window, now, zone)
-        left[window] = math.ceil(calls * ((end - now) / (end - start)) if window in ("day", "month") else calls)
-    return left
+        remaining[window] = math.ceil(calls * ((end - now) / (end - start)) if window in ("day", "month") else calls)
+    return remaining
 
 
 def spend(
-    provider: str,
-    limits: Mapping[str, int],
-    wanted: int,
+    account: Account,
+    calls: int,
     now: datetime,
     *,
     on_demand: bool = False,
     least: int = 1,
     leave: Mapping[str, int] | None = None,
-    zone: str = "UTC",
 ) -> Grant:
-    """Charge up to ``wanted`` calls to every window of an account at once; gives how many were charged.
+    """Charge up to ``calls`` calls to every window of an account at once.
 
     Args:
-        provider: Whose account.
-        limits: Window → calls that it holds.
-        wanted: Calls to charge at most.
+        account: The account to charge.
+        calls: Calls to charge at most.
         now: The current instant.
         on_demand: Whether the reserve may be spent too.
-        least: Fewer than this are of no use, and none is charged then: one request may cost several calls.
+        least: Where fewer calls than this remain, none is charged: one request may cost several calls.
         leave: Window → calls beyond the reserve that are left to others (``live_needs``).
-        zone: Where the provider's days and months begin.
     """
+    limits = account.limits
     if not limits:
-        return Grant(wanted)
+        return Grant(calls)
     kept = {window: (0 if on_demand else reserve_of(limit)) + (leave or {}).get(window, 0) for window, limit in limits.items()}
     with get_db_session() as session:
-        used = _locked(session, provider, limits, now, zone)
-        left = {window: limit - used[window].used - kept[window] for window, limit in limits.items()}
-        ends = {window: period_end(window, row.period_start, zone) for window, row in used.items()}
-        calls = max(0, min(wanted, *left.values()))
-        if calls >= least:
-            for row in used.values():
-                row.used += calls
-            return Grant(calls, None, {window: row.period_start for window, row in used.items()}, min(ends.values()))
-    return Grant(0, max(ends[window] for window, count in left.items() if count < least))
+        rows = _lock_rows(session, account, now)
+        remaining = {window: limit - rows[window].used - kept[window] for window, limit in limits.items()}
+        ends = {window: period_end(window, row.period_start, account.zone) for window, row in rows.items()}
+        granted = max(0, min(calls, *remaining.values()))
+        if granted >= least:
+            for row in rows.values():
+                row.used += granted
+            return Grant(granted, None, {window: row.period_start for window, row in rows.items()}, min(ends.values()))
+    return Grant(0, max(ends[window] for window, count in remaining.items() if count < least))
 
 
-def give_back(provider: str, granted: Grant, calls: int) -> None:
-    """Take back the charge of calls that were never made, where the period they were charged to still runs."""
-    if not granted.periods or not calls:
+def give_back(account: Account, grant: Grant, calls: int) -> None:
+    """Remove the charge of calls that were never made, where the charged period still runs."""
+    if not grant.periods or not calls:
         return
     with get_db_session() as session:
-        for window, start in sorted(granted.periods.items()):  # in the order in which ``_locked`` takes the rows
-            mine = update(Quota).where(Quota.provider == provider, Quota.window == window, Quota.period_start == start)
-            left = case((Quota.used > calls, Quota.used - calls), else_=0)
-            session.execute(mine.values(used=left).execution_options(synchronize_session=False))
+        for window, start in sorted(grant.periods.items()):  # the order in which ``_lock_rows`` locks the rows
+            mine = update(Quota).where(Quota.provider == account.name, Quota.window == window, Quota.period_start == start)
+            rest = case((Quota.used > calls, Quota.used - calls), else_=0)
+            session.execute(mine.values(used=rest).execution_options(synchronize_session=False))
 
 
-def usage(session: Session, provider: str, limits: Mapping[str, int], now: datetime, zone: str = "UTC") -> list[Usage]:
-    """What is spent of each window of an account."""
-    rows = {row.window: row for row in session.scalars(select(Quota).where(Quota.provider == provider))}
-    told = []
-    for window, limit in limits.items():
+def usage(session: Session, account: Account, now: datetime) -> list[Usage]:
+    """Calls spent of each window of an account, shortest window first."""
+    rows = {row.window: row for row in session.scalars(select(Quota).where(Quota.provider == account.name))}
+    windows = []
+    for window, limit in account.limits.items():
         row = rows.get(window)
-        current = row is not None and row.period_start >= period_start(window, now, zone)
-        start = row.period_start if row and current else period_start(window, now, zone)
-        told.append(Usage(window, limit, row.used if row and current else 0, period_end(window, start, zone)))
-    return told
+        current = row is not None and row.period_start >= period_start(window, now, account.zone)
+        start = row.period_start if row and current else period_start(window, now, account.zone)
+        windows.append(Usage(window, limit, row.used if row and current else 0, start, period_end(window, start, account.zone)))
+    return windows
 
 
-def _locked(session: Session, provider: str, limits: Mapping[str, int], now: datetime, zone: str) -> dict[str, Quota]:
-    """The account's rows for the current periods, held against other processes until the session ends.
+def _lock_rows(session: Session, account: Account, now: datetime) -> dict[str, Quota]:
+    """The account's rows for the current periods, locked against other processes until the session ends.
 
-    A clock that steps back finds the later period and goes on counting in it.
+    After a step back of the clock, the row of the later period stays in use.
     """
-    starts = {window: period_start(window, now, zone) for window in limits}
-    new = [{"provider": provider, "window": window, "period_start": start, "used": 0} for window, start in starts.items()]
+    starts = {window: period_start(window, now, account.zone) for window in account.limits}
+    new = [{"provider": account.name, "window": window, "period_start": start, "used": 0} for window, start in starts.items()]
     insert_or_ignore(session, Quota, new)
-    mine = select(Quota).where(Quota.provider == provider, Quota.window.in_(limits)).order_by(Quota.window)
+    mine = select(Quota).where(Quota.provider == account.name, Quota.window.in_(account.limits)).order_by(Quota.window)
     rows = {row.window: row for row in session.scalars(mine.with_for_update())}
     for window, row in rows.items():
         if row.period_start < starts[window]:

@@ -62,7 +62,7 @@ def _quota_left(settings: Settings) -> str:
     provider = settings.providers[0]
     try:
         with get_db_session(read_only=True) as session:
-            windows = quota.usage(session, provider, settings.limits(provider), clock.now())
+            windows = quota.usage(session, settings.account(provider), clock.now())
     except MeteorographError:
         return ""
     tightest = min(windows, key=lambda window: window.limit - window.used, default=None)

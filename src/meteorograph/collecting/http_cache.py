@@ -1,6 +1,6 @@
-"""Answers that their provider lets us use again: fresh until ``Expires``, then asked for with ``If-Modified-Since``.
+"""Reuse answers as their provider allows: until ``Expires``, and after that with ``If-Modified-Since``.
 
-RFC 9111, as far as providers whose answers are ``caches`` ask for it. In memory, the newest answers of this process.
+RFC 9111, as far as providers whose answers may be cached (``Provider.caches``) need it.
 """
 
 from __future__ import annotations
@@ -16,58 +16,56 @@ import msgspec
 from ..model import clock
 from ..model.values import Payload, Request
 
-#: Answers that are kept at most.
+#: Answers that are kept at most; the oldest are dropped.
 MAX_ANSWERS: Final = 2000
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
-_answers: OrderedDict[_Key, Payload] = OrderedDict()
-_lock = threading.Lock()
 
 
-def fresh_answer(request: Request) -> Payload | None:
-    """The answer to use again, as of now; None when the provider is to be asked."""
-    known = _answers.get(_key(request))
-    if known is None or (expires := _instant(known.expires)) is None or clock.now() >= expires:
-        return None
-    return msgspec.structs.replace(known, fetched_at=clock.now())
+class HttpCache:
+    """The newest answers of this process, in memory; safe across threads."""
 
+    def __init__(self) -> None:
+        self._answers: OrderedDict[_Key, Payload] = OrderedDict()
+        self._lock = threading.Lock()
 
-def conditional_request(request: Request) -> Request:
-    """The request, asking for an answer only if it has changed since the one that is here."""
-    known = _answers.get(_key(request))
-    if known is None or known.last_modified is None:
-        return request
-    return msgspec.structs.replace(request, headers={**request.headers, "If-Modified-Since": known.last_modified})
+    def fresh_answer(self, request: Request) -> Payload | None:
+        """The cached answer, dated now; None when the provider must be called."""
+        cached = self._answers.get(_key(request))
+        if cached is None or (expires := _parse_http_date(cached.expires)) is None or clock.now() >= expires:
+            return None
+        return msgspec.structs.replace(cached, fetched_at=clock.now())
 
+    def conditional_request(self, request: Request) -> Request:
+        """The request, for an answer only if it has changed since the cached one."""
+        cached = self._answers.get(_key(request))
+        if cached is None or cached.last_modified is None:
+            return request
+        return msgspec.structs.replace(request, headers={**request.headers, "If-Modified-Since": cached.last_modified})
 
-def updated_answer(request: Request, payload: Payload) -> Payload:
-    """The payload to read: what came, or, where it says that nothing has changed (304), the one that is here, as of now."""
-    key = _key(request)
-    with _lock:
-        known = _answers.get(key)
-        if payload.status == 304 and known is not None:
-            payload = msgspec.structs.replace(known, fetched_at=payload.fetched_at, expires=payload.expires or known.expires)
-        if payload.status in (200, 203) and (payload.expires or payload.last_modified):
-            _answers[key] = payload
-            _answers.move_to_end(key)
-            while len(_answers) > MAX_ANSWERS:
-                _answers.popitem(last=False)
-    return payload
-
-
-def clear_cache() -> None:
-    """Begin anew."""
-    with _lock:
-        _answers.clear()
+    def updated_answer(self, request: Request, payload: Payload) -> Payload:
+        """The payload to parse: the new one, or, after 304 (not modified), the cached one, dated now."""
+        key = _key(request)
+        with self._lock:
+            cached = self._answers.get(key)
+            if payload.status == 304 and cached is not None:
+                expires = payload.expires or cached.expires
+                payload = msgspec.structs.replace(cached, fetched_at=payload.fetched_at, expires=expires)
+            if payload.status in (200, 203) and (payload.expires or payload.last_modified):
+                self._answers[key] = payload
+                self._answers.move_to_end(key)
+                while len(self._answers) > MAX_ANSWERS:
+                    self._answers.popitem(last=False)
+        return payload
 
 
 def _key(request: Request) -> _Key:
     return request.url, tuple(request.params.items())
 
 
-def _instant(told: str | None) -> datetime | None:
-    """The instant of an HTTP date (aware UTC); None for what is none."""
+def _parse_http_date(text: str | None) -> datetime | None:
+    """The instant of an HTTP date (aware UTC); None for a text that is no date."""
     try:
-        return parsedate_to_datetime(told).astimezone(UTC) if told else None
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
     except (ValueError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""What each configured key may use: one real call per key, charged as any other on demand."""
+"""Check what each configured key may use: one real call per key, charged as any other call on demand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .http import make_fetcher
 from .observation import observe
 from .run_context import ProviderAccess, RunContext, make_gate
 
-#: The states of ``accounts.key_state`` in plain words.
+#: The states of a key in plain words.
 KEY_STATE_TEXTS: Final[dict[str, str]] = {
     KeyState.MISSING: "missing",
     KeyState.UNTESTED: "untested",
@@ -35,13 +35,12 @@ KEY_STATE_TEXTS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class KeyReport:
-    """What is known of one key after the call."""
+    """The state of one key after the call."""
 
     provider: str
     title: str
-    #: A key of ``STATES``.
     state: str
-    #: Whether the provider was called; not one whose quota is used up.
+    #: Whether the provider was called: it is not while its quota is used up.
     called: bool
     #: Whether it answered.
     reached: bool
@@ -49,17 +48,17 @@ class KeyReport:
     closed_until: datetime | None
     #: What went wrong, in the provider's words.
     said: str | None
-    #: What to do about it.
+    #: What to do.
     advice: str | None
 
     @property
     def is_good(self) -> bool:
-        """Whether the key may be used; one that could not be tried is not known to be."""
+        """Whether the key may be used; a key that could not be tried does not count as good."""
         return self.state == KeyState.ACTIVE and (self.reached or not self.called)
 
 
 def check_keys(settings: Settings) -> list[KeyReport]:
-    """Call every provider that has a key once, and tell what each key may use; none is left out because another failed.
+    """Call every provider that has a key once and report what each key may use; a failure does not skip the others.
 
     Raises:
         StoreError: The database does not answer.
@@ -76,11 +75,10 @@ async def _check(provider: Provider, key: str, settings: Settings) -> KeyReport:
     if before.by_quota:
         return _report(provider, before, None, called=False)
     gate = make_gate(provider, settings, 1, on_demand=True)
-    source = ProviderAccess(provider, settings.base_url(provider.name), key, gate)
-    asked = RunContext([source], {}, attempts=1, due_at=clock.now())
+    context = RunContext([ProviderAccess(provider, settings.base_url(provider.name), key, gate)], {}, due_at=clock.now())
     try:
         async with make_fetcher(settings, connections=1) as fetcher:
-            (outcome,) = await observe(fetcher, asked, [DueLocation(0, "the default place", settings.default_coordinates)])
+            (outcome,) = await observe(fetcher, context, [DueLocation(0, "the default place", settings.default_coordinates)])
     finally:
         await gate.close()
     error = outcome if isinstance(outcome, FetchError | PayloadError) else None
@@ -92,41 +90,41 @@ def _status(provider: Provider, key: str) -> AccountStatus:
         return account_state.account_status(session, provider.name, key, clock.now())
 
 
-def _report(provider: Provider, known: AccountStatus, error: FetchError | PayloadError | None, *, called: bool) -> KeyReport:
+def _report(provider: Provider, status: AccountStatus, error: FetchError | PayloadError | None, *, called: bool) -> KeyReport:
     reached = called and not (isinstance(error, FetchError) and error.status is None)
-    closed_until = known.closed_until
-    if isinstance(error, ProviderClosedError):  # our own count of its calls says so; the account is not closed
+    closed_until = status.closed_until
+    if isinstance(error, ProviderClosedError):  # by our own count of calls; the account itself is not closed
         closed_until = max(error.retry_at, closed_until or error.retry_at)
-    said = str(error).removeprefix(f"{provider.name}: ") if error else known.reason if not called else None
+    said = str(error).removeprefix(f"{provider.name}: ") if error else status.reason if not called else None
     return KeyReport(
         provider=provider.name,
         title=provider.title,
-        state=known.key_state,
+        state=status.key_state,
         called=called,
         reached=reached,
         closed_until=closed_until,
         said=said,
-        advice=_advice(provider, known, error, called=called, reached=reached),
+        advice=_advice(provider, status, error, called=called, reached=reached),
     )
 
 
 def _advice(
-    provider: Provider, known: AccountStatus, error: FetchError | PayloadError | None, *, called: bool, reached: bool
+    provider: Provider, status: AccountStatus, error: FetchError | PayloadError | None, *, called: bool, reached: bool
 ) -> str | None:
-    if known.by_quota or isinstance(error, QuotaExceededError):
-        return "nothing: it is called again when its quota's window ends" + ("" if called else ", and was not called now")
+    if status.by_quota or isinstance(error, QuotaExceededError):
+        return "nothing: it is called again when its quota resets" + ("" if called else "; it was not called now")
     if not reached:
-        return "it could not be reached: look at the network and try again"
-    match known.key_state:
+        return "the provider could not be reached: check the network and try again"
+    match status.key_state:
         case KeyState.PENDING:
             return (
-                "a new key takes up to two hours, and is tried again by itself; if it is older than that, "
-                f"compare {provider.key_setting} with the provider's page"
+                "a new key takes up to two hours to become active, and is tried again automatically; "
+                f"if it is older than that, compare {provider.key_setting} with the key on the provider's page"
             )
         case KeyState.INVALID:
-            return f"compare {provider.key_setting} with the key on the provider's page, or make a new one"
+            return f"compare {provider.key_setting} with the key on the provider's page, or create a new key"
         case KeyState.PLAN_MISSING:
-            return f"choose a plan that has current weather: {provider.documentation}"
+            return f"choose a plan that includes current weather: {provider.documentation}"
         case KeyState.BLOCKED:
             return "ask the provider's support why"
     return "the key is fine; the answer was not: try again later" if error else None

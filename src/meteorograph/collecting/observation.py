@@ -1,4 +1,4 @@
-"""One observation of each of some points, from the providers in their order (stops 3 to 7)."""
+"""Observations of some locations, from the providers in their order (stops 3 to 7 of the walk)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ..errors import FetchError, PayloadError, ProviderClosedError, QuotaExceededError
+from ..accounts.account_state import Closed
+from ..errors import ProviderClosedError, QuotaExceededError
 from ..log_output import get_logger
 from ..model.values import DueLocation, Observation
 from ..quality.impossible_values import drop_impossible
@@ -19,101 +20,120 @@ from .run_context import ProviderAccess, RunContext
 log = get_logger(__name__)
 
 
-async def observe(fetcher: Fetcher, asked: RunContext, points: Sequence[DueLocation]) -> list[Outcome]:
-    """The weather at each point now, from the first provider that gives it, quantity by quantity where the settings say so.
+async def observe(fetcher: Fetcher, context: RunContext, locations: Sequence[DueLocation]) -> list[Outcome]:
+    """Observe locations now, each from the first provider that has data for it.
 
-    Where no provider gave an answer, it is what went wrong with the last one: ``ProviderClosedError`` if that was not called.
+    Where no provider has, the outcome is the error of the last one; a ``ProviderClosedError`` if that was not called.
     """
-    outcomes = await _observations(fetcher, asked, points)
-    for place, outcome in enumerate(outcomes):
+    outcomes = await observe_from(fetcher, context, 0, locations)
+    indexes = list(range(len(locations)))
+    for rank in range(len(context.observation)):
+        indexes = [index for index in indexes if calls_next(context, rank, locations[index], outcomes[index])]
+        if not indexes:
+            break
+        answers = await observe_from(fetcher, context, rank + 1, [locations[index] for index in indexes])
+        for index, answer in zip(indexes, answers, strict=True):
+            outcomes[index] = answer
+    return outcomes
+
+
+async def observe_from(fetcher: Fetcher, context: RunContext, rank: int, locations: Sequence[DueLocation]) -> list[Outcome]:
+    """Observe locations with one provider of the observation, the ``rank``-th, and complete what it does not give.
+
+    Single quantities that have providers of their own come from the first of these that gives them.
+    """
+    outcomes = await request_observations(fetcher, context, context.observation[rank], locations)
+    for index, outcome in enumerate(outcomes):
         if isinstance(outcome, Observation):
-            outcomes[place] = drop_impossible(await _completed(fetcher, asked, points[place], outcome))
+            outcomes[index] = drop_impossible(await _complete(fetcher, context, locations[index], outcome))
     return outcomes
 
 
-async def _observations(fetcher: Fetcher, asked: RunContext, points: Sequence[DueLocation]) -> list[Outcome]:
-    """Each point's observation by the first provider that has one."""
-    source = asked.observation[0]
-    outcomes = await request_observations(fetcher, asked, source, points)
-    left = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, Observation)]
-    for following in asked.observation[1:]:
-        left = [place for place in left if _ask_next(asked, source, points[place], outcomes[place])]
-        if not left:
-            return outcomes
-        source = following
-        answers = await request_observations(fetcher, asked, source, [points[place] for place in left])
-        for place, answer in zip(left, answers, strict=True):
-            outcomes[place] = answer
-        left = [place for place in left if not isinstance(outcomes[place], Observation)]
-    for place in left:
-        if not isinstance(outcomes[place], ProviderClosedError):  # a closed one was told when it closed
-            what = {"point": str(points[place].coordinates), "reason": str(outcomes[place])}
-            log.error("provider failed", provider=source.provider.name, **what)
-    return outcomes
-
-
-def _ask_next(asked: RunContext, source: ProviderAccess, point: DueLocation, outcome: Outcome) -> bool:
-    """Whether the next provider is to be asked for a point that has no observation yet."""
-    if is_waited_for(asked, outcome):
+def calls_next(context: RunContext, rank: int, location: DueLocation, outcome: Outcome) -> bool:
+    """Whether the next provider must be called for a location, after this outcome of the ``rank``-th; logs why."""
+    if isinstance(outcome, Observation):
         return False
-    what = {"provider": source.provider.name, "point": str(point.coordinates), "reason": str(outcome)}
-    log.warning("provider failed, asking the next", **what)
+    provider = context.observation[rank].provider.name
+    fields = {"provider": provider, "point": str(location.coordinates), "reason": str(outcome)}
+    if rank + 1 == len(context.observation) or is_waited_for(context, outcome):
+        if not isinstance(outcome, ProviderClosedError):  # that a provider is closed is logged when it closes
+            log.error("provider failed", **fields)
+        return False
+    log.warning("provider failed, calling the next", **fields)
     return True
 
 
-def is_waited_for(asked: RunContext, outcome: object) -> bool:
+def is_waited_for(context: RunContext, reason: Outcome | Closed) -> bool:
     """Whether a provider's quota is used up for so short a time that its next calls are waited for."""
-    until = asked.waits_until
-    return until is not None and isinstance(outcome, QuotaExceededError) and outcome.retry_at < until
+    if context.waits_until is None:
+        return False
+    by_quota = reason.by_quota if isinstance(reason, Closed) else isinstance(reason, QuotaExceededError)
+    return by_quota and isinstance(reason, Closed | QuotaExceededError) and reason.retry_at < context.waits_until
 
 
-async def _completed(fetcher: Fetcher, asked: RunContext, point: DueLocation, found: Observation) -> Observation:
-    """The observation with each quantity that has providers of its own from the first of them that gives it."""
+async def _complete(fetcher: Fetcher, context: RunContext, location: DueLocation, observation: Observation) -> Observation:
+    """The observation, with each quantity that has its own providers from the first of them that gives it."""
     others: dict[str, Observation | None] = {}
-    for quantity, sources in asked.quantities.items():
-        giver: Observation | None = None
-        for source in sources:
-            name = source.provider.name
-            if name == found.provider:
-                giver = found
-            elif point.id not in asked.turns.get(name, (point.id,)):
-                continue
-            else:
-                if name not in others:
-                    others[name] = await _other(fetcher, asked, source, point, quantity)
-                giver = others[name]
-            if giver is not None and getattr(giver, quantity) is not None:
-                break
-            if giver is not None and giver is not found:
-                log.warning("a quantity is not in the answer, asking the next", quantity=quantity, provider=name)
-            giver = None
-        if giver is not found:
-            found = replace_quantity(found, quantity, giver)
+    for quantity, accesses in context.quantities.items():
+        giver = await _first_giver(fetcher, context, location, quantity, accesses, observation, others)
+        if giver is not observation:
+            observation = replace_quantity(observation, quantity, giver)
     for other in others.values():
-        found = flag_disagreements(found, other) if other is not None else found
-    return found
+        if other is not None:
+            observation = flag_disagreements(observation, other)
+    return observation
 
 
-async def _other(
-    fetcher: Fetcher, asked: RunContext, source: ProviderAccess, point: DueLocation, quantity: str
+async def _first_giver(
+    fetcher: Fetcher,
+    context: RunContext,
+    location: DueLocation,
+    quantity: str,
+    accesses: Sequence[ProviderAccess],
+    own: Observation,
+    others: dict[str, Observation | None],
 ) -> Observation | None:
-    (outcome,) = await request_observations(fetcher, asked, source, [point])
-    if isinstance(outcome, FetchError | PayloadError):
-        if not isinstance(outcome, ProviderClosedError):
-            what = {"provider": source.provider.name, "point": str(point.coordinates), "reason": str(outcome)}
-            log.warning("a quantity's provider failed, asking the next", quantity=quantity, **what)
-        return None
-    return outcome
+    """The observation of the first provider that gives a quantity: the location's own, or another one.
+
+    ``others`` keeps the answers of the other providers, so that each is called once for a location.
+    """
+    for access in accesses:
+        name = access.provider.name
+        if name == own.provider:
+            giver: Observation | None = own
+        elif location.id not in context.turns.get(name, (location.id,)):
+            continue
+        else:
+            if name not in others:
+                others[name] = await _request_other(fetcher, context, access, location, quantity)
+            giver = others[name]
+        if giver is not None and getattr(giver, quantity) is not None:
+            return giver
+        if giver is not None and giver is not own:
+            log.warning("a quantity is not in the answer, calling the next", quantity=quantity, provider=name)
+    return None
 
 
-def replace_quantity(found: Observation, quantity: str, giver: Observation | None) -> Observation:
-    """The observation with the value of another provider; None where nobody gives it."""
-    flags = {name: words for name, words in found.flags.items() if name != quantity}
+async def _request_other(
+    fetcher: Fetcher, context: RunContext, access: ProviderAccess, location: DueLocation, quantity: str
+) -> Observation | None:
+    (outcome,) = await request_observations(fetcher, context, access, [location])
+    if isinstance(outcome, Observation):
+        return outcome
+    if not isinstance(outcome, ProviderClosedError):
+        fields = {"provider": access.provider.name, "point": str(location.coordinates), "reason": str(outcome)}
+        log.warning("a quantity's provider failed, calling the next", quantity=quantity, **fields)
+    return None
+
+
+def replace_quantity(observation: Observation, quantity: str, giver: Observation | None) -> Observation:
+    """The observation with the value of another provider; None where no provider gives it."""
+    flags = {name: words for name, words in observation.flags.items() if name != quantity}
     if giver is not None and quantity in giver.flags:
         flags[quantity] = giver.flags[quantity]
-    changed: dict[str, Any] = {quantity: getattr(giver, quantity, None), "flags": flags}
+    changes: dict[str, Any] = {quantity: getattr(giver, quantity, None), "flags": flags}
     if quantity == "precipitation":
-        changed["precipitation_period"] = giver.precipitation_period if giver else None
+        changes["precipitation_period"] = giver.precipitation_period if giver else None
     if giver is not None:
-        changed["providers"] = {**found.providers, quantity: giver.provider}
-    return msgspec.structs.replace(found, **changed)
+        changes["providers"] = {**observation.providers, quantity: giver.provider}
+    return msgspec.structs.replace(observation, **changes)

@@ -1,4 +1,4 @@
-"""Collection on demand of one place: the whole walk, once."""
+"""Collect one place on demand: the whole walk, once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ..config.loading import get_settings
 from ..config.settings import Settings
-from ..errors import ProviderClosedError, QuotaExceededError, StoreError
+from ..errors import ProviderClosedError, StoreError
 from ..locations import repository
 from ..log_output import get_logger
 from ..model import clock
@@ -45,7 +45,7 @@ def ingest_data(lat: float | None = None, lon: float | None = None) -> dict[str,
         StoreError: The database did not take the row.
     """
     settings = get_settings()
-    require_key(settings)  # a missing key is said before a wrong coordinate
+    require_key(settings)  # a missing key is reported before a wrong coordinate
     point = settings.default_coordinates if lat is None and lon is None else repository.parse_coordinates(lat, lon)
     return _ingest(settings, point, lambda session: repository.find_or_create_at(session, point, clock.now()))
 
@@ -74,36 +74,32 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
         raise
     with get_db_session() as session:
         location = find(session)
-    stored = to_row(location.id, due_at, observation)
-    refused = store([stored])
+    row = to_row(location.id, due_at, observation)
+    refused = store([row])
     if refused:
         raise StoreError(f"the database refused the row: {refused[0][1]}")
     log.info("stored", location=location.name, provider=observation.provider)
-    told = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in stored.items()}
+    values = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
     return {
         "location": location.name,
         "latitude": location.latitude,
         "longitude": location.longitude,
-        "timestamp": told["observed_at"] or told["fetched_at"],
-        **told,
+        "timestamp": values["observed_at"] or values["fetched_at"],
+        **values,
     }
 
 
 async def _observe_once(settings: Settings, point: Coordinates, due_at: datetime) -> Observation:
-    asked = make_context(settings, due_at)
+    context = make_context(settings, due_at)
     try:
-        for gate in asked.gates():
-            try:
-                await gate.open()
-            except QuotaExceededError:
-                pass  # stays closed: more calls would make it worse
-            except ProviderClosedError:
-                gate.closed = None  # who asks by hand may want to know whether it is well again
+        for access in context.accesses():
+            closed = await access.gate.open()
+            if closed is not None and not closed.by_quota:  # further calls would not shorten the wait for a quota
+                access.gate.reopen()  # the caller may want to know whether the provider answers again
         async with make_fetcher(settings, connections=1) as fetcher:
-            (outcome,) = await observe(fetcher, asked, [DueLocation(0, str(point), point)])
+            (outcome,) = await observe(fetcher, context, [DueLocation(0, str(point), point)])
     finally:
-        for gate in asked.gates():
-            await gate.close()
+        await context.close_gates()
     if isinstance(outcome, Observation):
         return outcome
     raise outcome

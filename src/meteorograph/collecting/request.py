@@ -1,94 +1,106 @@
-"""One request to one provider: spend, fetch, keep, parse (stops 3 to 6), with its retries."""
+"""One request to one provider, with its retries: spend, fetch, keep, parse (stops 3 to 6 of the walk)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cache
 from typing import Final
 
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from ..errors import FetchError, PayloadError, PermanentFetchError, RetryableFetchError
-from ..journal import entry
-from ..journal.entry import Kind
+from ..journal.entry import Kind, make_entry
 from ..log_output import get_logger
 from ..model.values import DueLocation, Observation, Payload, Request, RequestPoint
 from ..providers.base import Provider
-from . import http_cache
 from .http import Fetcher
 from .run_context import ProviderAccess, RunContext
 from .station_lookup import find_stations
 
 log = get_logger(__name__)
 
-# Left to itself, stamina writes a line for each retry past our logging, and so past redaction.
+# By default stamina logs each retry itself, past our logging and its redaction.
 set_on_retry_hooks(())
 
 #: The longest wait between two attempts [s].
 LONGEST_RETRY_WAIT: Final = 10.0
 
-#: What there is of a point: its observation, or why there is none.
+#: The result for one location: its observation, or why there is none.
 Outcome = Observation | FetchError | PayloadError
 
 
 async def request_observations(
-    fetcher: Fetcher, asked: RunContext, source: ProviderAccess, points: Sequence[DueLocation]
+    fetcher: Fetcher, context: RunContext, access: ProviderAccess, locations: Sequence[DueLocation]
 ) -> list[Outcome]:
-    """What a provider has for each of the points; what may heal is tried again, each attempt charged."""
-    provider = source.provider
-    if len(points) > source.most:
-        parts = [points[first : first + source.most] for first in range(0, len(points), source.most)]
-        return [outcome for part in parts for outcome in await request_observations(fetcher, asked, source, part)]
-    if provider.stations is None:
-        plain = [RequestPoint(one.coordinates.latitude, one.coordinates.longitude) for one in points]
-        return await _request_points(fetcher, asked, source, points, plain)
-    where = await find_stations(
-        points, source, lambda request, one: _fetch_and_journal(fetcher, asked, source, request, "station", [one])
-    )
-    known = [point for point in where if isinstance(point, RequestPoint)]
-    answers = iter(await _request_points(fetcher, asked, source, _where_known(points, where), known) if known else ())
-    return [next(answers) if isinstance(point, RequestPoint) else point for point in where]
+    """Request the weather of locations from one provider; retryable failures are retried, and each attempt is charged."""
+    if len(locations) > access.batch_size:
+        outcomes: list[Outcome] = []
+        for first in range(0, len(locations), access.batch_size):
+            outcomes += await request_observations(fetcher, context, access, locations[first : first + access.batch_size])
+        return outcomes
+    if access.provider.stations is None:
+        points = [RequestPoint(one.coordinates.latitude, one.coordinates.longitude) for one in locations]
+        return await _request_points(fetcher, context, access, locations, points)
+    return await _request_stations(fetcher, context, access, locations)
 
 
-def _where_known(points: Sequence[DueLocation], where: Sequence[object]) -> list[DueLocation]:
-    return [due for due, point in zip(points, where, strict=True) if isinstance(point, RequestPoint)]
+async def _request_stations(
+    fetcher: Fetcher, context: RunContext, access: ProviderAccess, locations: Sequence[DueLocation]
+) -> list[Outcome]:
+    """Request locations of a provider that answers by station; a location without a station keeps the reason."""
+
+    async def fetch(request: Request, location: DueLocation) -> Payload:
+        return await _fetch_and_journal(fetcher, context, access, request, "station", [location])
+
+    points = await find_stations(locations, access, fetch)
+    with_station = [location for location, point in zip(locations, points, strict=True) if isinstance(point, RequestPoint)]
+    stations = [point for point in points if isinstance(point, RequestPoint)]
+    answers = iter(await _request_points(fetcher, context, access, with_station, stations) if stations else ())
+    return [next(answers) if isinstance(point, RequestPoint) else point for point in points]
 
 
 async def _request_points(
-    fetcher: Fetcher, asked: RunContext, source: ProviderAccess, points: Sequence[DueLocation], where: Sequence[RequestPoint]
+    fetcher: Fetcher,
+    context: RunContext,
+    access: ProviderAccess,
+    locations: Sequence[DueLocation],
+    points: Sequence[RequestPoint],
 ) -> list[Outcome]:
     try:
-        found = await _with_retries(fetcher, asked, source, points, where)
+        observations = await _request_with_retries(fetcher, context, access, locations, points)
     except PermanentFetchError as error:
-        if len(points) == 1 or error.status != 400:
-            return [error] * len(points)
-        half = len(points) // 2  # one bad point fails them all: find it
-        first = await _request_points(fetcher, asked, source, points[:half], where[:half])
-        return first + await _request_points(fetcher, asked, source, points[half:], where[half:])
+        if len(locations) == 1 or error.status != 400:
+            return [error] * len(locations)
+        half = len(locations) // 2  # one bad point fails the whole batch: halve it to isolate the point
+        first = await _request_points(fetcher, context, access, locations[:half], points[:half])
+        return first + await _request_points(fetcher, context, access, locations[half:], points[half:])
     except (FetchError, PayloadError) as error:
-        return [error] * len(points)
-    return [one if one is not None else _nothing(source.provider) for one in found]
+        return [error] * len(locations)
+    return [one if one is not None else _no_data(access.provider) for one in observations]
 
 
-def _nothing(provider: Provider) -> FetchError:
-    return PermanentFetchError(provider.name, "it has nothing for this point now", status=200)
+def _no_data(provider: Provider) -> FetchError:
+    return PermanentFetchError(provider.name, "it has no data for this point now", status=200)
 
 
-async def _with_retries(
-    fetcher: Fetcher, asked: RunContext, source: ProviderAccess, points: Sequence[DueLocation], where: Sequence[RequestPoint]
+async def _request_with_retries(
+    fetcher: Fetcher,
+    context: RunContext,
+    access: ProviderAccess,
+    locations: Sequence[DueLocation],
+    points: Sequence[RequestPoint],
 ) -> Sequence[Observation | None]:
     try:
-        return await _attempt(fetcher, asked, source, points, where)
+        return await _attempt(fetcher, context, access, locations, points)
     except RetryableFetchError as error:
-        if asked.attempts == 1 or (error.wait and error.wait.total_seconds() > LONGEST_RETRY_WAIT):
+        if context.attempts == 1 or (error.wait and error.wait.total_seconds() > LONGEST_RETRY_WAIT):
             raise
         first = error
-    # Entered on failure only: it costs more than the whole rest of a call that succeeds.
+    # Entered after a failure only: it costs more than all the rest of a call that succeeds.
     async for attempt in stamina.retry_context(
-        on=_may_heal,
-        attempts=asked.attempts,
+        on=_retry_delay,
+        attempts=context.attempts,
         timeout=None,
         wait_initial=0.1,
         wait_max=LONGEST_RETRY_WAIT,
@@ -97,65 +109,82 @@ async def _with_retries(
         with attempt:
             if attempt.num == 1:
                 raise first
-            log.debug("trying again", provider=source.provider.name, point=str(points[0].coordinates), attempt=attempt.num)
-            return await _attempt(fetcher, asked, source, points, where)
+            log.debug("retrying", provider=access.provider.name, point=str(locations[0].coordinates), attempt=attempt.num)
+            return await _attempt(fetcher, context, access, locations, points)
     raise AssertionError("the loop ends with an answer or an error")
 
 
-def _may_heal(error: Exception) -> bool | timedelta:
+def _retry_delay(error: Exception) -> bool | timedelta:
+    """Whether to retry after an error, or the pause that the provider asks for."""
     if not isinstance(error, RetryableFetchError):
         return False
     return error.wait if error.wait and error.wait.total_seconds() <= LONGEST_RETRY_WAIT else True
 
 
 async def _attempt(
-    fetcher: Fetcher, asked: RunContext, source: ProviderAccess, points: Sequence[DueLocation], where: Sequence[RequestPoint]
+    fetcher: Fetcher,
+    context: RunContext,
+    access: ProviderAccess,
+    locations: Sequence[DueLocation],
+    points: Sequence[RequestPoint],
 ) -> Sequence[Observation | None]:
-    provider = source.provider
-    request = provider.request(source.base_url, where, source.key)
-    async with source.gate.place():
-        payload = await _fetch_and_journal(fetcher, asked, source, request, "current", points)
+    provider = access.provider
+    request = provider.request(access.base_url, points, access.key)
+    async with access.gate.place():
+        payload = await _fetch_and_journal(fetcher, context, access, request, "current", locations)
         try:
-            found = provider.parse(payload)
-            if len(found) != len(points):
-                raise PayloadError(provider.name, f"{len(found)} answers to {len(points)} points", payload.body)
+            observations = _parse(provider, payload, len(locations))
         except (FetchError, PayloadError) as error:
-            await source.gate.report(error)
+            await access.gate.report(error)
             raise
-        except Exception as error:  # a parser's fault must cost one answer and not the run
-            log.exception("the parser failed", provider=provider.name)
-            fault = PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body)
-            await source.gate.report(fault)
-            raise fault from None
-    await source.gate.report(None)
-    return found
+    await access.gate.report(None)
+    return observations
+
+
+def _parse(provider: Provider, payload: Payload, points: int) -> Sequence[Observation | None]:
+    try:
+        observations = provider.parse(payload)
+    except (FetchError, PayloadError):
+        raise
+    except Exception as error:  # a fault of the parser costs one answer and not the run
+        log.exception("the parser failed", provider=provider.name)
+        raise PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body) from None
+    if len(observations) != points:
+        raise PayloadError(provider.name, f"{len(observations)} answers to {points} points", payload.body)
+    return observations
 
 
 async def _fetch_and_journal(
-    fetcher: Fetcher, asked: RunContext, source: ProviderAccess, request: Request, kind: Kind, points: Sequence[DueLocation]
+    fetcher: Fetcher,
+    context: RunContext,
+    access: ProviderAccess,
+    request: Request,
+    kind: Kind,
+    locations: Sequence[DueLocation],
 ) -> Payload:
-    """The answer to a request, kept in the journal before anybody reads it; charged unless it is here already."""
-    if asked.known and (known := asked.known.get((request.url, tuple(request.params.items())))) is not None:
-        return known
-    caches = source.provider.caches
-    if caches and (fresh := http_cache.fresh_answer(request)) is not None:
+    """The answer to a request, appended to the journal before it is parsed; charged unless it need not be fetched."""
+    if context.replayed and (payload := context.replayed.get((request.url, tuple(request.params.items())))) is not None:
+        return payload
+    cache = context.memory.http_cache if access.provider.caches else None
+    if cache is not None and (fresh := cache.fresh_answer(request)) is not None:
         return fresh
-    await source.gate.spend(source.provider.cost * len(points) if kind == "current" else 1)
+    await access.gate.spend(access.provider.cost * len(locations) if kind == "current" else 1)
     try:
-        payload = await fetcher.fetch(http_cache.conditional_request(request) if caches else request)
+        payload = await fetcher.fetch(request if cache is None else cache.conditional_request(request))
     except FetchError as error:
-        await source.gate.report(error)
+        await access.gate.report(error)
         raise
-    if caches:
-        payload = http_cache.updated_answer(request, payload)
-    if source.provider.notice is not None and (notice := source.provider.notice(payload)) is not None:
-        _log_notice(source.provider.name, notice)
-    if asked.journal is not None:
-        asked.journal.keep(entry.make_entry(payload, kind, asked.due_at, points))
+    if cache is not None:
+        payload = cache.updated_answer(request, payload)
+    _log_notice(context, access.provider, payload)
+    if context.journal is not None:
+        context.journal.keep(make_entry(payload, kind, context.due_at, locations))
     return payload
 
 
-@cache
-def _log_notice(provider: str, notice: str) -> None:
-    """Log a provider's notice once in a process."""
-    log.warning(notice, provider=provider)
+def _log_notice(context: RunContext, provider: Provider, payload: Payload) -> None:
+    """Log a notice that an answer carries, once in a process."""
+    notice = provider.notice(payload) if provider.notice is not None else None
+    if notice is not None and (provider.name, notice) not in context.memory.logged_notices:
+        context.memory.logged_notices.add((provider.name, notice))
+        log.warning(notice, provider=provider.name)

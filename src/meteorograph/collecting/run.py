@@ -1,25 +1,24 @@
-"""A run: every due location of one slot, with the ledger's claim on it kept alive.
+"""Collect one run: every due location of one slot, while the ledger's lease on the run is renewed.
 
-What cannot be done now, because a quota is used up or a provider is down, waits in the ledger: the run is given back until
-then, and any process takes it up again, as long as its slot lasts.
+Work that must wait, because a quota is used up or a provider is down, waits in the ledger: the run is released until then, and
+any process may claim it again, as long as its slot lasts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
-from ..accounts.monthly_spread import allotted_locations
+from ..accounts.monthly_spread import Slot, allot_locations
 from ..config.settings import Settings
-from ..errors import ProviderClosedError, QuotaExceededError, StoreError
-from ..failover import call
-from ..journal import reader
+from ..errors import StoreError
+from ..failover.call import call_with_fallback
+from ..journal.reader import read_slots
 from ..ledger import claims, closing
 from ..ledger.conditions import Claim
 from ..log_output import get_logger
@@ -29,62 +28,57 @@ from ..model.values import DueLocation, Payload
 from ..storage.engine import uses_other_database
 from ..storage.observations import store, store_resolved_places
 from .http import make_fetcher
-from .run_context import ProviderAccess, RequestKey, RunContext, make_context
-from .worker_pool import FailedLocation, LocationQueue, StoredRow, WorkerPool, queue_of
+from .location_queue import LocationQueue, queue_of
+from .run_context import RequestKey, RunContext, make_context
+from .worker_pool import CollectedRow, FailedLocation, WorkerPool
 
 log = get_logger(__name__)
 
-#: Begins what runs beside the workers; only once they are there, or nobody would wait for it.
-Guard = Callable[[], Coroutine[Any, Any, None]]
+#: The first pause before failed locations are tried again.
+FIRST_RETRY_PAUSE: Final = timedelta(seconds=30)
 
-#: The first wait before what failed is tried again.
-AGAIN: Final = timedelta(seconds=30)
+#: Makes the coroutine that runs beside the workers; called when they exist, since only then it is awaited.
+MakeCompanion = Callable[[], Coroutine[Any, Any, None]]
 
 
-async def collect(claimed: Claim, settings: Settings, stop: threading.Event) -> RunState:
-    """Collect what the run has yet to collect; gives the run's final state, or ``pending`` when it was given back.
+async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> RunState:
+    """Collect the locations of a run that have no row yet.
+
+    Returns:
+        The final state of the run, or ``pending`` when it was released unfinished.
 
     Raises:
         MissingAPIKeyError: No usable key is configured.
-        StoreError: The database went away; the lease runs out and whoever comes next goes on.
+        StoreError: The database went away; the lease expires, and the process that claims the run then continues it.
     """
-    spread = timedelta(seconds=settings.spread_seconds)
-    now, more, all_ = clock.now(), False, list[ProviderAccess]()
-
-    def read(after: int, limit: int) -> Sequence[DueLocation]:
-        nonlocal more
-        due, more = claims.due_locations(claimed, now, spread, after=after, limit=limit)
-        for source in all_:
-            source.gate.expect(math.ceil(len(due) * source.provider.cost))
-        return due
-
-    line = LocationQueue(read)
-    waiting = await line.waiting()
-    known = await asyncio.to_thread(_known, settings, claimed) if claimed.taken_over or uses_other_database() else {}
-    asked = make_context(settings, claimed.due_at, wanted=waiting, on_demand=False, waits_until=claimed.ends_at, known=known)
-    all_.extend(asked.all())
-    zones = {source.provider.name: source.provider.quota_zone for source in all_}
-    whose = await asyncio.to_thread(allotted_locations, _rain_limits(asked, settings), claimed, clock.now(), zones)
-    engine = WorkerPool(replace(asked, turns=whose), _keeper(claimed.due_at), stop)
-    tried_all = not waiting or await _through(engine, line, settings, lambda: _keep_lease(claimed, stop))
-    if tried_all and _again_at(claimed) >= claimed.ends_at:  # no time to try what failed once more
-        await asyncio.to_thread(_record, engine.undecided, claimed.due_at)
-        engine.undecided.clear()
-    calls = sum(source.gate.calls for source in all_)
-    if tried_all and not engine.undecided and not more:
-        return await asyncio.to_thread(closing.finish_run, claimed, calls, clock.now())
-    until, reason = _waits_for(engine, claimed, stop)
-    await asyncio.to_thread(closing.release_run, claimed, calls, until=until, reason=reason)
+    context = make_context(settings, claim.due_at, expected=0, on_demand=False, waits_until=claim.ends_at)
+    pages = DuePages(claim, settings, context)
+    queue = LocationQueue(pages.read)
+    pool = WorkerPool(context, partial(store_results, claim.due_at), stop)
+    tried_all = True
+    if await queue.available():
+        pool.context = await _with_past(context, claim, settings)
+        tried_all = await _work(pool, queue, settings, lambda: _keep_lease(claim, stop))
+    if tried_all and _next_retry(claim) >= claim.ends_at:  # the slot ends before failed locations could be tried again
+        await asyncio.to_thread(record_missed, pool.retryable_failures, claim.due_at)
+        pool.retryable_failures.clear()
+    if tried_all and not pool.retryable_failures and not pages.has_later:
+        return await asyncio.to_thread(closing.finish_run, claim, context.calls(), clock.now())
+    until, reason = _waits_for(pool, claim, stop)
+    await asyncio.to_thread(closing.release_run, claim, context.calls(), until=until, reason=reason)
     return RunState.PENDING
 
 
-async def collect_now(settings: Settings, stop: threading.Event, told: Callable[[int, int, int], None]) -> dict[str, str]:
-    """Collect every active location at once, outside its schedule; gives what failed: the location's name, and why.
+async def collect_now(settings: Settings, stop: threading.Event, progress: Callable[[int, int, int], None]) -> dict[str, str]:
+    """Collect every active location at once, outside of its schedule.
 
     Args:
         settings: The settings in force.
         stop: Set from outside to end early.
-        told: Is told how many locations there are, how many of them are stored, and how many failed, as it goes.
+        progress: Called with the number of locations, of stored ones and of failed ones, as they change.
+
+    Returns:
+        Name of each location that failed → why.
 
     Raises:
         MissingAPIKeyError: No usable key is configured.
@@ -93,90 +87,134 @@ async def collect_now(settings: Settings, stop: threading.Event, told: Callable[
     """
     due_at = clock.now().replace(microsecond=0)
     due = await asyncio.to_thread(claims.active_locations)
-    asked = make_context(settings, due_at, wanted=len(due), on_demand=False)
-    count, failures = 0, list[FailedLocation]()
-
-    def keep(stored: list[StoredRow], failed: list[FailedLocation]) -> None:
-        nonlocal count
-        refused = _store(stored)
-        count += len(stored) - len(refused)
-        failures.extend((*failed, *refused))
-        told(len(due), count, len(failures))
-
-    # Of the few calls of a provider that is asked for precipitation only, none is spent outside the schedule's turns.
-    nobodys = dict.fromkeys(_rain_limits(asked, settings), frozenset[int]())
-    engine = WorkerPool(replace(asked, turns=nobodys), keep, stop)
-    told(len(due), 0, 0)
-    await _through(engine, queue_of(due), settings, lambda: _until(stop))
-    failures.extend(engine.undecided)
-    told(len(due), count, len(failures))
-    if (closed := engine.closed()) is not None:
-        raise closed
+    context = make_context(settings, due_at, expected=len(due), on_demand=False)
+    # Providers of single quantities have few calls: those are reserved for the turns of the schedule.
+    context = replace(context, turns=dict.fromkeys(context.single_quantity_providers(), frozenset[int]()))
+    results = CountingStore(len(due), progress)
+    pool = WorkerPool(context, results.store, stop)
+    results.show()
+    await _work(pool, queue_of(due), settings, lambda: _until(stop))
+    results.failures.extend(pool.retryable_failures)
+    results.show()
+    if (closed := pool.closed()) is not None:
+        raise closed.error()
     names = {location.id: location.name for location in due}
-    return {names[one.location_id]: one.detail for one in failures}
+    return {names[failure.location_id]: failure.detail for failure in results.failures}
 
 
-async def _through(engine: WorkerPool, line: LocationQueue, settings: Settings, guard: Guard) -> bool:
+class DuePages:
+    """Reads the due locations of a run page by page, and announces their calls to the gates.
+
+    Args:
+        claim: The run.
+        settings: The settings in force.
+        context: The providers of the run.
+    """
+
+    def __init__(self, claim: Claim, settings: Settings, context: RunContext) -> None:
+        self._claim = claim
+        self._spread = timedelta(seconds=settings.spread_seconds)
+        self._now = clock.now()
+        self._context = context
+        #: Whether other locations become due later in the slot.
+        self.has_later = False
+
+    def read(self, after: int, limit: int) -> Sequence[DueLocation]:
+        """A page of locations without a row, in the order of their ids."""
+        due, self.has_later = claims.due_locations(self._claim, self._now, self._spread, after=after, limit=limit)
+        self._context.expect(len(due))
+        return due
+
+
+class CountingStore:
+    """Stores the rows of a collection on demand, counts them and shows the progress.
+
+    Args:
+        total: Locations that are collected.
+        progress: Called with the numbers of locations, of stored ones and of failed ones.
+    """
+
+    def __init__(self, total: int, progress: Callable[[int, int, int], None]) -> None:
+        self._total = total
+        self._progress = progress
+        self.stored = 0
+        self.failures: list[FailedLocation] = []
+
+    def store(self, rows: list[CollectedRow], failed: list[FailedLocation]) -> None:
+        """Store rows and count them; no slot is missed by a collection on demand, so no reason is recorded."""
+        refused = store_rows(rows)
+        self.stored += len(rows) - len(refused)
+        self.failures += [*failed, *refused]
+        self.show()
+
+    def show(self) -> None:
+        """Show the progress."""
+        self._progress(self._total, self.stored, len(self.failures))
+
+
+async def _with_past(context: RunContext, claim: Claim, settings: Settings) -> RunContext:
+    """The context with the turns of small quotas, and with what an earlier holder of the run has fetched already."""
+    names = context.single_quantity_providers()
+    slot = Slot(claim.schedule, claim.due_at, claim.length)
+    turns = await asyncio.to_thread(allot_locations, [settings.account(name) for name in names], slot, clock.now())
+    resumed = claim.taken_over or uses_other_database()
+    replayed = await asyncio.to_thread(_journalled_payloads, settings, claim) if resumed else {}
+    return replace(context, turns=turns, replayed=replayed)
+
+
+def _journalled_payloads(settings: Settings, claim: Claim) -> dict[RequestKey, Payload]:
+    """The journalled answers to requests of a run; refusals and failures must be requested again."""
+    slot = claim.due_at
+    entries = read_slots(settings.journal_dir, slot, slot + timedelta(microseconds=1)) if settings.journal_days else ()
+    return {(entry.url, tuple(entry.params.items())): entry.payload() for entry in entries if entry.status == 200}
+
+
+async def _work(pool: WorkerPool, queue: LocationQueue, settings: Settings, companion: MakeCompanion) -> bool:
+    """Let the workers collect a queue, with the gates open; False when they ended before the last location."""
     try:
-        for gate in engine.asked.gates():
-            with suppress(ProviderClosedError):
-                await gate.open()
+        await pool.context.open_gates()
         async with make_fetcher(settings, settings.concurrency) as fetcher:
-            return await engine.through(line, fetcher, settings.concurrency, guard())
+            return await pool.collect(queue, fetcher, settings.concurrency, companion())
     finally:
-        for gate in engine.asked.gates():
-            await gate.close()
+        await pool.context.close_gates()
 
 
-def _known(settings: Settings, claimed: Claim) -> dict[RequestKey, Payload]:
-    """What the journal has of a run that was begun before: there is no need to ask for it again."""
-    slot = claimed.due_at
-    entries = reader.read_slots(settings.journal_dir, slot, slot + timedelta(microseconds=1)) if settings.journal_days else ()
-    return {(one.url, tuple(one.params.items())): one.payload() for one in entries if one.status == 200}
-
-
-def _rain_limits(asked: RunContext, settings: Settings) -> dict[str, dict[str, int]]:
-    """The quotas of providers that are asked for single quantities only."""
-    names = {source.provider.name for source in asked.all()} - {source.provider.name for source in asked.observation}
-    return {name: settings.limits(name) for name in names}
-
-
-def _waits_for(engine: WorkerPool, claimed: Claim, stop: threading.Event) -> tuple[datetime | None, MissedReason | None]:
-    """Until when a run that is given back is to be left alone, and why, in the ledger's words."""
-    closed = engine.closed()
+def _waits_for(pool: WorkerPool, claim: Claim, stop: threading.Event) -> tuple[datetime | None, MissedReason | None]:
+    """Until when a released run must wait, and for what."""
+    closed = pool.closed()
     if closed is not None:
-        return closed.retry_at, MissedReason.QUOTA if isinstance(closed, QuotaExceededError) else MissedReason.PROVIDER_ERROR
-    if engine.undecided and not stop.is_set():
-        return _again_at(claimed), MissedReason.PROVIDER_ERROR
+        return closed.retry_at, MissedReason.QUOTA if closed.by_quota else MissedReason.PROVIDER_ERROR
+    if pool.retryable_failures and not stop.is_set():
+        return _next_retry(claim), MissedReason.PROVIDER_ERROR
     return None, None if stop.is_set() else MissedReason.LATE
 
 
-def _again_at(claimed: Claim) -> datetime:
-    """When to try again what failed: after as long again as the slot is old, so that the waits double."""
+def _next_retry(claim: Claim) -> datetime:
+    """When to try failed locations again: after a pause as long as the slot is old, so that the pauses double."""
     now = clock.now()
-    return now + max(AGAIN, now - claimed.due_at)
+    return now + max(FIRST_RETRY_PAUSE, now - claim.due_at)
 
 
-def _keeper(due_at: datetime) -> Callable[[list[StoredRow], list[FailedLocation]], None]:
-    def keep(stored: list[StoredRow], failed: list[FailedLocation]) -> None:
-        refused = call.call_with_fallback(_store, stored)
-        call.call_with_fallback(_record, [*failed, *refused], due_at)
-
-    return keep
+def store_results(due_at: datetime, rows: list[CollectedRow], failed: list[FailedLocation]) -> None:
+    """Store rows and record why locations failed; in the fallback database while the database is away."""
+    refused = call_with_fallback(store_rows, rows)
+    call_with_fallback(record_missed, [*failed, *refused], due_at)
 
 
-def _store(stored: list[StoredRow]) -> list[FailedLocation]:
-    """Store the rows; gives those that the database refused."""
-    refused = store([one.row for one in stored])
-    store_resolved_places([one.resolved for one in stored if one.resolved is not None])
+def store_rows(rows: list[CollectedRow]) -> list[FailedLocation]:
+    """Store rows; gives the locations whose row the database refused."""
+    refused = store([one.row for one in rows])
+    store_resolved_places([one.resolved for one in rows if one.resolved is not None])
     for row, reason in refused:
         log.error("the database refused a row", location_id=row["location_id"], reason=reason)
     return [FailedLocation(row["location_id"], MissedReason.STORE_ERROR, reason) for row, reason in refused]
 
 
-def _record(failed: list[FailedLocation], due_at: datetime) -> None:
-    columns = [{"location_id": one.location_id, "reason": one.reason, "detail": one.detail[:500]} for one in failed]
-    closing.record_missed([{**one, "due_at": due_at} for one in columns])
+def record_missed(failed: Sequence[FailedLocation], due_at: datetime) -> None:
+    """Record why locations have no row of a slot."""
+    closing.record_missed(
+        [{"location_id": one.location_id, "due_at": due_at, "reason": one.reason, "detail": one.detail[:500]} for one in failed]
+    )
 
 
 async def _until(stop: threading.Event) -> None:
@@ -184,19 +222,19 @@ async def _until(stop: threading.Event) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _keep_lease(claimed: Claim, stop: threading.Event) -> None:
-    """Renew the lease; returns when the run is to stop or another process has taken it."""
+async def _keep_lease(claim: Claim, stop: threading.Event) -> None:
+    """Renew the lease; returns when the run must stop, or when another process has claimed it."""
     renewed = clock.now()
     while not stop.is_set():
-        await asyncio.sleep(min(0.2, claimed.lease.total_seconds() / 3))
-        if abs(clock.now() - renewed) < claimed.lease / 3:
+        await asyncio.sleep(min(0.2, claim.lease.total_seconds() / 3))
+        if abs(clock.now() - renewed) < claim.lease / 3:
             continue
         renewed = clock.now()
         try:
-            mine = await asyncio.to_thread(claims.renew_run, claimed.run_id, renewed + claimed.lease)
+            is_held = await asyncio.to_thread(claims.renew_run, claim.run_id, renewed + claim.lease)
         except StoreError as error:
             log.warning("the lease could not be renewed", reason=str(error))
             continue
-        if not mine:
-            log.warning("another process has taken the run", run_id=claimed.run_id)
+        if not is_held:
+            log.warning("another process has claimed the run", run_id=claim.run_id)
             return

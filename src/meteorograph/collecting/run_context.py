@@ -1,4 +1,4 @@
-"""Whom to ask, in which order, by the settings: each provider with its account, and the way to it."""
+"""What a run works with: the providers that the settings name, in their order, each with its account and its gate."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from ..model.values import Payload
 from ..providers.base import Provider
 from ..providers.registry import PROVIDERS
 from .call_gate import CallGate
+from .process_memory import PROCESS_MEMORY, ProcessMemory
 
-#: Attempts at one call within a run.
+#: Attempts at one request within a run.
 ATTEMPTS: Final = 3
 
-#: The address and the parameters of a request, which tell it from all others of its slot.
+#: URL and parameters of a request; they identify it among the requests of a slot.
 RequestKey = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccess:
-    """A provider with the account that is used there, and the way to it."""
+    """A provider with the account that is used there, and the gate to it."""
 
     provider: Provider
     base_url: str
@@ -33,8 +34,8 @@ class ProviderAccess:
     gate: CallGate = field(repr=False)
 
     @property
-    def most(self) -> int:
-        """Points of one request at most: no more than its account can pay at once."""
+    def batch_size(self) -> int:
+        """Locations of one request at most: no more than the account can pay for at once."""
         if self.gate.largest is None or self.provider.most == 1:
             return self.provider.most
         return max(1, min(self.provider.most, int(self.gate.largest / self.provider.cost)))
@@ -42,35 +43,57 @@ class ProviderAccess:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Whom to ask for an observation, and for quantities that are to come from others; in order."""
+    """The providers of a run and what its requests need to know of it."""
 
+    #: Providers of the observation, in the order in which they are called.
     observation: Sequence[ProviderAccess]
-    #: Quantity → whom to ask for it; those that are not named come with the observation.
+    #: Quantity → providers of this quantity alone, in order; the other quantities come with the observation.
     quantities: Mapping[str, Sequence[ProviderAccess]]
-    #: How often to try; more than once only where nobody waits for the answer.
-    attempts: int
-    #: The slot that is asked for.
+    #: The slot that is collected.
     due_at: datetime
-    #: Until when a provider whose quota is used up is waited for; None to ask the next one at once.
+    #: Attempts at one request; more than one only where nobody waits for the answer.
+    attempts: int = 1
+    #: A provider whose quota is used up is waited for until then; None to call the next provider at once.
     waits_until: datetime | None = None
     journal: Journal | None = field(default=None, repr=False)
-    #: Providers that only some locations may ask for a single quantity this time → the ids of those.
+    #: Provider of single quantities → ids of the locations that may call it in this slot; all where it has no entry.
     turns: Mapping[str, Collection[int]] = field(default_factory=dict, repr=False)
-    #: Payloads that are here already: a process that died had asked for them.
-    known: Mapping[RequestKey, Payload] = field(default_factory=dict, repr=False)
+    #: Journalled payloads of an earlier holder of the run, which need not be fetched again.
+    replayed: Mapping[RequestKey, Payload] = field(default_factory=dict, repr=False)
+    memory: ProcessMemory = field(default_factory=ProcessMemory, repr=False)
 
-    def all(self) -> list[ProviderAccess]:
-        """Every source once."""
-        listed = (*self.observation, *(source for named in self.quantities.values() for source in named))
-        return list({source.provider.name: source for source in listed}.values())
+    def accesses(self) -> list[ProviderAccess]:
+        """Every provider once."""
+        listed = (*self.observation, *(access for accesses in self.quantities.values() for access in accesses))
+        return list({access.provider.name: access for access in listed}.values())
 
-    def gates(self) -> list[CallGate]:
-        """The ways to all providers."""
-        return [source.gate for source in self.all()]
+    def single_quantity_providers(self) -> list[str]:
+        """Names of the providers that are called for single quantities only."""
+        observation = {access.provider.name for access in self.observation}
+        return [access.provider.name for access in self.accesses() if access.provider.name not in observation]
+
+    def expect(self, locations: int) -> None:
+        """Expect the calls for so many more locations."""
+        for access in self.accesses():
+            access.gate.expect(math.ceil(locations * access.provider.cost))
+
+    def calls(self) -> int:
+        """Calls made so far."""
+        return sum(access.gate.calls for access in self.accesses())
+
+    async def open_gates(self) -> None:
+        """Look up which providers may be called."""
+        for access in self.accesses():
+            await access.gate.open()
+
+    async def close_gates(self) -> None:
+        """Give back the calls that were charged and not made."""
+        for access in self.accesses():
+            await access.gate.close()
 
 
 def require_key(settings: Settings) -> None:
-    """Make sure that there is something to collect with.
+    """Make sure that some provider can be called.
 
     Raises:
         MissingAPIKeyError: Every provider of ``METEOROGRAPH_PROVIDERS`` lacks its key.
@@ -83,53 +106,59 @@ def make_context(
     settings: Settings,
     due_at: datetime,
     *,
-    wanted: int = 1,
+    expected: int = 1,
     on_demand: bool = True,
     waits_until: datetime | None = None,
-    known: Mapping[RequestKey, Payload] | None = None,
+    memory: ProcessMemory = PROCESS_MEMORY,
 ) -> RunContext:
-    """The providers that the settings name and that may be used, to make about ``wanted`` calls each.
+    """The providers that the settings name and that have their key.
+
+    Args:
+        settings: The settings in force.
+        due_at: The slot.
+        expected: Locations that are about to be collected.
+        on_demand: Whether somebody waits for the answer.
+        waits_until: A provider whose quota is used up is waited for until then.
+        memory: What the process remembers from earlier runs.
 
     Raises:
         MissingAPIKeyError: Every provider of ``METEOROGRAPH_PROVIDERS`` lacks its key.
     """
     require_key(settings)
-    made: dict[str, ProviderAccess] = {}
+    accesses: dict[str, ProviderAccess] = {}
 
     def usable(names: Sequence[str]) -> list[ProviderAccess]:
         for name in names:
-            if name not in made and (key := settings.key(name)) is not None:
-                provider = PROVIDERS[name]
-                made[name] = ProviderAccess(
-                    provider, settings.base_url(name), key, make_gate(provider, settings, wanted, on_demand=on_demand)
-                )
-        return [made[name] for name in names if name in made]
+            if name not in accesses and (key := settings.key(name)) is not None:
+                gate = make_gate(PROVIDERS[name], settings, expected, on_demand=on_demand, memory=memory)
+                accesses[name] = ProviderAccess(PROVIDERS[name], settings.base_url(name), key, gate)
+        return [accesses[name] for name in names if name in accesses]
 
     observation = usable(settings.providers)
-    # A list of precipitation providers without a name leaves it to the observation.
-    own = {"precipitation": settings.precipitation_providers or settings.providers, **settings.quantity_providers}
+    # An empty list of precipitation providers leaves precipitation to the observation.
+    single = {"precipitation": settings.precipitation_providers or settings.providers, **settings.quantity_providers}
     return RunContext(
         observation,
-        {quantity: usable(names) for quantity, names in own.items()},
-        1 if on_demand else ATTEMPTS,
+        {quantity: usable(names) for quantity, names in single.items()},
         due_at,
-        waits_until,
-        open_journal(settings.journal_dir) if settings.journal_days else None,
-        known=known or {},
+        attempts=1 if on_demand else ATTEMPTS,
+        waits_until=waits_until,
+        journal=open_journal(settings.journal_dir) if settings.journal_days else None,
+        memory=memory,
     )
 
 
-def make_gate(provider: Provider, settings: Settings, wanted: int, *, on_demand: bool) -> CallGate:
-    """The way to a provider, to make about ``wanted`` calls."""
-    at_once = min(settings.concurrency, provider.at_once or settings.concurrency)
+def make_gate(
+    provider: Provider, settings: Settings, expected: int, *, on_demand: bool, memory: ProcessMemory = PROCESS_MEMORY
+) -> CallGate:
+    """The gate to a provider, through which the calls for about ``expected`` locations will pass."""
     return CallGate(
-        provider.name,
+        settings.account(provider.name),
         settings.key(provider.name) or "",
-        settings.limits(provider.name),
-        wanted=math.ceil(wanted * provider.cost),
+        expected=math.ceil(expected * provider.cost),
         on_demand=on_demand,
-        zone=provider.quota_zone,
-        concurrency=at_once,
+        concurrency=min(settings.concurrency, provider.at_once or settings.concurrency),
+        tolerated=memory.tolerated,
     )
 
 

@@ -1,4 +1,4 @@
-"""Which station of a provider answers for a location: asked for once, then known."""
+"""Find the station of a provider that answers for a location: looked up once, then kept in the database."""
 
 from __future__ import annotations
 
@@ -20,76 +20,77 @@ from .run_context import ProviderAccess
 
 log = get_logger(__name__)
 
-#: Requests that it may take to find one.
+#: Requests that one lookup may take.
 MAX_REQUESTS: Final = 4
 
-Get = Callable[[Request, DueLocation], Awaitable[Payload]]
+#: Fetches an answer for a location.
+Fetch = Callable[[Request, DueLocation], Awaitable[Payload]]
 
 
 async def find_stations(
-    points: Sequence[DueLocation], source: ProviderAccess, get: Get
+    locations: Sequence[DueLocation], access: ProviderAccess, fetch: Fetch
 ) -> list[RequestPoint | FetchError | PayloadError]:
-    """Each point with its station; or why it has none."""
-    name = source.provider.name
-    known = await asyncio.to_thread(_known, name, [point.id for point in points])
-    found: list[RequestPoint | FetchError | PayloadError] = []
+    """The point with its station for each location; or why it has none."""
+    provider = access.provider.name
+    stations = await asyncio.to_thread(_load, provider, [location.id for location in locations])
+    points: list[RequestPoint | FetchError | PayloadError] = []
     new: list[tuple[DueLocation, Station]] = []
-    for point in points:
-        station = known.get(point.id)
-        if station is None:
+    for location in locations:
+        station_id = stations.get(location.id)
+        if station_id is None:
             try:
-                told = await _look_up(point, source, get)
+                station = await _look_up(location, access, fetch)
             except (FetchError, PayloadError) as error:
-                found.append(error)
+                points.append(error)
                 continue
-            station = told.id
-            new.append((point, told))
-        found.append(RequestPoint(point.coordinates.latitude, point.coordinates.longitude, station))
-    await asyncio.to_thread(_save, name, [(point, station) for point, station in new if point.id])
-    return found
+            station_id = station.id
+            new.append((location, station))
+        points.append(RequestPoint(location.coordinates.latitude, location.coordinates.longitude, station_id))
+    await asyncio.to_thread(_save, provider, [(location, station) for location, station in new if location.id])
+    return points
 
 
-async def _look_up(point: DueLocation, source: ProviderAccess, get: Get) -> Station:
-    stations = source.provider.stations
+async def _look_up(location: DueLocation, access: ProviderAccess, fetch: Fetch) -> Station:
+    stations = access.provider.stations
     assert isinstance(stations, Stations)
-    request = stations.request(source.base_url, point.coordinates)
+    request = stations.request(access.base_url, location.coordinates)
     for _ in range(MAX_REQUESTS):
-        payload = await get(request, point)
+        payload = await fetch(request, location)
         try:
-            told = stations.parse(payload)
+            step = stations.parse(payload)
         except (FetchError, PayloadError) as error:
-            await source.gate.report(error)
+            await access.gate.report(error)
             raise
-        await source.gate.report(None)
-        if isinstance(told, Station):
-            return told
-        request = told
-    raise PermanentFetchError(source.provider.name, f"no station for {point.coordinates} after {MAX_REQUESTS} requests")
+        await access.gate.report(None)
+        if isinstance(step, Station):
+            return step
+        request = step
+    raise PermanentFetchError(access.provider.name, f"no station for {location.coordinates} after {MAX_REQUESTS} requests")
 
 
-def _known(provider: str, ids: Sequence[int]) -> dict[int, str]:
+def _load(provider: str, ids: Sequence[int]) -> dict[int, str]:
     query = select(LocationStation.location_id, LocationStation.station)
     with get_db_session(read_only=True) as session:
         mine = query.where(LocationStation.provider == provider, LocationStation.location_id.in_(ids))
         return dict(session.execute(mine).all())
 
 
-def _save(provider: str, found: Sequence[tuple[DueLocation, Station]]) -> None:
+def _save(provider: str, stations: Sequence[tuple[DueLocation, Station]]) -> None:
     rows = []
-    for point, station in found:
-        where = station.place.coordinates
-        distance = point.coordinates.distance_km(where)
+    for location, station in stations:
+        coordinates = station.place.coordinates
+        distance = location.coordinates.distance_km(coordinates)
         if distance > FAR_OFF_KM:
-            told = {"location": point.name, "station": station.id, "distance_km": round(distance, 1)}
-            log.warning("the nearest station is far off", provider=provider, **told)
+            fields = {"location": location.name, "station": station.id, "distance_km": round(distance, 1)}
+            log.warning("the nearest station is far off", provider=provider, **fields)
         rows.append(
             {
-                "location_id": point.id,
+                "location_id": location.id,
                 "provider": provider,
                 "station": station.id,
                 "name": station.place.name,
-                "latitude": where.latitude,
-                "longitude": where.longitude,
+                "latitude": coordinates.latitude,
+                "longitude": coordinates.longitude,
                 "distance_km": round(distance, 3),
                 "found_at": clock.now(),
             }

@@ -1,4 +1,7 @@
-"""The locations that a run has yet to ask for, read a page at a time: memory does not grow with their number."""
+"""Collect many locations at once: workers that request them in batches, and one writer that stores the results.
+
+The queue between workers and writer is bounded, so that memory does not grow with the number of locations.
+"""
 
 from __future__ import annotations
 
@@ -11,85 +14,38 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from ..accounts.account_state import Closed
 from ..errors import PayloadError, ProviderClosedError, RetryableFetchError, StoreError
 from ..log_output import get_logger
 from ..model.states import MissedReason
 from ..model.values import DueLocation, Observation
 from ..storage.observations import Row, resolved_place, to_row
 from .http import Fetcher
-from .observation import is_waited_for, observe
+from .location_queue import Batch, BatchQueue, LocationQueue
+from .observation import calls_next, is_waited_for, observe_from
 from .request import Outcome
 from .run_context import RunContext
 
-#: Locations that are read at once.
-PAGE_SIZE: Final = 10_000
-
-#: Takes the id that the page follows and how many locations it may have; called in a thread.
-ReadPage = Callable[[int, int], Sequence[DueLocation]]
-
-
-class LocationQueue:
-    """Locations in the order of their ids, each given to one worker.
-
-    Args:
-        read: Reads a page; one that is not full is the last.
-    """
-
-    def __init__(self, read: ReadPage) -> None:
-        self._read = read
-        self._page: Sequence[DueLocation] = ()
-        self._next = 0
-        self._is_last = False
-        self._reading = asyncio.Lock()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether every location has been taken."""
-        return self._is_last and self._next >= len(self._page)
-
-    async def waiting(self) -> int:
-        """How many locations are at hand; a page is read if there is none."""
-        async with self._reading:
-            if self._next >= len(self._page) and not self._is_last:
-                after = self._page[-1].id if self._page else 0
-                page = await asyncio.to_thread(self._read, after, PAGE_SIZE)
-                self._page, self._next, self._is_last = page, 0, len(page) < PAGE_SIZE
-        return len(self._page) - self._next
-
-    async def take(self, most: int) -> Sequence[DueLocation]:
-        """The next locations, ``most`` of them or what is at hand; none when the line is over."""
-        while self._next >= len(self._page) and not self._is_last:
-            await self.waiting()
-        taken = self._page[self._next : self._next + most]
-        self._next += len(taken)
-        return taken
-
-
-def queue_of(due: Sequence[DueLocation]) -> LocationQueue:
-    """A line of locations that have all been read."""
-    return LocationQueue(lambda after, _: [] if after else due)
-
-
 log = get_logger(__name__)
 
-#: Rows per transaction at most: short enough that nobody waits for it.
-BATCH_SIZE: Final = 1000
+#: Rows of one transaction at most: a longer transaction would keep other processes waiting.
+ROWS_PER_TRANSACTION: Final = 1000
 
 #: How long the writer gathers rows before it stores them [s]: a transaction for each answer would cost more than the answer.
 GATHER_SECONDS: Final = 0.1
 
-#: For how long the loop gives up the interpreter after a round of answers [s]. The client's thread has to have it for each answer
-#: that it hands over, and sends nothing while it waits for it: against a busy loop it would get its turn once a round, and every
-#: call would take as long as all others together.
-HANDOVER_SECONDS: Final = 0.002
+#: How long the event loop gives up the interpreter after a round of answers [s]. The thread of the HTTP client needs the
+#: interpreter to hand over each answer, and sends no request while it waits for it: against a busy loop it would get one turn a
+#: round, and every call would take as long as all others together.
+YIELD_SECONDS: Final = 0.002
 
-#: How long workers that are told to stop may wait for the answers under way.
-STOP_PATIENCE: Final = timedelta(seconds=5)
+#: How long workers that were told to stop may wait for the answers in progress.
+STOP_TIMEOUT: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class FailedLocation:
-    """A location of which nothing can be stored in this slot."""
+    """A location that cannot be collected in this slot."""
 
     location_id: int
     reason: MissedReason
@@ -97,145 +53,155 @@ class FailedLocation:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRow:
-    """A location's row, and where the provider says it is for, if that is news."""
+class CollectedRow:
+    """The row of a location, and the place that the provider answers for, where that has changed."""
 
     row: Row
     resolved: Row | None
 
 
-#: Takes a batch to the database; called in a thread of its own, one batch after the other.
-Keep = Callable[[list[StoredRow], list[FailedLocation]], None]
+#: Stores results; called in a thread, one call after the other.
+StoreResults = Callable[[list[CollectedRow], list[FailedLocation]], None]
 
 
 class WorkerPool:
-    """Takes locations through the walk.
+    """Collects the locations of a queue.
 
     Args:
-        asked: The providers, with their gates.
-        keep: Stores a batch.
-        stop: Set from outside when the work is to end early.
+        context: The providers of the run.
+        store: Stores results.
+        stop: Set from outside to end early.
     """
 
-    def __init__(self, asked: RunContext, keep: Keep, stop: threading.Event) -> None:
-        self.asked = asked
-        self.keep = keep
-        self.stop = stop
+    def __init__(self, context: RunContext, store: StoreResults, stop: threading.Event) -> None:
+        self.context = context
         #: Failures that may heal while the slot lasts.
-        self.undecided: list[FailedLocation] = []
-        self._hands_over = False
-        self._most = asked.observation[0].most
-        self._all_done = asyncio.Event()
-        self._done: asyncio.Queue[StoredRow | FailedLocation | None] = asyncio.Queue(maxsize=2 * BATCH_SIZE)
+        self.retryable_failures: list[FailedLocation] = []
+        self._store = store
+        self._stop = stop
+        self._yields_soon = False
+        self._workers_ended = asyncio.Event()
+        self._results: asyncio.Queue[CollectedRow | FailedLocation | None] = asyncio.Queue(maxsize=2 * ROWS_PER_TRANSACTION)
 
-    def closed(self) -> ProviderClosedError | None:
-        """Why no observation can be had now, if so: every provider of the list is closed, or one that is waited for."""
-        reasons = [reason for source in self.asked.observation if (reason := source.gate.closed) is not None]
-        if not reasons:
-            return None
-        for reason in reasons:
-            if is_waited_for(self.asked, reason):
-                return reason
-        return min(reasons, key=lambda reason: reason.retry_at) if len(reasons) == len(self.asked.observation) else None
+    def closed(self) -> Closed | None:
+        """Why no location can be collected now: every provider is closed, or one whose quota is waited for."""
+        closed = [state for access in self.context.observation if (state := access.gate.closed) is not None]
+        for state in closed:
+            if is_waited_for(self.context, state):
+                return state
+        return min(closed, key=lambda state: state.retry_at) if len(closed) == len(self.context.observation) else None
 
-    async def through(self, line: LocationQueue, fetcher: Fetcher, workers: int, guard: Coroutine[Any, Any, None]) -> bool:
-        """Try every location; False when stopped, or shut out, before the last one.
+    async def collect(
+        self, locations: LocationQueue, fetcher: Fetcher, workers: int, companion: Coroutine[Any, Any, None]
+    ) -> bool:
+        """Try every location; False when stopped, or closed out, before the last one.
 
-        ``guard`` runs beside the workers; when it ends first, they are stopped.
+        Args:
+            locations: The locations.
+            fetcher: The HTTP client.
+            workers: Batches in progress at most.
+            companion: Runs beside the workers; when it ends first, the workers are stopped.
 
         Raises:
-            StoreError: The writer could not store; what was fetched since is lost to this call.
+            StoreError: Results could not be stored; those that were not stored yet are lost to this call.
         """
-        writer = asyncio.create_task(self._write())
-        guarding = asyncio.create_task(guard)
-        working = asyncio.create_task(self._work_all(fetcher, line, workers))
+        batches = BatchQueue(locations, self.context.observation)
+        writing = asyncio.create_task(self._write_results())
+        guarding = asyncio.create_task(companion)
+        working = asyncio.create_task(self._work_all(fetcher, batches, workers))
         try:
-            under_way: set[asyncio.Future[Any]] = {working, guarding, writer}
-            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done() and not writer.done() and self.stop.is_set():
-                await asyncio.wait({working}, timeout=STOP_PATIENCE.total_seconds())
-            tried_all = working.done() and self.closed() is None and line.is_over
+            await asyncio.wait({working, guarding, writing}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done() and not writing.done() and self._stop.is_set():
+                await asyncio.wait({working}, timeout=STOP_TIMEOUT.total_seconds())
+            tried_all = working.done() and self.closed() is None and batches.is_exhausted
         finally:
             guarding.cancel()
             working.cancel()
             await asyncio.wait({working})
-            self._all_done.set()
-            await self._end(writer)
+            self._workers_ended.set()
+            await self._end_writer(writing)
         if not working.cancelled():
-            await working  # for its error, if it ended with one
+            await working  # raises the error of the workers, if there was one
         return tried_all
 
-    async def _end(self, writer: asyncio.Task[None]) -> None:
-        """Let the writer store what is left; should it fail meanwhile, nobody empties the queue any more."""
-        last = asyncio.create_task(self._done.put(None))
-        await asyncio.wait({last, writer}, return_when=asyncio.FIRST_COMPLETED)
+    async def _end_writer(self, writing: asyncio.Task[None]) -> None:
+        """Let the writer store the remaining results; if it fails meanwhile, nothing takes results from the queue any more."""
+        last = asyncio.create_task(self._results.put(None))
+        await asyncio.wait({last, writing}, return_when=asyncio.FIRST_COMPLETED)
         last.cancel()
-        await writer
+        await writing
 
-    async def _work_all(self, fetcher: Fetcher, line: LocationQueue, count: int) -> None:
-        if any(source.gate.is_probing for source in self.asked.observation):
-            await self._work(fetcher, line, once=True)  # one call tells whether the provider is well
-        if self.closed() is None:
-            needed = -(-await line.waiting() // self._most)
-            workers = [asyncio.create_task(self._work(fetcher, line)) for _ in range(min(count, needed))]
+    async def _work_all(self, fetcher: Fetcher, batches: BatchQueue, count: int) -> None:
+        if self.closed() is not None:
+            return
+        workers = [asyncio.create_task(self._work(fetcher, batches)) for _ in range(min(count, await batches.available()))]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+
+    async def _work(self, fetcher: Fetcher, batches: BatchQueue) -> None:
+        while (batch := await batches.take()) is not None:
+            failed: list[DueLocation] = []
             try:
-                await asyncio.gather(*workers)
+                outcomes = await self._observe(fetcher, batch)
+                for location, outcome in zip(batch.locations, outcomes, strict=True):
+                    if not isinstance(outcome, FailedLocation) and calls_next(self.context, batch.rank, location, outcome):
+                        failed.append(location)
+                    elif (result := self._decide(location, outcome)) is not None:
+                        await self._results.put(result)
             finally:
-                for worker in workers:
-                    worker.cancel()
-
-    async def _work(self, fetcher: Fetcher, line: LocationQueue, *, once: bool = False) -> None:
-        while points := await line.take(self._most):
-            for outcome in await self._collect(fetcher, points):
-                await self._done.put(outcome)
-            if not self._hands_over:
-                self._hands_over = True
-                asyncio.get_running_loop().call_soon(self._hand_over)
-            if once or self.stop.is_set() or self.closed() is not None:
+                batches.done(batch, failed)
+            if not self._yields_soon:
+                self._yields_soon = True
+                asyncio.get_running_loop().call_soon(self._yield_interpreter)
+            if self._stop.is_set() or self.closed() is not None:
                 return
 
-    def _hand_over(self) -> None:
-        self._hands_over = False
-        time.sleep(HANDOVER_SECONDS)
+    def _yield_interpreter(self) -> None:
+        self._yields_soon = False
+        time.sleep(YIELD_SECONDS)
 
-    async def _collect(self, fetcher: Fetcher, points: Sequence[DueLocation]) -> list[StoredRow | FailedLocation]:
-        """What has been decided of some locations; the others may still be had in this slot."""
+    async def _observe(self, fetcher: Fetcher, batch: Batch) -> Sequence[Outcome | FailedLocation]:
         try:
-            outcomes = await observe(fetcher, self.asked, points)
+            return await observe_from(fetcher, self.context, batch.rank, batch.locations)
         except StoreError:
-            raise  # the database is away: the run breaks off, and is taken up again with all that it has not stored
-        except Exception as error:  # a fault of ours must cost some locations and not the run
-            log.exception("collection of a location failed", location=points[0].name, others=len(points) - 1)
-            return [
-                FailedLocation(point.id, MissedReason.PROVIDER_ERROR, f"unexpected {type(error).__name__}") for point in points
-            ]
-        return [one for one in map(self._decided, points, outcomes) if one is not None]
+            raise  # without its database the run ends here, and is resumed with all that it has not stored
+        except Exception as error:  # a fault of our own costs one batch and not the run
+            first = batch.locations[0]
+            log.exception("collection of a location failed", location=first.name, others=len(batch.locations) - 1)
+            detail = f"unexpected {type(error).__name__}"
+            return [FailedLocation(location.id, MissedReason.PROVIDER_ERROR, detail) for location in batch.locations]
 
-    def _decided(self, point: DueLocation, outcome: Outcome) -> StoredRow | FailedLocation | None:
+    def _decide(self, location: DueLocation, outcome: Outcome | FailedLocation) -> CollectedRow | FailedLocation | None:
+        """The result for a location; None where it may still be collected in this slot."""
+        if isinstance(outcome, FailedLocation):
+            return outcome
         if isinstance(outcome, Observation):
-            return StoredRow(to_row(point.id, self.asked.due_at, outcome), resolved_place(point, outcome))
+            return CollectedRow(to_row(location.id, self.context.due_at, outcome), resolved_place(location, outcome))
         if isinstance(outcome, PayloadError):
-            return FailedLocation(point.id, MissedReason.PAYLOAD_ERROR, str(outcome))
-        if isinstance(outcome, ProviderClosedError) or self.closed() is not None:  # perhaps by this very answer
+            return FailedLocation(location.id, MissedReason.PAYLOAD_ERROR, str(outcome))
+        if isinstance(outcome, ProviderClosedError) or self.closed() is not None:  # this outcome may have closed it
             return None
-        failed = FailedLocation(point.id, MissedReason.PROVIDER_ERROR, str(outcome))
+        failed = FailedLocation(location.id, MissedReason.PROVIDER_ERROR, str(outcome))
         if isinstance(outcome, RetryableFetchError):
-            self.undecided.append(failed)
+            self.retryable_failures.append(failed)
             return None
         return failed
 
-    async def _write(self) -> None:
-        """Store what has come, a batch at a time, until None comes."""
+    async def _write_results(self) -> None:
+        """Store results in batches, until None arrives."""
         ended = False
         while not ended:
-            batch = [await self._done.get()]
-            if batch[0] is not None and self._done.qsize() < BATCH_SIZE:
+            results = [await self._results.get()]
+            if results[0] is not None and self._results.qsize() < ROWS_PER_TRANSACTION:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._all_done.wait(), GATHER_SECONDS)
-            while len(batch) < BATCH_SIZE and not self._done.empty():
-                batch.append(self._done.get_nowait())
-            ended = batch[-1] is None
-            stored = [one for one in batch if isinstance(one, StoredRow)]
-            failed = [one for one in batch if isinstance(one, FailedLocation)]
-            if stored or failed:
-                await asyncio.to_thread(self.keep, stored, failed)
+                    await asyncio.wait_for(self._workers_ended.wait(), GATHER_SECONDS)
+            while len(results) < ROWS_PER_TRANSACTION and not self._results.empty():
+                results.append(self._results.get_nowait())
+            ended = results[-1] is None
+            rows = [one for one in results if isinstance(one, CollectedRow)]
+            failed = [one for one in results if isinstance(one, FailedLocation)]
+            if rows or failed:
+                await asyncio.to_thread(self._store, rows, failed)

@@ -52,9 +52,11 @@ _QUANTITIES: Final = tuple(quantity.name for quantity in QUANTITIES if quantity.
 _Url = Annotated[str, AfterValidator(_address)]
 _Limit = Annotated[int, Field(ge=1)]
 
-#: Account → the prefix of its settings, and its windows.
-ACCOUNTS: Final = {provider.name: (provider.setting, provider.windows) for provider in PROVIDERS.values()} | {
-    history.account: (history.setting or provider.setting, history.windows)
+#: Account → the prefix of its settings, its windows, and the zone of its days.
+ACCOUNTS: Final = {
+    provider.name: (provider.setting, provider.windows, provider.quota_zone) for provider in PROVIDERS.values()
+} | {
+    history.account: (history.setting or provider.setting, history.windows, provider.quota_zone)
     for provider in PROVIDERS.values()
     for history in provider.history
     if history.account != provider.name
@@ -71,7 +73,7 @@ def provider_fields() -> Iterator[tuple[str, Any]]:
         for history in provider.history:
             if history.setting and history.base_url:
                 yield f"{history.setting.lower()}_base_url", (_Url, history.base_url)
-    for setting, windows in ACCOUNTS.values():
+    for setting, windows, _ in ACCOUNTS.values():
         for window, limit in windows.items():
             yield f"{setting.lower()}_calls_per_{window}", (_Limit, limit)
 

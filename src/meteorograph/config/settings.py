@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from ..model.account import Account
 from ..model.time_range import parse_duration
 from ..model.values import Coordinates
 from ..providers.base import History
@@ -172,10 +173,11 @@ class Settings(BaseSettings):
         secret: SecretStr | None = self._provider_setting(name) if name else SecretStr("")
         return None if secret is None else secret.get_secret_value()
 
-    def limits(self, account: str) -> dict[str, int]:
-        """The calls that an account may make, by window (``accounts/quota.py``), the shortest window first."""
-        setting, windows = ACCOUNTS[account]
-        return {window: self._provider_setting(f"{setting}_calls_per_{window}") for window in windows}
+    def account(self, name: str) -> Account:
+        """The account of a provider, or of its history: its quotas by these settings, and the zone of its days."""
+        setting, windows, zone = ACCOUNTS[name]
+        limits = {window: self._provider_setting(f"{setting}_calls_per_{window}") for window in windows}
+        return Account(name, limits, zone)
 
     def base_url(self, provider: str, history: History | None = None) -> str:
         """The address of a provider, or of one of its histories."""

@@ -11,7 +11,7 @@ from ..config.settings import Settings
 from ..model.states import LocationState
 from ..storage import engine
 from ..storage.models import (
-    Account,
+    AccountState,
     Base,
     CheckState,
     DailyRollup,
@@ -29,7 +29,7 @@ from .database_file import create_fallback, fallback_path
 #: Rows that are copied at once.
 BATCH: Final = 1000
 
-COPIED_TABLES: Final[tuple[type[Base], ...]] = (Location, LocationStation, Quota, Account)
+COPIED_TABLES: Final[tuple[type[Base], ...]] = (Location, LocationStation, Quota, AccountState)
 
 #: What must not be left of a location that was removed.
 OF_LOCATIONS: Final[tuple[type[Base], ...]] = (CheckState, DailyRollup, RolledUpUntil)

@@ -14,7 +14,7 @@ from ..ledger.closing import recount_runs
 from ..log_output import get_logger
 from ..model.states import OPEN_STATES
 from ..storage import engine
-from ..storage.models import Account, Location, Missed, Run, WeatherData
+from ..storage.models import AccountState, Location, Missed, Run, WeatherData
 from ..storage.observations import store
 from ..storage.upsert import insert_or_ignore, insert_or_replace, table_of
 from .charges import sync_charges
@@ -87,7 +87,7 @@ def _sync_ledger(settings: Settings, slots: set[datetime]) -> None:
     """The runs, the reasons for what is missing, and what closed a provider."""
     with fallback_session(settings, read_only=True) as session:
         runs, missed, accounts = (
-            [dict(row._mapping) for row in session.execute(select(table_of(kind)))] for kind in (Run, Missed, Account)
+            [dict(row._mapping) for row in session.execute(select(table_of(kind)))] for kind in (Run, Missed, AccountState)
         )
     if not (runs or missed or slots):
         return
@@ -119,9 +119,9 @@ def _close(session: Session, accounts: list[dict[str, Any]]) -> None:
     """What closed a provider meanwhile still does."""
     closed: list[dict[str, Any]] = []
     for row in accounts:
-        mine = session.get(Account, row["provider"])
+        mine = session.get(AccountState, row["provider"])
         until: datetime | None = row["closed_until"]
         if until is not None and (mine is None or mine.closed_until is None or mine.closed_until < until):
             closed.append(row)
     if closed:
-        insert_or_replace(session, Account, closed)
+        insert_or_replace(session, AccountState, closed)

@@ -14,6 +14,7 @@ from ..accounts import plan_inputs, quota
 from ..accounts.call_plan import ScheduleGroup
 from ..config.settings import Settings
 from ..ledger.queries import FOLLOWED_SCHEDULE
+from ..model.account import Account
 from ..model.states import OPEN_STATES, LocationState
 from ..providers.registry import PROVIDERS
 from ..storage.models import Location, Missed, Run, WeatherData
@@ -36,15 +37,14 @@ class WindowBudget:
         return max(0, self.limit - quota.reserve_of(self.limit) - self.used - self.live)
 
 
-def budget_of(session: Session, settings: Settings, account: str, zone: str, now: datetime) -> list[WindowBudget]:
+def budget_of(session: Session, settings: Settings, account: Account, now: datetime) -> list[WindowBudget]:
     """What is left of each window of an account; nothing for one without a quota."""
-    limits = settings.limits(account)
-    if not limits:
+    if not account.limits:
         return []
-    needed = _live(session, settings, account, now)
+    needed = _live(session, settings, account.name, now)
     return [
         WindowBudget(one.window, one.limit, one.used, needed(one.resets_at), one.resets_at)
-        for one in quota.usage(session, account, limits, now, zone)
+        for one in quota.usage(session, account, now)
     ]
 
 

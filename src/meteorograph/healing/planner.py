@@ -19,7 +19,7 @@ from ..model.states import KeyState
 from ..model.values import DueLocation
 from ..providers.base import History, Provider
 from ..providers.registry import PROVIDERS
-from ..storage.models import Account
+from ..storage.models import AccountState
 from . import budget
 from .budget import WindowBudget
 from .requests import HistoryRequest, is_published, is_within_reach, make_requests
@@ -120,21 +120,19 @@ def history_sources(session: Session, settings: Settings, now: datetime) -> list
 
 
 def _budget(session: Session, settings: Settings, name: str, provider: Provider, now: datetime) -> Budget:
-    key, zone = settings.key(provider.name) or "", provider.quota_zone
-    windows = budget.budget_of(session, settings, name, zone, now)
+    key, account = settings.key(provider.name) or "", settings.account(name)
+    windows = budget.budget_of(session, settings, account, now)
     gate = CallGate(
-        name,
+        account,
         key,
-        settings.limits(name),
-        wanted=min((one.calls for one in windows), default=UNLIMITED),
-        zone=zone,
+        expected=min((one.calls for one in windows), default=UNLIMITED),
         leave={one.window: one.live for one in windows},
         concurrency=REQUESTS_AT_ONCE,
     )
     known = account_state.account_status(session, name, key, now)
     until, is_refused = known.closed_until, known.key_state in REFUSED
-    if is_refused and (last := session.get_one(Account, name).closed_until):
-        until = max(last, last - account_state.REFUSED_MOST + REFUSED_WAIT)
+    if is_refused and (last := session.get_one(AccountState, name).closed_until):
+        until = max(last, last - account_state.LONGEST_REFUSAL_PAUSE + REFUSED_WAIT)
         until = until if until > now else None
     return Budget(name, gate, windows, until, known.reason if until else None, is_refused and until is not None)
 

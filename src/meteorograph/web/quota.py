@@ -11,7 +11,7 @@ from ..accounts import account_state, quota
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..model import clock
-from ..providers.registry import PROVIDERS
+from ..model.account import Account
 from ..storage.engine import get_db_session
 
 blueprint = Blueprint("quota", __name__)
@@ -26,14 +26,14 @@ def quotas() -> dict[str, Any]:
 
 def accounts_told(session: Session, settings: Settings) -> list[dict[str, Any]]:
     """What is known of each provider of the settings, the first one first."""
-    return [_account(session, name, settings.key(name), settings.limits(name)) for name in settings.named_providers]
+    return [_account_view(session, settings.account(name), settings.key(name)) for name in settings.named_providers]
 
 
-def _account(session: Session, name: str, key: str | None, limits: dict[str, int]) -> dict[str, Any]:
+def _account_view(session: Session, account: Account, key: str | None) -> dict[str, Any]:
     now = clock.now()
-    known = account_state.account_status(session, name, key, now)
+    known = account_state.account_status(session, account.name, key, now)
     return {
-        "provider": name,
+        "provider": account.name,
         "key_state": known.key_state,
         "closed_until": known.closed_until and known.closed_until.isoformat(),
         "reason": known.reason,
@@ -45,6 +45,6 @@ def _account(session: Session, name: str, key: str | None, limits: dict[str, int
                 "reserved": quota.reserve_of(one.limit),
                 "resets_at": one.resets_at.isoformat(),
             }
-            for one in quota.usage(session, name, limits, now, PROVIDERS[name].quota_zone)
+            for one in quota.usage(session, account, now)
         ],
     }

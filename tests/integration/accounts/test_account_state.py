@@ -10,15 +10,18 @@ import pytest
 
 from meteorograph import create_app, get_db_session, ingest_data, tick
 from meteorograph.accounts import account_state
-from meteorograph.accounts.account_state import AccountStatus
-from meteorograph.collecting.call_gate import OUTAGE_FAILURES, CallGate
+from meteorograph.accounts.account_state import AccountStatus, Closed
+from meteorograph.collecting.call_gate import CallGate
+from meteorograph.collecting.circuit_breaker import OUTAGE_FAILURES
 from meteorograph.collecting.event_loop import run_async
 from meteorograph.config.loading import load_settings
 from meteorograph.errors import AccountError, PermanentFetchError, ProviderClosedError, QuotaExceededError, RetryableFetchError
+from meteorograph.model.account import Account
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage.engine import _engines
+from meteorograph.storage.models import AccountState
 from support import KEY, NOON, RAIN_KEY
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -46,11 +49,34 @@ def _restart() -> None:
     _engines.clear()
 
 
+def _opened(key: str, now: datetime) -> AccountState:
+    account = account_state.open_account(NAME, key, now)
+    assert isinstance(account, AccountState)
+    return account
+
+
+def _closed(now: datetime) -> Closed:
+    account = account_state.open_account(NAME, KEY, now)
+    assert isinstance(account, Closed)
+    return account
+
+
+def test_an_error_for_a_closed_account_is_a_new_one_each_time() -> None:
+    closed = Closed(NAME, "503", NOON, by_quota=False)
+    raised = []
+    for _ in range(3):
+        with pytest.raises(ProviderClosedError, match="503") as error:
+            raise closed.error()
+        raised.append(error.value)
+    assert len(set(map(id, raised))) == 3
+    assert [error.__context__ for error in raised] == [None] * 3
+
+
 def test_a_key_that_was_never_used_is_untested_and_open() -> None:
     with get_db_session(read_only=True) as session:
         assert account_state.account_status(session, NAME, None, NOON) == AccountStatus("missing")
     assert _known(NOON) == AccountStatus("untested")
-    assert account_state.check_open(NAME, KEY, NOON).key_state == "untested"
+    assert _opened(KEY, NOON).key_state == "untested"
     assert _known(NOON) == AccountStatus("untested")
     account_state.record_success(NAME, KEY, NOON)
     assert _known(NOON) == AccountStatus("active")
@@ -64,14 +90,14 @@ def test_what_the_provider_says_of_a_key_is_its_state(state: str) -> None:
 
 def test_a_new_key_that_is_refused_is_pending_for_hours_and_then_invalid() -> None:
     now = NOON
-    account_state.check_open(NAME, KEY, now)
+    account_state.open_account(NAME, KEY, now)
     states = []
-    while now < NOON + 2 * account_state.ACTIVATION:
+    while now < NOON + 2 * account_state.KEY_ACTIVATION:
         account_state.record_failure(NAME, KEY, INVALID, now)
         states.append((now - NOON, _known(now).key_state))
         now += timedelta(minutes=30)
-    assert {state for age, state in states if age < account_state.ACTIVATION} == {"pending"}
-    assert {state for age, state in states if age >= account_state.ACTIVATION} == {"invalid"}
+    assert {state for age, state in states if age < account_state.KEY_ACTIVATION} == {"pending"}
+    assert {state for age, state in states if age >= account_state.KEY_ACTIVATION} == {"invalid"}
     account_state.record_success(NAME, KEY, now)
     assert _known(now) == AccountStatus("active")
     account_state.record_failure(NAME, KEY, INVALID, now)
@@ -83,10 +109,10 @@ def test_a_refused_key_is_tried_again_after_minutes_then_every_half_hour() -> No
     for _ in range(6):
         until = account_state.record_failure(NAME, KEY, INVALID, now)
         waits.append((until - now) // MINUTE)
-        with pytest.raises(ProviderClosedError, match="401: Invalid API key") as closed:
-            account_state.check_open(NAME, KEY, until - timedelta(seconds=1))
-        assert closed.value.retry_at == until
-        assert not isinstance(closed.value, QuotaExceededError)
+        closed = _closed(until - timedelta(seconds=1))
+        assert "401: Invalid API key" in closed.reason
+        assert (closed.retry_at, closed.by_quota) == (until, False)
+        assert type(closed.error()) is ProviderClosedError
         now = until
     assert waits == [5, 10, 20, 30, 30, 30]
 
@@ -105,7 +131,7 @@ def test_another_key_begins_anew_and_so_does_the_first_one_when_it_is_back() -> 
     account_state.record_success(NAME, KEY, NOON)
     account_state.record_failure(NAME, KEY, _used_up(NOON + timedelta(days=9)), NOON)
     assert _known(NOON, RAIN_KEY) == AccountStatus("untested")
-    account = account_state.check_open(NAME, RAIN_KEY, NOON + MINUTE)
+    account = _opened(RAIN_KEY, NOON + MINUTE)
     assert (account.key_state, account.closed_until, account.succeeded_at) == ("untested", None, None)
     assert account.key_since == NOON + MINUTE
     assert RAIN_KEY not in str(account.key_fingerprint)
@@ -123,11 +149,11 @@ def test_a_quota_that_is_used_up_closes_until_its_end_whatever_comes_of_earlier_
     account_state.record_failure(NAME, KEY, _used_up(NOON + MINUTE), NOON)
     for now in (NOON, NOON + MINUTE, until - timedelta(seconds=1)):
         _restart()
-        with pytest.raises(QuotaExceededError) as closed:
-            account_state.check_open(NAME, KEY, now)
-        assert closed.value.retry_at == until
+        closed = _closed(now)
+        assert (closed.retry_at, closed.by_quota) == (until, True)
+        assert isinstance(closed.error(), QuotaExceededError)
     assert _known(NOON) == AccountStatus("active", until, f"{NAME}: 429: too many", by_quota=True)
-    account_state.check_open(NAME, KEY, until)
+    account_state.open_account(NAME, KEY, until)
     account_state.record_success(NAME, KEY, until)
     assert _known(until) == AccountStatus("active")
 
@@ -149,19 +175,18 @@ def _at_once(count: int, work: Callable[[], bool]) -> list[bool]:
 
 
 def _may_call(now: datetime) -> bool:
-    try:
-        account_state.check_open(NAME, KEY, now)
-    except ProviderClosedError as error:
-        return error.retry_at <= now
-    return True
+    account = account_state.open_account(NAME, KEY, now)
+    return not isinstance(account, Closed) or account.retry_at <= now
 
 
 def test_one_of_eight_tries_whether_it_is_well_again() -> None:
     until = account_state.record_failure(NAME, KEY, OUTAGE_ERROR, NOON)
     assert _at_once(8, lambda: _may_call(until - timedelta(seconds=1))) == [False] * 8
     assert sorted(_at_once(8, lambda: _may_call(until))) == [False] * 7 + [True]
-    assert not _may_call(until + account_state.PROBE - timedelta(seconds=1)), "the one is given its time"
-    assert sorted(_at_once(8, lambda: _may_call(until + account_state.PROBE))) == [False] * 7 + [True], "it never came back"
+    assert not _may_call(until + account_state.PROBE_TIMEOUT - timedelta(seconds=1)), "the one is given its time"
+    assert sorted(_at_once(8, lambda: _may_call(until + account_state.PROBE_TIMEOUT))) == [False] * 7 + [True], (
+        "it never came back"
+    )
     account_state.record_success(NAME, KEY, until + MINUTE)
     assert _at_once(8, lambda: _may_call(until + MINUTE)) == [True] * 8
 
@@ -177,7 +202,7 @@ def test_one_that_fails_closes_it_again_for_all() -> None:
 
 @pytest.fixture
 def gate(driven: DrivenClock) -> Iterator[CallGate]:
-    made = CallGate(NAME, KEY, {}, wanted=100)
+    made = CallGate(Account(NAME, {}, "UTC"), KEY, expected=100)
     run_async(made.open())
     yield made
     run_async(made.close())
@@ -196,7 +221,7 @@ def test_no_answer_at_all_says_nothing_of_the_key_and_closes_when_it_goes_on(gat
         run_async(gate.report(untrusted))
     assert _known(NOON) == AccountStatus("untested")
     run_async(gate.report(untrusted))
-    assert _known(NOON) == AccountStatus("untested", NOON + account_state.OUTAGE_FIRST, str(untrusted))
+    assert _known(NOON) == AccountStatus("untested", NOON + account_state.FIRST_OUTAGE_PAUSE, str(untrusted))
     with pytest.raises(ProviderClosedError):
         run_async(gate.spend())
 

@@ -14,11 +14,12 @@ import pytest
 
 from meteorograph import create_app, get_db_session
 from meteorograph.accounts import monthly_spread, quota
+from meteorograph.accounts.monthly_spread import Slot
 from meteorograph.accounts.quota import Grant
 from meteorograph.collecting.call_gate import CallGate
 from meteorograph.collecting.event_loop import run_async
 from meteorograph.config.loading import load_settings
-from meteorograph.ledger.conditions import Claim
+from meteorograph.model.account import Account
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
 from meteorograph.model.values import Coordinates, DueLocation
@@ -36,7 +37,7 @@ def _at(text: str) -> datetime:
 
 def _used(limits: dict[str, int], now: datetime) -> dict[str, int]:
     with get_db_session(read_only=True) as session:
-        return {one.window: one.used for one in quota.usage(session, NAME, limits, now)}
+        return {one.window: one.used for one in quota.usage(session, Account(NAME, limits, "UTC"), now)}
 
 
 def _restart() -> None:
@@ -62,34 +63,34 @@ ENDS = [
 @pytest.mark.usefixtures("database")
 def test_a_window_is_shut_until_its_last_instant_and_open_at_its_end(window: str, last: str, end: str) -> None:
     limits, last_instant = {window: 3}, _at(last)
-    assert quota.spend(NAME, limits, 5, last_instant).calls == 3
-    refused = quota.spend(NAME, limits, 1, last_instant)
+    assert quota.spend(Account(NAME, limits, "UTC"), 5, last_instant).calls == 3
+    refused = quota.spend(Account(NAME, limits, "UTC"), 1, last_instant)
     assert (refused.calls, refused.retry_at) == (0, _at(end))
-    assert quota.spend(NAME, limits, 5, _at(end)).calls == 3
+    assert quota.spend(Account(NAME, limits, "UTC"), 5, _at(end)).calls == 3
 
 
 def test_february_29_is_in_the_month() -> None:
-    assert quota.period_end("month", _at("2028-02-28T23:59:59")) == _at("2028-03-01")
-    assert quota.period_end("month", _at("2028-02-29T00:00:00")) == _at("2028-03-01")
+    assert quota.period_end("month", _at("2028-02-28T23:59:59"), "UTC") == _at("2028-03-01")
+    assert quota.period_end("month", _at("2028-02-29T00:00:00"), "UTC") == _at("2028-03-01")
 
 
 @pytest.mark.usefixtures("database")
 def test_every_window_counts_and_the_fullest_decides() -> None:
     limits = {"minute": 10, "hour": 15, "month": 17}
-    assert quota.spend(NAME, limits, 99, NOON).calls == 10
-    assert quota.spend(NAME, limits, 1, NOON).retry_at == NOON + timedelta(minutes=1)
-    assert quota.spend(NAME, limits, 99, NOON + timedelta(minutes=1)).calls == 5
-    assert quota.spend(NAME, limits, 1, NOON + timedelta(minutes=2)).retry_at == NOON + HOUR
-    assert quota.spend(NAME, limits, 99, NOON + HOUR).calls == 2
-    assert quota.spend(NAME, limits, 1, NOON + HOUR).retry_at == _at("2026-04-01")
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, NOON).calls == 10
+    assert quota.spend(Account(NAME, limits, "UTC"), 1, NOON).retry_at == NOON + timedelta(minutes=1)
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, NOON + timedelta(minutes=1)).calls == 5
+    assert quota.spend(Account(NAME, limits, "UTC"), 1, NOON + timedelta(minutes=2)).retry_at == NOON + HOUR
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, NOON + HOUR).calls == 2
+    assert quota.spend(Account(NAME, limits, "UTC"), 1, NOON + HOUR).retry_at == _at("2026-04-01")
     assert _used(limits, NOON + HOUR) == {"minute": 2, "hour": 2, "month": 17}
 
 
 @pytest.mark.usefixtures("database")
 def test_accounts_are_counted_apart_and_without_limits_nothing_is() -> None:
-    assert quota.spend(NAME, {"day": 1}, 1, NOON).calls == 1
-    assert quota.spend("weatherstack", {"day": 1}, 1, NOON).calls == 1
-    assert quota.spend(NAME, {}, 1_000_000, NOON) == Grant(1_000_000)
+    assert quota.spend(Account(NAME, {"day": 1}, "UTC"), 1, NOON).calls == 1
+    assert quota.spend(Account("weatherstack", {"day": 1}, "UTC"), 1, NOON).calls == 1
+    assert quota.spend(Account(NAME, {}, "UTC"), 1_000_000, NOON) == Grant(1_000_000)
 
 
 @pytest.mark.usefixtures("database")
@@ -97,10 +98,10 @@ def test_accounts_are_counted_apart_and_without_limits_nothing_is() -> None:
 def test_a_reserve_is_left_to_collection_on_demand(limit: int, kept: int) -> None:
     limits = {"month": limit}
     assert quota.reserve_of(limit) == kept
-    assert quota.spend(NAME, limits, 2 * limit, NOON).calls == limit - kept
-    assert quota.spend(NAME, limits, 1, NOON).calls == 0
-    assert quota.spend(NAME, limits, 2 * limit, NOON, on_demand=True).calls == kept
-    assert quota.spend(NAME, limits, 1, NOON, on_demand=True).retry_at == _at("2026-04-01")
+    assert quota.spend(Account(NAME, limits, "UTC"), 2 * limit, NOON).calls == limit - kept
+    assert quota.spend(Account(NAME, limits, "UTC"), 1, NOON).calls == 0
+    assert quota.spend(Account(NAME, limits, "UTC"), 2 * limit, NOON, on_demand=True).calls == kept
+    assert quota.spend(Account(NAME, limits, "UTC"), 1, NOON, on_demand=True).retry_at == _at("2026-04-01")
 
 
 @pytest.mark.usefixtures("database")
@@ -111,7 +112,7 @@ def test_eight_threads_are_admitted_exactly_the_limit() -> None:
 
     def work(size: int) -> None:
         begin.wait()
-        while calls := quota.spend(NAME, limits, size, NOON).calls:
+        while calls := quota.spend(Account(NAME, limits, "UTC"), size, NOON).calls:
             admitted.append(calls)
 
     threads = [threading.Thread(target=work, args=(1 + number % 4,)) for number in range(8)]
@@ -125,12 +126,13 @@ def test_eight_threads_are_admitted_exactly_the_limit() -> None:
 
 _SPENDER = """
 import sys
+from meteorograph.model.account import Account
 from meteorograph.accounts import quota
 from datetime import UTC, datetime
 now, spent = datetime(2026, 3, 1, 12, tzinfo=UTC), 0
 print("ready", flush=True)
 sys.stdin.readline()
-while calls := quota.spend("openweathermap", {"minute": 400, "month": 100000}, 3, now).calls:
+while calls := quota.spend(Account("openweathermap", {"minute": 400, "month": 100000}, "UTC"), 3, now).calls:
     spent += calls
 print(spent)
 """
@@ -164,7 +166,7 @@ def test_two_processes_are_admitted_exactly_the_limit_and_a_third_one_nothing() 
 def test_what_is_spent_stays_spent_across_restarts() -> None:
     limits = {"month": 100}
     for _ in range(20):
-        quota.spend(NAME, limits, 5, NOON)
+        quota.spend(Account(NAME, limits, "UTC"), 5, NOON)
         _restart()
     assert _used(limits, NOON) == {"month": 95}
 
@@ -172,40 +174,40 @@ def test_what_is_spent_stays_spent_across_restarts() -> None:
 @pytest.mark.usefixtures("database")
 def test_a_clock_that_steps_back_gives_nothing_twice() -> None:
     limits = {"minute": 10, "month": 1000}
-    assert quota.spend(NAME, limits, 99, NOON).calls == 10
-    refused = quota.spend(NAME, limits, 1, NOON - timedelta(minutes=5))
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, NOON).calls == 10
+    refused = quota.spend(Account(NAME, limits, "UTC"), 1, NOON - timedelta(minutes=5))
     assert refused.retry_at == NOON + timedelta(minutes=1), "the window that was charged ends then"
-    assert quota.spend(NAME, limits, 1, _at("2026-02-28T23:59:00")).calls == 0
+    assert quota.spend(Account(NAME, limits, "UTC"), 1, _at("2026-02-28T23:59:00")).calls == 0
     with get_db_session(read_only=True) as session:
-        told = {one.window: one for one in quota.usage(session, NAME, limits, _at("2026-02-28T23:59:00"))}
+        told = {one.window: one for one in quota.usage(session, Account(NAME, limits, "UTC"), _at("2026-02-28T23:59:00"))}
     assert (told["month"].used, told["month"].resets_at) == (10, _at("2026-04-01"))
-    assert quota.spend(NAME, limits, 99, NOON + timedelta(minutes=1)).calls == 10
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, NOON + timedelta(minutes=1)).calls == 10
 
 
 @pytest.mark.usefixtures("database")
 def test_a_clock_that_steps_forward_opens_only_the_windows_that_ended() -> None:
     limits = {"minute": 10, "month": 15}
-    assert quota.spend(NAME, limits, 99, NOON).calls == 10
-    assert quota.spend(NAME, limits, 99, NOON + timedelta(days=20)).calls == 5
-    assert quota.spend(NAME, limits, 99, NOON + timedelta(days=60)).calls == 10
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, NOON).calls == 10
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, NOON + timedelta(days=20)).calls == 5
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, NOON + timedelta(days=60)).calls == 10
 
 
 @pytest.mark.usefixtures("database")
 def test_only_the_period_that_was_charged_gets_calls_back() -> None:
     limits = {"minute": 10, "month": 1000}
-    granted = quota.spend(NAME, limits, 8, NOON)
-    quota.give_back(NAME, granted, 3)
+    granted = quota.spend(Account(NAME, limits, "UTC"), 8, NOON)
+    quota.give_back(Account(NAME, {}, "UTC"), granted, 3)
     assert _used(limits, NOON) == {"minute": 5, "month": 5}
-    late = quota.spend(NAME, limits, 5, NOON)
+    late = quota.spend(Account(NAME, limits, "UTC"), 5, NOON)
     minute_later = NOON + timedelta(minutes=1)
-    assert quota.spend(NAME, limits, 9, minute_later).calls == 9
-    quota.give_back(NAME, late, 4)
+    assert quota.spend(Account(NAME, limits, "UTC"), 9, minute_later).calls == 9
+    quota.give_back(Account(NAME, {}, "UTC"), late, 4)
     assert _used(limits, minute_later) == {"minute": 9, "month": 15}
-    assert quota.spend(NAME, limits, 99, minute_later).calls == 1
-    quota.give_back(NAME, granted, 99)
+    assert quota.spend(Account(NAME, limits, "UTC"), 99, minute_later).calls == 1
+    quota.give_back(Account(NAME, {}, "UTC"), granted, 99)
     assert _used(limits, minute_later)["month"] == 0
-    quota.give_back(NAME, Grant(5), 5)
-    quota.give_back(NAME, late, 0)
+    quota.give_back(Account(NAME, {}, "UTC"), Grant(5), 5)
+    quota.give_back(Account(NAME, {}, "UTC"), late, 0)
 
 
 @pytest.mark.usefixtures("database")
@@ -213,7 +215,7 @@ def test_a_run_gives_back_what_it_does_not_use_and_makes_no_call_of_an_earlier_m
     limits = {"minute": 1000, "month": 10_000}
 
     async def run() -> None:
-        gate = CallGate(NAME, KEY, limits, wanted=50)
+        gate = CallGate(Account(NAME, limits, "UTC"), KEY, expected=50)
         for _ in range(10):
             await gate.spend()
         assert _used(limits, driven()) == {"minute": 50, "month": 50}
@@ -231,7 +233,7 @@ def test_a_block_is_a_small_part_of_the_smallest_window(driven: DrivenClock) -> 
     limits = {"month": 100}
 
     async def be_killed_after_one_call() -> None:
-        await CallGate(NAME, KEY, limits, wanted=95).spend()
+        await CallGate(Account(NAME, limits, "UTC"), KEY, expected=95).spend()
 
     run_async(be_killed_after_one_call())
     assert _used(limits, driven()) == {"month": 5}
@@ -243,7 +245,7 @@ def _spread(limit: int, locations: int, slot: timedelta = HOUR, down: timedelta 
     made: list[tuple[datetime, int]] = []
     now = start + down
     while now < _at("2026-04-01"):
-        calls = min(monthly_spread.allowance(limit, len(made), now, slot), locations)
+        calls = min(monthly_spread.allowance(Account(NAME, {"month": limit}, "UTC"), len(made), now, slot), locations)
         first = len(made)
         made.extend((now, (first + turn) % locations) for turn in range(calls))
         now += slot
@@ -278,15 +280,15 @@ def test_a_month_that_is_large_enough_leaves_nobody_out() -> None:
 @pytest.mark.usefixtures("database")
 def test_the_month_is_never_overspent_and_each_location_gets_its_share() -> None:
     places = _places(3)
-    limits = {"weatherstack": {"month": 100}}
+    account = Account("weatherstack", {"month": 100}, "UTC")
     calls = Counter[int]()
     for day_slot in range(0, 744, 6):
         due_at = _at("2026-03-01") + day_slot * HOUR
-        claim = Claim(1, DEFAULT_SCHEDULE, due_at, due_at + HOUR, 6 * HOUR, False)
-        turns = monthly_spread.allotted_locations(limits, claim, due_at)["weatherstack"]
+        slot = Slot(DEFAULT_SCHEDULE, due_at, 6 * HOUR)
+        turns = monthly_spread.allot_locations([account], slot, due_at)["weatherstack"]
         for place in places:
             if place.id in turns:
-                calls[place.id] += quota.spend("weatherstack", limits["weatherstack"], 1, due_at).calls
+                calls[place.id] += quota.spend(account, 1, due_at).calls
     assert sum(calls.values()) == 95
     assert max(calls.values()) - min(calls.values()) <= 1
 
@@ -294,15 +296,15 @@ def test_the_month_is_never_overspent_and_each_location_gets_its_share() -> None
 @pytest.mark.usefixtures("database")
 def test_a_location_that_always_fails_keeps_no_turn_from_the_others() -> None:
     places = _places(3)
-    limits = {"weatherstack": {"month": 100}}
+    account = Account("weatherstack", {"month": 100}, "UTC")
     calls = Counter[int]()
     for number in range(124):
         due_at = _at("2026-03-01") + number * HOUR
-        claim = Claim(1, DEFAULT_SCHEDULE, due_at, due_at + HOUR, HOUR, False)
-        turns = monthly_spread.allotted_locations(limits, claim, due_at)["weatherstack"]
+        slot = Slot(DEFAULT_SCHEDULE, due_at, HOUR)
+        turns = monthly_spread.allot_locations([account], slot, due_at)["weatherstack"]
         for place in places[1:]:  # the first one fails before its rain is asked for
             if place.id in turns:
-                calls[place.id] += quota.spend("weatherstack", limits["weatherstack"], 1, due_at).calls
+                calls[place.id] += quota.spend(account, 1, due_at).calls
     assert sum(calls.values()) >= 15
     assert min(calls[place.id] for place in places[1:]) >= 5
 
@@ -310,12 +312,13 @@ def test_a_location_that_always_fails_keeps_no_turn_from_the_others() -> None:
 @pytest.mark.usefixtures("database")
 def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
     places = _places(6)
-    quota.spend("weatherstack", {"month": 100}, 4, NOON)
+    account = Account("weatherstack", {"month": 100}, "UTC")
+    quota.spend(account, 4, NOON)
     now = _at("2026-03-02T10:00")
-    claim = Claim(1, DEFAULT_SCHEDULE, now, now + HOUR, HOUR, False)
+    slot = Slot(DEFAULT_SCHEDULE, now, HOUR)
 
     def allowed(due: list[DueLocation]) -> list[int]:
-        turns = monthly_spread.allotted_locations({"weatherstack": {"month": 100}}, claim, now)["weatherstack"]
+        turns = monthly_spread.allot_locations([account], slot, now)["weatherstack"]
         return [place.id for place in due if place.id in turns]
 
     assert allowed(places) == allowed(places[2:]) == [places[4].id]
@@ -324,9 +327,9 @@ def test_a_slot_that_is_taken_up_again_keeps_its_turn() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_without_a_monthly_quota_there_are_no_turns_and_without_locations_nobody_has_one() -> None:
-    claim = Claim(1, DEFAULT_SCHEDULE, NOON, NOON + HOUR, HOUR, False)
-    assert monthly_spread.allotted_locations({"x": {"minute": 1}}, claim, NOON) == {}
-    assert monthly_spread.allotted_locations({"x": {"month": 1}}, claim, NOON) == {"x": frozenset()}
+    slot = Slot(DEFAULT_SCHEDULE, NOON, HOUR)
+    assert monthly_spread.allot_locations([Account("x", {"minute": 1}, "UTC")], slot, NOON) == {}
+    assert monthly_spread.allot_locations([Account("x", {"month": 1}, "UTC")], slot, NOON) == {"x": frozenset()}
 
 
 def _places(count: int) -> list[DueLocation]:
@@ -343,7 +346,7 @@ def _places(count: int) -> list[DueLocation]:
 def test_the_api_tells_what_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OWM_API_KEY", KEY)
     settings = load_settings(scheduler_enabled=False)
-    quota.spend(NAME, settings.limits(NAME), 7, NOON)
+    quota.spend(settings.account(NAME), 7, NOON)
     client = create_app(settings).test_client()
     answer = client.get("/api/quota")
     assert answer.status_code == 200

@@ -197,7 +197,7 @@ def test_an_unexpected_error_is_one_line_too() -> None:
         "from meteorograph.cli.main import main; from meteorograph.collecting import on_demand\n"
         "def fail(*_): raise KeyError('boom')\n"
         "on_demand.ingest_data = fail\n"
-        "main.main()"
+        "main()"
     )
     for debug, lines in (([], 1), (["--debug"], 5)):
         ended = subprocess.run(

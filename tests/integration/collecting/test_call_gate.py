@@ -9,12 +9,14 @@ from datetime import timedelta
 import pytest
 
 from meteorograph.accounts import account_state
-from meteorograph.collecting import adaptive_concurrency
-from meteorograph.collecting.call_gate import OUTAGE_FAILURES, CallGate
+from meteorograph.accounts.account_state import Closed
+from meteorograph.collecting.call_gate import CallGate
+from meteorograph.collecting.circuit_breaker import OUTAGE_FAILURES
 from meteorograph.collecting.event_loop import run_async
 from meteorograph.collecting.http import Fetcher
 from meteorograph.errors import MeteorographError, PayloadError, ProviderClosedError, RetryableFetchError
 from meteorograph.model import clock
+from meteorograph.model.account import Account
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.values import RequestPoint
 from meteorograph.providers.registry import PROVIDERS
@@ -38,23 +40,24 @@ def _reported(gate: CallGate, *outcomes: MeteorographError | None) -> CallGate:
 
 
 def test_answers_that_cannot_be_read_in_a_row_close_the_provider(driven: DrivenClock) -> None:
-    gate = _reported(CallGate(NAME, KEY, {}, wanted=100), *[HTML] * (OUTAGE_FAILURES - 1))
+    gate = _reported(CallGate(Account(NAME, {}, "UTC"), KEY, expected=100), *[HTML] * (OUTAGE_FAILURES - 1))
     assert gate.closed is None
     _reported(gate, HTML)
     assert gate.closed is not None
-    assert gate.closed.retry_at == NOON + account_state.OUTAGE_FIRST
-    with pytest.raises(ProviderClosedError, match="a page of HTML"):
-        account_state.check_open(NAME, KEY, NOON)
+    assert gate.closed.retry_at == NOON + account_state.FIRST_OUTAGE_PAUSE
+    account = account_state.open_account(NAME, KEY, NOON)
+    assert isinstance(account, Closed)
+    assert "a page of HTML" in account.reason
 
 
 def test_one_good_answer_in_between_does_not_let_them_close_it(driven: DrivenClock) -> None:
     outcomes: list[MeteorographError | None] = [*[HTML] * (OUTAGE_FAILURES - 1), None]
-    assert _reported(CallGate(NAME, KEY, {}, wanted=100), *outcomes * 3).closed is None
+    assert _reported(CallGate(Account(NAME, {}, "UTC"), KEY, expected=100), *outcomes * 3).closed is None
 
 
 def test_they_count_with_other_failures(driven: DrivenClock) -> None:
     outcomes = [RetryableFetchError(NAME, "HTTP 503 without a message", status=503), HTML]
-    assert _reported(CallGate(NAME, KEY, {}, wanted=100), *outcomes * (OUTAGE_FAILURES // 2)).closed is not None
+    assert _reported(CallGate(Account(NAME, {}, "UTC"), KEY, expected=100), *outcomes * (OUTAGE_FAILURES // 2)).closed is not None
 
 
 def _seconds(gate: CallGate, calls: int) -> float:
@@ -77,13 +80,13 @@ def _seconds(gate: CallGate, calls: int) -> float:
 
 def test_a_run_that_is_larger_than_a_sixth_of_a_minute_is_spread_over_it() -> None:
     limits = {"minute": 600, "month": 100_000}
-    assert _seconds(CallGate(NAME, KEY, limits, wanted=100), 100) < 5, "a small run comes at once"
-    assert _seconds(CallGate(NAME, KEY, limits, wanted=115), 115) >= 1.3
+    assert _seconds(CallGate(Account(NAME, limits, "UTC"), KEY, expected=100), 100) < 5, "a small run comes at once"
+    assert _seconds(CallGate(Account(NAME, limits, "UTC"), KEY, expected=115), 115) >= 1.3
 
 
 def test_a_request_that_costs_more_than_may_come_at_once_is_let_through() -> None:
     async def spend() -> None:
-        gate = CallGate(NAME, KEY, {"minute": 60_000}, wanted=10_500)
+        gate = CallGate(Account(NAME, {"minute": 60_000}, "UTC"), KEY, expected=10_500)
         await gate.spend(10_500)
         await gate.close()
 
@@ -97,14 +100,14 @@ def test_neither_collection_on_demand_nor_a_driven_clock_is_slowed(how: str) -> 
     limits = {"minute": 120, "month": 100_000}
     if how == "driven":
         with clock.driven_by(DrivenClock(NOON)):
-            took = _seconds(CallGate(NAME, KEY, limits, wanted=110), 110)
+            took = _seconds(CallGate(Account(NAME, limits, "UTC"), KEY, expected=110), 110)
     else:
-        took = _seconds(CallGate(NAME, KEY, limits, wanted=110, on_demand=True), 110)
+        took = _seconds(CallGate(Account(NAME, limits, "UTC"), KEY, expected=110, on_demand=True), 110)
     assert took < 20, "spread out it takes 45 s"
 
 
 def test_when_the_provider_closes_nobody_waits_for_the_pace() -> None:
-    gate = CallGate(NAME, KEY, {"minute": 60}, wanted=57)
+    gate = CallGate(Account(NAME, {"minute": 60}, "UTC"), KEY, expected=57)
 
     async def scene() -> list[BaseException | None]:
         calls = [asyncio.create_task(gate.spend()) for _ in range(50)]
@@ -137,16 +140,17 @@ def _attempts(simulator: Simulator, gate: CallGate, count: int) -> None:
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_what_the_simulator_does_not_bear_is_not_sent_to_it(collecting: Simulator, driven: DrivenClock) -> None:
-    gate = CallGate(NAME, KEY, {}, wanted=100, concurrency=32)
+    tolerated: dict[str, float] = {}
+    gate = CallGate(Account(NAME, {}, "UTC"), KEY, expected=100, concurrency=32, tolerated=tolerated)
     collecting.set_faults("kind=status code=429 count=1")
     _attempts(collecting, gate, 32)
     assert 16 <= gate.place().limit < 24
-    later = CallGate(NAME, KEY, {}, wanted=100, concurrency=32)
+    later = CallGate(Account(NAME, {}, "UTC"), KEY, expected=100, concurrency=32, tolerated=tolerated)
     assert later.place().limit == gate.place().limit
     collecting.set_faults("kind=timeout count=40")
     _attempts(collecting, later, 40)
     assert 1 <= later.place().limit < 12
     collecting.set_faults("")
-    before = adaptive_concurrency._tolerated[NAME]
+    before = tolerated[NAME]
     _attempts(collecting, later, 60)
-    assert adaptive_concurrency._tolerated[NAME] > before
+    assert tolerated[NAME] > before

@@ -43,7 +43,7 @@ def _run(*args: str) -> Result:
 
 def _used(provider: str) -> set[int]:
     with get_db_session(read_only=True) as session:
-        return {one.used for one in quota.usage(session, provider, get_settings().limits(provider), NOON)}
+        return {one.used for one in quota.usage(session, get_settings().account(provider), NOON)}
 
 
 def test_keys_that_work_are_active_and_cost_one_call_each(collecting: Simulator) -> None:
@@ -72,7 +72,7 @@ def test_a_new_key_that_is_refused_may_yet_become_active(
     assert "a new key takes up to two hours" in ended.stdout
     assert ended.stdout.endswith("Weatherstack    active\n")
     assert WRONG not in ended.output
-    driven.advance(account_state.ACTIVATION)
+    driven.advance(account_state.KEY_ACTIVATION)
     report = _check()[OWM]
     assert report.state == "invalid"
     assert report.advice

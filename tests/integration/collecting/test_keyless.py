@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import WeatherData, get_db_session, ingest_data
-from meteorograph.collecting import http_cache
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.storage.models import Location, LocationStation, Missed
@@ -77,7 +76,6 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(database: str, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    http_cache.clear_cache()
     running = Server()
     thread = threading.Thread(target=running.serve_forever, args=(0.01,))
     thread.start()

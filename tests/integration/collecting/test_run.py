@@ -111,7 +111,7 @@ def test_what_a_run_that_broke_off_had_been_answered_is_stored_when_its_slot_is_
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("meteorograph.collecting.worker_pool.GATHER_SECONDS", 600.0)  # until all have been answered
-        patched.setattr("meteorograph.collecting.run._keeper", lambda _: _away)
+        patched.setattr("meteorograph.collecting.run.store_results", _away)
         scheduled_ingest()
     assert (_count(), collecting.count()) == (0, places)
     collecting.set_faults("kind=html code=404 place=0,10")
@@ -131,7 +131,7 @@ def _away(*_: object) -> None:
 def test_locations_are_read_a_page_at_a_time(
     places: int, collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meteorograph.collecting.worker_pool.PAGE_SIZE", 6)
+    monkeypatch.setattr("meteorograph.collecting.location_queue.PAGE_SIZE", 6)
     collecting.set_faults("kind=status code=503 place=4,10")  # the location stays due, and must not come again in this run
     scheduled_ingest()
     assert _count() == places - 1
@@ -285,7 +285,7 @@ def test_a_run_that_another_process_took_is_left_to_it(
         session.get_one(Run, claim.run_id).holder = "another:1"
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
-    monkeypatch.setattr("meteorograph.collecting.worker_pool.STOP_PATIENCE", timedelta(0))
+    monkeypatch.setattr("meteorograph.collecting.worker_pool.STOP_TIMEOUT", timedelta(0))
     assert _collect(claim, stop) == "pending"
     with get_db_session(read_only=True) as session:
         assert session.get_one(Run, claim.run_id).holder == "another:1"

@@ -112,8 +112,9 @@ def _stored() -> list[tuple[int, float]]:
 
 
 def _quota_left(driven: DrivenClock) -> dict[str, budget.WindowBudget]:
+    settings = get_settings()
     with get_db_session(read_only=True) as session:
-        return {one.window: one for one in budget.budget_of(session, get_settings(), "openweathermap", "UTC", driven())}
+        return {one.window: one for one in budget.budget_of(session, settings, settings.account("openweathermap"), driven())}
 
 
 def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(

@@ -49,7 +49,7 @@ def test_1344_hourly_locations_are_the_most_that_the_free_plan_holds() -> None:
 
 def test_what_the_plan_lets_through_is_what_the_quota_lets_through() -> None:
     main = _plan(1).providers[0]
-    limits = _settings().limits("openweathermap")
+    limits = _settings().account("openweathermap").limits
     assert {need.window: need.usable for need in main.needs if need.limit} == {
         window: limit - quota.reserve_of(limit) for window, limit in limits.items()
     }
@@ -99,7 +99,7 @@ def test_schedules_add_up() -> None:
     ],
 )
 def test_cron_schedules_are_counted(text: str, now: str, hour: int, day: int, month: int, time: timedelta) -> None:
-    slots = count_slots(parse_schedule(text), datetime.fromisoformat(now).replace(tzinfo=UTC))
+    slots = count_slots(parse_schedule(text), datetime.fromisoformat(now).replace(tzinfo=UTC), "UTC")
     assert slots.most["hour"] == hour
     assert slots.most["day"] == day
     assert slots.most["month"] == month
@@ -108,7 +108,7 @@ def test_cron_schedules_are_counted(text: str, now: str, hour: int, day: int, mo
 
 @pytest.mark.parametrize(("length", "day", "month"), [("7h", 4, 107), ("24h", 1, 31), ("25m", 58, 1786), ("1m", 1440, 44640)])
 def test_the_busiest_day_and_month_of_an_interval(length: str, day: int, month: int) -> None:
-    slots = count_slots(parse_schedule(length), NOON)
+    slots = count_slots(parse_schedule(length), NOON, "UTC")
     assert (slots.most["day"], slots.most["month"]) == (day, month)
 
 

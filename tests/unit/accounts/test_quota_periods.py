@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from meteorograph.accounts import monthly_spread, quota
+from meteorograph.model.account import Account
 
 LOS_ANGELES = "America/Los_Angeles"
 
@@ -49,15 +50,15 @@ def test_periods_follow_each_other_without_a_hole(window: str, zone: str) -> Non
 
 def test_a_small_month_is_spread_over_the_month_of_the_zone() -> None:
     first, hour = _at("2026-11-01T07:00"), timedelta(hours=1)
-    assert monthly_spread.allowance(100, 95, first - hour, hour, LOS_ANGELES) == 0
-    assert monthly_spread.allowance(100, 0, first, hour, LOS_ANGELES) == 1
-    assert monthly_spread.allowance(100, 1, first, hour, LOS_ANGELES) == 0
+    assert monthly_spread.allowance(Account("x", {"month": 100}, LOS_ANGELES), 95, first - hour, hour) == 0
+    assert monthly_spread.allowance(Account("x", {"month": 100}, LOS_ANGELES), 0, first, hour) == 1
+    assert monthly_spread.allowance(Account("x", {"month": 100}, LOS_ANGELES), 1, first, hour) == 0
 
 
 def test_what_live_collection_is_going_to_need_shrinks_towards_the_end_of_the_window() -> None:
     needs = {"minute": 50, "hour": 1000, "day": 2400, "month": 72_000}
-    assert quota.live_needs(needs, _at("2026-11-01")) == needs
-    assert quota.live_needs(needs, _at("2026-11-16T12:00")) == {"minute": 50, "hour": 1000, "day": 1200, "month": 34_800}
-    last = quota.live_needs(needs, _at("2026-12-01") - timedelta(microseconds=1))
+    assert quota.live_needs(needs, _at("2026-11-01"), "UTC") == needs
+    assert quota.live_needs(needs, _at("2026-11-16T12:00"), "UTC") == {"minute": 50, "hour": 1000, "day": 1200, "month": 34_800}
+    last = quota.live_needs(needs, _at("2026-12-01") - timedelta(microseconds=1), "UTC")
     assert (last["day"], last["month"]) == (1, 1)
     assert quota.live_needs({"month": 720}, _at("2026-11-01T06:59"), LOS_ANGELES) == {"month": 1}

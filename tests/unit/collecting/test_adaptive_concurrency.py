@@ -37,38 +37,38 @@ def _after(places: ConcurrencyLimit, *outcomes: FetchError | None) -> int:
 
 
 def test_it_begins_with_what_the_settings_allow_and_goes_no_further() -> None:
-    assert _after(ConcurrencyLimit(NAME, 8), *[None] * 100) == 8
+    assert _after(ConcurrencyLimit(NAME, 8, {}), *[None] * 100) == 8
 
 
 @pytest.mark.parametrize("failure", [TIMEOUT, BUSY])
 def test_timeouts_and_503_in_a_row_halve_it(failure: FetchError) -> None:
-    places = ConcurrencyLimit(NAME, 64)
+    places = ConcurrencyLimit(NAME, 64, {})
     assert _after(places, failure, failure, failure) == 64
     assert _after(places, failure) == 32
 
 
 def test_one_429_halves_it() -> None:
-    assert _after(ConcurrencyLimit(NAME, 64), TOO_MANY) == 32
+    assert _after(ConcurrencyLimit(NAME, 64, {}), TOO_MANY) == 32
 
 
 @pytest.mark.parametrize("failure", [BROKEN, RESET, OUR_OWN_COUNT])
 def test_other_failures_do_not(failure: FetchError) -> None:
-    assert _after(ConcurrencyLimit(NAME, 64), *[failure] * 50) == 64
+    assert _after(ConcurrencyLimit(NAME, 64, {}), *[failure] * 50) == 64
 
 
 def test_one_in_twenty_that_times_out_does_not() -> None:
-    assert _after(ConcurrencyLimit(NAME, 64), *([None] * 19 + [TIMEOUT]) * 50) == 64
+    assert _after(ConcurrencyLimit(NAME, 64, {}), *([None] * 19 + [TIMEOUT]) * 50) == 64
 
 
 def test_one_in_four_that_times_out_brings_it_down_but_never_below_one() -> None:
-    places = ConcurrencyLimit(NAME, 8)
+    places = ConcurrencyLimit(NAME, 8, {})
     assert 1 <= _after(places, *[None, None, None, TIMEOUT] * 50) < 8
     assert _after(places, *[TIMEOUT] * 50) == 1
     assert _after(places, None) == 2
 
 
 def test_it_comes_back_one_by_one() -> None:
-    places = ConcurrencyLimit(NAME, 64)
+    places = ConcurrencyLimit(NAME, 64, {})
     assert _after(places, TOO_MANY) == 32
     assert _after(places, *[None] * 33) == 33
     assert _after(places, *[None] * 33 * 32) < 64
@@ -76,7 +76,7 @@ def test_it_comes_back_one_by_one() -> None:
 
 
 def test_those_under_way_together_halve_it_once() -> None:
-    places = ConcurrencyLimit(NAME, 64)
+    places = ConcurrencyLimit(NAME, 64, {})
 
     async def all_at_once() -> None:
         async def one() -> None:
@@ -92,15 +92,16 @@ def test_those_under_way_together_halve_it_once() -> None:
 
 
 def test_what_was_learnt_holds_for_the_process_and_for_the_provider() -> None:
-    assert _after(ConcurrencyLimit(NAME, 64), TOO_MANY) == 32
-    assert ConcurrencyLimit(NAME, 64).limit == 32
-    assert ConcurrencyLimit(NAME, 10).limit == 10
-    assert ConcurrencyLimit("weatherstack", 64).limit == 64
-    assert _after(ConcurrencyLimit(NAME, 64), TOO_MANY) == 16
+    tolerated: dict[str, float] = {}
+    assert _after(ConcurrencyLimit(NAME, 64, tolerated), TOO_MANY) == 32
+    assert ConcurrencyLimit(NAME, 64, tolerated).limit == 32
+    assert ConcurrencyLimit(NAME, 10, tolerated).limit == 10
+    assert ConcurrencyLimit("weatherstack", 64, tolerated).limit == 64
+    assert _after(ConcurrencyLimit(NAME, 64, tolerated), TOO_MANY) == 16
 
 
 def test_no_more_than_the_limit_are_under_way_and_all_get_their_turn() -> None:
-    places = ConcurrencyLimit(NAME, 3)
+    places = ConcurrencyLimit(NAME, 3, {})
     under_way, most, done = 0, 0, 0
 
     async def one(number: int) -> None:
@@ -121,7 +122,7 @@ def test_no_more_than_the_limit_are_under_way_and_all_get_their_turn() -> None:
 
 
 def test_one_that_is_cancelled_while_it_waits_keeps_no_place() -> None:
-    places = ConcurrencyLimit(NAME, 1)
+    places = ConcurrencyLimit(NAME, 1, {})
 
     async def hold(until: asyncio.Event) -> None:
         async with places:

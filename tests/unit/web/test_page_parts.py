@@ -83,17 +83,16 @@ MONTH = datetime(2026, 3, 1, tzinfo=NOON.tzinfo)
 )
 def test_a_gauge_tells_when_a_month_is_used_up(used: int, planned: int, level: str, exhausted_at: datetime | None) -> None:
     now = MONTH + timedelta(days=10)
-    usage = quota.Usage("month", 1000, used, quota.period_end("month", MONTH))
+    usage = quota.Usage("month", 1000, used, MONTH, quota.period_end("month", MONTH, "UTC"))
     found = gauge(usage, planned, now)
     assert (found.level, found.exhausted_at, found.share) == (level, exhausted_at, used / 1000)
 
 
 def test_a_month_that_has_only_begun_is_no_alarm_and_a_minute_has_no_forecast() -> None:
-    usage = quota.Usage("month", 1000, 12, quota.period_end("month", MONTH))
+    usage = quota.Usage("month", 1000, 12, MONTH, quota.period_end("month", MONTH, "UTC"))
     assert gauge(usage, 0, MONTH + timedelta(seconds=2)).exhausted_at is None
-    assert (
-        gauge(quota.Usage("minute", 60, 50, MONTH + timedelta(minutes=1)), 60, MONTH + timedelta(seconds=1)).exhausted_at is None
-    )
+    minute = quota.Usage("minute", 60, 50, MONTH, MONTH + timedelta(minutes=1))
+    assert gauge(minute, 60, MONTH + timedelta(seconds=1)).exhausted_at is None
 
 
 def _bucket(hour: int, **values: float) -> Bucket:

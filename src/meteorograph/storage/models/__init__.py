@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .accounts import Account, Quota
+from .accounts import AccountState, Quota
 from .base import Base
 from .ledger import Heartbeat, Lease, Missed, Run
 from .locations import Location, LocationStation
@@ -10,7 +10,7 @@ from .rollups import DailyRollup, RolledUpUntil
 from .weather import CheckState, WeatherData
 
 __all__ = [
-    "Account",
+    "AccountState",
     "Base",
     "CheckState",
     "DailyRollup",

@@ -28,7 +28,7 @@ class Quota(Base):
     used: Mapped[int] = mapped_column(Integer)
 
 
-class Account(Base):
+class AccountState(Base):
     """What is known of the account with a provider: its key's state, and whether it may be called."""
 
     __tablename__ = "accounts"

@@ -43,9 +43,8 @@ def gauge(usage: quota.Usage, planned: int, now: datetime) -> Gauge:
     The pace is that of the window so far or that of the plan, whichever is faster. Minutes have none: what does not fit into
     one waits for the next.
     """
-    start = quota.period_start(usage.window, now)
-    length = (usage.resets_at - start).total_seconds()
-    passed = max((now - start).total_seconds(), length * _LEAST)
+    length = (usage.resets_at - usage.starts_at).total_seconds()
+    passed = max((now - usage.starts_at).total_seconds(), length * _LEAST)
     pace = 0.0 if usage.window == "minute" else max(usage.used / passed, planned / length)
     left = (usage.limit - usage.used) / pace if pace else None
     remaining = usage.resets_at - now

@@ -53,7 +53,7 @@ def _accounts(session: Session, settings: Settings, now: datetime) -> list[dict[
             "provider": one,
             "known": account_state.account_status(session, one.provider, settings.key(one.provider), now),
             "gauges": gauges(
-                quota.usage(session, one.provider, settings.limits(one.provider), now),
+                quota.usage(session, settings.account(one.provider), now),
                 {need.window: need.calls for need in one.needs},
                 now,
             ),

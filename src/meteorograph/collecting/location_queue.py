@@ -1,0 +1,151 @@
+"""The locations that a run has yet to collect, read a page at a time, and those that wait for the next provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from ..model.values import DueLocation
+from .run_context import ProviderAccess
+
+#: Locations of a page: memory does not grow with their number.
+PAGE_SIZE: Final = 10_000
+
+#: Reads a page: takes the id after which the page begins, and its size; called in a thread.
+ReadPage = Callable[[int, int], Sequence[DueLocation]]
+
+
+class LocationQueue:
+    """Locations in the order of their ids, each handed to one worker.
+
+    Args:
+        read: Reads a page; a page that is not full is the last.
+    """
+
+    def __init__(self, read: ReadPage) -> None:
+        self._read = read
+        self._page: Sequence[DueLocation] = ()
+        self._next = 0
+        self._is_last = False
+        self._reading = asyncio.Lock()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether every location has been taken."""
+        return self._is_last and self._next >= len(self._page)
+
+    async def available(self) -> int:
+        """Locations of the current page that have not been taken; reads the next page where there is none."""
+        async with self._reading:
+            if self._next >= len(self._page) and not self._is_last:
+                after = self._page[-1].id if self._page else 0
+                page = await asyncio.to_thread(self._read, after, PAGE_SIZE)
+                self._page, self._next, self._is_last = page, 0, len(page) < PAGE_SIZE
+        return len(self._page) - self._next
+
+    async def take(self, most: int) -> Sequence[DueLocation]:
+        """The next ``most`` locations, or those of the current page; none when the queue is exhausted."""
+        while self._next >= len(self._page) and not self._is_last:
+            await self.available()
+        taken = self._page[self._next : self._next + most]
+        self._next += len(taken)
+        return taken
+
+
+def queue_of(locations: Sequence[DueLocation]) -> LocationQueue:
+    """A queue of locations that are all in memory."""
+    return LocationQueue(lambda after, _: [] if after else locations)
+
+
+class Batch(NamedTuple):
+    """Locations to request together from one provider of the observation."""
+
+    #: Position of the provider in its list.
+    rank: int
+    locations: Sequence[DueLocation]
+
+
+class BatchQueue:
+    """Batches for each provider of the observation, in the batch size of that provider.
+
+    The first provider gets the locations of the queue; each following one those that failed at the provider before. They are
+    gathered until they fill a batch, or until no further location can fail there. A closed provider is passed over. As long
+    as it is not known whether a provider answers, it gets one batch alone.
+
+    Args:
+        locations: The locations.
+        accesses: The providers in their order.
+    """
+
+    def __init__(self, locations: LocationQueue, accesses: Sequence[ProviderAccess]) -> None:
+        self._locations = locations
+        self._accesses = accesses
+        self._failed: list[list[DueLocation]] = [[] for _ in accesses]
+        self._in_progress = [0] * len(accesses)
+        self._is_probed = [False] * len(accesses)
+        self._changed = asyncio.Event()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether every location has been taken, from the queue and from those that wait for the next provider."""
+        return self._locations.is_exhausted and not any(self._failed)
+
+    async def available(self) -> int:
+        """Batches that can be taken now."""
+        size = self._accesses[self._first_open()].batch_size
+        return -(-(await self._locations.available() + sum(map(len, self._failed))) // size)
+
+    async def take(self) -> Batch | None:
+        """The next batch; None when there will be no further one. Call ``done`` after each."""
+        while True:
+            batch = self._take_failed() or await self._take_from_queue() or self._take_failed()
+            if batch is not None:
+                self._in_progress[batch.rank] += 1
+                return batch
+            if not any(self._in_progress):
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+
+    def done(self, batch: Batch, failed: Sequence[DueLocation]) -> None:
+        """End a batch; its ``failed`` locations wait for the next provider."""
+        if failed:
+            self._failed[batch.rank + 1].extend(failed)
+        self._is_probed[batch.rank] = True
+        self._release(batch.rank)
+
+    def _release(self, rank: int) -> None:
+        self._in_progress[rank] -= 1
+        self._changed.set()
+
+    async def _take_from_queue(self) -> Batch | None:
+        rank = self._first_open()
+        if self._locations.is_exhausted or not self._may_call(rank):
+            return None
+        gathered = self._failed[rank]
+        self._failed[rank] = []
+        self._in_progress[rank] += 1  # while a page is read, no other worker may take the queue for exhausted
+        try:
+            locations = [*gathered, *await self._locations.take(self._accesses[rank].batch_size - len(gathered))]
+        finally:
+            self._release(rank)
+        return Batch(rank, locations) if locations else None
+
+    def _take_failed(self) -> Batch | None:
+        """Locations that failed at the provider before: a full batch, or the last ones, when no further ones can join them."""
+        for rank in range(len(self._accesses) - 1, 0, -1):
+            waiting, size = self._failed[rank], self._accesses[rank].batch_size
+            may_grow = not self._locations.is_exhausted or any(self._in_progress[:rank]) or any(self._failed[1:rank])
+            if waiting and (len(waiting) >= size or not may_grow) and self._may_call(rank):
+                self._failed[rank] = waiting[size:]
+                return Batch(rank, waiting[:size])
+        return None
+
+    def _first_open(self) -> int:
+        """Position of the first provider that is not closed; the first one where all are."""
+        return next((rank for rank, access in enumerate(self._accesses) if access.gate.closed is None), 0)
+
+    def _may_call(self, rank: int) -> bool:
+        is_probing = self._accesses[rank].gate.is_probing and not self._is_probed[rank]
+        return not (is_probing and self._in_progress[rank])
