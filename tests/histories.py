@@ -137,4 +137,4 @@ def give(monkeypatch: pytest.MonkeyPatch, provider: str, *histories: History) ->
     known = PROVIDERS[provider]
     monkeypatch.setitem(PROVIDERS, provider, replace(known, history=histories))
     for one in histories:
-        monkeypatch.setitem(provider_settings.ACCOUNTS, one.account, (known.setting, known.windows))
+        monkeypatch.setitem(provider_settings.ACCOUNTS, one.account, (known.setting, known.windows, known.quota_zone))

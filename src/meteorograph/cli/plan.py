@@ -129,12 +129,11 @@ def _told(made: CallPlan) -> dict[str, Any]:
 
 def _lines(reports: Sequence[KeyReport]) -> list[str]:
     from ..collecting.key_check import KEY_STATE_TEXTS
-    from ..model.states import KeyState
 
     width = max(len(one.title) for one in reports)
     lines = []
     for one in reports:
-        lines.append(f"{one.title:<{width}}  {KEY_STATE_TEXTS[KeyState(one.state)]}")
+        lines.append(f"{one.title:<{width}}  {KEY_STATE_TEXTS[one.state]}")
         until = f"closed until {one.closed_until:%Y-%m-%d %H:%M:%S} UTC" if one.closed_until else None
         lines.extend(f"{'':<{width}}  {line}" for line in (one.said, until, one.advice) if line)
     return lines

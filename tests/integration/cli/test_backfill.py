@@ -232,7 +232,7 @@ def test_it_waits_for_the_process_that_heals(
     archive: Archive, driven: DrivenClock, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as other:
-        other.setattr(leases, "holder", lambda: "elsewhere:1")
+        other.setattr(leases, "process_name", lambda: "elsewhere:1")
         assert leases.take_lease(rounds.LEASE, clock.now())
     take, refusals = leases.take_lease, []
 

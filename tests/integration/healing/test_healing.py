@@ -359,7 +359,7 @@ def test_only_one_process_heals_at_a_time(archive: Archive, driven: DrivenClock,
     driven.advance(6 * HOUR)
     _miss((0, 1))
     with monkeypatch.context() as other:
-        other.setattr(leases, "holder", lambda: "elsewhere:1")
+        other.setattr(leases, "process_name", lambda: "elsewhere:1")
         assert leases.take_lease(rounds.LEASE, driven())
     assert _tick() is None
     driven.advance(leases.LEASE_LENGTH)
@@ -399,7 +399,7 @@ def test_what_is_stored_while_it_stores_is_left_as_it_is_too(
         live.join(0.3)  # by then it is stored, or waits for the end of the transaction
         write_rows(*args, **how)
 
-    monkeypatch.setattr("meteorograph.healing.missed_slots.put", put_later)
+    monkeypatch.setattr("meteorograph.healing.missed_slots.write_rows", put_later)
     _tick()
     live.join()
     assert [one.provider for one in _all(WeatherData, WeatherData.due_at)] == ["metar", "openweathermap"]

@@ -15,7 +15,7 @@ from meteorograph.config.settings import Settings
 def read(s: Settings) -> list[object]:
     return [
         s.concurrency,
-        s.limits("openweathermap"),
+        s.account("openweathermap").limits,
         s.concurency,
         s.owm_base_ulr,
     ]
