@@ -1,4 +1,4 @@
-"""``meteorograph.read``: rows as a data frame of pandas or Polars, whichever is there."""
+"""``meteorograph.read``: rows as a pandas or Polars data frame."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ def read(
     end: datetime | None = None,
     frame: Literal["pandas", "polars"] | None = None,
 ) -> Any:
-    """The rows of the database in force as a data frame: by location, oldest first, in canonical units.
+    """Read rows of the configured database as a data frame: by location, oldest first, in canonical units.
 
     Args:
-        location: Name of the only location; all without it.
+        location: Name of the only location; None for all.
         tag: Only locations with this tag.
         start: First instant (aware).
         end: Instant after the last one (aware).
-        frame: Which library; without it pandas, or Polars where there is no pandas.
+        frame: The library. Default: pandas, or Polars where pandas is not installed.
 
     Raises:
-        LocationNotFoundError: There is no such location.
+        LocationNotFoundError: No location has that name or tag.
         ConfigurationError: The library is not installed.
     """
     library = frame or ("pandas" if find_spec("pandas") else "polars")
     if not find_spec(library):
         raise ConfigurationError(f"frame={library} needs it installed: pip install {library}")
-    asked = ExportQuery((location,) if location is not None else (), (tag,) if tag is not None else (), start, end)
+    query = ExportQuery((location,) if location is not None else (), (tag,) if tag is not None else (), start, end)
     columns: list[list[Any]] = [[] for _ in FIELDS]
     init_db()
     with get_db_session(read_only=True) as session:
-        for place in export_locations(session, asked):
-            for found in read_batches(session, place, start, end):
-                for column, values in zip(columns, found, strict=True):
+        for selected in export_locations(session, query):
+            for batch in read_batches(session, selected, start, end):
+                for column, values in zip(columns, batch, strict=True):
                     column.extend(values)
-    told = dict(zip(FIELDS, columns, strict=True))
-    return _pandas(told) if library == "pandas" else _polars(told)
+    data = dict(zip(FIELDS, columns, strict=True))
+    return _to_pandas(data) if library == "pandas" else _to_polars(data)
 
 
-def _pandas(found: dict[str, list[Any]]) -> Any:
-    made = import_module("pandas").DataFrame(found)
-    convert = import_module("pandas").to_datetime
+def _to_pandas(data: dict[str, list[Any]]) -> Any:
+    pandas = import_module("pandas")
+    table = pandas.DataFrame(data)
     for name in INSTANTS:
-        micros = made[name].astype("float64").mul(1_000_000).round().astype("Int64")
-        made[name] = convert(micros, unit="us", utc=True)
-    return made
+        micros = table[name].astype("float64").mul(1_000_000).round().astype("Int64")
+        table[name] = pandas.to_datetime(micros, unit="us", utc=True)
+    return table
 
 
-def _polars(found: dict[str, list[Any]]) -> Any:
+def _to_polars(data: dict[str, list[Any]]) -> Any:
     polars = import_module("polars")
-    made = polars.DataFrame(found, infer_schema_length=None, strict=False)
+    table = polars.DataFrame(data, infer_schema_length=None, strict=False)
     micros = [(polars.col(name).cast(polars.Float64) * 1_000_000).round().cast(polars.Int64) for name in sorted(INSTANTS)]
-    return made.with_columns(each.cast(polars.Datetime("us", "UTC")) for each in micros)
+    return table.with_columns(column.cast(polars.Datetime("us", "UTC")) for column in micros)

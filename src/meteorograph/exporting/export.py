@@ -1,4 +1,4 @@
-"""Stop 9 of the walk: takes rows, gives files: CSV, lines of JSON or Parquet, as they are read, and whole or not at all."""
+"""Exports rows to CSV, lines of JSON or Parquet. A file appears only when it is complete. Stop 9 of the walk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import LocationNotFoundError
 from ..locations.repository import get_location
-from ..reading.columns import FIELDS, Columns, fetch_columns, plain
+from ..reading.columns import FIELDS, Columns, fetch_columns, plain_column
 from ..storage.models import Location, WeatherData
 from ..storage.types import UTCDateTime
 from ..storage.upsert import table_of
@@ -26,12 +26,12 @@ from .metadata import dataset_metadata, providers_of, write_sidecar
 Format = Literal["csv", "ndjson", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")
 
-#: Rows that are read at once.
-_AT_ONCE: Final = 20_000
+#: Number of rows that are read at once.
+_BATCH_ROWS: Final = 20_000
 
 _table = table_of(WeatherData)
-#: Where a row's slot is among the fields after its location.
-_DUE_AT: Final = FIELDS.index("due_at") - 1
+#: Index of ``due_at`` among the fields after the location.
+_DUE_AT_INDEX: Final = FIELDS.index("due_at") - 1
 
 
 class ExportLocation(NamedTuple):
@@ -43,7 +43,7 @@ class ExportLocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExportQuery:
-    """Which rows: of all locations unless some are named by name or tag, with ``start <= due_at < end``."""
+    """Which rows to export: of all locations, or those with one of the names or tags, with ``start <= due_at < end``."""
 
     locations: Sequence[str] = ()
     tags: Sequence[str] = ()
@@ -52,18 +52,18 @@ class ExportQuery:
 
 
 class RowWriter(Protocol):
-    """What makes a file of rows."""
+    """Writes rows to a file."""
 
-    def write(self, found: Columns) -> None:
-        """Add rows: columns in the order of ``series_rows.FIELDS``, instants as Unix seconds and documents as text."""
+    def write(self, columns: Columns) -> None:
+        """Add rows: columns in the order of ``columns.FIELDS``, instants as Unix seconds and documents as texts."""
 
-    def close(self, described: dict[str, Any]) -> None:
-        """Write what is left, and what there is to know of it if the format has a place for that."""
+    def close(self, metadata: dict[str, Any]) -> None:
+        """Write the remaining rows, and the metadata if the format has a place for it."""
 
 
 @dataclass(slots=True)
 class ExportResult:
-    """What an export has come to."""
+    """Number of rows, providers and files of an export."""
 
     rows: int = 0
     #: Names of the providers of the rows.
@@ -71,116 +71,115 @@ class ExportResult:
     files: list[Path] = field(default_factory=list)
 
 
-def export_locations(session: Session, asked: ExportQuery) -> list[ExportLocation]:
-    """The locations that are asked for, by id.
+def export_locations(session: Session, query: ExportQuery) -> list[ExportLocation]:
+    """The locations of a query, by id.
 
     Raises:
-        LocationNotFoundError: There is none of one of the names, or none with a tag.
+        LocationNotFoundError: No location has one of the names, or one of the tags.
     """
-    for name in asked.locations:
+    for name in query.locations:
         get_location(session, name)
-    found = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.id)).all()
-    for tag in asked.tags:
-        if not any(tag in (row.tags or ()) for row in found):
+    rows = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.id)).all()
+    for tag in query.tags:
+        if not any(tag in (row.tags or ()) for row in rows):
             raise LocationNotFoundError(f"tag {tag}")
-    everything = not asked.locations and not asked.tags
+    is_all = not query.locations and not query.tags
     return [
         ExportLocation(row.id, row.name)
-        for row in found
-        if everything or row.name in asked.locations or not set(asked.tags).isdisjoint(row.tags or ())
+        for row in rows
+        if is_all or row.name in query.locations or not set(query.tags).isdisjoint(row.tags or ())
     ]
 
 
-def read_batches(session: Session, place: ExportLocation, start: datetime | None, end: datetime | None) -> Iterator[Columns]:
-    """The rows of a location in columns, oldest first, some at a time."""
-    dialect, at = session.get_bind().dialect, _table.c.due_at
-    columns = [plain(dialect, name) for name in FIELDS if name != "location"]
-    query = select(*columns).where(_table.c.location_id == place.id).order_by(at).limit(_AT_ONCE)
+def read_batches(session: Session, location: ExportLocation, start: datetime | None, end: datetime | None) -> Iterator[Columns]:
+    """Yield the rows of a location as columns, oldest first, a batch at a time."""
+    dialect, due_at = session.get_bind().dialect, _table.c.due_at
+    selected = [plain_column(dialect, name) for name in FIELDS if name != "location"]
+    statement = select(*selected).where(_table.c.location_id == location.id).order_by(due_at).limit(_BATCH_ROWS)
     if end is not None:
-        query = query.where(at < end)
-    found = fetch_columns(session, query if start is None else query.where(at >= start))
-    while count := len(found[0]):
-        yield [[place.name] * count, *found]
-        if count < _AT_ONCE:
+        statement = statement.where(due_at < end)
+    columns = fetch_columns(session, statement if start is None else statement.where(due_at >= start))
+    while count := len(columns[0]):
+        yield [[location.name] * count, *columns]
+        if count < _BATCH_ROWS:
             return
-        last = datetime.fromtimestamp(found[_DUE_AT][-1], UTC)
-        found = fetch_columns(session, query.where(at > last))
+        last = datetime.fromtimestamp(columns[_DUE_AT_INDEX][-1], UTC)
+        columns = fetch_columns(session, statement.where(due_at > last))
 
 
 def export(
     session: Session,
-    asked: ExportQuery,
+    query: ExportQuery,
     format: Format,
     to: Path | BinaryIO,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> ExportResult:
-    """Write the rows to a file, or to a stream, which has no description beside it.
+    """Write rows to a file with a metadata sidecar, or to a stream without one. Parquet holds its metadata itself.
 
     Args:
-        session: Where the rows are; one that only reads.
-        asked: Which rows.
+        session: Read-only session.
+        query: Which rows.
         format: ``csv``, ``ndjson`` or ``parquet``.
-        to: The file, replaced when all is written, or a stream.
-        progress: Is told how many locations are written, and of how many.
+        to: The file, which is replaced when all rows are written, or a stream.
+        progress: Called with the number of locations that are written and the number of all locations.
 
     Raises:
-        LocationNotFoundError: There is no such location.
-        ConfigurationError: Parquet cannot be written here.
+        LocationNotFoundError: No location has one of the names or tags.
+        ConfigurationError: Parquet needs a package that is not installed.
     """
-    known = export_locations(session, asked)
-    told = ExportResult()
+    locations, result = export_locations(session, query), ExportResult()
     if not isinstance(to, Path):
-        _fill(session, known, asked, _writer(format, to), told, progress)
-        return told
+        _write_rows(session, locations, query, _make_writer(format, to), result, progress)
+        return result
     with replace_when_complete(to) as path:
         with path.open("wb") as file:
-            _fill(session, known, asked, _writer(format, file), told, progress)
+            _write_rows(session, locations, query, _make_writer(format, file), result, progress)
             file.flush()
             os.fsync(file.fileno())
-    told.files.append(to)
-    if format != "parquet":  # which has it inside
-        told.files.append(write_sidecar(to, dataset_metadata(told.providers)))
-    return told
+    result.files.append(to)
+    if format != "parquet":
+        result.files.append(write_sidecar(to, dataset_metadata(result.providers)))
+    return result
 
 
 def export_partitioned(
-    session: Session, asked: ExportQuery, to: Path, progress: Callable[[int, int], None] = lambda *_: None
+    session: Session, query: ExportQuery, to: Path, progress: Callable[[int, int], None] = lambda *_: None
 ) -> ExportResult:
     """Write Parquet files by year and month (UTC) to a folder: ``year=2026/month=03/data.parquet``.
 
     Raises:
-        FileExistsError: The folder is there and has something in it.
-        LocationNotFoundError: There is no such location.
-        ConfigurationError: Parquet cannot be written here.
+        FileExistsError: The folder exists and is not empty.
+        LocationNotFoundError: No location has one of the names or tags.
+        ConfigurationError: Parquet needs a package that is not installed.
     """
     if to.exists() and any(to.iterdir()):
-        raise FileExistsError(f"{to}: is there already, and is not replaced")
-    known, told = export_locations(session, asked), ExportResult()
-    months = list(_months(session, known, asked))
+        raise FileExistsError(f"{to}: exists already and is not replaced")
+    locations, result = export_locations(session, query), ExportResult()
+    months = list(_months(session, locations, query))
     with replace_when_complete(to) as folder:
-        for number, (start, end) in enumerate(months):
+        for index, (start, end) in enumerate(months):
             part = folder / f"year={start.year:04d}" / f"month={start.month:02d}" / "data.parquet"
             part.parent.mkdir(parents=True)
-            before = told.rows
-            limits = ExportQuery((), (), max(start, asked.start or start), min(end, asked.end or end))
+            rows_before = result.rows
+            month = ExportQuery((), (), max(start, query.start or start), min(end, query.end or end))
             with part.open("wb") as file:
-                _fill(session, known, limits, _writer("parquet", file), told, lambda *_: None)
-            if told.rows == before:
+                _write_rows(session, locations, month, _make_writer("parquet", file), result, lambda *_: None)
+            if result.rows == rows_before:
                 shutil.rmtree(part.parent)
-            progress(number + 1, len(months))
+            progress(index + 1, len(months))
         folder.mkdir(exist_ok=True)
         if to.exists():
             to.rmdir()
-    told.files.append(to)
-    return told
+    result.files.append(to)
+    return result
 
 
-def _months(session: Session, known: Sequence[ExportLocation], asked: ExportQuery) -> Iterator[tuple[datetime, datetime]]:
-    """The months (UTC) that have rows, or may have."""
+def _months(session: Session, locations: Sequence[ExportLocation], query: ExportQuery) -> Iterator[tuple[datetime, datetime]]:
+    """Start and end of each month (UTC) that may have rows."""
     first, last = (session.scalar(select(edge(_table.c.due_at, type_=UTCDateTime()))) for edge in (func.min, func.max))
-    if first is None or last is None or not known:
+    if first is None or last is None or not locations:
         return
-    start, end = max(first, asked.start or first), min(last, asked.end or last)
+    start, end = max(first, query.start or first), min(last, query.end or last)
     month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     while month <= end:
         following = (month + timedelta(days=31)).replace(day=1)
@@ -188,29 +187,30 @@ def _months(session: Session, known: Sequence[ExportLocation], asked: ExportQuer
         month = following
 
 
-def _fill(
+def _write_rows(
     session: Session,
-    known: Sequence[ExportLocation],
-    asked: ExportQuery,
+    locations: Sequence[ExportLocation],
+    query: ExportQuery,
     writer: RowWriter,
-    told: ExportResult,
+    result: ExportResult,
     progress: Callable[[int, int], None],
 ) -> None:
+    """Write the rows of all locations, add them to the result, and close the writer."""
     try:
-        for number, place in enumerate(known):
-            for found in read_batches(session, place, asked.start, asked.end):
-                writer.write(found)
-                told.rows += len(found[0])
-                told.providers |= providers_of(found)
-            progress(number + 1, len(known))
+        for index, location in enumerate(locations):
+            for columns in read_batches(session, location, query.start, query.end):
+                writer.write(columns)
+                result.rows += len(columns[0])
+                result.providers |= providers_of(columns)
+            progress(index + 1, len(locations))
     except BaseException:
-        with suppress(Exception):  # the first error is the one to tell
+        with suppress(Exception):  # the first error is the one to report
             writer.close({})
         raise
-    writer.close(dataset_metadata(told.providers))
+    writer.close(dataset_metadata(result.providers))
 
 
-def _writer(format: Format, file: BinaryIO) -> RowWriter:
+def _make_writer(format: Format, file: BinaryIO) -> RowWriter:
     if format == "parquet":
         from .parquet import ParquetWriter
 
@@ -222,14 +222,14 @@ def _writer(format: Format, file: BinaryIO) -> RowWriter:
 
 @contextmanager
 def replace_when_complete(path: Path) -> Iterator[Path]:
-    """Another path beside this one, which takes its place at the end of the block; on an error nothing is left of it."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    """Context with a temporary path in the same folder. It replaces ``path`` at the end, and is deleted after an error."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        yield beside
-        os.replace(beside, path)
+        yield temporary
+        os.replace(temporary, path)
     except BaseException:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
         else:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise

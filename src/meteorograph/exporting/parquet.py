@@ -1,4 +1,4 @@
-"""Rows as Parquet, from the driver's values to columns without an object for a row; needs ``meteorograph[parquet]``."""
+"""Writes rows as Parquet, from columns of driver values without an object per row. Needs ``meteorograph[parquet]``."""
 
 from __future__ import annotations
 
@@ -19,60 +19,60 @@ try:
 except ImportError:
     raise ConfigurationError("format=parquet needs pyarrow: pip install 'meteorograph[parquet]'") from None
 
-#: Rows of a group: what a reader takes at once.
-_GROUP: Final = 120_000
-#: Texts that few rows have of their own.
-_REPEATED: Final = ("location", "provider", "origin", "condition", "providers", "flags")
+#: Number of rows of a row group, which a reader loads at once.
+_GROUP_ROWS: Final = 120_000
+#: Texts with few distinct values, which are dictionary-encoded.
+_DICTIONARY_FIELDS: Final = ("location", "provider", "origin", "condition", "providers", "flags")
 
 _MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
 
 
-def _type(name: str) -> Any:
+def _arrow_type(name: str) -> Any:
     if name in INSTANTS:
         return _MICROSECONDS
-    if name in _REPEATED:
+    if name in _DICTIONARY_FIELDS:
         return pa.dictionary(pa.int32(), pa.string())
     return pa.int32() if table_of(WeatherData).c[name].type.python_type is int else pa.float64()
 
 
-def _array(name: str, values: Sequence[Any]) -> Any:
+def _to_array(name: str, values: Sequence[Any]) -> Any:
     if name in INSTANTS:
         micros = pc.round(pc.multiply(pa.array(values, pa.float64()), 1_000_000.0))
         return pc.cast(micros, pa.int64()).cast(_MICROSECONDS)
-    if name in _REPEATED:
+    if name in _DICTIONARY_FIELDS:
         return pa.array(values, pa.string()).dictionary_encode()
-    return pa.array(values, _type(name))
+    return pa.array(values, _arrow_type(name))
 
 
-SCHEMA: Final = pa.schema([pa.field(name, _type(name), metadata=cf_attributes(name) or None) for name in FIELDS])
+SCHEMA: Final = pa.schema([pa.field(name, _arrow_type(name), metadata=cf_attributes(name) or None) for name in FIELDS])
 
 
 class ParquetWriter:
-    """A file with units and CF names in its schema, and whose data they are in its metadata."""
+    """Writes a file with units and CF names in its schema and with providers and licences in its metadata."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._writer = pq.ParquetWriter(file, SCHEMA, compression="zstd")
-        self._waiting: list[Any] = []
+        self._pending: list[Any] = []
         self._count = 0
 
-    def write(self, found: Columns) -> None:
+    def write(self, columns: Columns) -> None:
         """Add rows."""
-        arrays = [_array(name, values) for name, values in zip(FIELDS, found, strict=True)]
-        self._waiting.append(pa.Table.from_arrays(arrays, schema=SCHEMA))
-        self._count += len(found[0])
-        if self._count >= _GROUP:
+        arrays = [_to_array(name, values) for name, values in zip(FIELDS, columns, strict=True)]
+        self._pending.append(pa.Table.from_arrays(arrays, schema=SCHEMA))
+        self._count += len(columns[0])
+        if self._count >= _GROUP_ROWS:
             self._flush()
 
     def _flush(self) -> None:
-        if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting).unify_dictionaries(), row_group_size=2 * _GROUP)
-        self._waiting, self._count = [], 0
+        if self._pending:
+            self._writer.write_table(pa.concat_tables(self._pending).unify_dictionaries(), row_group_size=2 * _GROUP_ROWS)
+        self._pending, self._count = [], 0
 
-    def close(self, described: dict[str, Any]) -> None:
-        """Write what is left and the metadata."""
+    def close(self, metadata: dict[str, Any]) -> None:
+        """Write the remaining rows and the metadata."""
         self._flush()
         texts = {
-            key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in described.items()
+            key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in metadata.items()
         }
         self._writer.add_key_value_metadata(texts)
         self._writer.close()

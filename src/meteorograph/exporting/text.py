@@ -1,4 +1,4 @@
-"""Rows as CSV and as lines of JSON; times are ISO 8601 in UTC, and nothing stands for what is not given."""
+"""Writes rows as CSV or as lines of JSON. Times are ISO 8601 in UTC; a missing value is an empty cell or null."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import Any, BinaryIO
 from ..reading.columns import FIELDS, Columns
 from .serialise import AnswerFormat, json_lines
 
-_SHAPE = AnswerFormat(FIELDS)
+_FORMAT = AnswerFormat(FIELDS)
 
 
 class CSVWriter:
-    """A table (RFC 4180, UTF-8) with a line of names."""
+    """Writes a table (RFC 4180, UTF-8) with a header."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         self._rows = csv.writer(self._file)
         self._rows.writerow(FIELDS)
 
-    def write(self, found: Columns) -> None:
+    def write(self, columns: Columns) -> None:
         """Add rows."""
-        self._rows.writerows(_SHAPE.rows(found))
+        self._rows.writerows(_FORMAT.rows(columns))
 
-    def close(self, _described: dict[str, Any]) -> None:
-        """Leave the file to whoever opened it."""
+    def close(self, _metadata: dict[str, Any]) -> None:
+        """Detach from the file without closing it: the caller closes it."""
         self._file.detach()
 
 
 class NDJSONWriter:
-    """An object a line."""
+    """Writes one JSON object per line."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def write(self, found: Columns) -> None:
+    def write(self, columns: Columns) -> None:
         """Add rows."""
-        self._file.write(json_lines(_SHAPE.objects(found)))
+        self._file.write(json_lines(_FORMAT.objects(columns)))
 
-    def close(self, _described: dict[str, Any]) -> None:
-        """Nothing is left to write."""
+    def close(self, _metadata: dict[str, Any]) -> None:
+        """Do nothing: all rows are written, and the format has no metadata."""

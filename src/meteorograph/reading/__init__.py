@@ -1,1 +1,1 @@
-"""Rows, aggregates and the overview read back."""
+"""Reads weather rows, aggregates and the overview from the database."""

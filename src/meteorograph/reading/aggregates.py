@@ -1,4 +1,4 @@
-"""Stop 9 of the walk: takes rows, gives what they come to in buckets of time."""
+"""Aggregates rows in buckets of time. Stop 9 of the walk."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from ..model.quantities import BY_NAME
 from ..model.statistics import PARTS, STATISTICS, Column, Statistics, compute_statistics, merge_summaries
 from ..model.time_buckets import DAY, bucket_edges, parse_bucket, zone_or_utc
 from ..storage.models import Location
-from .aggregate_columns import Columns, Row, missed_instants, read_columns
+from .aggregate_columns import AggregateColumns, AggregateRow, read_columns, read_missed_instants
 
-#: Locations that are read at once.
+#: Number of locations that are read at once.
 LOCATIONS_PER_PAGE: Final = 100
 
 
 @dataclass(slots=True)
 class Bucket:
-    """What became of one location in ``start <= due_at < end`` (aware UTC)."""
+    """Aggregates of one location in ``start <= due_at < end`` (aware UTC)."""
 
     start: datetime
     end: datetime
-    #: Slots that were due, and those of them that are stored.
+    #: Number of slots that were due, and number of those that are stored.
     due: int = 0
     stored: int = 0
-    #: Quantity → ``min``, ``max``, ``mean``, ``sum`` (of precipitation only) and ``count``, in canonical units.
+    #: Quantity → ``min``, ``max``, ``mean``, ``sum`` (precipitation only) and ``count``, in canonical units.
     values: dict[str, Statistics] = field(default_factory=dict)
 
 
 class LocationBuckets(NamedTuple):
-    """The buckets of a location, column by column: an answer may have hundreds of thousands."""
+    """The buckets of a location as columns, because an answer may have hundreds of thousands."""
 
     id: int
     name: str
-    #: The zone of its days.
+    #: Time zone of its days.
     zone: ZoneInfo
     #: Edges of the buckets [Unix s], one more than there are buckets.
     marks: tuple[float, ...]
@@ -53,13 +53,13 @@ class LocationBuckets(NamedTuple):
     values: Mapping[str, Sequence[Column]]
 
     def buckets(self) -> list[Bucket]:
-        """The same as objects."""
+        """The same data as objects."""
         instants = [datetime.fromtimestamp(mark, UTC) for mark in self.marks]
-        made = [Bucket(*each) for each in zip(instants, instants[1:], self.due, self.stored, strict=False)]
+        buckets = [Bucket(*numbers) for numbers in zip(instants, instants[1:], self.due, self.stored, strict=False)]
         for name, columns in self.values.items():
-            for bucket, row in zip(made, zip(*columns, strict=True), strict=True):
+            for bucket, row in zip(buckets, zip(*columns, strict=True), strict=True):
                 bucket.values[name] = dict(zip(STATISTICS, row, strict=True))
-        return made
+        return buckets
 
 
 def read_buckets(
@@ -73,23 +73,23 @@ def read_buckets(
     quantities: Sequence[str] = (),
     include_flagged: bool = False,
 ) -> list[Bucket]:
-    """The whole buckets that ``start <= due_at < end`` touches, oldest first; one without data is there, with None.
+    """All whole buckets that overlap ``start <= due_at < end``, oldest first; values of a bucket without data are None.
 
     Args:
-        session: Where the rows are.
+        session: Session to read with.
         location: Name of the location.
         start: First instant (aware UTC).
         end: Instant after the last one (aware UTC).
         bucket: ``hour``, ``day``, ``month`` or a length that divides a day, such as ``15m`` or ``6h``.
-        zone: IANA time zone of the days; the location's own without it, UTC where it has none.
-        quantities: Which ones, by name; all when there are none.
-        include_flagged: Whether values that are not to be trusted (``flags.SUSPECT``) count too.
+        zone: IANA time zone of the days. Default: the location's own, or UTC if it has none.
+        quantities: Names of the quantities; all if empty.
+        include_flagged: Whether suspect values (``flags.SUSPECT``) are included.
 
     Raises:
-        LocationNotFoundError: There is no location of this name.
-        ValueError: ``bucket`` is none, or there would be too many buckets.
+        LocationNotFoundError: No location has that name.
+        ValueError: ``bucket`` is invalid, or there would be too many buckets.
     """
-    [found] = read_bucket_page(
+    [page] = read_bucket_page(
         session,
         location=location,
         start=start,
@@ -99,7 +99,7 @@ def read_buckets(
         quantities=quantities,
         include_flagged=include_flagged,
     )
-    return found.buckets()
+    return page.buckets()
 
 
 def read_bucket_page(
@@ -115,74 +115,82 @@ def read_bucket_page(
     after: int = 0,
     limit: int = LOCATIONS_PER_PAGE,
 ) -> list[LocationBuckets]:
-    """The ``buckets`` of one location, or of some at a time: those whose id follows ``after``.
+    """Buckets as ``read_buckets`` returns them, of one location or of the next ``limit`` locations after the id ``after``.
 
     Raises:
-        LocationNotFoundError: There is no location of this name.
-        ValueError: As for ``buckets``.
+        LocationNotFoundError: No location has that name.
+        ValueError: ``bucket`` is invalid, or there would be too many buckets.
     """
     length, names = parse_bucket(bucket), tuple(quantities) or tuple(BY_NAME)
     if location is not None:
-        known = [get_location(session, location)]
+        locations = [get_location(session, location)]
     else:
-        known = list(session.scalars(select(Location).where(Location.id > after).order_by(Location.id).limit(limit)))
-    zones = {each.id: zone_or_utc(zone or each.timezone) for each in known}
-    marks = {id_: _marks(start, end, length, each) for id_, each in zones.items()}
-    finer = {id_: _days(each, zones[id_]) if length is None else each for id_, each in marks.items()}
-    asked = {id_: each for id_, each in finer.items() if each}
-    rows = read_columns(session, asked, names, daily=length in (None, DAY), include_flagged=include_flagged)
-    lost = missed_instants(session, asked)
-    nothing: Columns = [()] * (1 + sum(len(PARTS[each]) for each in names))
-    found = []
-    for each in known:
-        own = rows.get(each.id, nothing)
+        locations = list(session.scalars(select(Location).where(Location.id > after).order_by(Location.id).limit(limit)))
+    zones = {row.id: zone_or_utc(zone or row.timezone) for row in locations}
+    marks = {location_id: _bucket_marks(start, end, length, zone_) for location_id, zone_ in zones.items()}
+    # Months are merged from days, because days have rollups.
+    read_marks = marks if length is not None else {id_: _day_marks(own, zones[id_]) for id_, own in marks.items()}
+    edges = {location_id: own for location_id, own in read_marks.items() if own}
+    columns = read_columns(session, edges, names, daily=length in (None, DAY), include_flagged=include_flagged)
+    missed = read_missed_instants(session, edges)
+    no_columns: AggregateColumns = [()] * (1 + sum(len(PARTS[name]) for name in names))
+    page = []
+    for row in locations:
+        own = columns.get(row.id, no_columns)
         if length is None:
-            own = _months(own, finer[each.id], marks[each.id], names)
-        found.append(_found(each.id, each.name, zones[each.id], marks[each.id], own, names, lost.get(each.id, ())))
-    return found
+            own = _merge_months(own, read_marks[row.id], marks[row.id], names)
+        page.append(_make_buckets(row, zones[row.id], marks[row.id], own, names, missed.get(row.id, ())))
+    return page
 
 
 @lru_cache(maxsize=64)
-def _marks(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> tuple[float, ...]:
+def _bucket_marks(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> tuple[float, ...]:
     return tuple(edge.timestamp() for edge in bucket_edges(start, end, length, zone))
 
 
 @lru_cache(maxsize=64)
-def _days(marks: tuple[float, ...], zone: ZoneInfo) -> tuple[float, ...]:
+def _day_marks(marks: tuple[float, ...], zone: ZoneInfo) -> tuple[float, ...]:
     """The edges of the days of months."""
     if not marks:
         return ()
     start, end = (datetime.fromtimestamp(mark, UTC) for mark in (marks[0], marks[-1]))
-    return _marks(start, end, DAY, zone)
+    return _bucket_marks(start, end, DAY, zone)
 
 
-def _months(of_days: Columns, days: Sequence[float], months: Sequence[float], names: Sequence[str]) -> Columns:
-    """The numbers of months from those of their days."""
-    places = [bisect_left(days, month) for month in months]
-    made: list[Row] = []
-    for first, last in pairwise(places):
-        columns = [column[first:last] for column in of_days]
-        place = 1
-        numbers: list[Any] = [sum(columns[0])]
+def _merge_months(
+    columns: AggregateColumns, days: Sequence[float], months: Sequence[float], names: Sequence[str]
+) -> AggregateColumns:
+    """Merge columns of days into columns of months."""
+    bounds = [bisect_left(days, month) for month in months]
+    rows: list[AggregateRow] = []
+    for first, last in pairwise(bounds):
+        parts = [column[first:last] for column in columns]
+        numbers: list[Any] = [sum(parts[0])]
+        index = 1
         for name in names:
             width = len(PARTS[name])
-            numbers += merge_summaries(name, columns[place : place + width])
-            place += width
-        made.append(tuple(numbers))
-    return list(zip(*made, strict=True)) or of_days
+            numbers += merge_summaries(name, parts[index : index + width])
+            index += width
+        rows.append(tuple(numbers))
+    return list(zip(*rows, strict=True)) or columns
 
 
-def _found(
-    id_: int, name: str, zone: ZoneInfo, marks: tuple[float, ...], columns: Columns, names: Sequence[str], lost: Iterable[float]
+def _make_buckets(
+    location: Location,
+    zone: ZoneInfo,
+    marks: tuple[float, ...],
+    columns: AggregateColumns,
+    names: Sequence[str],
+    missed: Iterable[float],
 ) -> LocationBuckets:
-    stored, place = columns[0], 1
+    stored, index = columns[0], 1
     values = {}
-    for each in names:
-        width = len(PARTS[each])
-        values[each] = compute_statistics(each, columns[place : place + width])
-        place += width
+    for name in names:
+        width = len(PARTS[name])
+        values[name] = compute_statistics(name, columns[index : index + width])
+        index += width
     due = list(stored)
-    for at in lost:
+    for at in missed:
         if marks[0] <= at < marks[-1]:
             due[bisect_right(marks, at) - 1] += 1
-    return LocationBuckets(id_, name, zone, marks, due, stored, values)
+    return LocationBuckets(location.id, location.name, zone, marks, due, stored, values)

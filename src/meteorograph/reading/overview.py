@@ -1,4 +1,4 @@
-"""Stop 9 of the walk: takes rows, gives what a page of locations shows of each: its newest values, and their course."""
+"""Reads the newest values and the recent temperatures of a page of locations. Stop 9 of the walk."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 from ..model.flags import is_suspect
 from ..storage.models import Location, WeatherData
 
-#: Points of a course at most.
+#: Maximum number of points of a series.
 MAX_POINTS: Final = 96
 
-#: A course breaks where two of its points are further apart than this many times what is usual.
+#: A line breaks between two points that are further apart than this multiple of the usual step.
 BREAK: Final = 1.5
 
-#: An instant (aware UTC) and a value; None is where the line breaks.
+#: An instant (aware UTC) and a value; the value None breaks the line.
 SeriesPoint = tuple[datetime, float | None]
 
 
@@ -29,7 +29,7 @@ class LocationCard:
     """One location of the page."""
 
     location: Location
-    #: The newest row; None while there is none.
+    #: The newest row; None without rows.
     row: WeatherData | None = None
     #: Temperature [°C] of the last hours, oldest first.
     course: list[SeriesPoint] = field(default_factory=list)
@@ -37,65 +37,66 @@ class LocationCard:
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage:
-    """The locations of one page, by name, and how many there are on all pages."""
+    """The locations of one page, in the order of names."""
 
     shown: list[LocationCard]
+    #: Number of locations on all pages.
     total: int
 
 
-def overview_page(
+def read_overview_page(
     session: Session, *, words: str, only: Sequence[str] | None, skip: int, limit: int, since: datetime
 ) -> OverviewPage:
-    """The locations whose name or one of whose tags has ``words`` in it, in any case.
+    """Read the locations that have ``words`` in their name or in one of their tags, in any case.
 
     Args:
-        session: Where the rows are.
-        words: What is looked for; an empty text finds all.
-        only: The names to choose from; all without them.
-        skip: How many are on the pages before.
-        limit: How many are on this one.
-        since: Where the courses begin (aware UTC).
+        session: Session to read with.
+        words: Text to search for; an empty text matches all.
+        only: Names of the locations to search; None for all.
+        skip: Number of locations on the previous pages.
+        limit: Maximum number of locations on this page.
+        since: Start of the series (aware UTC).
     """
-    wanted, names = words.casefold(), None if only is None else set(only)
-    every = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.name))
-    found = [
+    text, names = words.casefold(), None if only is None else set(only)
+    locations = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.name))
+    matches = [
         id_
-        for id_, name, tags in every
-        if (names is None or name in names) and any(wanted in text.casefold() for text in (name, *(tags or ())))
+        for id_, name, tags in locations
+        if (names is None or name in names) and any(text in part.casefold() for part in (name, *(tags or ())))
     ]
-    ids = found[skip : skip + limit]
+    ids = matches[skip : skip + limit]
     newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id).correlate(Location)
     row = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest.scalar_subquery())
     query = select(Location, WeatherData).outerjoin(WeatherData, row).where(Location.id.in_(ids)).order_by(Location.name)
-    shown = {location.id: LocationCard(location, row) for location, row in session.execute(query)}
+    cards = {location.id: LocationCard(location, row) for location, row in session.execute(query)}
     columns = (WeatherData.location_id, WeatherData.due_at, WeatherData.temperature, WeatherData.flags)
     within = (WeatherData.location_id.in_(ids), WeatherData.due_at > since)
     for id_, due_at, value, flags in session.execute(select(*columns).where(*within).order_by(*columns[:2])):
         if value is not None and not is_suspect((flags or {}).get("temperature", ())):
-            shown[id_].course.append((due_at, value))
-    for one in shown.values():
-        one.course = insert_breaks(thin(one.course))
-    return OverviewPage(list(shown.values()), len(found))
+            cards[id_].course.append((due_at, value))
+    for card in cards.values():
+        card.course = insert_breaks(thin_out(card.course))
+    return OverviewPage(list(cards.values()), len(matches))
 
 
-def thin(course: Sequence[SeriesPoint]) -> list[SeriesPoint]:
-    """Every so-manieth point, so that there are no more than ``POINTS``; the newest is one of them."""
-    step = -(-len(course) // MAX_POINTS) or 1
-    return list(course[::-1][::step][::-1])
+def thin_out(series: Sequence[SeriesPoint]) -> list[SeriesPoint]:
+    """Every n-th point with the smallest n that leaves at most ``MAX_POINTS``; keeps the newest point."""
+    step = -(-len(series) // MAX_POINTS) or 1
+    return list(series[::-1][::step][::-1])
 
 
 def usual_step(instants: Iterable[datetime]) -> timedelta | None:
-    """The time that usually lies between one instant and the next; None for fewer than two."""
+    """The median time between neighbouring instants; None for fewer than two instants."""
     steps = sorted(later - earlier for earlier, later in pairwise(instants))
     return steps[len(steps) // 2] if steps else None
 
 
-def insert_breaks(course: Sequence[SeriesPoint]) -> list[SeriesPoint]:
-    """The course with a None wherever points are missing."""
-    step = usual_step(at for at, _ in course)
-    made: list[SeriesPoint] = list(course[:1])
-    for (earlier, _), point in pairwise(course):
+def insert_breaks(series: Sequence[SeriesPoint]) -> list[SeriesPoint]:
+    """The series with a None wherever points are missing."""
+    step = usual_step(at for at, _ in series)
+    broken: list[SeriesPoint] = list(series[:1])
+    for (earlier, _), point in pairwise(series):
         if step is not None and point[0] - earlier > step * BREAK:
-            made.append((earlier + step, None))
-        made.append(point)
-    return made
+            broken.append((earlier + step, None))
+        broken.append(point)
+    return broken

@@ -1,4 +1,4 @@
-"""Stop 9 of the walk: takes rows, gives answers."""
+"""Weather rows as records: a page of them, or the newest row of each location."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -14,8 +15,7 @@ from ..errors import LocationNotFoundError
 from ..model.units import units_of
 from ..storage.models import Location, WeatherData
 from ..storage.upsert import table_of
-from . import columns
-from .columns import DOCUMENTS, FIELDS, INSTANTS, Columns, Position, RowQuery
+from .columns import DOCUMENTS, FIELDS, INSTANTS, Columns, Position, RowQuery, fetch_columns, plain_column, read_page
 
 #: Canonical unit of each quantity.
 UNITS: Final = units_of(FIELDS)
@@ -23,17 +23,55 @@ UNITS: Final = units_of(FIELDS)
 _table = table_of(WeatherData)
 
 
-def id_of_location(session: Session, name: str) -> int:
+class WeatherRow(msgspec.Struct, frozen=True, gc=False):
+    """A row of weather data in canonical units; None is "not given". The fields are ``columns.FIELDS``, in that order."""
+
+    #: Name of the location.
+    location: str
+    due_at: datetime
+    observed_at: datetime | None
+    fetched_at: datetime
+    provider: str
+    origin: str
+    temperature: float | None
+    humidity: float | None
+    dew_point: float | None
+    pressure: float | None
+    altimeter_setting: float | None
+    wind_speed: float | None
+    wind_direction: float | None
+    wind_gust: float | None
+    cloud_cover: float | None
+    visibility: float | None
+    precipitation: float | None
+    #: [s]
+    precipitation_period: int | None
+    condition: str | None
+    #: Quantity → provider, for quantities of another provider than ``provider``.
+    providers: dict[str, str] | None
+    #: Quantity → flags of its value.
+    flags: dict[str, list[str]] | None
+
+    def provider_of(self, quantity: str) -> str:
+        """Name of the provider that a value comes from."""
+        return (self.providers or {}).get(quantity, self.provider)
+
+    def flags_of(self, quantity: str) -> list[str]:
+        """Flags of a value."""
+        return (self.flags or {}).get(quantity, [])
+
+
+def get_location_id(session: Session, name: str) -> int:
     """The id of the location of that name.
 
     Raises:
-        LocationNotFoundError: There is none.
+        LocationNotFoundError: No location has that name.
     """
-    # PostgreSQL refuses a text with a NUL in it, so no location has one in its name.
-    found = None if "\0" in name else session.scalar(select(Location.id).where(Location.name == name))
-    if found is None:
+    # PostgreSQL refuses a text that contains a NUL, so no name contains one.
+    location_id = None if "\0" in name else session.scalar(select(Location.id).where(Location.name == name))
+    if location_id is None:
         raise LocationNotFoundError(name)
-    return found
+    return location_id
 
 
 def read_rows(
@@ -44,40 +82,48 @@ def read_rows(
     end: datetime | None = None,
     limit: int = 100,
     after: Position | None = None,
-) -> tuple[list[dict[str, Any]], Position | None]:
-    """Rows with ``start <= due_at < end``, newest first, and the position to go on after; None when there are no more.
+) -> tuple[list[WeatherRow], Position | None]:
+    """Rows with ``start <= due_at < end``, newest first, and the position of the last one (None: last page).
 
     Raises:
         LocationNotFoundError: No location has that name.
     """
-    known = None if location is None else (id_of_location(session, location), location)
-    found, more = columns.read_page(session, RowQuery(FIELDS, known, start, end), limit, after)
-    return _as_dicts(found), more
+    selected = None if location is None else (get_location_id(session, location), location)
+    columns, position = read_page(session, RowQuery(FIELDS, selected, start, end), limit, after)
+    return _make_rows(columns), position
 
 
-def latest_columns(session: Session, fields: Sequence[str] = FIELDS) -> Columns:
-    """The newest row of every location that has one, by name, as plain columns. One seek a location, not a scan of all rows."""
+def read_latest_columns(session: Session, fields: Sequence[str] = FIELDS) -> Columns:
+    """The newest row of each location that has rows, by name, as columns of plain values.
+
+    Needs one index seek per location instead of a scan of all rows.
+    """
     dialect = session.get_bind().dialect
     newest = select(func.max(_table.c.due_at)).where(_table.c.location_id == Location.id).correlate(Location)
-    selected = [Location.name if name == "location" else columns.plain(dialect, name) for name in fields]
+    selected = [Location.name if name == "location" else plain_column(dialect, name) for name in fields]
     query = select(*selected).select_from(Location).join(WeatherData, _table.c.location_id == Location.id)
     query = query.where(_table.c.due_at == newest.scalar_subquery()).order_by(Location.name)
-    return columns.fetch_columns(session, query)
+    return fetch_columns(session, query)
 
 
-def latest_rows(session: Session) -> list[dict[str, Any]]:
-    """The newest row of every location that has one, by name."""
-    return _as_dicts(latest_columns(session))
+def read_latest_rows(session: Session) -> list[WeatherRow]:
+    """The newest row of each location that has rows, by name."""
+    return _make_rows(read_latest_columns(session))
 
 
-def _as_dicts(found: Columns) -> list[dict[str, Any]]:
-    rows = zip(*found, strict=True)
-    return [{name: _object(name, value) for name, value in zip(FIELDS, row, strict=False)} for row in rows]
+def _make_rows(columns: Columns) -> list[WeatherRow]:
+    converted = [
+        values if convert is None else [None if value is None else convert(value) for value in values]
+        for convert, values in zip(_CONVERTERS, columns, strict=True)
+    ]
+    return list(map(WeatherRow, *converted))
 
 
-def _object(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if name in INSTANTS:
-        return datetime.fromtimestamp(value, UTC)
-    return json.loads(value) if name in DOCUMENTS else value
+def _to_datetime(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+#: For each field, the function that converts a plain value; None where the plain value is used.
+_CONVERTERS: Final[tuple[Any, ...]] = tuple(
+    _to_datetime if name in INSTANTS else json.loads if name in DOCUMENTS else None for name in FIELDS
+)

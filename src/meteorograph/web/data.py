@@ -10,8 +10,8 @@ from flask import Blueprint, Response, request
 from ..exporting.serialise import MEDIA_TYPES, AnswerFormat, csv_lines, json_lines
 from ..model.units import units_of
 from ..reading import columns
-from ..reading import rows as weather_rows
 from ..reading.columns import FIELDS, Columns, Position, RowQuery
+from ..reading.rows import get_location_id, read_latest_columns
 from ..storage.engine import get_db_session
 from . import answers, params
 
@@ -32,7 +32,7 @@ def rows() -> Response:
     whole = format != "json" and "limit" not in request.args
     limit = _AT_ONCE if whole else params.limit()
     with get_db_session(read_only=True) as session:
-        location = None if name is None else (weather_rows.id_of_location(session, name), name)
+        location = None if name is None else (get_location_id(session, name), name)
         asked = RowQuery(shape.fields, location, start, end)
         found, more = columns.read_page(session, asked, limit, after)
     told = units_of(shape.fields, shape.system)
@@ -60,7 +60,7 @@ def latest() -> Response:
     params.refuse_unknown(("fields", "units", "zone", "format"))
     shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
     with get_db_session(read_only=True) as session:
-        found = weather_rows.latest_columns(session, shape.fields)
+        found = read_latest_columns(session, shape.fields)
     if format == "json":
         return answers.json({"data": shape.objects(found), "units": units_of(shape.fields, shape.system)})
     return _table(shape, format, found)

@@ -27,7 +27,7 @@ from ..log_output import get_logger
 from ..model import clock
 from ..model.flags import is_suspect
 from ..model.quantities import QUANTITIES
-from ..reading import rows as weather_rows
+from ..reading.rows import WeatherRow, read_latest_rows
 from ..storage.engine import get_db_session
 from ..version import __version__
 from .health import report
@@ -144,25 +144,26 @@ def _quota(session: Session) -> Iterator[Metric]:
 def _values(session: Session, health: dict[str, Any]) -> Iterator[Metric]:
     """The newest values of scheduled locations that are not stale, but for those that are not to be trusted."""
     current = health["freshness"].keys() - set(health["stale"])
-    rows = [row for row in weather_rows.latest_rows(session) if row["location"] in current]
+    rows = [row for row in read_latest_rows(session) if row.location in current]
     for quantity in QUANTITIES:
         name = f"{quantity.name}_{_UNITS.get(quantity.unit) or re.sub('[^a-z]+', '_', quantity.unit.lower())}"
         values = _many(name, f"Newest {quantity.name.replace('_', ' ')} [{quantity.unit}].", ("location",))
         for row in rows:
-            if row[quantity.name] is not None and not is_suspect((row["flags"] or {}).get(quantity.name, ())):
-                values.add_metric([row["location"]], row[quantity.name])
+            value = getattr(row, quantity.name)
+            if value is not None and not is_suspect(row.flags_of(quantity.name)):
+                values.add_metric([row.location], value)
         yield values
     yield _givers(rows)
 
 
-def _givers(rows: list[dict[str, Any]]) -> Metric:
+def _givers(rows: list[WeatherRow]) -> Metric:
     text = "Newest values of a quantity that a provider gave: a fallback shows as another provider's."
     givers = _many("newest_values", text, ("quantity", "provider"))
     given = Counter(
-        (quantity.name, (row["providers"] or {}).get(quantity.name, row["provider"]))
+        (quantity.name, row.provider_of(quantity.name))
         for row in rows
         for quantity in QUANTITIES
-        if row[quantity.name] is not None
+        if getattr(row, quantity.name) is not None
     )
     for place, many in sorted(given.items()):
         givers.add_metric(place, many)

@@ -39,7 +39,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def rows(database: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Two locations with twelve hours each, over the end of a month; read five at a time."""
-    monkeypatch.setattr(export, "_AT_ONCE", 5)
+    monkeypatch.setattr(export, "_BATCH_ROWS", 5)
     with get_db_session() as session:
         made = [
             Location(name=name, latitude=10, longitude=20, state="active", created_at=NOON, tags=tags)
@@ -134,7 +134,7 @@ def test_an_archive_has_a_file_for_each_month_and_opens_as_one(rows: int, tmp_pa
     folder = tmp_path / "archive"
     with get_db_session(read_only=True) as session:
         assert export.export_partitioned(session, ExportQuery(), folder).rows == rows
-        with pytest.raises(FileExistsError, match="is there already"):
+        with pytest.raises(FileExistsError, match="exists already"):
             export.export_partitioned(session, ExportQuery(), folder)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
     assert files == ["year=2026/month=02/data.parquet", "year=2026/month=03/data.parquet"]

@@ -18,7 +18,6 @@ from flask.testing import FlaskClient
 from meteorograph import create_app
 from meteorograph.errors import FetchError, FetchTimeoutError
 from meteorograph.reading import overview
-from meteorograph.reading import rows as weather_rows
 from meteorograph.simulator import Simulator
 from meteorograph.web.app import MAX_BODY_BYTES
 from support import KEY, NOON, RAIN_KEY, served
@@ -204,8 +203,8 @@ def test_an_error_deeper_down_shows_nothing_either(client: FlaskClient, monkeypa
     def fail(*_args: Any, **_options: Any) -> Any:
         raise ValueError(f"boom {KEY}")
 
-    monkeypatch.setattr(weather_rows, "latest_columns", fail)
-    monkeypatch.setattr(overview, "overview_page", fail)
+    monkeypatch.setattr("meteorograph.web.data.read_latest_columns", fail)
+    monkeypatch.setattr(overview, "read_overview_page", fail)
     for path in ("/data/latest", "/"):
         response = client.get(path)
         assert response.status_code == 500

@@ -9,7 +9,7 @@ import pytest
 from meteorograph.accounts import quota
 from meteorograph.ledger import queries
 from meteorograph.reading.aggregates import Bucket
-from meteorograph.reading.overview import MAX_POINTS, SeriesPoint, insert_breaks, thin, usual_step
+from meteorograph.reading.overview import MAX_POINTS, SeriesPoint, insert_breaks, thin_out, usual_step
 from meteorograph.web.page.chart_series import of_buckets
 from meteorograph.web.page.filters import REASONS
 from meteorograph.web.page.plotly_figure import figure
@@ -44,10 +44,10 @@ def test_the_usual_step_is_not_that_of_a_gap() -> None:
 
 def test_a_long_course_is_thinned_and_keeps_its_newest_point() -> None:
     long = _course(*range(1000))
-    short = thin(long)
+    short = thin_out(long)
     assert len(short) <= MAX_POINTS
     assert short[-1] == long[-1]
-    assert thin(long[:50]) == long[:50]
+    assert thin_out(long[:50]) == long[:50]
 
 
 def test_a_sparkline_stays_in_its_box() -> None:

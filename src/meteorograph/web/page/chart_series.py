@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
-from typing import Any
 
 from ...model.flags import is_suspect
 from ...model.quantities import QUANTITIES
@@ -14,6 +13,7 @@ from ...model.states import Origin
 from ...providers.registry import PROVIDERS
 from ...reading.aggregates import Bucket
 from ...reading.overview import BREAK, usual_step
+from ...reading.rows import WeatherRow
 from .filters import period
 
 
@@ -35,25 +35,25 @@ class Course:
     highest: list[float | None] = field(default_factory=list)
 
 
-def of_rows(rows: Sequence[dict[str, Any]]) -> Course:
-    """The course of rows as ``series.rows`` has them, but oldest first."""
+def of_rows(rows: Sequence[WeatherRow]) -> Course:
+    """The course of rows as ``read_rows`` returns them, but oldest first."""
     made = Course()
-    step = usual_step(row["due_at"] for row in rows)
+    step = usual_step(row.due_at for row in rows)
     before: datetime | None = None
     for row in rows:
-        if before is not None and step is not None and row["due_at"] - before > step * BREAK:
+        if before is not None and step is not None and row.due_at - before > step * BREAK:
             _break(made, before + step)
-        before = row["due_at"]
+        before = row.due_at
         place = len(made.times)
-        made.times.append(row["due_at"])
-        if row["origin"] == Origin.BACKFILL:
+        made.times.append(row.due_at)
+        if row.origin == Origin.BACKFILL:
             made.backfilled.append(place)
         for quantity in QUANTITIES:
             name = quantity.name
-            words = (row["flags"] or {}).get(name, [])
-            made.values[name].append(row[name])
+            words = row.flags_of(name)
+            made.values[name].append(getattr(row, name))
             made.notes[name].append(_note(row, name, words))
-            if row[name] is not None and is_suspect(words):
+            if getattr(row, name) is not None and is_suspect(words):
                 made.flagged[name].append(place)
     return made
 
@@ -81,12 +81,12 @@ def _break(made: Course, at: datetime) -> None:
         made.notes[quantity.name].append("")
 
 
-def _note(row: dict[str, Any], name: str, words: list[str]) -> str:
-    provider = (row["providers"] or {}).get(name, row["provider"])
+def _note(row: WeatherRow, name: str, words: list[str]) -> str:
+    provider = row.provider_of(name)
     told = [PROVIDERS[provider].title if provider in PROVIDERS else provider]
-    if name == "precipitation" and row["precipitation_period"]:
-        told.insert(0, f"in {period(row['precipitation_period'])}")
-    if row["origin"] == Origin.BACKFILL:
+    if name == "precipitation" and row.precipitation_period:
+        told.insert(0, f"in {period(row.precipitation_period)}")
+    if row.origin == Origin.BACKFILL:
         told.append("filled in afterwards")
     told += [word.replace("_", " ") for word in words]
     return escape(" · ".join(told))

@@ -15,7 +15,8 @@ from ...ledger.gaps import list_gaps
 from ...locations import views
 from ...model import clock
 from ...reading import aggregates
-from ...reading import rows as weather_rows
+from ...reading.columns import Position
+from ...reading.rows import WeatherRow, read_rows
 from ...storage.engine import get_db_session
 from .. import params
 from .chart_series import of_buckets, of_rows
@@ -65,7 +66,7 @@ def place() -> Response:
     start = _floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
     with get_db_session(read_only=True) as session:
         known = views.get_location_view(session, name)
-        newest, _ = weather_rows.read_rows(session, location=name, limit=1)
+        newest, _ = read_rows(session, location=name, limit=1)
         rows, more = _rows(session, name, start, end) if chosen.has_rows else ([], None)
         summed = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
         is_coarse = more is not None or not chosen.has_rows
@@ -76,8 +77,8 @@ def place() -> Response:
         gaps, more_gaps = list_gaps(session, start, end, location=name, limit=100)
     course = of_buckets(drawn) if is_coarse else of_rows(rows)
     shown = [*newest, *rows]
-    providers = Counter(row["provider"] for row in shown)
-    providers.update(other for row in shown for other in (row["providers"] or {}).values())
+    providers = Counter(row.provider for row in shown)
+    providers.update(other for row in shown for other in (row.providers or {}).values())
     script = plotly()
     return render(
         "location.html",
@@ -105,8 +106,8 @@ def place() -> Response:
     )
 
 
-def _rows(session: Any, name: str, start: datetime, end: datetime) -> tuple[list[dict[str, Any]], Any]:
-    found, more = weather_rows.read_rows(session, location=name, start=start, end=end, limit=_MOST_ROWS)
+def _rows(session: Any, name: str, start: datetime, end: datetime) -> tuple[list[WeatherRow], Position | None]:
+    found, more = read_rows(session, location=name, start=start, end=end, limit=_MOST_ROWS)
     return found[::-1], more
 
 

@@ -20,7 +20,9 @@ def places() -> Response:
     params.refuse_unknown(("q", "page"))
     words, number, settings = words_asked_for(), page_number(), get_settings()
     with get_db_session(read_only=True) as session:
-        found = overview.overview_page(session, words=words, only=None, skip=(number - 1) * LIMIT, limit=LIMIT, since=clock.now())
+        found = overview.read_overview_page(
+            session, words=words, only=None, skip=(number - 1) * LIMIT, limit=LIMIT, since=clock.now()
+        )
     return render(
         "locations.html",
         shown=found.shown,

@@ -34,7 +34,7 @@ def page() -> Response:
     found = overview.OverviewPage([], 0)
     try:
         with get_db_session(read_only=True) as session:
-            found = overview.overview_page(session, words=words, only=only, skip=skip, limit=LIMIT, since=since)
+            found = overview.read_overview_page(session, words=words, only=only, skip=skip, limit=LIMIT, since=since)
     except (MeteorographError, SQLAlchemyError):
         pass  # the state of the service says it
     rows = [one.row for one in found.shown if one.row is not None]
