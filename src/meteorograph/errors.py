@@ -95,8 +95,8 @@ class StoreError(MeteorographError):
     """The database did not take the rows."""
 
 
-class StandInError(MeteorographError):
-    """What is to stand in for the database does not answer; the database may."""
+class FallbackDatabaseError(MeteorographError):
+    """The fallback database does not answer; the database may."""
 
 
 class LocationNotFoundError(MeteorographError, LookupError):

@@ -1,1 +1,1 @@
-"""Work without the database: a SQLite file beside the journal stands in for it while it is away."""
+"""The fallback database: collection goes on in a local SQLite file while the database is away."""

@@ -1,4 +1,4 @@
-"""The way to the database, or to what stands in for it."""
+"""Calls a function with the database, or with the fallback database while the database is away."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ from ..errors import StoreError
 from ..log_output import get_logger
 from ..storage import engine
 from .database_file import has_fallback, use_fallback
+from .state import get_state
 
 log = get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: After a failure the database is left alone for so long [s].
+#: Time after a failure before the database is tried again [s].
 AWAY_SECONDS: Final = 5.0
 
-_away_until = float("-inf")
 
-
-def call_with_fallback(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do a piece of work with the database; with its stand-in if it is away.
+def call_with_fallback(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function whose sessions are of the database, or of the fallback database if the database is away.
 
     Raises:
-        StoreError: Both are.
+        StoreError: Both are away.
     """
-    global _away_until
     if engine.uses_other_database():
-        return work(*args, **kwargs)
-    if time.monotonic() >= _away_until:
+        return function(*args, **kwargs)
+    state = get_state()
+    if time.monotonic() >= state.away_until:
         try:
-            return work(*args, **kwargs)
+            return function(*args, **kwargs)
         except StoreError as error:
             if not has_fallback(get_settings()):
                 raise
-            _away_until = time.monotonic() + AWAY_SECONDS
-            log.warning("the database is away, going on without it", reason=str(error))
+            state.away_until = time.monotonic() + AWAY_SECONDS
+            log.warning("the database is away, using the fallback database", reason=str(error))
     with use_fallback(get_settings()):
-        return work(*args, **kwargs)
+        return function(*args, **kwargs)

@@ -1,12 +1,17 @@
-"""Quotas across an outage: the stand-in counts on from the database, and the database from the stand-in."""
+"""Keeps quotas correct across an outage: charges to either database are passed on to the other one.
+
+The database is behind by what was charged to the fallback database while the database was away; the fallback database notes how
+much of each window the database knows. The fallback database is behind by what this process charged to the database since the
+last snapshot; the process remembers that.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, ParamSpec
+from typing import Final, ParamSpec
 
 from sqlalchemy import delete, insert, literal, select
 from sqlalchemy.orm import Session
@@ -14,139 +19,155 @@ from sqlalchemy.orm import Session
 from ..accounts.quota import Grant
 from ..config.loading import get_settings
 from ..config.settings import Settings
-from ..errors import StandInError
+from ..errors import FallbackDatabaseError
 from ..storage import engine
 from ..storage.models import Quota
-from ..storage.upsert import insert_or_ignore, table_of
+from ..storage.upsert import insert_or_ignore
 from .call import call_with_fallback
 from .database_file import fallback_session, has_fallback
+from .state import get_state
 
 P = ParamSpec("P")
 
-#: Goes before the window's name in the row that says how much of the window's count the database knows.
+#: Prefix of a window's name in the row of the fallback database that says how many of its calls the database knows.
 SYNCED_PREFIX: Final = "began "
 
-_lock = threading.Lock()
-_bringing = threading.Lock()
-#: What this process has charged to the database since the stand-in last heard of it, by provider, window and period.
-_unreported: dict[tuple[str, str, datetime], int] = {}
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Calls that one database knows and the other one does not."""
+
+    provider: str
+    window: str
+    #: Start of the window's current period.
+    period_start: datetime
+    calls: int
 
 
 def charge_with_fallback(provider: str, grant: Callable[P, Grant], *args: P.args, **kwargs: P.kwargs) -> Grant:
-    """Charge calls to the database; to the stand-in, if it is away. Either knows before what was charged to the other.
+    """Charge calls to the database, or to the fallback database if the database is away.
+
+    Before that, the database in use learns the charges that only the other one knows.
 
     Raises:
         StoreError: Both are away.
     """
 
-    def work() -> Grant:
+    def charge() -> Grant:
         if engine.uses_other_database():
-            _catch_up(provider)
+            _report_charges(provider)
             return grant(*args, **kwargs)
         try:
             sync_charges(get_settings())
-        except StandInError:
-            pass  # without it the database still knows all but that
+        except FallbackDatabaseError:
+            pass  # the database still knows all other charges
         granted = grant(*args, **kwargs)
-        with _lock:
+        state = get_state()
+        with state.unreported_lock:
             for window, start in granted.periods.items():
-                _unreported[provider, window, start] = _unreported.get((provider, window, start), 0) + granted.calls
+                key = (provider, window, start)
+                state.unreported[key] = state.unreported.get(key, 0) + granted.calls
         return granted
 
-    return call_with_fallback(work)
+    return call_with_fallback(charge)
 
 
 def sync_charges(settings: Settings) -> None:
-    """Let the database know what was charged to the stand-in.
+    """Add the charges of the fallback database to the database.
 
     Raises:
-        StandInError: It does not answer.
-        StoreError: The database does not.
+        FallbackDatabaseError: The fallback database does not answer.
+        StoreError: The database does not answer.
     """
     if not has_fallback(settings):
         return
-    with _bringing:
-        with fallback_session(settings, read_only=True) as there:
-            spent = unsynced_charges(there)
-        if spent:
+    with get_state().sync_charges_lock:
+        with fallback_session(settings, read_only=True) as fallback:
+            charges = read_unsynced_charges(fallback)
+        if charges:
             with engine.get_db_session() as session:
-                _spend(session, spent)
-            with fallback_session(settings) as there:  # a process that is killed before this charges twice, not never
-                _note_known(there, spent)
+                _add_to_database(session, charges)
+            with fallback_session(settings) as fallback:  # if the process is killed before this, the calls are charged twice
+                for charge in charges:
+                    _add(fallback, charge.provider, SYNCED_PREFIX + charge.window, charge.period_start, charge.calls)
 
 
-def unsynced_charges(there: Session) -> list[dict[str, Any]]:
-    """The rows of the stand-in's quotas with ``used`` as what the database does not know of, where there is something."""
-    quotas = [dict(row._mapping) for row in there.execute(select(table_of(Quota)))]
-    known = {(row["provider"], row["window"], row["period_start"]): row["used"] for row in quotas}
-    found = []
-    for row in quotas:
-        if not row["window"].startswith(SYNCED_PREFIX):
-            of_those = known.get((row["provider"], SYNCED_PREFIX + row["window"], row["period_start"]), 0)
-            found.append({**row, "used": row["used"] - of_those})
-    return [row for row in found if row["used"] > 0]
+def read_unsynced_charges(fallback: Session) -> list[Charge]:
+    """Charges of the fallback database that the database does not know."""
+    quotas = fallback.execute(select(Quota.provider, Quota.window, Quota.period_start, Quota.used)).all()
+    used = {(row.provider, row.window, row.period_start): row.used for row in quotas}
+    charges = [
+        Charge(
+            row.provider,
+            row.window,
+            row.period_start,
+            row.used - used.get((row.provider, SYNCED_PREFIX + row.window, row.period_start), 0),
+        )
+        for row in quotas
+        if not row.window.startswith(SYNCED_PREFIX)
+    ]
+    return [charge for charge in charges if charge.calls > 0]
 
 
-def mark_all_synced(there: Session) -> None:
-    """Note in the stand-in that the database knows all that it has."""
-    there.execute(delete(Quota).where(Quota.window.startswith(SYNCED_PREFIX)))
+def mark_all_synced(fallback: Session) -> None:
+    """Note in the fallback database that the database knows all its charges."""
+    fallback.execute(delete(Quota).where(Quota.window.startswith(SYNCED_PREFIX)))
     columns = ("provider", "window", "period_start", "used")
-    known = select(Quota.provider, literal(SYNCED_PREFIX) + Quota.window, Quota.period_start, Quota.used)
-    there.execute(insert(Quota).from_select(columns, known))
+    synced = select(Quota.provider, literal(SYNCED_PREFIX) + Quota.window, Quota.period_start, Quota.used)
+    fallback.execute(insert(Quota).from_select(columns, synced))
 
 
 @contextmanager
 def tracked_charges() -> Iterator[Callable[[], None]]:
-    """What is called in the block when the stand-in has heard of all that was charged before it."""
-    with _lock:
-        charged = dict(_unreported)
+    """Context for a snapshot, with the charges made before it. Call the yielded function when the snapshot is stored."""
+    state = get_state()
+    with state.unreported_lock:
+        charged = dict(state.unreported)
 
-    def known() -> None:
-        with _lock:
-            for one, calls in charged.items():
-                if one in _unreported:
-                    _unreported[one] -= calls
-                    if _unreported[one] <= 0:
-                        del _unreported[one]
+    def mark_reported() -> None:
+        with state.unreported_lock:
+            for key, calls in charged.items():
+                if key in state.unreported:
+                    state.unreported[key] -= calls
+                    if state.unreported[key] <= 0:
+                        del state.unreported[key]
 
-    yield known
+    yield mark_reported
 
 
-def _catch_up(provider: str) -> None:
-    """Let the stand-in know what was charged to the database since it last heard of it."""
-    with _lock:
-        mine = {key: calls for key, calls in _unreported.items() if key[0] == provider}
-        if not mine:
+def _report_charges(provider: str) -> None:
+    """Add the charges that this process made to the database since the last snapshot to the fallback database."""
+    state = get_state()
+    with state.unreported_lock:
+        charges = {key: calls for key, calls in state.unreported.items() if key[0] == provider}
+        if not charges:
             return
-        with engine.get_db_session() as there:
-            for (_, window, start), calls in mine.items():
+        with engine.get_db_session() as fallback:
+            for (_, window, start), calls in charges.items():
                 for name in (window, SYNCED_PREFIX + window):
-                    _add(there, provider, name, start, calls)
-        for key in mine:
-            del _unreported[key]
+                    _add(fallback, provider, name, start, calls)
+        for key in charges:
+            del state.unreported[key]
 
 
-def _note_known(there: Session, spent: list[dict[str, Any]]) -> None:
-    for row in spent:
-        _add(there, row["provider"], SYNCED_PREFIX + row["window"], row["period_start"], row["used"])
-
-
-def _add(there: Session, provider: str, window: str, start: datetime, calls: int) -> None:
-    row = there.get(Quota, (provider, window))
+def _add(fallback: Session, provider: str, window: str, start: datetime, calls: int) -> None:
+    row = fallback.get(Quota, (provider, window))
     if row is None:
-        there.add(Quota(provider=provider, window=window, period_start=start, used=calls))
+        fallback.add(Quota(provider=provider, window=window, period_start=start, used=calls))
     elif row.period_start == start:
         row.used += calls
     elif row.period_start < start:
         row.period_start, row.used = start, calls
 
 
-def _spend(session: Session, spent: list[dict[str, Any]]) -> None:
-    for row in spent:
-        mine = session.get(Quota, (row["provider"], row["window"]), with_for_update=True)
-        if mine is None:
-            insert_or_ignore(session, Quota, [row])
-        elif row["period_start"] > mine.period_start:
-            mine.period_start, mine.used = row["period_start"], row["used"]
-        elif row["period_start"] == mine.period_start:
-            mine.used += row["used"]
+def _add_to_database(session: Session, charges: Sequence[Charge]) -> None:
+    for charge in charges:
+        row = session.get(Quota, (charge.provider, charge.window), with_for_update=True)
+        start, calls = charge.period_start, charge.calls
+        if row is None:
+            new = {"provider": charge.provider, "window": charge.window, "period_start": start, "used": calls}
+            insert_or_ignore(session, Quota, [new])
+        elif start > row.period_start:
+            row.period_start, row.used = start, calls
+        elif start == row.period_start:
+            row.used += calls

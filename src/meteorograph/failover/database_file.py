@@ -1,4 +1,4 @@
-"""Its file, and sessions of it."""
+"""The file of the fallback database, and sessions on it."""
 
 from __future__ import annotations
 
@@ -12,67 +12,67 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
-from ..errors import StandInError, StoreError
+from ..errors import FallbackDatabaseError, StoreError
 from ..storage import engine, migrations
 from ..storage.models import Quota
 
-#: SQLAlchemy's own question after a table takes ten times as long, and this one comes with each block of calls.
-_MADE: Final = text(f"SELECT 1 FROM sqlite_master WHERE name = '{Quota.__tablename__}'")  # noqa: S608  # a name of ours
+#: Whether the tables exist. SQLAlchemy's own check takes ten times as long, and this query runs with each block of calls.
+_TABLE_EXISTS: Final = text(f"SELECT 1 FROM sqlite_master WHERE name = '{Quota.__tablename__}'")  # noqa: S608  # our own name
 
 
 @contextmanager
 def use_fallback(settings: Settings) -> Iterator[None]:
-    """Within the block, sessions are of the stand-in.
+    """Context in which sessions are of the fallback database.
 
     Raises:
-        StoreError: There is none that knows a location.
+        StoreError: The fallback database was never created.
     """
     if not has_fallback(settings):
-        raise StoreError("the database is away, and was never there for anything to stand in for it")
+        raise StoreError("the database is away, and no fallback database was created before")
     with engine.use_database(_url(settings)):
         yield
 
 
 def fallback_path(settings: Settings) -> Path:
-    """Its file; of another schema it is another one."""
+    """Path of the file. Each schema version has its own file."""
     return settings.journal_dir / f"standin-{migrations.head()}.db"
 
 
 def has_fallback(settings: Settings) -> bool:
-    """Whether it has been made; another process that is at it makes its tables in one transaction.
+    """Whether the fallback database exists with its tables, which are created in one transaction.
 
     Raises:
-        StandInError: It does not answer.
+        FallbackDatabaseError: The fallback database does not answer.
     """
     if not fallback_path(settings).exists():
         return False
     try:
         with engine.use_database(_url(settings)), engine.get_db_session(read_only=True) as session:
-            return session.execute(_MADE).first() is not None
+            return session.execute(_TABLE_EXISTS).first() is not None
     except (StoreError, SQLAlchemyError) as error:
-        raise StandInError(str(error)) from error
+        raise FallbackDatabaseError(str(error)) from error
 
 
 @contextmanager
 def fallback_session(settings: Settings, *, read_only: bool = False) -> Iterator[Session]:
-    """A session of the stand-in that is there, whose own failure is none of the database.
+    """Session on an existing fallback database.
 
     Raises:
-        StandInError: It does not answer.
+        FallbackDatabaseError: The fallback database does not answer. Not a ``StoreError``, because the database may answer.
     """
     try:
         with engine.use_database(_url(settings)), engine.get_db_session(read_only=read_only) as session:
             yield session
     except StoreError as error:
-        raise StandInError(str(error)) from error
+        raise FallbackDatabaseError(str(error)) from error
 
 
 @contextmanager
 def create_fallback(settings: Settings) -> Iterator[None]:
-    """Within the block, sessions are of the stand-in, which is made where it is not there.
+    """Context in which sessions are of the fallback database. Creates the file if it does not exist.
 
     Raises:
-        StandInError: It cannot be made.
+        FallbackDatabaseError: The file cannot be created, or the fallback database does not answer.
     """
     try:
         fallback_path(settings).parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def create_fallback(settings: Settings) -> Iterator[None]:
             engine.create_tables()
             yield
     except (StoreError, OSError) as error:
-        raise StandInError(str(error)) from error
+        raise FallbackDatabaseError(str(error)) from error
 
 
 def _url(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""What it knows of how things were."""
+"""Copies locations, quotas and accounts into the fallback database."""
 
 from __future__ import annotations
 
@@ -23,57 +23,63 @@ from ..storage.models import (
     WeatherData,
 )
 from ..storage.upsert import table_of
-from . import charges
+from .charges import mark_all_synced, read_unsynced_charges, tracked_charges
 from .database_file import create_fallback, fallback_path
+from .state import get_state
 
-#: Rows that are copied at once.
-BATCH: Final = 1000
+#: Number of rows that are copied at once.
+COPY_ROWS: Final = 1000
 
-COPIED_TABLES: Final[tuple[type[Base], ...]] = (Location, LocationStation, Quota, AccountState)
+#: Tables that change with locations only, and tables that are copied each time.
+LOCATION_TABLES: Final[tuple[type[Base], ...]] = (Location, LocationStation)
+ACCOUNT_TABLES: Final[tuple[type[Base], ...]] = (Quota, AccountState)
 
-#: What must not be left of a location that was removed.
-OF_LOCATIONS: Final[tuple[type[Base], ...]] = (CheckState, DailyRollup, RolledUpUntil)
-
-_snapshots: dict[str, tuple[Any, ...]] = {}
+#: Tables whose rows are deleted when their location was removed.
+DERIVED_TABLES: Final[tuple[type[Base], ...]] = (CheckState, DailyRollup, RolledUpUntil)
 
 
 def take_snapshot(settings: Settings) -> None:
-    """Let the stand-in know what it needs to stand in for the database as it is now.
+    """Copy what collection needs from the database into the fallback database. Locations are copied only if they have changed.
+
+    Does nothing while the fallback database has rows, reasons or charges to sync back.
 
     Raises:
-        StandInError: It does not answer.
-        StoreError: The database does not.
+        FallbackDatabaseError: The fallback database does not answer.
+        StoreError: The database does not answer.
     """
-    with charges.tracked_charges() as known, engine.get_db_session(read_only=True) as session:
-        locations = _signature(session)
+    state = get_state()
+    with tracked_charges() as mark_reported, engine.get_db_session(read_only=True) as session:
+        signature = _location_signature(session)
         key = f"{fallback_path(settings).absolute()} {settings.database_url.get_secret_value()}"
-        kinds = COPIED_TABLES[2:] if _snapshots.get(key) == locations and fallback_path(settings).exists() else COPIED_TABLES
-        with create_fallback(settings), engine.get_db_session() as there:
-            if _has_something(there):
-                return  # it is brought back first
-            there.execute(text("PRAGMA defer_foreign_keys = ON"))  # the locations that rows refer to come back at once
-            for kind in reversed(kinds):
-                there.execute(delete(kind))
-            for kind in kinds:
-                table = table_of(kind)
-                for rows in session.execute(select(table), execution_options={"yield_per": BATCH}).mappings().partitions():
-                    there.execute(insert(table), [dict(row) for row in rows])
-            for kind in OF_LOCATIONS if Location in kinds else ():
-                there.execute(delete(kind).where(table_of(kind).c.location_id.not_in(select(Location.id))))
-            charges.mark_all_synced(there)
-        known()
-    _snapshots[key] = locations
+        has_changed = state.snapshots.get(key) != signature or not fallback_path(settings).exists()
+        models = (*LOCATION_TABLES, *ACCOUNT_TABLES) if has_changed else ACCOUNT_TABLES
+        with create_fallback(settings), engine.get_db_session() as fallback:
+            if _has_unsynced_data(fallback):
+                return
+            fallback.execute(text("PRAGMA defer_foreign_keys = ON"))  # locations with rows are deleted and inserted again
+            for model in reversed(models):
+                fallback.execute(delete(model))
+            for model in models:
+                table = table_of(model)
+                rows = session.execute(select(table), execution_options={"yield_per": COPY_ROWS})
+                for part in rows.mappings().partitions():
+                    fallback.execute(insert(table), [dict(row) for row in part])
+            for model in DERIVED_TABLES if has_changed else ():
+                fallback.execute(delete(model).where(table_of(model).c.location_id.not_in(select(Location.id))))
+            mark_all_synced(fallback)
+        mark_reported()
+    state.snapshots[key] = signature
 
 
-def _has_something(there: Session) -> bool:
-    """Whether rows, reasons or charges wait in the stand-in."""
-    if any(there.execute(select(table_of(kind)).limit(1)).first() is not None for kind in (WeatherData, Missed)):
+def _has_unsynced_data(fallback: Session) -> bool:
+    """Whether rows, reasons or charges wait for ``sync_back``."""
+    if any(fallback.execute(select(table_of(model)).limit(1)).first() is not None for model in (WeatherData, Missed)):
         return True
-    return bool(charges.unsynced_charges(there))
+    return bool(read_unsynced_charges(fallback))
 
 
-def _signature(session: Session) -> tuple[Any, ...]:
-    """Changes when a location does, as far as its collection is concerned."""
+def _location_signature(session: Session) -> tuple[Any, ...]:
+    """Changes whenever a location changes in a way that matters for collection."""
     active = func.count().filter(Location.state == LocationState.ACTIVE)
     newest = func.max(Location.id), func.max(Location.created_at), func.max(Location.due_since)
     return tuple(session.execute(select(func.count(), active, *newest)).one())

@@ -1,0 +1,51 @@
+"""What a process remembers about the database and its fallback database, in one place."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+#: Provider, window and start of its period.
+ChargeKey = tuple[str, str, datetime]
+
+
+@dataclass(slots=True)
+class FailoverState:
+    """The state of one process. ``reset_state`` replaces it."""
+
+    #: The database is not tried before this instant of the monotonic clock [s].
+    away_until: float = float("-inf")
+    #: Calls that this process charged to the database and that the fallback database does not know yet.
+    unreported: dict[ChargeKey, int] = field(default_factory=dict)
+    #: Guards ``unreported``.
+    unreported_lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Held while charges of the fallback database are moved to the database.
+    sync_charges_lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Held while rows of the fallback database are moved to the database.
+    sync_back_lock: threading.Lock = field(default_factory=threading.Lock)
+    #: For each pair of databases, the signature of the locations in the last snapshot.
+    snapshots: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+_state = FailoverState()
+
+
+def get_state() -> FailoverState:
+    """The state of this process."""
+    return _state
+
+
+def reset_state() -> None:
+    """Forget everything. For tests, and for a child after a fork: another thread may hold the locks of its parent.
+
+    The parent keeps its unreported charges and reports them itself.
+    """
+    global _state
+    _state = FailoverState()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=reset_state)
