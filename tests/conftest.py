@@ -22,6 +22,7 @@ from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
 from meteorograph.storage.engine import _engines, init_db
+from meteorograph.tick import TICK_MEMORY
 from support import KEY, NOON, RAIN_KEY, absent
 
 _OURS = ("OWM_", "WEATHERSTACK_", "METEOROGRAPH_", "DATABASE_URL", "HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT")
@@ -46,6 +47,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
         engine.dispose()
     _engines.clear()
     PROCESS_MEMORY.reset()
+    TICK_MEMORY.reset()
 
 
 @pytest.fixture

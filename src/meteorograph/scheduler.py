@@ -1,6 +1,7 @@
-"""The clock on one machine. APScheduler only rings the bell; what is due is read from the ledger.
+"""Run the jobs of this process: collection, heartbeat, healing, rollups and the journal's retention.
 
-Any number of processes may tick at once: the database elects one for each slot.
+APScheduler only rings the bell; the ledger says what is due. Any number of processes may tick at once: the database elects one
+for each slot.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import atexit
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -35,191 +38,214 @@ log = get_logger(__name__)
 
 #: A heartbeat older than this means that the scheduler is dead or stuck [s].
 STALE_HEARTBEAT_SECONDS: Final = 90
-_BEAT_SECONDS: Final = 15
-#: How often to look for days that are over, and how long to leave the database to others between two steps of rolling them up.
-_FOLD_SECONDS: Final = 300
-_FOLD_PAUSE_SECONDS: Final = 0.05
+_HEARTBEAT_SECONDS: Final = 15
 
-#: How often to look for journal files to drop.
-_TIDY_SECONDS: Final = 3600
+#: How often to roll up the days that have ended, and the pause between two steps, in which others may use the database.
+_ROLL_UP_SECONDS: Final = 300
+_ROLL_UP_PAUSE_SECONDS: Final = 0.05
 
-#: Ticks of one process at work at the same time: a long run must not keep the slots of other schedules waiting.
+#: How often to delete old journal files.
+_JOURNAL_SECONDS: Final = 3600
+
+#: Ticks of one process in progress at most: a long run must not delay the slots of other schedules.
 RUNS_AT_ONCE: Final = 4
+
+#: Jobs of this module: each needs a thread of the pool, and collection up to ``RUNS_AT_ONCE``.
+_OTHER_JOBS: Final = 5
 
 #: How often to look for missed slots that can be healed [s].
 HEALING_SECONDS: Final = 60
 
-#: Time for a server that forks its workers to do so before anything is collected in its parent process.
+#: Time for a server to fork its workers before anything is collected in the parent process.
 FIRST_TICK_AFTER: Final = timedelta(seconds=1)
 
 
-class _UnendingScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 is not typed
-    """APScheduler whose thread outlives an error in its own bookkeeping; as it comes, it ends and ``.running`` stays true."""
+class _ResilientScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 is not typed
+    """APScheduler's thread dies on an internal error while ``.running`` stays True. This subclass keeps it alive."""
 
     def _process_jobs(self) -> float | None:
         try:
             wait: float | None = super()._process_jobs()
         except Exception:
-            log.exception("the scheduler's own bookkeeping failed, trying again")
+            log.exception("internal error of the scheduler, trying again")
             return 1.0
         return wait
 
     def is_alive(self) -> bool:
-        """Whether the thread is there, which ``.running`` does not say."""
+        """Whether its thread is alive; ``.running`` does not say so."""
         return self.running and self._thread is not None and self._thread.is_alive()
 
     def begin(self) -> None:
-        """Start with a new pool, also after an end, and after a fork that left the thread behind."""
-        self.forget()
-        self.add_executor(ThreadPoolExecutor(RUNS_AT_ONCE + 5), "default")
+        """Start with a new pool, also after an end, and after a fork, which threads do not survive."""
+        self.reset()
+        self.add_executor(ThreadPoolExecutor(RUNS_AT_ONCE + _OTHER_JOBS), "default")
         self.start()
 
-    def forget(self) -> None:
-        """Become as new. The locks too: at a fork another thread may have held them."""
+    def reset(self) -> None:
+        """Reset all state, including locks that another thread may hold at a fork."""
         self.state = STATE_STOPPED
         self._executors_lock, self._jobstores_lock = self._create_lock(), self._create_lock()
         self._executors.clear()
         self._event = None
 
 
-scheduler: Final = _UnendingScheduler(
+scheduler: Final = _ResilientScheduler(
     timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
 )
 
-_stop = threading.Event()
-_lock = threading.Lock()
-_owner: int | None = None
-_last_beat: float | None = None
-_handed_over = False
+
+@dataclass(slots=True)
+class _ProcessState:
+    """The scheduler's state in this process."""
+
+    #: Set while running jobs must end early.
+    stop: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Process that has registered ``stop`` to be called at its exit.
+    registered_in: int | None = None
+    #: Monotonic time of the last heartbeat.
+    last_heartbeat: float | None = None
+    #: Whether the parent process has left its scheduler to the children that it forks.
+    is_handed_over: bool = False
+
+    def reset_after_fork(self) -> None:
+        """Replace what another thread of the parent may have held."""
+        self.stop, self.lock = threading.Event(), threading.Lock()
+
+
+_process: Final = _ProcessState()
 
 
 def scheduled_ingest() -> None:
-    """Collect every due location of the current slots that no other process collects; logs the outcome and never raises."""
+    """Collect every due location of the current slots that no other process collects; logs the result and never raises."""
     try:
         settings = get_settings()
         require_key(settings)  # without a key nothing is claimed
-        tick.collect_due(settings, _stop)
+        tick.collect_due(settings, _process.stop)
     except MeteorographError as error:
-        tick.log_complaint(str(error))
+        tick.TICK_MEMORY.log_failure(str(error))
     except Exception:
         log.exception("scheduled collection failed")
 
 
 def scheduled_healing() -> None:
-    """Fill missed slots from histories, unless another process does; logs the outcome and never raises."""
+    """Fill missed slots from histories, unless another process does; logs the result and never raises."""
     try:
         settings = get_settings()
         if settings.healing and planner.history_providers(settings):
             init_db()
-            tick.has_collected = rounds.heal_once(settings, _stop) is not None or tick.has_collected
+            if rounds.heal_once(settings, _process.stop) is not None:
+                tick.TICK_MEMORY.has_collected = True
     except MeteorographError as error:
-        log.warning("healing broke off", reason=str(error))
+        log.warning("healing interrupted", reason=str(error))
     except Exception:
         log.exception("healing failed")
 
 
-def _heartbeat() -> None:
-    global _last_beat
-    _last_beat = time.monotonic()
+def _record_heartbeat() -> None:
+    _process.last_heartbeat = time.monotonic()
     try:
         init_db()
         heartbeat.record_heartbeat(clock.now())
     except Exception as error:
-        log.warning("no heartbeat could be written", reason=str(error))
+        log.warning("the heartbeat could not be stored", reason=str(error))
 
 
-def _fold() -> None:
-    """Roll up the days that are over."""
+def _roll_up_days() -> None:
     try:
         init_db()
-        while rollups.roll_up(clock.now()) and not _stop.wait(_FOLD_PAUSE_SECONDS):
+        while rollups.roll_up(clock.now()) and not _process.stop.wait(_ROLL_UP_PAUSE_SECONDS):
             pass
     except Exception as error:
         log.warning("days could not be rolled up", reason=str(error))
 
 
-def _tidy() -> None:
-    """Drop what the journal has kept for long enough."""
+def _delete_old_journals() -> None:
     try:
         settings = get_settings()
         retention.delete_old_files(settings.journal_dir, clock.now(), settings.journal_days)
     except Exception as error:
-        log.warning("the journal could not be tidied", reason=str(error))
+        log.warning("old journal files could not be deleted", reason=str(error))
 
 
 def start(settings: Settings) -> None:
-    """Start ticking in this process; if it ticks already, only take over the interval."""
-    global _owner, _last_beat
-    with _lock:
+    """Start ticking in this process; where it ticks already, only the interval of the settings is applied."""
+    with _process.lock:
         if not scheduler.is_alive():
-            _last_beat = time.monotonic()
+            _process.last_heartbeat = time.monotonic()
             scheduler.begin()
-            if _owner != os.getpid():
-                # The pool's threads are joined at exit before ordinary atexit functions run, and no thread can be had
-                # any more by then; this hook comes before both. It is private, but unchanged since Python 3.9.
-                getattr(threading, "_register_atexit", atexit.register)(stop)
-            _owner = os.getpid()
+            _stop_at_exit()
         first = datetime.now(UTC) + FIRST_TICK_AFTER
-        ticks = schedule.tick_seconds(settings.interval)
         for job, seconds in (
-            (_heartbeat, _BEAT_SECONDS),
-            (scheduled_ingest, ticks),
-            (_fold, _FOLD_SECONDS),
-            (_tidy, _TIDY_SECONDS),
+            (_record_heartbeat, _HEARTBEAT_SECONDS),
+            (scheduled_ingest, schedule.tick_seconds(settings.interval)),
+            (_roll_up_days, _ROLL_UP_SECONDS),
+            (_delete_old_journals, _JOURNAL_SECONDS),
         ):
-            # Off its grid an interval stays off it; so the first tick is a date of its own.
-            length = timedelta(seconds=seconds)
-            grid = schedule.Interval(length).next_after(first)
-            name = job.__name__.strip("_")
-            scheduler.add_job(
-                job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True, max_instances=RUNS_AT_ONCE
-            )
-            scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
+            _add_job(job, seconds, first)
         scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
 
 
+def _stop_at_exit() -> None:
+    """Stop the scheduler when the process exits, once for each process."""
+    if _process.registered_in != os.getpid():
+        # Python joins the threads of the pool before ordinary atexit functions run, and starts no thread after that. This hook
+        # runs before both. It is private, but unchanged since Python 3.9.
+        getattr(threading, "_register_atexit", atexit.register)(stop)
+        _process.registered_in = os.getpid()
+
+
+def _add_job(job: Callable[[], None], seconds: int, first: datetime) -> None:
+    """Run a job at ``first``, and then on its grid. A job of its own makes the first run: it would shift the interval."""
+    grid = schedule.Interval(timedelta(seconds=seconds)).next_after(first)
+    name = job.__name__.strip("_")
+    scheduler.add_job(
+        job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True, max_instances=RUNS_AT_ONCE
+    )
+    scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
+
+
 def heal_soon() -> None:
-    """Let this process look for missed slots at once, if it ticks; another one looks within a minute."""
+    """Let this process look for missed slots at once, if it ticks; another process looks within a minute."""
     with suppress(JobLookupError):
         if scheduler.is_alive():
             scheduler.modify_job("healing", next_run_time=datetime.now(UTC))
 
 
 def stop() -> None:
-    """Stop ticking: a run under way finishes what it has asked for, stores it and gives the rest back."""
-    with _lock:
+    """Stop ticking: a run in progress waits for its open requests, stores their answers and releases the rest."""
+    with _process.lock:
         if scheduler.is_alive():
-            _stop.set()
+            _process.stop.set()
             scheduler.shutdown(wait=True)
-            _stop.clear()
+            _process.stop.clear()
 
 
 def is_running() -> bool:
-    """Whether this process's scheduler thread lives and its heartbeat is fresh."""
-    fresh = _last_beat is not None and time.monotonic() - _last_beat < STALE_HEARTBEAT_SECONDS
-    return scheduler.is_alive() and fresh
+    """Whether the scheduler thread of this process is alive and its heartbeat is fresh."""
+    last = _process.last_heartbeat
+    is_fresh = last is not None and time.monotonic() - last < STALE_HEARTBEAT_SECONDS
+    return scheduler.is_alive() and is_fresh
 
 
 def _hand_over() -> None:
-    """Before a fork: a process that has not collected yet hands its scheduler to the children it forks.
+    """Before a fork: a process that has not collected yet leaves its scheduler to the children.
 
-    That is the parent of workers under ``gunicorn --preload``. It must not collect itself: once the HTTP client has been
-    used in a process, it cannot be used in those forked from it.
+    This is the parent of workers under ``gunicorn --preload``. It must not collect itself: once the HTTP client has been
+    used in a process, it cannot be used in the processes forked from it.
     """
-    global _handed_over
-    if not tick.has_collected and (scheduler.is_alive() or _handed_over):
-        _handed_over = True
+    if not tick.TICK_MEMORY.has_collected and (scheduler.is_alive() or _process.is_handed_over):
+        _process.is_handed_over = True
         stop()
 
 
-def _begin_after_fork() -> None:
-    """In the child of a fork: threads do not survive it, so start anew, or be ready to."""
-    global _lock, _stop
-    _lock, _stop = threading.Lock(), threading.Event()
-    scheduler.forget()
-    if _handed_over:
+def _start_after_fork() -> None:
+    """In the child of a fork: threads do not survive it, so reset, and start where the parent has handed over."""
+    _process.reset_after_fork()
+    scheduler.reset()
+    if _process.is_handed_over:
         start(get_settings())
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hand_over, after_in_child=_begin_after_fork)
+    os.register_at_fork(before=_hand_over, after_in_child=_start_after_fork)

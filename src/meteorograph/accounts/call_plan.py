@@ -1,7 +1,7 @@
-"""What the configuration will ask of each provider, against its quotas, and what would fit. Pure.
+"""Plan the calls of the configuration against the quotas of each provider, and find what would fit. Pure.
 
-It counts one call per location and slot; what is tried again after a failure, and what is collected on demand, comes on top.
-The schedule may spend what ``quota.reserved`` leaves of a limit, as ``quota.spend`` does.
+The plan counts one call per location and slot. Retries and collection on demand come in addition. The schedule may spend what
+``quota.reserve_of`` leaves of a limit, as in ``quota.spend``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MONTH: Final = timedelta(days=31)
 
 _LENGTHS: Final = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": MONTH}
 
-#: The intervals that are proposed, shortest first.
+#: Intervals that the plan may propose, shortest first.
 LADDER: Final = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
 )
@@ -42,21 +42,22 @@ class ScheduleGroup:
 
 @dataclass(frozen=True, slots=True)
 class SlotCounts:
-    """How often a schedule comes: slots in the busiest hour, day and month, and the time to collect one in."""
+    """The slots of a schedule."""
 
+    #: Window → slots in its busiest period.
     most: dict[str, int]
+    #: Time to collect one slot.
     time: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class WindowNeed:
-    """Calls of one window: what is needed, and what the schedule may spend; None where the account has no such window.
-
-    Of a minute it is the mean over the time that a slot may take: calls wait for the next minute as long as that lasts.
-    """
+    """Calls that one window needs."""
 
     window: str
+    #: Calls in its busiest period; of a minute the mean over the time of a slot, since calls wait for the next minute.
     calls: int
+    #: Calls that the account holds; None where it has no such window.
     limit: int | None
 
     @property
@@ -66,55 +67,55 @@ class WindowNeed:
 
     @property
     def holds(self) -> bool:
-        """Whether the need is met."""
+        """Whether the quota is large enough."""
         return self.usable is None or self.calls <= self.usable
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderPlan:
-    """What one provider is asked."""
+    """The planned calls of one provider."""
 
     provider: str
     title: str
-    #: ``observation``, ``precipitation`` (single quantities, as a rule that one), or ``fallback`` (when those before it fail).
+    #: ``observation``, ``precipitation`` (single quantities, usually this one), or ``fallback`` (called after failures only).
     role: str
     needs: tuple[WindowNeed, ...]
-    #: Locations that are collected now, and how many could be at the same schedules.
+    #: Locations that are collected now, and how many the quotas allow with the same schedules.
     locations: int
     most_locations: int
-    #: The interval of all of them; None where they differ, or follow a cron expression.
+    #: The interval of all locations; None where they differ, or follow a cron expression.
     interval: timedelta | None
     #: The shortest interval of ``LADDER`` for these locations; None if even a day is too short.
     shortest: timedelta | None
-    #: Minutes that a slot takes at the quota for a minute; None without one.
+    #: Minutes that a slot takes with the quota of the minute; None without such a quota.
     slot_minutes: int | None
-    #: Part of the slots that get their precipitation here, where it is asked for nothing else.
+    #: Share of the slots that get their precipitation here, where the provider is called for nothing else.
     share: Fraction | None
-    #: Whose rain the other slots have; None if nobody's.
+    #: Title of the provider that gives the precipitation of the other slots; None where they have none.
     others: str | None
 
     @property
     def holds(self) -> bool:
-        """Whether the quotas are enough; one that is asked for precipitation only gives what it has."""
+        """Whether the quotas are large enough; a provider of precipitation gives as many slots as its quota allows."""
         return self.role != "observation" or all(need.holds for need in self.needs)
 
     @property
     def sentence(self) -> str:
         """The plan in words."""
         if self.role == "fallback":
-            return f"{self.title} is asked only when the providers before it fail."
+            return f"{self.title} is called only when the providers before it fail."
         if not self.locations:
-            return f"{self.title} is asked nothing: no location is active."
+            return f"{self.title} is not called: no location is active."
         return self._share() if self.role == "precipitation" else self._verdict()
 
     def _share(self) -> str:
         if not self.share:
             return f"{self.title} has no calls for the schedule."
         if self.share == 1:
-            return f"{self.title} gives the rain of every slot."
-        rest = f"use {self.others}'s rain" if self.others else "have no rain"
+            return f"{self.title} gives the precipitation of every slot."
+        rest = f"get it from {self.others}" if self.others else "have none"
         percent = math.floor(self.share * 100)
-        return f"{self.title} gives the rain of {percent or 'less than 1'} % of slots, spread evenly; the others {rest}."
+        return f"{self.title} gives the precipitation of {percent or 'less than 1'} % of slots, spread evenly; the others {rest}."
 
     def _verdict(self) -> str:
         these = f"these {self.locations:,}" if self.locations > 1 else "this one"
@@ -123,14 +124,14 @@ class ProviderPlan:
             fits.append(f"{these} every {interval_text(self.shortest)}")
         if self.holds:
             takes = f" A slot takes {_count(self.slot_minutes, 'minute')}." if self.slot_minutes and self.slot_minutes > 1 else ""
-            return f"{self.title} holds.{takes} Up to {', or '.join(fits)} would fit."
+            return f"The quota of {self.title} is large enough.{takes} Up to {', or '.join(fits)} would fit."
         short = [
             f"{need.calls:,} calls {_PER[need.window]} are needed, {need.usable:,} may be made"
             for need in self.needs
             if not need.holds
         ]
         what = ", or ".join(fits) or f"not even one location at this schedule, or {these} every 24 h"
-        return f"{self.title} does not hold: {'; '.join(short)}. What would fit: {what}."
+        return f"The quota of {self.title} is too small: {'; '.join(short)}. What would fit: {what}."
 
 
 _PER: Final = {"minute": "a minute", "hour": "an hour", "day": "a day", "month": "a month"}
@@ -138,14 +139,14 @@ _PER: Final = {"minute": "a minute", "hour": "an hour", "day": "a day", "month":
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """The whole configuration."""
+    """The plan of all providers."""
 
     groups: tuple[ScheduleGroup, ...]
     providers: tuple[ProviderPlan, ...]
 
     @property
     def holds(self) -> bool:
-        """Whether every location can be collected in every slot."""
+        """Whether the quotas are large enough to collect every location in every slot."""
         return all(provider.holds for provider in self.providers)
 
 

@@ -1,4 +1,4 @@
-"""What there is to collect: the active locations by schedule, as the plan wants them."""
+"""The input of the call plan: the active locations by schedule."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ log = get_logger(__name__)
 
 
 def log_plan(settings: Settings, now: datetime) -> None:
-    """Say in the log which provider's quotas cannot hold what there is to collect, and what terms a user must know."""
+    """Log which quotas are too small for the active locations, and which terms of use apply."""
     for name in settings.named_providers:
         if (terms := PROVIDERS[name].terms) and settings.key(name) is not None:
             log.info("terms of use", provider=name, terms=terms)
     with get_db_session(read_only=True) as session:
-        made = make_plan(schedule_groups(session, settings), settings, now)
-    for provider in made.providers:
+        plan = make_plan(schedule_groups(session, settings), settings, now)
+    for provider in plan.providers:
         if not provider.holds:
             log.warning(provider.sentence)
 
 
 def schedule_groups(session: Session, settings: Settings) -> list[ScheduleGroup]:
-    """The active locations by schedule, with the default place where the scheduler is yet to add it."""
+    """The active locations by schedule, and the default place where the scheduler has not added it yet."""
     query = select(Location.schedule, func.count()).where(Location.state == LocationState.ACTIVE).group_by(Location.schedule)
-    found: dict[str | None, int] = dict(session.execute(query).all())
-    if _default_is_to_come(session, settings):
-        found[None] = found.get(None, 0) + 1
+    counts: dict[str | None, int] = dict(session.execute(query).all())
+    if _will_add_default(session, settings):
+        counts[None] = counts.get(None, 0) + 1
     return [
         ScheduleGroup(text or DEFAULT_SCHEDULE, parse_schedule(text) if text else Interval(settings.interval), number)
-        for text, number in sorted(found.items(), key=lambda item: item[0] or "")
+        for text, number in sorted(counts.items(), key=lambda item: item[0] or "")
     ]
 
 
-def _default_is_to_come(session: Session, settings: Settings) -> bool:
-    """Whether ``locations.ensure_default`` will make the place of the settings a scheduled location."""
-    known = select(Location.state).where(Location.state != LocationState.UNSCHEDULED)
+def _will_add_default(session: Session, settings: Settings) -> bool:
+    """Whether ``repository.ensure_default`` will add the place of the settings as a scheduled location."""
+    scheduled = select(Location.state).where(Location.state != LocationState.UNSCHEDULED)
     if settings.default_is_chosen:
         point = settings.default_coordinates
-        known = known.where(Location.latitude == point.latitude, Location.longitude == point.longitude)
-    return session.scalar(known.limit(1)) is None
+        scheduled = scheduled.where(Location.latitude == point.latitude, Location.longitude == point.longitude)
+    return session.scalar(scheduled.limit(1)) is None

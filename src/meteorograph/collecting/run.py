@@ -18,6 +18,7 @@ from ..accounts.monthly_spread import Slot, allot_locations
 from ..config.settings import Settings
 from ..errors import StoreError
 from ..failover.call import call_with_fallback
+from ..failover.sync_back import sync_back
 from ..journal.reader import read_slots
 from ..ledger import claims, closing
 from ..ledger.conditions import Claim
@@ -63,6 +64,7 @@ async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> Ru
         await asyncio.to_thread(record_missed, pool.retryable_failures, claim.due_at)
         pool.retryable_failures.clear()
     if tried_all and not pool.retryable_failures and not pages.has_later:
+        await asyncio.to_thread(_sync_fallback, settings)
         return await asyncio.to_thread(closing.finish_run, claim, context.calls(), clock.now())
     until, reason = _waits_for(pool, claim, stop)
     await asyncio.to_thread(closing.release_run, claim, context.calls(), until=until, reason=reason)
@@ -215,6 +217,20 @@ def record_missed(failed: Sequence[FailedLocation], due_at: datetime) -> None:
     closing.record_missed(
         [{"location_id": one.location_id, "due_at": due_at, "reason": one.reason, "detail": one.detail[:500]} for one in failed]
     )
+
+
+def _sync_fallback(settings: Settings) -> None:
+    """Move rows that went to the fallback database, while the database was away for a moment, before they are counted.
+
+    Raises:
+        StoreError: The database is away; the run stays claimed until its lease expires.
+    """
+    try:
+        sync_back(settings)
+    except StoreError:
+        raise
+    except Exception:  # a damaged fallback database must not stop the run: what it holds is not counted as stored
+        log.exception("rows of the fallback database could not be moved")
 
 
 async def _until(stop: threading.Event) -> None:

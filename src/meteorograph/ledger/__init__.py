@@ -1,5 +1,5 @@
-"""Stop 2 of the walk: takes a due slot, gives a claimed run, or nothing when somebody else has it or it is done.
+"""The ledger: who collects a slot, how a run ends, what was missed and why.
 
-The database elects: the UNIQUE constraint of ``runs`` and conditional updates whose row count is read. A claim is a lease;
-when its holder dies it runs out, and another process finishes what is still missing, while the slot lasts.
+The database elects: the UNIQUE constraint of ``runs``, and conditional updates, of which the row count is read. A claim is a
+lease. When its holder dies, the lease expires, and another process collects what is still missing, while the slot lasts.
 """

@@ -1,4 +1,4 @@
-"""Who has a run: the UNIQUE constraint of ``runs`` elects, and conditional updates whose row count is read."""
+"""Claim runs: the UNIQUE constraint of ``runs`` and conditional updates elect one process for a slot. Stop 2 of the walk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, and_, cast, func, literal, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..model import schedule
@@ -24,13 +24,13 @@ from .conditions import Claim, follows_schedule, is_free, row_count, still_missi
 #: Knuth's multiplicative hash: neighbouring ids get offsets far apart.
 _SCATTER: Final = 2_654_435_761
 
-#: Another process's clock may be ahead by this much: a lease.
+#: How far the clock of another process may be ahead: the length of a lease.
 CLOCKS_APART: Final = timedelta(seconds=30)
 
-#: Slots that are written off in one transaction.
+#: Skipped slots that are recorded in one transaction.
 SKIPPED_PER_TRANSACTION: Final = 200
 
-_LOCATIONS: Final = select(
+_DUE_COLUMNS: Final = select(
     Location.id,
     Location.name,
     Location.latitude,
@@ -42,136 +42,140 @@ _LOCATIONS: Final = select(
 
 
 def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
-    """The schedules that active locations have, by name; one indexed seek for each, however many locations there are."""
-    found: list[tuple[str, Schedule]] = []
+    """The schedules that active locations follow, by name. One indexed seek for each, whatever the number of locations."""
+    schedules: list[tuple[str, Schedule]] = []
+    is_active = Location.state == LocationState.ACTIVE
     with get_db_session(read_only=True) as session:
-        active = select(Location.schedule).where(Location.state == LocationState.ACTIVE)
-        if session.scalar(
-            select(Location.id).where(Location.state == LocationState.ACTIVE, Location.schedule.is_(None)).limit(1)
-        ):
-            found.append((schedule.DEFAULT_SCHEDULE, default))
+        if session.scalar(select(Location.id).where(is_active, Location.schedule.is_(None)).limit(1)):
+            schedules.append((schedule.DEFAULT_SCHEDULE, default))
+        texts = select(Location.schedule).where(is_active).order_by(Location.schedule).limit(1)
         last = ""
-        while text := session.scalar(active.where(Location.schedule > last).order_by(Location.schedule).limit(1)):
-            found.append((text, schedule.parse_schedule(text)))
+        while text := session.scalar(texts.where(Location.schedule > last)):
+            schedules.append((text, schedule.parse_schedule(text)))
             last = text
-    return found
+    return schedules
 
 
 def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
-    """Claim the slot of a schedule that is due at ``now``; on the way, account for earlier ones that nobody finished."""
+    """Claim the slot of a schedule that is due at ``now``, after recording reasons for earlier slots without a run.
+
+    Returns:
+        None where there is nothing to do, or another process does it.
+    """
     slot = when.slot_at(now)
     if slot is None:
         return None
     in_time = now - slot < schedule.GRACE
     with get_db_session(read_only=True) as session:
-        if _nothing_to_do(session, name, slot, now, in_time=in_time):
+        if _has_nothing_to_do(session, name, slot, now, in_time=in_time):
             return None
-    over = slot if in_time else slot + timedelta(microseconds=1)  # slots before this are past
+    before = slot if in_time else slot + timedelta(microseconds=1)  # earlier slots are past
     while True:
         with get_db_session() as session:
-            dead = close_abandoned(session, name, over, now)
-            if _record_skipped(session, name, when, over, dead) == SKIPPED_PER_TRANSACTION:
-                continue  # the rest in a transaction of its own: others wait for this one
+            abandoned = close_abandoned(session, name, before, now)
+            if _record_skipped(session, name, when, before, abandoned) == SKIPPED_PER_TRANSACTION:
+                continue  # the rest in a transaction of its own, because other processes wait for this one
             return _take(session, name, when, slot, now) if in_time else None
 
 
-def _nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, *, in_time: bool) -> bool:
-    mine = select(Run.id).where(Run.schedule == name)
-    if session.scalar(mine.where(_is_accounted(slot, now)).limit(1)) is None:
-        return not in_time and session.scalar(mine.limit(1)) is None  # too late for the first slot there ever was
-    open_ = Run.state.in_(OPEN_STATES)
-    past = Run.due_at < slot if in_time else Run.due_at <= slot
-    return session.scalar(mine.where(open_, Run.due_at <= slot, or_(is_free(now), past)).limit(1)) is None
+def _has_nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, *, in_time: bool) -> bool:
+    runs = select(Run.id).where(Run.schedule == name)
+    if session.scalar(runs.where(_is_accounted(slot, now)).limit(1)) is None:
+        return not in_time and session.scalar(runs.limit(1)) is None  # too late for the very first slot
+    is_past = Run.due_at < slot if in_time else Run.due_at <= slot
+    claimable = runs.where(Run.state.in_(OPEN_STATES), Run.due_at <= slot, or_(is_free(now), is_past))
+    return session.scalar(claimable.limit(1)) is None
 
 
-def _is_accounted(slot: datetime, now: datetime) -> Any:
-    """A run of the slot, or of a later one by another process whose clock is a little ahead; not one by a clock gone wrong."""
+def _is_accounted(slot: datetime, now: datetime) -> ColumnElement[bool]:
+    """A run of the slot, or of a later one by a process with a clock a little ahead; not one by a wrong clock."""
     return or_(Run.due_at == slot, and_(Run.due_at > slot, Run.due_at <= now + CLOCKS_APART))
 
 
 def _take(session: Session, name: str, when: Schedule, slot: datetime, now: datetime) -> Claim | None:
     newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _is_accounted(slot, now)).limit(1)
-    if session.scalar(newer) is not None:  # this process's clock is behind; the slot has been accounted for
+    if session.scalar(newer) is not None:  # the clock of this process is behind; the slot is accounted for
         return None
-    new = insert_or_ignore(session, Run, [_row(name, slot, RunState.PENDING)])
+    new = insert_or_ignore(session, Run, [_run_row(name, slot, RunState.PENDING)])
     length = (when.next_after(slot) or slot + schedule.GRACE) - slot
-    mine = {
+    values = {
         "state": RunState.RUNNING,
         "holder": process_name(),
         "lease_expires_at": now + schedule.lease_length(length),
         "reason": None,
+        "due": select(func.count()).select_from(Location).where(follows_schedule(name)).scalar_subquery(),
+        "started_at": func.coalesce(Run.started_at, literal(now, Run.started_at.type)),
     }
-    due = select(func.count()).select_from(Location).where(follows_schedule(name)).scalar_subquery()
-    began = func.coalesce(Run.started_at, literal(now, Run.started_at.type))
-    taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(now)).values(**mine, due=due, started_at=began)
+    taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(now)).values(**values)
     if not row_count(session.execute(taken.execution_options(synchronize_session=False))):
         return None
     run_id = session.scalars(select(Run.id).where(Run.schedule == name, Run.due_at == slot)).one()
     return Claim(run_id, name, slot, slot + min(length, schedule.GRACE), length, taken_over=not new)
 
 
-def _row(name: str, slot: datetime, state: RunState, reason: MissedReason | None = None) -> dict[str, Any]:
+def _run_row(name: str, slot: datetime, state: RunState, reason: MissedReason | None = None) -> dict[str, Any]:
     counts = {"due": 0, "stored": 0, "failed": 0, "calls": 0}
     return {"schedule": name, "due_at": slot, "shard": 0, "state": state, "reason": reason, **counts}
 
 
-def _record_skipped(session: Session, name: str, when: Schedule, before: datetime, dead: Collection[datetime]) -> int:
-    """Slots for which no run was ever claimed: ``late`` while the run before them was still at work, else ``down``.
+def _record_skipped(session: Session, name: str, when: Schedule, before: datetime, abandoned: Collection[datetime]) -> int:
+    """Record slots for which no run was claimed: ``late`` while the run before them still worked, else ``down``.
 
-    Nobody was at work on the ``dead`` ones any more, though they have ended only now.
+    No process worked on the ``abandoned`` runs any more, although they have been closed only now.
 
-    Gives how many were recorded: ``SKIPPED_AT_ONCE`` at most, the oldest.
+    Returns:
+        How many were recorded, oldest first: ``SKIPPED_PER_TRANSACTION`` at most.
     """
-    mine = select(Run.due_at, Run.ended_at).where(Run.schedule == name, Run.due_at < before)
-    last = session.execute(mine.order_by(Run.due_at.desc()).limit(1)).first()
+    runs = select(Run.due_at, Run.ended_at).where(Run.schedule == name, Run.due_at < before)
+    last = session.execute(runs.order_by(Run.due_at.desc()).limit(1)).first()
     if last is None:
         return 0
     slots = list(islice(when.slots_between(last.due_at, before), SKIPPED_PER_TRANSACTION))
     for slot in slots:
-        was_busy = last.due_at not in dead and last.ended_at is not None and last.ended_at > slot
+        was_busy = last.due_at not in abandoned and last.ended_at is not None and last.ended_at > slot
         reason = MissedReason.LATE if was_busy else MissedReason.DOWN
-        if insert_or_ignore(session, Run, [_row(name, slot, RunState.MISSED, reason)]):
-            lost = record_unaccounted(session, name, slot, reason)
-            counts = update(Run).where(Run.schedule == name, Run.due_at == slot).values(due=lost, failed=lost)
+        if insert_or_ignore(session, Run, [_run_row(name, slot, RunState.MISSED, reason)]):
+            missed = record_unaccounted(session, name, slot, reason)
+            counts = update(Run).where(Run.schedule == name, Run.due_at == slot).values(due=missed, failed=missed)
             session.execute(counts.execution_options(synchronize_session=False))
     return len(slots)
 
 
 def due_locations(
-    claimed: Claim, now: datetime, spread: timedelta = timedelta(0), *, after: int = 0, limit: int | None = None
+    claim: Claim, now: datetime, spread: timedelta = timedelta(0), *, after: int = 0, limit: int | None = None
 ) -> tuple[list[DueLocation], bool]:
-    """The locations that a run has yet to collect by ``now``, and whether others are to follow later in the slot.
+    """The locations that a run must still collect by ``now``, and whether others become due later in the slot.
 
-    In the order of their ids: those that follow ``after``, ``limit`` of them at most.
-
-    Within ``spread`` each location has an offset of its own, the same in every slot.
+    They come in the order of their ids: at most ``limit`` of those after the id ``after``. Within ``spread``, each location has
+    an offset of its own, which is the same in every slot.
     """
-    missing = _LOCATIONS.where(still_missing(claimed.schedule, claimed.due_at))
+    missing = _DUE_COLUMNS.where(still_missing(claim.schedule, claim.due_at))
     query = missing.where(Location.id > after).limit(limit)
-    # The last ones need a tick, and time to be collected, before the slot is over.
-    seconds = int(min(spread, (claimed.ends_at - claimed.due_at) * 0.8).total_seconds())
-    elapsed = int((now - claimed.due_at).total_seconds())
+    # The last locations need a tick, and time to be collected, before the slot ends.
+    seconds = int(min(spread, (claim.ends_at - claim.due_at) * 0.8).total_seconds())
+    elapsed = int((now - claim.due_at).total_seconds())
     with get_db_session(read_only=True) as session:
-        more = False
+        has_later = False
         if elapsed < seconds:
             offset = (cast(Location.id, BigInteger) * _SCATTER) % seconds
-            more = session.scalar(missing.where(offset > elapsed).limit(1)) is not None
+            has_later = session.scalar(missing.where(offset > elapsed).limit(1)) is not None
             query = query.where(offset <= elapsed)
-        return [_due(row) for row in session.execute(query).yield_per(1000)], more
+        return [_due_location(row) for row in session.execute(query).yield_per(1000)], has_later
 
 
 def active_locations() -> list[DueLocation]:
     """All active locations, whatever their schedule."""
+    query = _DUE_COLUMNS.where(Location.state == LocationState.ACTIVE)
     with get_db_session(read_only=True) as session:
-        return [_due(row) for row in session.execute(_LOCATIONS.where(Location.state == LocationState.ACTIVE)).yield_per(1000)]
+        return [_due_location(row) for row in session.execute(query).yield_per(1000)]
 
 
-def _due(row: Any) -> DueLocation:
+def _due_location(row: Any) -> DueLocation:
     return DueLocation(row[0], row[1], Coordinates(row[2], row[3]), *row[4:7])
 
 
 def renew_run(run_id: int, until: datetime) -> bool:
-    """Keep a run longer; False when another process has taken it."""
+    """Extend the lease on a run; False when another process has claimed it."""
     with get_db_session() as session:
-        kept = update(Run).where(Run.id == run_id, Run.holder == process_name(), Run.state == RunState.RUNNING)
-        return row_count(session.execute(kept.values(lease_expires_at=until))) > 0
+        held = update(Run).where(Run.id == run_id, Run.holder == process_name(), Run.state == RunState.RUNNING)
+        return row_count(session.execute(held.values(lease_expires_at=until))) > 0

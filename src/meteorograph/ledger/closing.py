@@ -1,4 +1,4 @@
-"""How a run ends: what it stored is counted, and whatever it did not store gets its reason."""
+"""End runs: count what they stored, and record a reason for every location without a row. Stop 8 of the walk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,56 +21,71 @@ from ..storage.upsert import insert_or_replace
 from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
 
 
-def release_run(claimed: Claim, calls: int, *, until: datetime | None = None, reason: MissedReason | None = None) -> None:
-    """Give a run back unfinished: free at once, or from ``until`` on when it waits for what ``reason`` says."""
+def release_run(claim: Claim, calls: int, *, until: datetime | None = None, reason: MissedReason | None = None) -> None:
+    """Release a run unfinished: it may be claimed at once, or from ``until`` on, when it waits for what ``reason`` names."""
     with get_db_session() as session:
-        mine = update(Run).where(Run.id == claimed.run_id, Run.holder == process_name(), Run.state == RunState.RUNNING)
-        free = {"state": RunState.PENDING, "holder": None, "lease_expires_at": until, "reason": reason}
-        given = session.execute(mine.values(**free, calls=Run.calls + calls).execution_options(synchronize_session=False))
-        if not row_count(given):
-            ended_at = session.scalar(select(Run.ended_at).where(Run.id == claimed.run_id))
-            if ended_at is not None:  # closed by another process while this one, longer than its lease, stored
-                _settle_run(session, claimed.run_id, claimed.schedule, claimed.due_at, ended_at)
+        if not _release(session, claim, calls, until, reason):
+            ended_at = session.scalar(select(Run.ended_at).where(Run.id == claim.run_id))
+            if ended_at is not None:  # the lease had expired: another process closed the run while this one stored rows
+                _settle_run(session, claim.run_id, claim.schedule, claim.due_at, ended_at)
+
+
+def _release(
+    session: Session, claim: Claim, calls: int, until: datetime | None = None, reason: MissedReason | None = None
+) -> bool:
+    """Release a run that this process holds; False when it does not hold it."""
+    held = update(Run).where(Run.id == claim.run_id, Run.holder == process_name(), Run.state == RunState.RUNNING)
+    values = {"state": RunState.PENDING, "holder": None, "lease_expires_at": until, "reason": reason}
+    released = held.values(**values, calls=Run.calls + calls).execution_options(synchronize_session=False)
+    return row_count(session.execute(released)) > 0
 
 
 def record_missed(missed: Sequence[dict[str, Any]]) -> None:
-    """Write why slots have nothing stored: rows of ``location_id``, ``due_at``, ``reason`` and ``detail``."""
+    """Record why slots have no row: rows of ``location_id``, ``due_at``, ``reason`` and ``detail``."""
     try:
         with get_db_session() as session:
             insert_or_replace(session, Missed, missed)
-    except IntegrityError:  # a location was removed meanwhile; it owes no reason
+    except IntegrityError:  # a location was removed meanwhile; its slots need no reason
         with get_db_session() as session:
-            there = set(session.scalars(select(Location.id).where(Location.id.in_([row["location_id"] for row in missed]))))
-            insert_or_replace(session, Missed, [row for row in missed if row["location_id"] in there])
+            ids = [row["location_id"] for row in missed]
+            existing = set(session.scalars(select(Location.id).where(Location.id.in_(ids))))
+            insert_or_replace(session, Missed, [row for row in missed if row["location_id"] in existing])
 
 
-def finish_run(claimed: Claim, calls: int, now: datetime) -> RunState:
-    """Count what the run has come to and close it; gives its final state."""
+def finish_run(claim: Claim, calls: int, now: datetime) -> RunState:
+    """Count the rows and reasons of a run and close it.
+
+    Returns:
+        Its final state; ``pending`` where a location has neither a row nor a reason, so that the run is released instead.
+    """
     with get_db_session() as session:
-        spent = update(Run).where(Run.id == claimed.run_id).values(calls=Run.calls + calls)
+        unaccounted = select(Location.id).where(still_missing(claim.schedule, claim.due_at)).limit(1)
+        if session.scalar(unaccounted) is not None and _release(session, claim, calls):
+            return RunState.PENDING
+        spent = update(Run).where(Run.id == claim.run_id).values(calls=Run.calls + calls)
         session.execute(spent.execution_options(synchronize_session=False))
-        return _settle_run(session, claimed.run_id, claimed.schedule, claimed.due_at, now)
+        return _settle_run(session, claim.run_id, claim.schedule, claim.due_at, now)
 
 
-def close_orphans(now: datetime, names: Collection[str]) -> None:
-    """Close runs past their slot whose schedule no active location follows any more, so that nobody will claim them."""
+def close_orphans(now: datetime, schedules: Collection[str]) -> None:
+    """Close runs past their slot that no process will claim, because no active location follows their schedule any more."""
     orphans = select(Run.id, Run.schedule, Run.due_at).where(
-        Run.state.in_(OPEN_STATES), Run.schedule.not_in(names), Run.due_at < now - schedule.GRACE, is_free(now)
+        Run.state.in_(OPEN_STATES), Run.schedule.not_in(schedules), Run.due_at < now - schedule.GRACE, is_free(now)
     )
     with get_db_session(read_only=True) as session:
-        found = session.execute(orphans).all()
-    for run_id, name, due_at in found:
+        runs = session.execute(orphans).all()
+    for run_id, name, due_at in runs:
         with get_db_session() as session:
             _settle_run(session, run_id, name, due_at, now)
 
 
 def unfinished_slots(now: datetime, schedules: Sequence[tuple[str, Schedule]]) -> list[datetime]:
-    """The slots of runs that were begun, that nobody has any more, and that are too old to be taken up: they are to be closed."""
-    begun = select(Run.schedule, Run.due_at).where(Run.state.in_(OPEN_STATES), Run.started_at.is_not(None))
+    """Slots of runs that were started, that no process holds, and that are too old to be resumed: they must be closed."""
+    started = select(Run.schedule, Run.due_at).where(Run.state.in_(OPEN_STATES), Run.started_at.is_not(None))
     with get_db_session(read_only=True) as session:
-        found = session.execute(begun.where(_is_unclaimed(now)).order_by(Run.due_at)).all()
-    known = dict(schedules)
-    return [due_at for name, due_at in found if name in known and _is_over(known[name], due_at, now)]
+        runs = session.execute(started.where(_is_unclaimed(now)).order_by(Run.due_at)).all()
+    by_name = dict(schedules)
+    return [due_at for name, due_at in runs if name in by_name and _is_over(by_name[name], due_at, now)]
 
 
 def _is_over(when: Schedule, due_at: datetime, now: datetime) -> bool:
@@ -78,12 +93,16 @@ def _is_over(when: Schedule, due_at: datetime, now: datetime) -> bool:
     return slot is not None and (due_at < slot or now - due_at >= schedule.GRACE)
 
 
-def _is_unclaimed(now: datetime) -> Any:
+def _is_unclaimed(now: datetime) -> ColumnElement[bool]:
     return or_(Run.state == RunState.PENDING, and_(Run.state == RunState.RUNNING, Run.lease_expires_at <= now))
 
 
 def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> list[datetime]:
-    """Runs of earlier slots that are over: what they did not store is missed, for the reason they waited for; gives which."""
+    """Close the unclaimed runs of earlier slots: locations without a row were missed for the reason that the run waited for.
+
+    Returns:
+        The slots of these runs.
+    """
     abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, _is_unclaimed(now)).with_for_update()
     runs = session.scalars(abandoned).all()
     for run in runs:
@@ -93,20 +112,19 @@ def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) 
 
 
 def record_unaccounted(session: Session, name: str, slot: datetime, reason: str) -> int:
-    """Write a reason for every location that has neither a row nor a reason for the slot; gives how many."""
-    known = or_(
+    """Record a reason for every location that has neither a row nor a reason for a slot; gives how many."""
+    was_due = or_(
         func.coalesce(Location.due_since, Location.created_at) <= slot,
         exists().where(Run.schedule == name, Run.due_at == slot, Run.started_at.is_not(None)),
     )
-    lost = select(Location.id, literal(slot, Run.due_at.type), literal(reason, Missed.reason.type)).where(
-        still_missing(name, slot), known
-    )
-    written = insert(Missed).from_select(["location_id", "due_at", "reason"], lost)
-    return row_count(session.execute(written.execution_options(preserve_rowcount=True)))
+    columns = Location.id, literal(slot, Run.due_at.type), literal(reason, Missed.reason.type)
+    unaccounted = select(*columns).where(still_missing(name, slot), was_due)
+    recorded = insert(Missed).from_select(["location_id", "due_at", "reason"], unaccounted)
+    return row_count(session.execute(recorded.execution_options(preserve_rowcount=True)))
 
 
 def recount_runs(session: Session, slots: Collection[datetime]) -> None:
-    """Count once more what the ended runs of these slots have come to: rows came from elsewhere meanwhile."""
+    """Count the ended runs of these slots again, after rows were added to them."""
     ended = Run.state.in_((RunState.SUCCEEDED, RunState.PARTIAL, RunState.FAILED))
     query = select(Run.id, Run.schedule, Run.due_at, Run.ended_at).where(ended, Run.ended_at.is_not(None))
     for slot in slots:
@@ -115,15 +133,15 @@ def recount_runs(session: Session, slots: Collection[datetime]) -> None:
 
 
 def _settle_run(session: Session, run_id: int, name: str, due_at: datetime, now: datetime) -> RunState:
-    # A process that stalls longer than its lease may store what another has written off meanwhile.
-    after_all = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
-    written_off = delete(Missed).where(Missed.due_at == due_at, after_all)
-    session.execute(written_off.execution_options(synchronize_session=False))
+    # A process whose lease expired may store rows of slots that another one has recorded as missed meanwhile.
+    has_row = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
+    obsolete = delete(Missed).where(Missed.due_at == due_at, has_row)
+    session.execute(obsolete.execution_options(synchronize_session=False))
     stored = _count(session, WeatherData, name, due_at)
     failed = _count(session, Missed, name, due_at)
     state = RunState.SUCCEEDED if not failed else RunState.PARTIAL if stored else RunState.FAILED
-    done = {"state": state, "stored": stored, "failed": failed, "due": stored + failed, "ended_at": now, "reason": None}
-    closed = update(Run).where(Run.id == run_id).values(**done, holder=None, lease_expires_at=None)
+    values = {"state": state, "stored": stored, "failed": failed, "due": stored + failed, "ended_at": now, "reason": None}
+    closed = update(Run).where(Run.id == run_id).values(**values, holder=None, lease_expires_at=None)
     session.execute(closed.execution_options(synchronize_session=False))
     return state
 
@@ -134,7 +152,7 @@ def _count(session: Session, model: type[WeatherData | Missed], name: str, due_a
 
 
 def count_reasons(due_at: datetime) -> Counter[str]:
-    """How often each reason was recorded for a slot."""
+    """How often each reason is recorded for a slot."""
     query = select(Missed.reason, func.count()).where(Missed.due_at == due_at).group_by(Missed.reason)
     with get_db_session(read_only=True) as session:
         return Counter(dict(session.execute(query).all()))

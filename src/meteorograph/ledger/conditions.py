@@ -1,4 +1,4 @@
-"""What the ledger's parts share: a claim, its holder's name, and the conditions by which rows are told apart."""
+"""A claim, and the conditions on rows that the parts of the ledger share."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ..storage.models import Location, Missed, Run, WeatherData
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run that this process has."""
+    """A run that this process holds."""
 
     run_id: int
     #: Name of the schedule: ``default``, or its text.
     schedule: str
     due_at: datetime
-    #: When this slot is no longer collected: the next one is due, or the grace is over.
+    #: End of collection: the next slot is due, or the grace period is over.
     ends_at: datetime
-    #: From this slot to the next.
+    #: Time from this slot to the next.
     length: timedelta
-    #: Whether another process began it and let its lease run out, or gave it back.
+    #: Whether an earlier holder started it, and released it or let its lease expire.
     taken_over: bool
 
     @property
     def lease(self) -> timedelta:
-        """How long the run is held without a sign of life."""
+        """How long the run is held unless the lease is renewed."""
         return schedule.lease_length(self.length)
 
 
 def is_free(now: datetime) -> Any:
-    """Unfinished, held by nobody alive, and not waiting for a later time."""
+    """Runs that may be claimed: unfinished, without a valid lease, and not waiting for a later time."""
     return and_(Run.state.in_(OPEN_STATES), or_(Run.lease_expires_at.is_(None), Run.lease_expires_at <= now))
 
 

@@ -1,4 +1,4 @@
-"""What the ledger knows of the service's health."""
+"""The health of the service, as the ledger shows it: freshness, stale locations, last run and heartbeat."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ..storage.models import Heartbeat, Location, Run, WeatherData
 
 @dataclass(frozen=True, slots=True)
 class LedgerHealth:
-    """What the ledger knows of the service's health."""
+    """The health of the service."""
 
-    #: Age of each scheduled location's newest slot [s]; None for one without any.
+    #: Age of each scheduled location's newest slot [s]; None for a location without a row.
     freshness: dict[str, float | None]
-    #: The scheduled locations that have nothing of the slot before the current one, or of any later one.
+    #: Scheduled locations without a row of the slot before the current one, and of any later slot.
     stale: list[str]
     #: The newest run.
     last_run: Run | None
-    #: Age of the newest heartbeat of any process's scheduler [s].
+    #: Age of the newest heartbeat of any process [s].
     heartbeat_seconds: float | None
 
 
 def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHealth:
     """The state of the ledger at ``now``."""
-    # A row of the future, by a clock that was ahead, says nothing of how fresh the data are.
+    # Rows of the future, from a clock that was ahead, do not count as fresh.
     newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id, WeatherData.due_at <= now)
     columns = (
         Location.name,
@@ -43,7 +43,7 @@ def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHea
     stale = []
     expected: dict[str | None, datetime] = {}
     for name, text, created_at, due_since, newest_at in session.execute(query):
-        due_at: datetime | None = newest_at  # a scalar subquery may find nothing, whatever its type says
+        due_at: datetime | None = newest_at  # None where there is no row, although the type of the subquery excludes it
         freshness[name] = None if due_at is None else (now - due_at).total_seconds()
         if text not in expected:
             expected[text] = _expected(parse_schedule(text) if text else default, now)
@@ -56,6 +56,6 @@ def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHea
 
 
 def _expected(when: Schedule, now: datetime) -> datetime:
-    """The slot that is there if all is well: the one before the current one, which has a minute to be collected."""
+    """The slot that must be stored by now: the one before the current one, which has a minute to be collected."""
     current = when.slot_at(now - timedelta(minutes=1)) or EPOCH
     return when.slot_at(current - timedelta(microseconds=1)) or EPOCH

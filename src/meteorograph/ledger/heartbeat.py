@@ -1,4 +1,4 @@
-"""Signs of life of the scheduler of each process."""
+"""Heartbeats: the last sign of life of the scheduler of each process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..storage.upsert import insert_or_replace
 
 
 def record_heartbeat(now: datetime) -> None:
-    """Leave a sign of life of this process's scheduler, and forget those of processes a day gone."""
+    """Record that the scheduler of this process is alive, and delete heartbeats that are more than a day old."""
     with get_db_session() as session:
         insert_or_replace(session, Heartbeat, [{"holder": process_name(), "beat_at": now}])
         session.query(Heartbeat).filter(Heartbeat.beat_at < now - timedelta(days=1)).delete()

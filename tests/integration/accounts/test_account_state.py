@@ -43,7 +43,7 @@ def _known(now: datetime, key: str = KEY) -> AccountStatus:
 
 def _restart() -> None:
     """Forget everything that is not in the database."""
-    tick._defaults_ensured.clear()
+    tick.TICK_MEMORY.reset()
     for engine in _engines.values():
         engine.dispose()
     _engines.clear()

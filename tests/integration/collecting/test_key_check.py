@@ -186,7 +186,7 @@ def test_the_plan_without_locations_is_that_of_the_default_place(monkeypatch: py
     assert ended.exit_code == 0
     assert ended.stdout.startswith("1 location, every 1 h\n")
     assert "a month      744  999,950  1,000,000  holds\n" in ended.stdout
-    assert "Weatherstack gives the rain of 12 % of slots" in ended.stdout
+    assert "Weatherstack gives the precipitation of 12 % of slots" in ended.stdout
     monkeypatch.setenv("OWM_API_KEY", "")
     assert _run("plan").exit_code == 0, "it needs no key"
 

@@ -100,7 +100,7 @@ def test_a_default_place_the_user_chose_is_added_to_the_others(monkeypatch: pyte
     assert _count() == 21
     with get_db_session() as session:
         session.query(Location).filter_by(name="Athens").one().state = "paused"
-    tick._defaults_ensured.clear()
+    tick.TICK_MEMORY.reset()
     scheduled_ingest()
     with get_db_session(read_only=True) as session:
         assert session.query(Location).filter_by(name="Athens").one().state == "paused"
@@ -296,7 +296,7 @@ def test_without_a_key_nothing_is_claimed_and_it_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("OWM_API_KEY")
-    monkeypatch.setattr(tick, "_complaint", ("", 0.0))
+    tick.TICK_MEMORY.reset()
     with caplog.at_level(logging.ERROR):
         scheduled_ingest()
         scheduled_ingest()

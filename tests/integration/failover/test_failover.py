@@ -6,13 +6,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from acceptance.holds import away
 from meteorograph import WeatherData, get_db_session, init_db
+from meteorograph.collecting import run
 from meteorograph.config.loading import get_settings
+from meteorograph.errors import StoreError
 from meteorograph.failover.database_file import fallback_path
 from meteorograph.locations import repository
 from meteorograph.model.clock import DrivenClock
@@ -201,3 +204,33 @@ def test_where_nothing_can_stand_in_collection_goes_on_with_the_database(
         driven.advance(HOUR)
     assert places.count() == 6
     assert [state for _, state, _ in _runs()] == ["succeeded", "succeeded"]
+
+
+def test_a_run_is_not_finished_while_its_rows_wait_in_the_fallback_database(
+    database: str, driven: DrivenClock, places: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away for the moment of storing only: the run was counted as succeeded with 0 of 0."""
+    scheduled_ingest()
+    driven.advance(HOUR)
+    store, failures = run.store_rows, [StoreError("the connection was cut")]
+
+    def fail_once(rows: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return store(rows)
+
+    monkeypatch.setattr(run, "store_rows", fail_once)
+    scheduled_ingest()
+    assert not failures
+    assert _runs() == [(NOON, "succeeded", 3), (NOON + HOUR, "succeeded", 3)]
+    assert _rows() == [(NOON + slot * HOUR, place) for slot in range(2) for place in (1, 2, 3)]
+
+
+def test_a_run_whose_rows_cannot_be_moved_back_stays_open(
+    database: str, driven: DrivenClock, places: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduled_ingest()
+    driven.advance(HOUR)
+    monkeypatch.setattr(run, "store_results", lambda *_: None)  # the rows are nowhere
+    scheduled_ingest()
+    assert _runs() == [(NOON, "succeeded", 3), (NOON + HOUR, "pending", 0)]

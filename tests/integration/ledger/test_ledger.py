@@ -59,12 +59,19 @@ def _store(due: DueLocation, at: datetime = NOON) -> None:
     insert_rows([columns | {"location_id": due.id, "due_at": at, "fetched_at": at, "provider": "openweathermap"}])
 
 
+def _finish(claim: conditions.Claim, now: datetime) -> str:
+    """Store a row of each location that is left, and finish the run."""
+    for due in _due(claim):
+        _store(due, claim.due_at)
+    return closing.finish_run(claim, 0, now)
+
+
 def test_a_slot_is_claimed_once_and_the_next_one_again() -> None:
     first = _claim(NOON + timedelta(minutes=7))
     assert first is not None
     assert (first.due_at, first.taken_over) == (NOON, False)
     assert _claim(NOON + timedelta(minutes=7, seconds=20)) is None
-    assert closing.finish_run(first, 0, NOON + timedelta(minutes=8)) == "succeeded"
+    assert _finish(first, NOON + timedelta(minutes=8)) == "succeeded"
     assert _claim(NOON + timedelta(minutes=59)) is None
     second = _claim(NOON + HOUR)
     assert second is not None
@@ -163,7 +170,7 @@ def test_a_run_that_is_given_back_is_free_at_once(monkeypatch: pytest.MonkeyPatc
 def test_slots_while_nothing_ran_are_recorded_as_down() -> None:
     claim = _claim(NOON)
     assert claim
-    closing.finish_run(claim, 0, NOON + timedelta(minutes=1))
+    _finish(claim, NOON + timedelta(minutes=1))
     assert _claim(NOON + 4 * HOUR)
     assert [(run.due_at, run.state, run.reason) for run in _runs()] == [
         (NOON, "succeeded", None),
@@ -179,7 +186,7 @@ def test_slots_while_nothing_ran_are_recorded_as_down() -> None:
 def test_slots_while_a_run_was_still_at_work_are_recorded_as_late() -> None:
     claim = _claim(NOON)
     assert claim
-    closing.finish_run(claim, 0, NOON + timedelta(hours=2, minutes=30))
+    _finish(claim, NOON + timedelta(hours=2, minutes=30))
     assert _claim(NOON + timedelta(hours=2, minutes=31))
     assert [(run.state, run.reason) for run in _runs()] == [("succeeded", None), ("missed", "late"), ("running", None)]
 
@@ -204,7 +211,7 @@ def test_a_clock_that_steps_back_claims_nothing_twice() -> None:
     for hour in range(3):
         claim = _claim(NOON + hour * HOUR)
         assert claim
-        closing.finish_run(claim, 0, NOON + hour * HOUR)
+        _finish(claim, NOON + hour * HOUR)
     for hour in (0, 1, 2):
         assert _claim(NOON + hour * HOUR + timedelta(minutes=5)) is None
     assert len(_runs()) == 3
@@ -213,7 +220,7 @@ def test_a_clock_that_steps_back_claims_nothing_twice() -> None:
 def test_a_shorter_interval_goes_on_from_the_last_slot() -> None:
     claim = _claim(NOON)
     assert claim
-    closing.finish_run(claim, 0, NOON)
+    _finish(claim, NOON)
     quarter = timedelta(minutes=15)
     assert _claim(NOON + timedelta(minutes=16), quarter)
     assert [run.due_at for run in _runs()] == [NOON, NOON + quarter]
@@ -231,7 +238,7 @@ def test_heartbeats_are_one_row_a_process_and_those_of_yesterday_go(monkeypatch:
 def test_a_clock_that_was_ahead_once_stops_nothing() -> None:
     ahead = _claim(NOON + timedelta(days=1))
     assert ahead
-    closing.finish_run(ahead, 0, NOON + timedelta(days=1))
+    _finish(ahead, NOON + timedelta(days=1))
     claimed = [hour for hour in range(27) if _claim(NOON + hour * HOUR)]
     assert claimed == [hour for hour in range(27) if hour != 24], "the run of the future accounts for no slot but its own"
 
@@ -239,7 +246,7 @@ def test_a_clock_that_was_ahead_once_stops_nothing() -> None:
 def test_a_location_owes_no_slot_of_before_it_was_resumed() -> None:
     claim = _claim(NOON)
     assert claim
-    closing.finish_run(claim, 0, NOON)
+    _finish(claim, NOON)
     with clock.driven_by(lambda: NOON + timedelta(hours=5, minutes=30)), get_db_session() as session:
         session.query(Location).filter_by(name="place 2").one().state = "active"
     assert _claim(NOON + 7 * HOUR)
@@ -259,7 +266,7 @@ def test_a_run_whose_schedule_nobody_follows_any_more_is_closed() -> None:
 def test_a_long_downtime_is_written_off_in_several_transactions() -> None:
     claim = _claim(NOON, timedelta(minutes=1))
     assert claim
-    closing.finish_run(claim, 0, NOON)
+    _finish(claim, NOON)
     assert _claim(NOON + timedelta(minutes=500), timedelta(minutes=1))
     assert Counter(run.state for run in _runs()) == {"succeeded": 1, "missed": 499, "running": 1}
 

@@ -38,11 +38,13 @@ def test_1344_hourly_locations_are_the_most_that_the_free_plan_holds() -> None:
     assert made.holds
     assert _needs(main) == {"minute": 23, "hour": 1344, "day": 32256, "month": 999_936}
     assert (main.most_locations, main.slot_minutes) == (1344, 24)
-    assert main.sentence == "OpenWeatherMap holds. A slot takes 24 minutes. Up to 1,344 locations at this schedule would fit."
+    assert main.sentence == (
+        "The quota of OpenWeatherMap is large enough. A slot takes 24 minutes. Up to 1,344 locations at this schedule would fit."
+    )
     more = _plan(1345)
     assert not more.holds
     assert more.providers[0].sentence == (
-        "OpenWeatherMap does not hold: 1,000,680 calls a month are needed, 999,950 may be made. "
+        "The quota of OpenWeatherMap is too small: 1,000,680 calls a month are needed, 999,950 may be made. "
         "What would fit: 1,344 locations at this schedule, or these 1,345 every 2 h."
     )
 
@@ -133,9 +135,20 @@ def test_what_is_said_to_fit_fits_and_one_more_does_not(locations: int, length: 
 @pytest.mark.parametrize(
     ("locations", "limit", "sentence"),
     [
-        (1, 100, "Weatherstack gives the rain of 12 % of slots, spread evenly; the others use OpenWeatherMap's rain."),
-        (1, 5000, "Weatherstack gives the rain of every slot."),
-        (50, 100, "Weatherstack gives the rain of less than 1 % of slots, spread evenly; the others use OpenWeatherMap's rain."),
+        (
+            1,
+            100,
+            "Weatherstack gives the precipitation of 12 % of slots, spread evenly; the others get it from OpenWeatherMap.",
+        ),
+        (1, 5000, "Weatherstack gives the precipitation of every slot."),
+        (
+            50,
+            100,
+            (
+                "Weatherstack gives the precipitation of less than 1 % of slots, spread evenly; "
+                "the others get it from OpenWeatherMap."
+            ),
+        ),
     ],
 )
 def test_one_that_is_asked_for_rain_only_never_fails_the_plan(locations: int, limit: int, sentence: str) -> None:
@@ -158,17 +171,17 @@ def test_who_is_asked_follows_the_settings() -> None:
     assert roles(providers=[owm, rain], precipitation_providers=[owm]) == {owm: "observation", rain: "fallback"}
     assert roles(providers=[rain, owm], owm_api_key=None) == {rain: "observation"}
     fallback = _plan(1, precipitation_providers=[owm, rain]).providers[1]
-    assert fallback.sentence == "Weatherstack is asked only when the providers before it fail."
+    assert fallback.sentence == "Weatherstack is called only when the providers before it fail."
     assert fallback.holds
     alone = _plan(1, precipitation_providers=[rain]).providers[1]
-    assert alone.sentence.endswith("the others have no rain.")
+    assert alone.sentence.endswith("the others have none.")
 
 
 def test_a_small_quota_for_everything_does_not_hold() -> None:
     made = _plan(41, providers=["weatherstack"])
     assert not made.holds
     assert made.providers[0].sentence == (
-        "Weatherstack does not hold: 30,504 calls a month are needed, 95 may be made. "
+        "The quota of Weatherstack is too small: 30,504 calls a month are needed, 95 may be made. "
         "What would fit: not even one location at this schedule, or these 41 every 24 h."
     )
     assert _plan(3, timedelta(days=1), providers=["weatherstack"]).holds
@@ -183,8 +196,8 @@ def test_with_no_location_nothing_is_asked() -> None:
     made = make_plan([], _settings(), NOON)
     assert made.holds
     assert {one.sentence for one in made.providers} == {
-        "OpenWeatherMap is asked nothing: no location is active.",
-        "Weatherstack is asked nothing: no location is active.",
+        "OpenWeatherMap is not called: no location is active.",
+        "Weatherstack is not called: no location is active.",
     }
 
 
