@@ -56,7 +56,7 @@ def backfill(location: str | None, start: str | None, end: str | None, again: bo
         click.echo(json.dumps(_told(made, healed), indent=1))
     elif healed is not None:
         click.echo("\n".join(_outcome(healed)))
-    if (healed.filled < made.slots) if healed is not None else not made.is_whole:
+    if (healed.filled < made.slots) if healed is not None else not made.is_complete:
         raise SystemExit(1)
 
 
@@ -94,7 +94,7 @@ def _lines(made: BackfillEstimate) -> Iterator[str]:
     yield f"{made.slots:,} slots of {made.locations:,} {many} to fill, {made.first:%Y-%m-%d %H:%M} to {made.last:%Y-%m-%d %H:%M}"
     width = max(map(len, made.calls), default=0)
     for account, calls in made.calls.items():
-        left = ", ".join(f"{one.calls:,} of {one.limit:,} left this {one.window}" for one in made.left[account])
+        left = ", ".join(f"{one.calls:,} of {one.limit:,} left this {one.window}" for one in made.budgets[account])
         yield f"{account:<{width}}  {calls:,} calls" + (f"; {left}" if left else "")
     for slots, why in (
         (made.out_of_reach, "that no history reaches"),
@@ -129,7 +129,8 @@ def _told(made: BackfillEstimate, healed: HealingResult | None) -> dict[str, Any
                 "account": account,
                 "calls": calls,
                 "windows": [
-                    {"window": one.window, "limit": one.limit, "used": one.used, "left": one.calls} for one in made.left[account]
+                    {"window": one.window, "limit": one.limit, "used": one.used, "left": one.calls}
+                    for one in made.budgets[account]
                 ],
             }
             for account, calls in made.calls.items()

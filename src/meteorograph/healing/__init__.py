@@ -1,1 +1,1 @@
-"""Missed slots filled from the histories of providers."""
+"""Fills missed slots from the histories of providers."""

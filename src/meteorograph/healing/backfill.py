@@ -1,4 +1,4 @@
-"""``meteorograph backfill``: fills slots round by round, until every one was asked for or nothing more can be had."""
+"""``meteorograph backfill``: fills slots in rounds until every slot was requested or no further request is possible."""
 
 from __future__ import annotations
 
@@ -14,84 +14,97 @@ from ..model import clock
 from ..storage import leases
 from ..storage.engine import get_db_session
 from . import missed_slots
-from .backfill_plan import LONG, BackfillRequest, missing_slots
+from .backfill_plan import LONG_WINDOWS, BackfillRequest, find_missing_slots
 from .filler import HealingResult
-from .planner import MissedByLocation, Planner, history_sources
-from .rounds import LEASE, REQUESTS_PER_ROUND, fill_slots
+from .planner import Planner, SlotsByLocation, load_history_sources
+from .rounds import LEASE_NAME, MAX_ROUND_REQUESTS, fill_slots
 
 
 def run_backfill(
-    settings: Settings, wanted: BackfillRequest, stop: threading.Event, told: Callable[[int, int], None]
+    settings: Settings, request: BackfillRequest, stop: threading.Event, report: Callable[[int, int], None]
 ) -> HealingResult:
-    """Fill what can be filled; ``told`` hears how many slots are filled, and how many could not be.
+    """Fill all slots of the request that can be filled.
 
-    Waits for the next minute or hour of an account where its quota says so, not for the next day.
+    Waits for the next minute or hour of an account if its quota requires that, but not for the next day.
+
+    Args:
+        settings: Providers, keys and quotas.
+        request: Which slots.
+        stop: Set to start no further request.
+        report: Called with the number of filled slots and of slots that could not be filled.
 
     Raises:
         LocationNotFoundError: No location has that name.
         MeteorographError: Another process heals all the time.
-        StoreError: The database went away.
+        StoreError: The database is away.
     """
-    return run_async(_run(settings, wanted, stop, told))
+    return run_async(_run(settings, request, stop, report))
 
 
 def _take_lease(stop: threading.Event) -> None:
     deadline = time.monotonic() + 2 * leases.LEASE_LENGTH.total_seconds()
-    while not leases.take_lease(LEASE, clock.now()):
+    while not leases.take_lease(LEASE_NAME, clock.now()):
         if stop.wait(0.2) or time.monotonic() > deadline:
             raise MeteorographError("another process is healing: try again, or set METEOROGRAPH_HEALING=false there")
 
 
 async def _run(
-    settings: Settings, wanted: BackfillRequest, stop: threading.Event, told: Callable[[int, int], None]
+    settings: Settings, request: BackfillRequest, stop: threading.Event, report: Callable[[int, int], None]
 ) -> HealingResult:
-    whole = HealingResult()
-    for some in missing_slots(settings, wanted):
-        await _fill(some, settings, stop, told, whole)
-    return whole
+    total = HealingResult()
+    for batch in find_missing_slots(settings, request):
+        await _fill_batch(batch, settings, stop, report, total)
+    return total
 
 
-async def _fill(
-    some: MissedByLocation, settings: Settings, stop: threading.Event, told: Callable[[int, int], None], whole: HealingResult
+async def _fill_batch(
+    batch: SlotsByLocation,
+    settings: Settings,
+    stop: threading.Event,
+    report: Callable[[int, int], None],
+    total: HealingResult,
 ) -> None:
-    """Rounds until every slot was asked for, or nothing more can be; their outcome is added to the whole."""
-    left = list(some)
-    while left:
-        planner = await asyncio.to_thread(_planner, settings, [location.id for location, _ in left])
-        jobs = planner.jobs(left, REQUESTS_PER_ROUND)
-        if stop.is_set() or (not jobs and not await _more_calls(planner, left, stop)):
-            whole.waiting += sum(len(slots) for _, slots in left)
+    """Do rounds until every slot was requested or no further request is possible. Adds their results to the total."""
+    remaining = list(batch)
+    while remaining:
+        planner = await asyncio.to_thread(_make_planner, settings, [location.id for location, _ in remaining])
+        requests = planner.plan_requests(remaining, MAX_ROUND_REQUESTS)
+        if stop.is_set() or (not requests and not await _wait_for_calls(planner, remaining, stop)):
+            total.waiting += sum(len(slots) for _, slots in remaining)
             return
 
-        def tell(now: HealingResult) -> None:
-            told(whole.filled + now.filled, whole.missing + now.missing)
+        def report_total(result: HealingResult) -> None:
+            report(total.filled + result.filled, total.missing + result.missing)
 
         await asyncio.to_thread(_take_lease, stop)
         try:
-            filler = await fill_slots(planner, jobs, settings, stop, tell)
+            filler = await fill_slots(planner, requests, settings, stop, report_total)
         finally:
-            await asyncio.to_thread(leases.release_lease, LEASE)
-        whole.add(filler.healed)
-        rest = [(location, [slot for slot in slots if not filler.has_asked(location.id, slot)]) for location, slots in left]
-        left = [(location, slots) for location, slots in rest if slots]
+            await asyncio.to_thread(leases.release_lease, LEASE_NAME)
+        total.add(filler.result)
+        unrequested = [
+            (location, [slot for slot in slots if not filler.was_requested(location.id, slot)]) for location, slots in remaining
+        ]
+        remaining = [(location, slots) for location, slots in unrequested if slots]
 
 
-def _planner(settings: Settings, ids: Sequence[int]) -> Planner:
+def _make_planner(settings: Settings, ids: Sequence[int]) -> Planner:
     now = clock.now()
     with get_db_session(read_only=True) as session:
-        return Planner(history_sources(session, settings, now), now, missed_slots.stations_by_location(session, ids))
+        sources = load_history_sources(session, settings, now)
+        return Planner(sources, now, missed_slots.read_stations(session, ids))
 
 
-async def _more_calls(planner: Planner, left: MissedByLocation, stop: threading.Event) -> bool:
-    """Wait for the next minute or hour of an account that could go on then; False when there is none."""
+async def _wait_for_calls(planner: Planner, remaining: SlotsByLocation, stop: threading.Event) -> bool:
+    """Wait for the next minute or hour of an account that can be called then. Returns False if there is none, or on a stop."""
     resets = [
-        min(one.resets_at for one in past.budget.windows if not one.calls)
-        for past in planner.asked
-        if past.budget.is_open
-        and not past.is_refused(planner.now)
-        and any(not one.calls for one in past.budget.windows)
-        and all(one.calls or one.window not in LONG for one in past.budget.windows)
-        and any(planner.may_know(past, location, slot) for location, slots in left for slot in slots)
+        min(window.resets_at for window in source.budget.windows if not window.calls)
+        for source in planner.sources
+        if source.budget.is_open
+        and not source.is_refused(planner.now)
+        and any(not window.calls for window in source.budget.windows)
+        and all(window.calls or window.window not in LONG_WINDOWS for window in source.budget.windows)
+        and any(planner.may_have(source, location, slot) for location, slots in remaining for slot in slots)
     ]
     if not resets:
         return False

@@ -1,4 +1,4 @@
-"""Which slots ``meteorograph backfill`` is to fill, and what that costs."""
+"""Finds the slots that ``meteorograph backfill`` fills, and estimates the calls that it needs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ..storage.engine import get_db_session
 from ..storage.models import Location, WeatherData
 from . import missed_slots
 from .budget import WindowBudget
-from .planner import MissedByLocation, Planner, history_providers, history_sources
+from .planner import Planner, SlotsByLocation, history_providers, load_history_sources
 
-#: Slots that are held in memory at a time.
-TOGETHER: Final = 500_000
+#: Number of slots that are held in memory at once.
+BATCH_SLOTS: Final = 500_000
 
-#: The windows that are not waited for.
-LONG: Final = ("day", "month")
+#: The quota windows that a backfill does not wait for.
+LONG_WINDOWS: Final = ("day", "month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class BackfillRequest:
 
     Args:
         location: Name of the only location; None for all.
-        start: From then on, also slots before a location was added; None for all that were missed.
-        end: Up to then.
-        again: Also those that are closed as unrecoverable.
+        start: First instant; includes slots before a location was added. None for all missed slots.
+        end: Instant after the last one.
+        again: Whether to include slots that are closed as unrecoverable.
     """
 
     location: str | None
@@ -50,43 +50,43 @@ class BackfillRequest:
 
 @dataclass(slots=True)
 class BackfillEstimate:
-    """What there is to fill, and what it costs."""
+    """The slots to fill, and the calls that they need."""
 
     slots: int = 0
     locations: int = 0
     first: datetime | None = None
     last: datetime | None = None
-    #: Account → calls, and what is left of each window.
+    #: Account → calls that are needed, and the budget of each window.
     calls: dict[str, int] = field(default_factory=dict)
-    left: dict[str, Sequence[WindowBudget]] = field(default_factory=dict)
-    #: Slots that cannot be asked for now: no history reaches them, none has them yet, or there are no calls left.
+    budgets: dict[str, Sequence[WindowBudget]] = field(default_factory=dict)
+    #: Slots that cannot be requested now: no history reaches them, no history has them yet, or no calls are left.
     out_of_reach: int = 0
     not_yet: int = 0
     without_calls: int = 0
 
     @property
-    def is_whole(self) -> bool:
-        """Whether all can be asked for now."""
+    def is_complete(self) -> bool:
+        """Whether all slots can be requested now."""
         return not (self.out_of_reach or self.not_yet or self.without_calls)
 
 
 def require_history(settings: Settings) -> None:
-    """Make sure that there is something to fill from.
+    """Check that a provider with a history can be used.
 
     Raises:
-        ConfigurationError: No provider with a history can be used.
+        ConfigurationError: There is none.
     """
     if not history_providers(settings):
-        known = ", ".join(name for name, provider in PROVIDERS.items() if provider.history)
+        names = ", ".join(name for name, provider in PROVIDERS.items() if provider.history)
         which = "backfill_providers" if settings.backfill_providers else "providers"
         raise ConfigurationError(
             f"METEOROGRAPH_{which.upper()}={','.join(getattr(settings, which))}: none of them has both a history and its key; "
-            f"METEOROGRAPH_BACKFILL_PROVIDERS must name one or more of {known}"
+            f"METEOROGRAPH_BACKFILL_PROVIDERS must name one or more of {names}"
         )
 
 
-def missing_slots(settings: Settings, wanted: BackfillRequest) -> Iterator[list[tuple[DueLocation, list[datetime]]]]:
-    """Locations with slots that have nothing stored, some at a time.
+def find_missing_slots(settings: Settings, request: BackfillRequest) -> Iterator[list[tuple[DueLocation, list[datetime]]]]:
+    """Yield locations with slots that have no row, in batches of about ``BATCH_SLOTS`` slots.
 
     Raises:
         LocationNotFoundError: No location has that name.
@@ -94,71 +94,72 @@ def missing_slots(settings: Settings, wanted: BackfillRequest) -> Iterator[list[
     """
     query = select(Location.id).where(Location.state != LocationState.UNSCHEDULED).order_by(Location.name)
     with get_db_session(read_only=True) as session:
-        only = None if wanted.location is None else get_location(session, wanted.location).id
+        only = None if request.location is None else get_location(session, request.location).id
         ids = session.scalars(query).all() if only is None else [only]
-    some: list[tuple[DueLocation, list[datetime]]] = []
+    batch: list[tuple[DueLocation, list[datetime]]] = []
     for id_ in ids:
-        with get_db_session(read_only=True) as session:  # short ones: what is stored meanwhile is seen
+        with get_db_session(read_only=True) as session:  # a new session for each location sees rows that are stored meanwhile
             location = session.get(Location, id_)
             if location is None:
                 continue
-            slots = missed_slots.missed_slots(session, id_, wanted.start, wanted.end, closed=wanted.again)
-            slots += _never_due(session, settings, location, wanted)
+            slots = missed_slots.read_missed_slots(session, id_, request.start, request.end, include_closed=request.again)
+            slots += _never_due(session, settings, location, request)
         if slots:
-            some.append((DueLocation(id_, location.name, Coordinates(location.latitude, location.longitude)), slots))
-        if sum(len(slots) for _, slots in some) >= TOGETHER:
-            yield some
-            some = []
-    if some:
-        yield some
+            batch.append((DueLocation(id_, location.name, Coordinates(location.latitude, location.longitude)), slots))
+        if sum(len(slots) for _, slots in batch) >= BATCH_SLOTS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-def _never_due(session: Session, settings: Settings, location: Location, wanted: BackfillRequest) -> list[datetime]:
-    """Slots of a location's schedule from before it was added that have no row; only those that were asked for by a start."""
-    end = min(wanted.end, location.created_at)
-    if wanted.start is None or wanted.start >= end:
+def _never_due(session: Session, settings: Settings, location: Location, request: BackfillRequest) -> list[datetime]:
+    """Slots without a row from before the location was added; only if the request has a start."""
+    end = min(request.end, location.created_at)
+    if request.start is None or request.start >= end:
         return []
-    when = parse_schedule(location.schedule) if location.schedule else Interval(settings.interval)
-    within = select(WeatherData.due_at).where(WeatherData.location_id == location.id)
-    there = set(session.scalars(within.where(WeatherData.due_at >= wanted.start, WeatherData.due_at < end)))
-    first = max(wanted.start - timedelta(microseconds=1), EPOCH)
-    return [slot for slot in when.slots_between(first, end) if slot not in there]
+    schedule = parse_schedule(location.schedule) if location.schedule else Interval(settings.interval)
+    query = select(WeatherData.due_at).where(WeatherData.location_id == location.id)
+    stored = set(session.scalars(query.where(WeatherData.due_at >= request.start, WeatherData.due_at < end)))
+    first = max(request.start - timedelta(microseconds=1), EPOCH)
+    return [slot for slot in schedule.slots_between(first, end) if slot not in stored]
 
 
-def estimate_backfill(settings: Settings, wanted: BackfillRequest) -> BackfillEstimate:
-    """What there is to fill, and what it costs: calls per account, against what is left of its windows.
+def estimate_backfill(settings: Settings, request: BackfillRequest) -> BackfillEstimate:
+    """Count the slots to fill and the calls that they need of each account.
 
     Raises:
         LocationNotFoundError: No location has that name.
         StoreError: The database cannot be reached.
     """
-    made, now = BackfillEstimate(), clock.now()
+    estimate, now = BackfillEstimate(), clock.now()
     with get_db_session(read_only=True) as session:
-        asked = history_sources(session, settings, now)
-    for some in missing_slots(settings, wanted):
+        sources = load_history_sources(session, settings, now)
+    for batch in find_missing_slots(settings, request):
         with get_db_session(read_only=True) as session:
-            stations = missed_slots.stations_by_location(session, [location.id for location, _ in some])
-        _add(made, Planner(asked, now, stations, LONG), some)
-    made.left = {past.budget.name: past.budget.windows for past in asked if past.budget.name in made.calls}
-    return made
+            stations = missed_slots.read_stations(session, [location.id for location, _ in batch])
+        _add_batch(estimate, Planner(sources, now, stations, LONG_WINDOWS), batch)
+    estimate.budgets = {source.budget.name: source.budget.windows for source in sources if source.budget.name in estimate.calls}
+    return estimate
 
 
-def _add(made: BackfillEstimate, planner: Planner, some: MissedByLocation) -> None:
-    some = list(some)
-    left = {(location.id, slot): location for location, slots in some for slot in slots}
-    made.slots += len(left)
-    made.locations += len({location_id for location_id, _ in left})
-    slots = [slot for _, slot in left]
-    made.first, made.last = min([*slots, made.first or slots[0]]), max([*slots, made.last or slots[0]])
-    for job in planner.jobs(some, len(left)):
-        name = job.past.budget.name
-        made.calls[name] = made.calls.get(name, 0) + job.cost
-        for slot in job.stretch.slots:
-            del left[job.stretch.location.id, slot]
-    for (_, slot), location in left.items():
-        if not any(planner.will_know(past, location, slot) for past in planner.asked):
-            made.out_of_reach += 1
-        elif not any(planner.may_know(past, location, slot) for past in planner.asked):
-            made.not_yet += 1
+def _add_batch(estimate: BackfillEstimate, planner: Planner, batch: SlotsByLocation) -> None:
+    batch = list(batch)
+    remaining = {(location.id, slot): location for location, slots in batch for slot in slots}
+    estimate.slots += len(remaining)
+    estimate.locations += len({location_id for location_id, _ in remaining})
+    slots = [slot for _, slot in remaining]
+    estimate.first = min([*slots, estimate.first or slots[0]])
+    estimate.last = max([*slots, estimate.last or slots[0]])
+    for planned in planner.plan_requests(batch, len(remaining)):
+        name = planned.source.budget.name
+        estimate.calls[name] = estimate.calls.get(name, 0) + planned.cost
+        for slot in planned.request.slots:
+            del remaining[planned.request.location.id, slot]
+    for (_, slot), location in remaining.items():
+        if not any(planner.may_ever_have(source, location, slot) for source in planner.sources):
+            estimate.out_of_reach += 1
+        elif not any(planner.may_have(source, location, slot) for source in planner.sources):
+            estimate.not_yet += 1
         else:
-            made.without_calls += 1
+            estimate.without_calls += 1

@@ -1,4 +1,4 @@
-"""What an account has left for healing: what live collection is sure not to need before a window ends."""
+"""Budget of an account for healing: the calls that live collection does not need until each window ends."""
 
 from __future__ import annotations
 
@@ -22,65 +22,71 @@ from ..storage.models import Location, Missed, Run, WeatherData
 
 @dataclass(frozen=True, slots=True)
 class WindowBudget:
-    """Calls of one window."""
+    """Calls of one quota window."""
 
     window: str
     limit: int
     used: int
-    #: Calls that live collection will need until the window ends.
+    #: Calls that live collection needs until the window ends.
     live: int
     resets_at: datetime
 
     @property
     def calls(self) -> int:
-        """Calls that healing may make: what is used, and what others are still to need, is not among them."""
+        """Calls that healing may make: the limit without the reserve, the used calls and those of live collection."""
         return max(0, self.limit - quota.reserve_of(self.limit) - self.used - self.live)
 
 
-def budget_of(session: Session, settings: Settings, account: Account, now: datetime) -> list[WindowBudget]:
-    """What is left of each window of an account; nothing for one without a quota."""
+def read_window_budgets(session: Session, settings: Settings, account: Account, now: datetime) -> list[WindowBudget]:
+    """The budget of each window of an account; empty without a quota."""
     if not account.limits:
         return []
-    needed = _live(session, settings, account.name, now)
+    need = _live_need(session, settings, account.name, now)
     return [
-        WindowBudget(one.window, one.limit, one.used, needed(one.resets_at), one.resets_at)
-        for one in quota.usage(session, account, now)
+        WindowBudget(usage.window, usage.limit, usage.used, need.calls_until(usage.resets_at), usage.resets_at)
+        for usage in quota.usage(session, account, now)
     ]
 
 
-class _Need:
-    """Calls that live collection will make of an account by some time."""
+@dataclass(frozen=True, slots=True)
+class _LiveNeed:
+    """What live collection needs of an account."""
 
-    def __init__(self, cost: float, groups: Sequence[ScheduleGroup], waiting: int, now: datetime) -> None:
-        self._cost, self._groups, self._waiting, self._now = cost, groups, waiting, now
+    #: Calls of one location in one slot.
+    cost: float
+    groups: Sequence[ScheduleGroup]
+    #: Locations that open runs have not collected yet.
+    waiting: int
+    now: datetime
 
-    def __call__(self, until: datetime) -> int:
-        slots = sum(group.locations * sum(1 for _ in group.schedule.slots_between(self._now, until)) for group in self._groups)
-        return math.ceil(self._cost * (self._waiting + slots))
-
-
-def _live(session: Session, settings: Settings, account: str, now: datetime) -> _Need:
-    if account not in _asked_live(settings):
-        return _Need(0, (), 0, now)
-    return _Need(PROVIDERS[account].cost, plan_inputs.schedule_groups(session, settings), _waiting(session, now), now)
+    def calls_until(self, until: datetime) -> int:
+        slots = sum(group.locations * sum(1 for _ in group.schedule.slots_between(self.now, until)) for group in self.groups)
+        return math.ceil(self.cost * (self.waiting + slots))
 
 
-def _asked_live(settings: Settings) -> set[str]:
-    """The providers that are asked in every slot; the others only when those fail."""
-    known = [name for name in settings.providers if settings.key(name) is not None]
+def _live_need(session: Session, settings: Settings, account: str, now: datetime) -> _LiveNeed:
+    if account not in _live_providers(settings):
+        return _LiveNeed(0, (), 0, now)
+    groups = plan_inputs.schedule_groups(session, settings)
+    return _LiveNeed(PROVIDERS[account].cost, groups, _count_waiting(session, now), now)
+
+
+def _live_providers(settings: Settings) -> set[str]:
+    """The providers that are called in every slot. Other providers are called only when these fail."""
+    usable = [name for name in settings.providers if settings.key(name) is not None]
     rain = [name for name in settings.precipitation_providers if settings.key(name) is not None]
-    before = rain[: rain.index(known[0])] if known and known[0] in rain else rain
+    before = rain[: rain.index(usable[0])] if usable and usable[0] in rain else rain
     single = [name for names in settings.quantity_providers.values() for name in names[:1]]
-    return {*known[:1], *before, *single}
+    return {*usable[:1], *before, *single}
 
 
-def _waiting(session: Session, now: datetime) -> int:
-    """Locations that runs under way have yet to collect."""
+def _count_waiting(session: Session, now: datetime) -> int:
+    """Number of locations that open runs have not collected yet."""
     open_runs = select(Run.schedule, Run.due_at).where(Run.state.in_(OPEN_STATES), Run.due_at > now - timedelta(days=1))
     waiting = 0
     for schedule, due_at in session.execute(open_runs.distinct()).all():
-        done = [exists().where(model.location_id == Location.id, model.due_at == due_at) for model in (WeatherData, Missed)]
+        closed = [exists().where(model.location_id == Location.id, model.due_at == due_at) for model in (WeatherData, Missed)]
         query = select(func.count()).select_from(Location)
-        mine = query.where(Location.state == LocationState.ACTIVE, FOLLOWED_SCHEDULE == schedule, *(~one for one in done))
-        waiting += session.scalar(mine) or 0
+        query = query.where(Location.state == LocationState.ACTIVE, FOLLOWED_SCHEDULE == schedule)
+        waiting += session.scalar(query.where(*(~condition for condition in closed))) or 0
     return waiting

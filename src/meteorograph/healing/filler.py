@@ -1,4 +1,4 @@
-"""One request to a history, from the calls that are spent to the rows that are stored, and what becomes of its slots."""
+"""Makes requests to histories: charges calls, fetches and journals payloads, stores rows, and records slots without data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..providers.base import Page
 from ..quality.impossible_values import drop_impossible
 from ..storage.observations import to_row
 from . import missed_slots
-from .planner import Budget, HistorySource, PlannedRequest, Planner
+from .planner import AccountBudget, HistorySource, PlannedRequest, Planner
 from .requests import HistoryRequest, match_slots
 
 log = get_logger(__name__)
@@ -27,178 +27,181 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class HealingResult:
-    """What came of slots that were asked for."""
+    """Number of slots by the outcome of healing, with the calls that were made."""
 
     filled: int = 0
-    #: Every history that may know them has answered, without data.
+    #: Every history that may have the slot has answered, without data.
     empty: int = 0
-    #: Of those, unrecoverable from now on.
+    #: Of the empty slots, those that are unrecoverable from now on.
     closed: int = 0
-    #: A history did not answer, or is yet to be asked.
+    #: A history failed, or was not called yet.
     failed: int = 0
-    #: No history could be asked: quotas are used up, or accounts closed.
+    #: No history could be called: quotas are used up, or accounts are closed.
     waiting: int = 0
     #: Account → calls.
     calls: dict[str, int] = field(default_factory=dict)
-    #: Why histories failed, in the order in which they first did.
+    #: Error texts in the order of their first occurrence; the values are not used.
     reasons: dict[str, None] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
-        """Slots that were asked for in vain."""
+        """Number of slots that were requested but not filled."""
         return self.empty + self.failed
 
     def add(self, other: HealingResult) -> None:
-        """Count in what another round came to, but for what it left for later."""
-        for name in ("filled", "empty", "closed", "failed"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        """Add the result of another round, without its waiting slots, which a later round requests again."""
+        self.filled += other.filled
+        self.empty += other.empty
+        self.closed += other.closed
+        self.failed += other.failed
         for name, calls in other.calls.items():
             self.calls[name] = self.calls.get(name, 0) + calls
         self.reasons.update(other.reasons)
 
 
 class Filler:
-    """Fills slots in one round.
+    """Fills the slots of one round.
 
     Args:
-        planner: Knows the histories.
-        fetcher: The HTTP client of the round.
-        kept_in: Where payloads are kept before anybody reads them.
-        told: Hears how far it has come after each request.
+        planner: Plans further requests for slots that a history does not have.
+        fetcher: HTTP client of the round.
+        journal: Journal for payloads before they are parsed; None if there is none.
+        report: Called with the result so far after each planned request.
     """
 
     def __init__(
-        self, planner: Planner, fetcher: Fetcher, kept_in: Journal | None, told: Callable[[HealingResult], None] | None = None
+        self, planner: Planner, fetcher: Fetcher, journal: Journal | None, report: Callable[[HealingResult], None] | None = None
     ) -> None:
-        self.healed = HealingResult()
+        self.result = HealingResult()
         self._planner = planner
         self._fetcher = fetcher
-        self._journal = kept_in
-        self._told = told
-        self._opened: set[str] = set()
+        self._journal = journal
+        self._report = report
+        self._opened_accounts: set[str] = set()
         self._lock = asyncio.Lock()
-        #: The histories that have answered for a slot of a location, in full or to refuse it.
-        self._answered: dict[tuple[int, datetime], set[int]] = {}
-        #: Slots that a history refused when asked for them alone.
+        #: Location id and slot → ids of the histories that answered for it, or refused it alone. Has every requested slot.
+        self._answers: dict[tuple[int, datetime], set[int]] = {}
+        #: Id of the history, location id and slot of slots that a history refused in a request for this slot alone.
         self._refused: set[tuple[int, int, datetime]] = set()
 
-    def has_asked(self, location_id: int, slot: datetime) -> bool:
-        """Whether a history was asked for a slot and gave something, or nothing; not whether one could not be asked."""
-        return (location_id, slot) in self._answered
+    def was_requested(self, location_id: int, slot: datetime) -> bool:
+        """Whether a history was called for a slot, whatever the answer."""
+        return (location_id, slot) in self._answers
 
-    async def do(self, job: PlannedRequest) -> None:
-        """Fill a job's slots; what its history has not is asked of those after it, and what none has is noted.
+    async def fill(self, planned: PlannedRequest) -> None:
+        """Fill the slots of a request. Slots that its history does not have are requested from the next ones.
 
         Raises:
             StoreError: The database is away.
         """
-        location, left = job.stretch.location, set(job.stretch.slots)
-        jobs = [job]
-        while jobs:
-            one = jobs.pop(0)
-            filled = await self._fill_unless_refused(one)
-            left -= filled
-            rest = [slot for slot in one.stretch.slots if slot not in filled]
-            jobs += self._planner.jobs([(location, rest)], len(rest), after=one.past) if rest else []
-        await self._note(location, left)
-        self.healed.filled += len(job.stretch.slots) - len(left)
-        if self._told:
-            self._told(self.healed)
+        location, remaining = planned.request.location, set(planned.request.slots)
+        queue = [planned]
+        while queue:
+            current = queue.pop(0)
+            filled = await self._fill_unless_refused(current)
+            remaining -= filled
+            rest = [slot for slot in current.request.slots if slot not in filled]
+            if rest:
+                queue += self._planner.plan_requests([(location, rest)], len(rest), after=current.source)
+        await self._record_unfilled(location, remaining)
+        self.result.filled += len(planned.request.slots) - len(remaining)
+        if self._report:
+            self._report(self.result)
 
-    async def _fill_unless_refused(self, job: PlannedRequest) -> set[datetime]:
-        """Fill a job's slots, unless its key has turned out since it was planned to have no right to the history."""
-        if job.past.is_refused(self._planner.now):
-            job.past.budget.planned -= job.cost
+    async def _fill_unless_refused(self, planned: PlannedRequest) -> set[datetime]:
+        """Make a request, unless the history has refused the key since the request was planned."""
+        if planned.source.is_refused(self._planner.now):
+            planned.source.budget.planned -= planned.cost
             return set()
-        return await self._fill(job)
+        return await self._fill_from(planned)
 
-    async def _fill(self, job: PlannedRequest) -> set[datetime]:
-        """Ask one history once, in parts where it refuses the whole; gives the slots that are filled."""
-        observations, error = await self._ask(job)
+    async def _fill_from(self, planned: PlannedRequest) -> set[datetime]:
+        """Make a request to one history, in parts if the history refuses the whole. Returns the filled slots."""
+        observations, error = await self._fetch(planned)
         if error is not None:
-            self.healed.reasons[str(error)] = None
-        slots, location = job.stretch.slots, job.stretch.location
+            self.result.reasons[str(error)] = None
+        slots, location = planned.request.slots, planned.request.location
         rows = {
-            at: to_row(location.id, at, drop_impossible(one), Origin.BACKFILL)
-            for at, one in match_slots(slots, observations).items()
+            at: to_row(location.id, at, drop_impossible(observation), Origin.BACKFILL)
+            for at, observation in match_slots(slots, observations).items()
         }
-        refused = await asyncio.to_thread(missed_slots.store_healed, location.id, rows)
-        for reason in refused.values():
+        refused_rows = await asyncio.to_thread(missed_slots.store_healed, location.id, rows)
+        for reason in refused_rows.values():
             log.error("the database refused a row", location_id=location.id, reason=reason)
-        filled = set(rows) - set(refused)
+        filled = set(rows) - set(refused_rows)
         if error is None:
-            self._note_answer(job, slots)
+            self._note_answer(planned, slots)
         elif _is_final(error) and len(slots) == 1:
-            self._note_answer(job, slots)
-            self._refused.add((id(job.past), location.id, slots[0]))
+            self._note_answer(planned, slots)
+            self._refused.add((id(planned.source), location.id, slots[0]))
         elif _is_final(error) and not filled:
-            filled = await self._fill_in_parts(job)
+            filled = await self._fill_in_parts(planned)
         return filled
 
-    async def _fill_in_parts(self, job: PlannedRequest) -> set[datetime]:
-        """One hour must not cost the others: ask for both ends alone, and for the rest in halves.
+    async def _fill_in_parts(self, planned: PlannedRequest) -> set[datetime]:
+        """Request both ends alone and the rest in halves, so that one refused hour does not cost the others.
 
-        Where both ends and the middle are refused alone, the hours between are not asked for one by one: they wait, as after
-        a failure, since nobody knows whether they are refused too.
+        If both ends and the middle are refused alone, the hours between are not requested one by one. They wait as after a
+        failure, because it is unknown whether they are refused too.
         """
-        newest, *middle, oldest = job.stretch.slots
-        filled = await self._fill_part(job, [newest]) | await self._fill_part(job, [oldest])
+        newest, *middle, oldest = planned.request.slots
+        filled = await self._fill_part(planned, [newest]) | await self._fill_part(planned, [oldest])
         half = centre = len(middle) // 2
-        if middle and self._is_refused(job, newest) and self._is_refused(job, oldest):
-            filled |= await self._fill_part(job, [middle[centre]])
-            if self._is_refused(job, middle[centre]):
+        if middle and self._is_refused(planned, newest) and self._is_refused(planned, oldest):
+            filled |= await self._fill_part(planned, [middle[centre]])
+            if self._is_refused(planned, middle[centre]):
                 return filled
             half += 1
-        return filled | await self._fill_part(job, middle[:centre]) | await self._fill_part(job, middle[half:])
+        return filled | await self._fill_part(planned, middle[:centre]) | await self._fill_part(planned, middle[half:])
 
-    async def _fill_part(self, job: PlannedRequest, slots: Sequence[datetime]) -> set[datetime]:
+    async def _fill_part(self, planned: PlannedRequest, slots: Sequence[datetime]) -> set[datetime]:
         if not slots:
             return set()
-        stretch = HistoryRequest(job.stretch.location, tuple(slots))
-        cost = job.past.history.cost(stretch.start, stretch.end)
-        if not job.past.budget.reserve(cost, self._planner.windows):
+        request = HistoryRequest(planned.request.location, tuple(slots))
+        cost = planned.source.history.cost(request.start, request.end)
+        if not planned.source.budget.reserve(cost, self._planner.windows):
             return set()
-        return await self._fill(PlannedRequest(job.past, stretch, cost))
+        return await self._fill_from(PlannedRequest(planned.source, request, cost))
 
-    async def _ask(self, job: PlannedRequest) -> tuple[list[Observation], FetchError | PayloadError | None]:
-        """What a history gives, page by page; what came before an error is kept."""
-        found: list[Observation] = []
-        start: datetime | None = job.stretch.start
-        unpaid = job.cost
+    async def _fetch(self, planned: PlannedRequest) -> tuple[list[Observation], FetchError | PayloadError | None]:
+        """Fetch all pages of a request. Returns the observations up to an error, and the error."""
+        observations: list[Observation] = []
+        start: datetime | None = planned.request.start
+        uncharged = planned.cost
         pages = 0
         try:
-            await self._open(job.past.budget)
-            while start is not None and start <= job.stretch.end:
-                if unpaid:
-                    await job.past.budget.gate.spend(unpaid)
-                page = await self._page(job, start)
-                found += page.observations
+            await self._open_account(planned.source.budget)
+            while start is not None and start <= planned.request.end:
+                if uncharged:
+                    await planned.source.budget.gate.spend(uncharged)
+                page = await self._fetch_page(planned, start)
+                observations += page.observations
                 pages += 1
-                unpaid = 1 if pages >= job.cost else 0
+                uncharged = 1 if pages >= planned.cost else 0
                 start = page.next_start if page.next_start and page.next_start > start else None
         except (FetchError, PayloadError) as error:
-            if not isinstance(error, (ProviderClosedError, AccountError)):  # those say nothing of the slots
-                self._note_asked(job)
-            return found, error
-        self._note_asked(job)
-        return found, None
+            if not isinstance(error, (ProviderClosedError, AccountError)):  # these errors are not about the slots
+                self._note_requested(planned)
+            return observations, error
+        self._note_requested(planned)
+        return observations, None
 
-    async def _page(self, job: PlannedRequest, start: datetime) -> Page:
-        past, location = job.past, job.stretch.location
-        station = self._planner.stations.get((location.id, past.provider.name))
+    async def _fetch_page(self, planned: PlannedRequest, start: datetime) -> Page:
+        source, location = planned.source, planned.request.location
+        station = self._planner.stations.get((location.id, source.provider.name))
         point = RequestPoint(location.coordinates.latitude, location.coordinates.longitude, station)
-        request = past.history.request(past.base_url, point, start, job.stretch.end, past.key)
-        gate = past.budget.gate
+        request = source.history.request(source.base_url, point, start, planned.request.end, source.key)
+        gate = source.budget.gate
         try:
             async with gate.place():
                 payload = await self._fetcher.fetch(request)
             if self._journal is not None:
                 self._journal.keep(entry.make_entry(payload, "history", start, [location]))
-            page = _parsed(past, payload)
+            page = _parse(source, payload)
         except AccountError as error:
-            past.note_refusal(self._planner.now)
-            if not any(one.budget is past.budget and not one.is_refused(self._planner.now) for one in self._planner.asked):
-                await gate.report(error)  # no other history of this account is left to try
+            source.record_refusal(self._planner.now)
+            if not self._has_other_source(source):
+                await gate.report(error)
             raise
         except (FetchError, PayloadError) as error:
             await gate.report(error)
@@ -206,54 +209,59 @@ class Filler:
         await gate.report(None)
         return page
 
-    async def _open(self, budget: Budget) -> None:
-        """Ask once in a round whether an account may be called."""
+    def _has_other_source(self, source: HistorySource) -> bool:
+        """Whether another history of the same account may still accept the key."""
+        return any(other.budget is source.budget and not other.is_refused(self._planner.now) for other in self._planner.sources)
+
+    async def _open_account(self, budget: AccountBudget) -> None:
+        """Check once in a round whether an account may be called."""
         async with self._lock:
-            if budget.name not in self._opened:
-                self._opened.add(budget.name)
-                with suppress(ProviderClosedError):  # spending says it again
+            if budget.name not in self._opened_accounts:
+                self._opened_accounts.add(budget.name)
+                with suppress(ProviderClosedError):  # the charge raises the error again
                     await budget.gate.open()
 
-    def _note_asked(self, job: PlannedRequest) -> None:
-        for slot in job.stretch.slots:
-            self._answered.setdefault((job.stretch.location.id, slot), set())
+    def _note_requested(self, planned: PlannedRequest) -> None:
+        for slot in planned.request.slots:
+            self._answers.setdefault((planned.request.location.id, slot), set())
 
-    def _note_answer(self, job: PlannedRequest, slots: Iterable[datetime]) -> None:
+    def _note_answer(self, planned: PlannedRequest, slots: Iterable[datetime]) -> None:
         for slot in slots:
-            self._answered.setdefault((job.stretch.location.id, slot), set()).add(id(job.past))
+            self._answers.setdefault((planned.request.location.id, slot), set()).add(id(planned.source))
 
-    def _is_refused(self, job: PlannedRequest, slot: datetime) -> bool:
-        return (id(job.past), job.stretch.location.id, slot) in self._refused
+    def _is_refused(self, planned: PlannedRequest, slot: datetime) -> bool:
+        return (id(planned.source), planned.request.location.id, slot) in self._refused
 
-    async def _note(self, location: DueLocation, left: Collection[datetime]) -> None:
-        """What was not filled: without data, if every history that may ever know it has answered."""
-        asked = [slot for slot in left if (location.id, slot) in self._answered]
-        empty = [slot for slot in asked if self._is_decided(location, slot)]
-        failed = sorted(set(asked) - set(empty))
+    async def _record_unfilled(self, location: DueLocation, slots: Collection[datetime]) -> None:
+        """Record slots that were not filled: as empty if every history that may ever have them has answered, else as failed."""
+        requested = [slot for slot in slots if (location.id, slot) in self._answers]
+        empty = [slot for slot in requested if self._have_all_answered(location, slot)]
+        failed = sorted(set(requested) - set(empty))
         if empty:
-            self.healed.closed += await asyncio.to_thread(missed_slots.record_empty, location.id, empty, self._planner.now)
+            self.result.closed += await asyncio.to_thread(missed_slots.record_empty, location.id, empty, self._planner.now)
         if failed:
             await asyncio.to_thread(missed_slots.record_failed, location.id, failed, self._planner.now)
-        self.healed.empty += len(empty)
-        self.healed.failed += len(failed)
-        self.healed.waiting += len(left) - len(asked)
+        self.result.empty += len(empty)
+        self.result.failed += len(failed)
+        self.result.waiting += len(slots) - len(requested)
 
-    def _is_decided(self, location: DueLocation, slot: datetime) -> bool:
-        knowing = [past for past in self._planner.asked if self._planner.will_know(past, location, slot)]
-        answered = self._answered[location.id, slot]
-        return all(id(past) in answered or past.is_refused(self._planner.now) for past in knowing)
+    def _have_all_answered(self, location: DueLocation, slot: datetime) -> bool:
+        sources = [source for source in self._planner.sources if self._planner.may_ever_have(source, location, slot)]
+        answers = self._answers[location.id, slot]
+        return all(id(source) in answers or source.is_refused(self._planner.now) for source in sources)
 
 
 def _is_final(error: FetchError | PayloadError) -> bool:
-    """Whether the provider has answered, and would answer the same again."""
+    """Whether the provider has answered, and would give the same answer again."""
     return isinstance(error, PayloadError) or (isinstance(error, PermanentFetchError) and not isinstance(error, AccountError))
 
 
-def _parsed(past: HistorySource, payload: Payload) -> Page:
+def _parse(source: HistorySource, payload: Payload) -> Page:
     try:
-        return past.history.parse(payload)
+        return source.history.parse(payload)
     except (FetchError, PayloadError):
         raise
-    except Exception as error:  # a parser's fault must cost one answer and not the round
-        log.exception("the parser failed", provider=past.provider.name)
-        raise PayloadError(past.provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body) from None
+    except Exception as error:  # a bug of a parser must cost one answer, not the round
+        log.exception("the parser failed", provider=source.provider.name)
+        reason = f"the parser failed on the body: {type(error).__name__}"
+        raise PayloadError(source.provider.name, reason, payload.body) from None

@@ -1,4 +1,4 @@
-"""The histories that missed slots are healed from, in their order, and what may be asked of each."""
+"""Plans requests for missed slots: which history, which slots, and the calls that each request costs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -20,54 +20,50 @@ from ..model.values import DueLocation
 from ..providers.base import History, Provider
 from ..providers.registry import PROVIDERS
 from ..storage.models import AccountState
-from . import budget
-from .budget import WindowBudget
+from .budget import WindowBudget, read_window_budgets
+from .refusals import REFUSALS, REFUSED_WAIT
 from .requests import HistoryRequest, is_published, is_within_reach, make_requests
 
-#: How long a history is left alone that the key may not use.
-REFUSED_WAIT: Final = timedelta(days=1)
+#: States of a key that a history refuses.
+_REFUSED_STATES: Final = (KeyState.INVALID, KeyState.PLAN_MISSING)
 
-#: States of a key that may not use a history.
-REFUSED: Final = (KeyState.INVALID, KeyState.PLAN_MISSING)
+#: Maximum number of concurrent requests.
+MAX_CONCURRENT_REQUESTS: Final = 8
 
-#: Requests under way at once.
-REQUESTS_AT_ONCE: Final = 8
-
-#: Calls of an account without a quota.
+#: Budget of an account without a quota [calls].
 UNLIMITED: Final = 1_000_000_000
 
-
 #: Locations with slots to fill.
-MissedByLocation = Iterable[tuple[DueLocation, Sequence[datetime]]]
+SlotsByLocation = Iterable[tuple[DueLocation, Sequence[datetime]]]
 
 
 @dataclass(slots=True)
-class Budget:
-    """What may be spent of the account of one or more histories."""
+class AccountBudget:
+    """Calls that healing may make with the account of one or more histories."""
 
     name: str
     gate: CallGate = field(repr=False)
     windows: Sequence[WindowBudget]
-    #: Until when it may not be called, and why.
+    #: Until when the account must not be called, and why.
     closed_until: datetime | None = None
     reason: str | None = None
-    #: Whether that is because the key may not use it.
+    #: Whether the account is closed because the provider refuses the key.
     is_refused: bool = False
     #: Calls planned in this round.
     planned: int = 0
 
     @property
     def is_open(self) -> bool:
-        """Whether it may be called at all."""
+        """Whether the account may be called."""
         return self.closed_until is None and self.gate.closed is None
 
-    def spare(self, windows: Sequence[str]) -> int:
-        """Calls that these windows leave beside those planned."""
-        return min((one.calls for one in self.windows if one.window in windows), default=UNLIMITED) - self.planned
+    def remaining(self, windows: Sequence[str]) -> int:
+        """Calls that are left in each of these windows, without the planned ones."""
+        return min((window.calls for window in self.windows if window.window in windows), default=UNLIMITED) - self.planned
 
     def reserve(self, calls: int, windows: Sequence[str]) -> bool:
-        """Plan some calls, if these windows leave them."""
-        if not self.is_open or calls > self.spare(windows):
+        """Plan calls, if they are left in each of these windows. Returns whether they were."""
+        if not self.is_open or calls > self.remaining(windows):
             return False
         self.planned += calls
         return True
@@ -75,149 +71,143 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class HistorySource:
-    """One history."""
+    """A history of a provider with a key and a budget."""
 
     provider: Provider
     history: History
     base_url: str
     key: str = field(repr=False)
-    budget: Budget
-    #: Tells it from the other histories of all providers and keys.
+    budget: AccountBudget
+    #: Unique among the histories of all providers and keys.
     name: str
 
     def is_refused(self, now: datetime) -> bool:
-        """Whether the key may not use it, as far as was seen in the last day."""
-        return self.budget.is_refused or (self.name in _refused and now < _refused[self.name] + REFUSED_WAIT)
+        """Whether the history refuses the key, as far as this process knows."""
+        return self.budget.is_refused or REFUSALS.has_refused(self.name, now)
 
-    def note_refusal(self, now: datetime) -> None:
-        """The key may not use it, though it may use others of the account."""
-        _refused[self.name] = now
-
-
-#: When histories were refused by this process; of an account, the database knows.
-_refused: dict[str, datetime] = {}
+    def record_refusal(self, now: datetime) -> None:
+        """Record that the history refuses the key. Other histories of the account may accept it."""
+        REFUSALS.record(self.name, now)
 
 
 def history_providers(settings: Settings) -> list[Provider]:
-    """The providers with a history that can be used, in the order in which they are asked."""
-    named = settings.backfill_providers or settings.providers
-    return [PROVIDERS[name] for name in named if PROVIDERS[name].history and settings.key(name) is not None]
+    """The providers whose histories can be used, in the order of the settings."""
+    names = settings.backfill_providers or settings.providers
+    return [PROVIDERS[name] for name in names if PROVIDERS[name].history and settings.key(name) is not None]
 
 
-def history_sources(session: Session, settings: Settings, now: datetime) -> list[HistorySource]:
-    """The histories, best first, with what their accounts have left."""
-    opened: dict[str, Budget] = {}
-    found = []
+def load_history_sources(session: Session, settings: Settings, now: datetime) -> list[HistorySource]:
+    """The history sources, best first, with the budgets of their accounts."""
+    budgets: dict[str, AccountBudget] = {}
+    sources = []
     for provider in history_providers(settings):
         key = settings.key(provider.name) or ""
         for number, history in enumerate(provider.history):
-            if history.account not in opened:
-                opened[history.account] = _budget(session, settings, history.account, provider, now)
+            if history.account not in budgets:
+                budgets[history.account] = _load_budget(session, settings, history.account, provider, now)
             url = settings.base_url(provider.name, history)
             name = f"{provider.name} {number} {url} {account_state.key_fingerprint(key)}"
-            found.append(HistorySource(provider, history, url, key, opened[history.account], name))
-    return found
+            sources.append(HistorySource(provider, history, url, key, budgets[history.account], name))
+    return sources
 
 
-def _budget(session: Session, settings: Settings, name: str, provider: Provider, now: datetime) -> Budget:
+def _load_budget(session: Session, settings: Settings, name: str, provider: Provider, now: datetime) -> AccountBudget:
     key, account = settings.key(provider.name) or "", settings.account(name)
-    windows = budget.budget_of(session, settings, account, now)
+    windows = read_window_budgets(session, settings, account, now)
     gate = CallGate(
         account,
         key,
-        expected=min((one.calls for one in windows), default=UNLIMITED),
-        leave={one.window: one.live for one in windows},
-        concurrency=REQUESTS_AT_ONCE,
+        expected=min((window.calls for window in windows), default=UNLIMITED),
+        leave={window.window: window.live for window in windows},
+        concurrency=MAX_CONCURRENT_REQUESTS,
     )
-    known = account_state.account_status(session, name, key, now)
-    until, is_refused = known.closed_until, known.key_state in REFUSED
+    status = account_state.account_status(session, name, key, now)
+    until, is_refused = status.closed_until, status.key_state in _REFUSED_STATES
     if is_refused and (last := session.get_one(AccountState, name).closed_until):
         until = max(last, last - account_state.LONGEST_REFUSAL_PAUSE + REFUSED_WAIT)
         until = until if until > now else None
-    return Budget(name, gate, windows, until, known.reason if until else None, is_refused and until is not None)
+    return AccountBudget(name, gate, windows, until, status.reason if until else None, is_refused and until is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
-    """A request to make."""
+    """A request to one history source."""
 
-    past: HistorySource
-    stretch: HistoryRequest
-    #: Calls that are charged for it.
+    source: HistorySource
+    request: HistoryRequest
+    #: Calls that are charged for the request.
     cost: int
 
 
 class Planner:
-    """Finds for each slot the first history that may know it and may be asked.
+    """Finds for each slot the first history that may have it and may be called.
 
     Args:
-        asked: The histories in their order.
-        now: The time.
-        stations: The station of a location and provider, where one is known.
-        windows: The windows whose calls count; who waits for the next minute leaves the minute out.
+        sources: The history sources in their order.
+        now: Current time (aware UTC).
+        stations: The station of each location and provider, if it was looked up.
+        windows: Names of the quota windows that limit the plan. Without the minute, requests may be planned that have to wait.
     """
 
     def __init__(
         self,
-        asked: Sequence[HistorySource],
+        sources: Sequence[HistorySource],
         now: datetime,
         stations: Mapping[tuple[int, str], str],
         windows: Sequence[str] = WINDOWS,
     ) -> None:
-        self.asked = asked
+        self.sources = sources
         self.now = now
         self.stations = stations
         self.windows = windows
 
-    def jobs(self, work: MissedByLocation, most: int, after: HistorySource | None = None) -> list[PlannedRequest]:
-        """At most so many requests for slots of locations, newest first, with their calls reserved.
+    def plan_requests(self, work: SlotsByLocation, max_requests: int, after: HistorySource | None = None) -> list[PlannedRequest]:
+        """Plan requests for slots of locations, newest first, and reserve their calls.
 
-        Only histories that come ``after`` another one are asked, if one is given.
+        With ``after``, only the history sources that follow it are used.
         """
         number = itertools.count()
         heap: list[tuple[float, int, HistorySource, HistoryRequest]] = []
 
-        def add(found: Iterable[tuple[HistorySource, HistoryRequest]]) -> None:
-            for past, stretch in found:
-                heapq.heappush(heap, (_newest_first(stretch.end), next(number), past, stretch))
+        def push(candidates: Iterable[tuple[HistorySource, HistoryRequest]]) -> None:
+            for source, request in candidates:
+                heapq.heappush(heap, (-request.end.timestamp(), next(number), source, request))
 
         for location, slots in work:
-            add(self._candidates(location, slots, after))
+            push(self._candidates(location, slots, after))
         planned: list[PlannedRequest] = []
-        while heap and len(planned) < most:
-            _, _, past, stretch = heapq.heappop(heap)
-            cost = past.history.cost(stretch.start, stretch.end)
-            if past.budget.reserve(cost, self.windows):
-                planned.append(PlannedRequest(past, stretch, cost))
-            elif len(stretch.slots) > 1 and past.budget.spare(self.windows):  # a part of it may be had
-                half = len(stretch.slots) // 2
-                add((past, HistoryRequest(stretch.location, slots)) for slots in (stretch.slots[:half], stretch.slots[half:]))
+        while heap and len(planned) < max_requests:
+            _, _, source, request = heapq.heappop(heap)
+            cost = source.history.cost(request.start, request.end)
+            if source.budget.reserve(cost, self.windows):
+                planned.append(PlannedRequest(source, request, cost))
+            elif len(request.slots) > 1 and source.budget.remaining(self.windows):  # the budget may suffice for a part
+                half = len(request.slots) // 2
+                parts = (request.slots[:half], request.slots[half:])
+                push((source, HistoryRequest(request.location, part)) for part in parts)
             else:
-                add(self._candidates(stretch.location, stretch.slots, past))
+                push(self._candidates(request.location, request.slots, source))
         return planned
 
     def _candidates(
         self, location: DueLocation, slots: Sequence[datetime], after: HistorySource | None
     ) -> Iterator[tuple[HistorySource, HistoryRequest]]:
-        left = set(slots)
-        for past in self.asked[0 if after is None else self.asked.index(after) + 1 :]:
+        """Yield the requests to the first usable source of each slot."""
+        remaining = set(slots)
+        for source in self.sources[0 if after is None else self.sources.index(after) + 1 :]:
             if (
-                past.budget.is_open
-                and not past.is_refused(self.now)
-                and (mine := [slot for slot in left if self.may_know(past, location, slot)])
+                source.budget.is_open
+                and not source.is_refused(self.now)
+                and (available := [slot for slot in remaining if self.may_have(source, location, slot)])
             ):
-                left.difference_update(mine)
-                yield from ((past, stretch) for stretch in make_requests(location, mine, past.history))
+                remaining.difference_update(available)
+                yield from ((source, request) for request in make_requests(location, available, source.history))
 
-    def may_know(self, past: HistorySource, location: DueLocation, slot: datetime) -> bool:
-        """Whether a history may know a slot by now."""
-        return self.will_know(past, location, slot) and is_published(past.history, slot, self.now)
+    def may_have(self, source: HistorySource, location: DueLocation, slot: datetime) -> bool:
+        """Whether a history may have a slot by now."""
+        return self.may_ever_have(source, location, slot) and is_published(source.history, slot, self.now)
 
-    def will_know(self, past: HistorySource, location: DueLocation, slot: datetime) -> bool:
-        """Whether a history may know a slot, now or later."""
-        known = past.provider.stations is None or (location.id, past.provider.name) in self.stations
-        return known and is_within_reach(past.history, slot, self.now)
-
-
-def _newest_first(instant: datetime) -> float:
-    return -instant.timestamp()
+    def may_ever_have(self, source: HistorySource, location: DueLocation, slot: datetime) -> bool:
+        """Whether a history may have a slot, now or later."""
+        has_station = source.provider.stations is None or (location.id, source.provider.name) in self.stations
+        return has_station and is_within_reach(source.history, slot, self.now)

@@ -1,4 +1,4 @@
-"""Which hours to ask of a history, and which of its answers belong to which slot. Pure."""
+"""Combines missed slots into requests to a history, and matches observations to slots. Pure."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from ..providers.base import History
 
 HOUR: Final = timedelta(hours=1)
 
-#: How far an observation may lie from the slot that it stands for.
+#: Maximum distance of an observation from the slot that it fills.
 MATCH_WITHIN: Final = timedelta(minutes=30)
 
-#: An hour for which histories answered so often without data, at least a day apart, is unrecoverable.
+#: A slot is unrecoverable after this number of answers without data, at least ``EMPTY_WAIT`` apart.
 EMPTY_TRIES: Final = 3
 EMPTY_WAIT: Final = timedelta(days=1)
 
-#: After a failure, doubled each time.
+#: Wait after the first failure; doubled after each further one, up to ``FAILED_LONGEST``.
 FAILED_FIRST: Final = timedelta(minutes=10)
 FAILED_LONGEST: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryRequest:
-    """Slots of one location that one request is to fill, newest first."""
+    """Slots of one location that one request fills, newest first."""
 
     location: DueLocation
     slots: tuple[datetime, ...]
 
     @property
     def start(self) -> datetime:
-        """The first hour that is asked for."""
+        """The first hour of the request."""
         return hour_of(self.slots[-1])
 
     @property
     def end(self) -> datetime:
-        """The last hour that is asked for."""
+        """The last hour of the request."""
         return hour_of(self.slots[0])
 
 
@@ -51,53 +51,58 @@ def hour_of(slot: datetime) -> datetime:
 
 
 def is_published(history: History, slot: datetime, now: datetime) -> bool:
-    """Whether a history has the data of a slot by now, if it ever had them."""
+    """Whether a history has published the data of a slot by now."""
     return hour_of(slot) <= now - history.delay
 
 
 def is_within_reach(history: History, slot: datetime, now: datetime) -> bool:
-    """Whether a history goes back as far as a slot."""
+    """Whether a history reaches back to a slot."""
     return history.reach is None or hour_of(slot) >= now - history.reach
 
 
 def make_requests(location: DueLocation, slots: Sequence[datetime], history: History) -> Iterator[HistoryRequest]:
-    """The slots in as few requests as cost least, newest first.
+    """Combine slots into the fewest requests that cost the least, newest first.
 
-    A stretch grows towards the past as long as one request may cover it, and does not cost more than a new one would.
+    A request grows towards the past as long as the history allows its span, and as long as it costs no more than a new one.
     """
-    some: list[datetime] = []
+    group: list[datetime] = []
     for slot in sorted(slots, reverse=True):
-        if some and not _belongs(history, hour_of(slot), hour_of(some[-1]), hour_of(some[0])):
-            yield HistoryRequest(location, tuple(some))
-            some = []
-        some.append(slot)
-    if some:
-        yield HistoryRequest(location, tuple(some))
+        if group and not _fits(history, hour_of(slot), hour_of(group[-1]), hour_of(group[0])):
+            yield HistoryRequest(location, tuple(group))
+            group = []
+        group.append(slot)
+    if group:
+        yield HistoryRequest(location, tuple(group))
 
 
-def _belongs(history: History, hour: datetime, start: datetime, end: datetime) -> bool:
-    together = history.cost(hour, end)
-    return end - hour <= history.span and together <= history.cost(start, end) + history.cost(hour, hour)
+def _fits(history: History, hour: datetime, start: datetime, end: datetime) -> bool:
+    """Whether an earlier hour fits into a request from ``start`` to ``end``."""
+    cost = history.cost(hour, end)
+    return end - hour <= history.span and cost <= history.cost(start, end) + history.cost(hour, hour)
 
 
 def match_slots(slots: Sequence[datetime], observations: Sequence[Observation]) -> dict[datetime, Observation]:
-    """The observation nearest to each slot, the earlier of two, of those that say anything; slots without one are left out."""
-    said = {one.observed_at: one for one in observations if one.observed_at is not None and _says_anything(one)}
-    instants = sorted(said)
-    found = {}
+    """For each slot, the nearest observation with a value, the earlier one of two. Slots without one are left out."""
+    by_instant = {
+        observation.observed_at: observation
+        for observation in observations
+        if observation.observed_at is not None and _has_values(observation)
+    }
+    instants = sorted(by_instant)
+    matches = {}
     for slot in slots:
-        place = bisect_left(instants, slot)
-        near = min(instants[max(0, place - 1) : place + 1], key=lambda at: abs(at - slot), default=None)
-        if near is not None and abs(near - slot) <= MATCH_WITHIN:
-            found[slot] = said[near]
-    return found
+        index = bisect_left(instants, slot)
+        nearest = min(instants[max(0, index - 1) : index + 1], key=lambda at: abs(at - slot), default=None)
+        if nearest is not None and abs(nearest - slot) <= MATCH_WITHIN:
+            matches[slot] = by_instant[nearest]
+    return matches
 
 
-def _says_anything(observation: Observation) -> bool:
+def _has_values(observation: Observation) -> bool:
     return any(getattr(observation, quantity.name) is not None for quantity in QUANTITIES)
 
 
 def wait_after_failure(tried_at: datetime | None, next_try_at: datetime | None) -> timedelta:
-    """How long to leave a slot alone that could not be asked for: twice as long as the last time."""
+    """How long a slot waits after a failed request: twice as long as the last time."""
     last = next_try_at - tried_at if tried_at and next_try_at else timedelta(0)
     return min(max(FAILED_FIRST, 2 * last), FAILED_LONGEST)

@@ -1,7 +1,7 @@
-"""Missed slots, filled from the histories of providers: in rounds of a bounded number of requests, newest slots first.
+"""Fills missed slots in rounds of a limited number of requests, newest slots first.
 
-One process at a time heals; the others find its lease in the database. A slot that could not be had goes to the back: it
-waits, longer each time, and the next ones are asked for.
+One process at a time heals: it holds a lease in the database. A slot that cannot be filled waits, longer each time, so that other
+slots are requested next.
 """
 
 from __future__ import annotations
@@ -25,120 +25,136 @@ from ..storage import leases
 from ..storage.engine import get_db_session
 from . import missed_slots
 from .filler import Filler, HealingResult
-from .planner import REQUESTS_AT_ONCE, MissedByLocation, PlannedRequest, Planner, history_providers, history_sources
+from .planner import (
+    MAX_CONCURRENT_REQUESTS,
+    PlannedRequest,
+    Planner,
+    SlotsByLocation,
+    history_providers,
+    load_history_sources,
+)
 
 log = get_logger(__name__)
 
 #: Name of the lease of the process that heals.
-LEASE: Final = "healing"
+LEASE_NAME: Final = "healing"
 
-#: Requests of a round at most, and when no further one is begun [s].
-REQUESTS_PER_ROUND: Final = 200
+#: Maximum number of requests of a round, and the time after which a round starts no further request [s].
+MAX_ROUND_REQUESTS: Final = 200
 ROUND_SECONDS: Final = 20.0
 
 
 def heal_once(settings: Settings, stop: threading.Event) -> HealingResult | None:
-    """A round, if there is anything to heal and no other process does; None otherwise.
+    """Do one round and return its result; None if there is nothing to heal or another process heals.
 
     Raises:
-        StoreError: The database went away.
+        StoreError: The database is away.
     """
     now = clock.now()
     since = now - timedelta(days=settings.healing_days)
     with get_db_session(read_only=True) as session:
-        if not history_providers(settings) or not missed_slots.has_open(session, since, now):
+        if not history_providers(settings) or not missed_slots.has_open_slots(session, since, now):
             return None
-    if not leases.take_lease(LEASE, now):
+    if not leases.take_lease(LEASE_NAME, now):
         return None
     try:
-        return run_async(_round(settings, since, now, stop))
+        return run_async(_run_round(settings, since, now, stop))
     finally:
-        leases.release_lease(LEASE)
+        leases.release_lease(LEASE_NAME)
 
 
-async def _round(settings: Settings, since: datetime, now: datetime, stop: threading.Event) -> HealingResult | None:
-    planner, work = await asyncio.to_thread(_work, settings, since, now)
-    jobs = planner.jobs(work, REQUESTS_PER_ROUND)
-    if not jobs:
+async def _run_round(settings: Settings, since: datetime, now: datetime, stop: threading.Event) -> HealingResult | None:
+    planner, work = await asyncio.to_thread(_plan_round, settings, since, now)
+    requests = planner.plan_requests(work, MAX_ROUND_REQUESTS)
+    if not requests:
         return None
-    healed = (await fill_slots(planner, jobs, settings, stop)).healed
-    log.info("healed", filled=healed.filled, empty=healed.empty, failed=healed.failed, calls=healed.calls)
-    return healed
+    result = (await fill_slots(planner, requests, settings, stop)).result
+    log.info("healed", filled=result.filled, empty=result.empty, failed=result.failed, calls=result.calls)
+    return result
 
 
-def _work(settings: Settings, since: datetime, now: datetime) -> tuple[Planner, MissedByLocation]:
-    """The histories that may be asked, and slots that one of them may know, of the locations with the newest."""
+def _plan_round(settings: Settings, since: datetime, now: datetime) -> tuple[Planner, SlotsByLocation]:
+    """Close the slots out of reach, and read slots that a usable history may have, of the locations with the newest ones."""
     with get_db_session(read_only=True) as session:
-        asked = history_sources(session, settings, now)
-    reaches = [past.history.reach for past in asked]
+        sources = load_history_sources(session, settings, now)
+    reaches = [source.history.reach for source in sources]
     if all(reach is not None for reach in reaches):
         missed_slots.close_out_of_reach(max(reach for reach in reaches if reach is not None), now)
-    usable = [past.history for past in asked if past.budget.is_open]
+    usable = [source.history for source in sources if source.budget.is_open]
     if not usable:
-        return Planner(asked, now, {}), []
-    far = [now - history.reach for history in usable if history.reach is not None]
-    oldest = max(since, min(far)) if len(far) == len(usable) else since
+        return Planner(sources, now, {}), []
+    limits = [now - history.reach for history in usable if history.reach is not None]
+    oldest = max(since, min(limits)) if len(limits) == len(usable) else since
     newest = now - min(history.delay for history in usable)
     with get_db_session(read_only=True) as session:
-        slots = missed_slots.open_slots(session, oldest, newest, now, REQUESTS_PER_ROUND)
-        known = missed_slots.locations_by_id(session, slots)
-        return Planner(asked, now, missed_slots.stations_by_location(session, slots)), [(known[id_], slots[id_]) for id_ in known]
+        slots = missed_slots.read_open_slots(session, oldest, newest, now, MAX_ROUND_REQUESTS)
+        locations = missed_slots.read_locations(session, slots)
+        planner = Planner(sources, now, missed_slots.read_stations(session, slots))
+    return planner, [(location, slots[id_]) for id_, location in locations.items()]
 
 
 async def fill_slots(
     planner: Planner,
-    jobs: Sequence[PlannedRequest],
+    requests: Sequence[PlannedRequest],
     settings: Settings,
     stop: threading.Event,
-    told: Callable[[HealingResult], None] | None = None,
+    report: Callable[[HealingResult], None] | None = None,
 ) -> Filler:
-    """Make planned requests, and those that follow from them, under the lease; ``told`` hears how far it has come.
+    """Make planned requests, and those that follow from them, and renew the lease meanwhile.
+
+    Args:
+        planner: Plans further requests for slots that a history does not have.
+        requests: The planned requests.
+        settings: Settings of the HTTP client and the journal.
+        stop: Set to start no further request.
+        report: Called with the result so far after each planned request.
 
     Raises:
-        StoreError: The database went away; what was stored by then stays.
+        StoreError: The database is away. Rows that are stored already stay.
     """
-    gates = {past.budget.name: past.budget.gate for past in planner.asked}
-    async with make_fetcher(settings, REQUESTS_AT_ONCE) as fetcher:
-        filler = Filler(planner, fetcher, open_journal(settings.journal_dir) if settings.journal_days else None, told)
+    gates = {source.budget.name: source.budget.gate for source in planner.sources}
+    async with make_fetcher(settings, MAX_CONCURRENT_REQUESTS) as fetcher:
+        filler = Filler(planner, fetcher, open_journal(settings.journal_dir) if settings.journal_days else None, report)
         try:
-            await _through(filler, jobs, stop)
+            await _fill_all(filler, requests, stop)
         finally:
             for gate in gates.values():
                 await gate.close()
-            filler.healed.calls = {name: gate.calls for name, gate in gates.items() if gate.calls}
+            filler.result.calls = {name: gate.calls for name, gate in gates.items() if gate.calls}
     return filler
 
 
-async def _through(filler: Filler, jobs: Sequence[PlannedRequest], stop: threading.Event) -> None:
-    """All jobs, the first one alone: it tells whether the provider is well."""
-    lost = asyncio.Event()
+async def _fill_all(filler: Filler, requests: Sequence[PlannedRequest], stop: threading.Event) -> None:
+    """Make all requests; the first one alone, because it shows whether the provider answers."""
+    lease_lost = asyncio.Event()
     deadline = time.monotonic() + ROUND_SECONDS
-    left = iter(jobs)
+    queue = iter(requests)
 
     async def work() -> None:
-        while not (stop.is_set() or lost.is_set() or time.monotonic() > deadline):
-            job = next(left, None)
-            if job is None:
+        while not (stop.is_set() or lease_lost.is_set() or time.monotonic() > deadline):
+            request = next(queue, None)
+            if request is None:
                 return
-            await filler.do(job)
+            await filler.fill(request)
 
-    keeping = asyncio.create_task(_keep_lease(lost))
-    working: list[asyncio.Task[None]] = []
+    renewal = asyncio.create_task(_renew_lease(lease_lost))
+    workers: list[asyncio.Task[None]] = []
     try:
-        for job in itertools.islice(left, 1):
-            await filler.do(job)
-        working = [asyncio.create_task(work()) for _ in range(min(REQUESTS_AT_ONCE, len(jobs)))]
-        await asyncio.gather(*working)
+        for request in itertools.islice(queue, 1):
+            await filler.fill(request)
+        workers = [asyncio.create_task(work()) for _ in range(min(MAX_CONCURRENT_REQUESTS, len(requests)))]
+        await asyncio.gather(*workers)
     finally:
-        for task in (keeping, *working):
+        for task in (renewal, *workers):
             task.cancel()
 
 
-async def _keep_lease(lost: asyncio.Event) -> None:
-    while not lost.is_set():  # this is who sets it
+async def _renew_lease(lost: asyncio.Event) -> None:
+    """Renew the lease until the task is cancelled or another process holds the lease; then set ``lost``."""
+    while not lost.is_set():
         await asyncio.sleep(leases.LEASE_LENGTH.total_seconds() / 4)
         try:
-            if not await asyncio.to_thread(leases.renew_lease, LEASE, clock.now()):
+            if not await asyncio.to_thread(leases.renew_lease, LEASE_NAME, clock.now()):
                 log.warning("another process has taken over healing")
                 lost.set()
         except StoreError as error:

@@ -56,7 +56,7 @@ def retry() -> dict[str, Any]:
     name = request.args.get("location")
     with get_db_session() as session:
         location_id = None if name is None else repository.get_location(session, name).id
-        slots = missed_slots.reopen(session, location_id, start, end)
+        slots = missed_slots.reopen_slots(session, location_id, start, end)
     settings = get_settings()
     heals = settings.healing and any(PROVIDERS[each].history for each in settings.backfill_providers or settings.providers)
     if heals:

@@ -233,7 +233,7 @@ def test_it_waits_for_the_process_that_heals(
 ) -> None:
     with monkeypatch.context() as other:
         other.setattr(leases, "process_name", lambda: "elsewhere:1")
-        assert leases.take_lease(rounds.LEASE, clock.now())
+        assert leases.take_lease(rounds.LEASE_NAME, clock.now())
     take, refusals = leases.take_lease, []
 
     def impatient(name: str, now: datetime) -> bool:

@@ -114,7 +114,8 @@ def _stored() -> list[tuple[int, float]]:
 def _quota_left(driven: DrivenClock) -> dict[str, budget.WindowBudget]:
     settings = get_settings()
     with get_db_session(read_only=True) as session:
-        return {one.window: one for one in budget.budget_of(session, settings, settings.account("openweathermap"), driven())}
+        account = settings.account("openweathermap")
+        return {one.window: one for one in budget.read_window_budgets(session, settings, account, driven())}
 
 
 def test_the_newest_slots_come_first_and_live_collection_keeps_what_it_needs(
@@ -360,7 +361,7 @@ def test_only_one_process_heals_at_a_time(archive: Archive, driven: DrivenClock,
     _miss((0, 1))
     with monkeypatch.context() as other:
         other.setattr(leases, "process_name", lambda: "elsewhere:1")
-        assert leases.take_lease(rounds.LEASE, driven())
+        assert leases.take_lease(rounds.LEASE_NAME, driven())
     assert _tick() is None
     driven.advance(leases.LEASE_LENGTH)
     assert _tick() is not None
