@@ -29,7 +29,7 @@ def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) ->
     since, until = _period(start, end, time_range.DEFAULT_RANGE)
     init_db()
     tell = _JSONLines() if as_json else _Lines()
-    done = again(get_settings(), since, until, apply=not dry_run, told=tell)
+    done = again(get_settings(), since, until, apply=not dry_run, report=tell)
     if isinstance(tell, _JSONLines):
         tell.end(
             {"payloads": done.payloads, "rows": done.rows, "applied": not dry_run, "unread": done.unread, "refused": done.refused}
@@ -57,12 +57,12 @@ class _Lines:
 
     def name(self, one: Difference) -> str:
         """The name of its location."""
-        from ..healing.missed_slots import locations_by_id
+        from ..healing.missed_slots import read_locations
         from ..storage.engine import get_db_session
 
         if one.location_id not in self._names:
             with get_db_session(read_only=True) as session:
-                self._names |= {id_: place.name for id_, place in locations_by_id(session, [one.location_id]).items()}
+                self._names |= {id_: place.name for id_, place in read_locations(session, [one.location_id]).items()}
         return self._names.get(one.location_id, str(one.location_id))
 
 

@@ -1,1 +1,1 @@
-"""Journalled payloads through the parsers again."""
+"""Parses journalled payloads again, and compares or repairs the stored rows."""

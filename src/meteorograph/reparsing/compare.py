@@ -1,4 +1,4 @@
-"""What payloads say of a slot that are read again, against the row that is stored for it. Pure."""
+"""Compares the stored row of a slot with payloads of the slot that were parsed again. Pure."""
 
 from __future__ import annotations
 
@@ -15,113 +15,142 @@ from ..model.values import Observation
 from ..quality.provider_agreement import flag_disagreements
 from ..storage.observations import Row, to_row
 
-#: Times of the same payload differ by less than this, however a database rounds them.
-SAME: Final = timedelta(milliseconds=1)
+#: Two times that differ by less are those of the same payload: databases round them differently.
+SAME_TIME: Final = timedelta(milliseconds=1)
 
-#: Provider → what its payloads of a slot say, in the order in which they came.
+#: Provider → the observations of its payloads of one slot, in the order of the journal.
 ParsedPayloads = Mapping[str, Sequence[Observation]]
 
-#: Flags that come with a payload, and those that the checks find in a row alone, and so find again when it is stored.
-_OF_PARSER: Final = (Flag.IMPLIED_ZERO, Flag.AT_LEAST, Flag.REJECTED, Flag.IMPOSSIBLE)
-_FOUND_AGAIN: Final = frozenset({Flag.RANGE, Flag.CLIMATE, Flag.INCONSISTENT, Flag.FUTURE})
+#: Flags that a parser sets.
+_PARSER_FLAGS: Final = (Flag.IMPLIED_ZERO, Flag.AT_LEAST, Flag.REJECTED, Flag.IMPOSSIBLE)
+#: Flags of checks that need one row only: the checks set them again when the row is stored.
+_ROW_FLAGS: Final = frozenset({Flag.RANGE, Flag.CLIMATE, Flag.INCONSISTENT, Flag.FUTURE})
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A value that is read otherwise now; of a row that is missing, ``quantity`` is None and ``after`` its provider."""
+    """A value that the parser reads differently now, or a missing row."""
 
     location_id: int
     due_at: datetime
     provider: str
-    #: Or ``observed_at``, ``condition``.
+    #: A quantity, ``precipitation_period``, ``observed_at`` or ``condition``; None for a missing row.
     quantity: str | None
     before: Any
+    #: The new value; of a missing row its provider.
     after: Any
 
 
-def missing_row(made: Row) -> Difference:
-    """The difference that a row makes that is missing."""
-    return Difference(made["location_id"], made["due_at"], made["provider"], None, None, made["provider"])
+def missing_row(row: Row) -> Difference:
+    """The difference for a row that is missing in the database."""
+    return Difference(row["location_id"], row["due_at"], row["provider"], None, None, row["provider"])
 
 
-def assemble_row(location_id: int, due_at: datetime, given: ParsedPayloads, settings: Settings) -> Row | None:
-    """The row of a slot from its payloads, in the order of the settings."""
-    last = {name: found[-1] for name, found in given.items()}
-    found = next((last[name] for name in settings.providers if name in last), None)
-    if found is None:
+def assemble_row(location_id: int, due_at: datetime, payloads: ParsedPayloads, settings: Settings) -> Row | None:
+    """Make the row of a slot from its payloads, in the order of providers of the settings; None without a usable payload."""
+    newest = {name: observations[-1] for name, observations in payloads.items()}
+    observation = next((newest[name] for name in settings.providers if name in newest), None)
+    if observation is None:
         return None
-    own = {"precipitation": settings.precipitation_providers or settings.providers, **settings.quantity_providers}
-    for quantity, names in own.items():
-        givers = (last[name] for name in names if name in last and getattr(last[name], quantity) is not None)
-        giver = next(givers, None)
-        if giver is None or giver.provider != found.provider:
-            found = replace_quantity(found, quantity, giver)
-    for name in dict.fromkeys(name for names in own.values() for name in names):
-        if name in last and name != found.provider:
-            found = flag_disagreements(found, last[name])
-    return to_row(location_id, due_at, found)
+    orders = {"precipitation": settings.precipitation_providers or settings.providers, **settings.quantity_providers}
+    for quantity, names in orders.items():
+        candidates = (newest[name] for name in names if name in newest and getattr(newest[name], quantity) is not None)
+        source = next(candidates, None)
+        if source is None or source.provider != observation.provider:
+            observation = replace_quantity(observation, quantity, source)
+    for name in dict.fromkeys(name for names in orders.values() for name in names):
+        if name in newest and name != observation.provider:
+            observation = flag_disagreements(observation, newest[name])
+    return to_row(location_id, due_at, observation)
 
 
-def changed_row(stored: Row, given: ParsedPayloads) -> tuple[Row | None, list[Difference]]:
-    """A stored row as the payloads have it of those that it says it has its values from, if that is another; and how it differs.
+def changed_row(stored: Row, payloads: ParsedPayloads) -> tuple[Row | None, list[Difference]]:
+    """The stored row with the values that its payloads have now, and the differences; None without any.
 
-    A value that stays keeps the flags of the checks that need the past (``step``, ``stale``); one that changes loses them. Where
-    a provider says that its answer is for, and in which words, goes with the row's own provider.
+    Each value is compared with the payload of the provider that the row names for it. An unchanged value keeps the flags of the
+    checks that need earlier rows (``step``, ``stale``); a changed value loses them. ``observed_at`` and ``condition`` come from
+    the row's main provider.
     """
-    own = [one for one in given.get(stored["provider"], ()) if abs(one.fetched_at - stored["fetched_at"]) < SAME]
-    last = {name: found[-1] for name, found in given.items() if name != stored["provider"]}
-    last |= {stored["provider"]: own[-1]} if own else {}
-    made = dict(stored)
-    flags = {name: list(words) for name, words in (stored["flags"] or {}).items()}
-    found: list[Difference] = []
+    return _Comparison(stored, payloads).run()
 
-    def differs(provider: str, name: str, before: Any, after: Any) -> None:
-        found.append(Difference(stored["location_id"], stored["due_at"], provider, name, before, after))
 
-    for quantity in QUANTITIES:
-        name, provider = quantity.name, (stored["providers"] or {}).get(quantity.name, stored["provider"])
-        if provider not in last:
-            continue
-        one, words = last[provider], flags.get(name, [])
-        before, after = (stored[name], _of_parser(words)), (getattr(one, name), _of_parser(one.flags.get(name, [])))
-        period = one.precipitation_period if name == "precipitation" else stored["precipitation_period"]
+class _Comparison:
+    def __init__(self, stored: Row, payloads: ParsedPayloads) -> None:
+        main = stored["provider"]
+        own = [
+            observation
+            for observation in payloads.get(main, ())
+            if abs(observation.fetched_at - stored["fetched_at"]) < SAME_TIME
+        ]
+        self._stored = stored
+        #: The observation of the row's main provider with the row's own ``fetched_at``.
+        self._own = own[-1] if own else None
+        self._newest = {name: observations[-1] for name, observations in payloads.items() if name != main}
+        if self._own is not None:
+            self._newest[main] = self._own
+        self._row = dict(stored)
+        self._flags = {name: list(words) for name, words in (stored["flags"] or {}).items()}
+        self._differences: list[Difference] = []
+
+    def run(self) -> tuple[Row | None, list[Difference]]:
+        for quantity in QUANTITIES:
+            self._compare_quantity(quantity.name)
+        if self._own is not None:
+            self._compare_fields(self._own)
+        if not self._differences:
+            return None, []
+        flags = {name: [word for word in words if word not in _ROW_FLAGS] for name, words in self._flags.items()}
+        self._row["flags"] = {name: words for name, words in flags.items() if words} or None
+        return self._row, self._differences
+
+    def _compare_quantity(self, name: str) -> None:
+        stored = self._stored
+        provider = (stored["providers"] or {}).get(name, stored["provider"])
+        if provider not in self._newest:
+            return
+        observation, words = self._newest[provider], self._flags.get(name, [])
+        before = (stored[name], _parser_flags(words))
+        after = (getattr(observation, name), _parser_flags(observation.flags.get(name, [])))
+        period = observation.precipitation_period if name == "precipitation" else stored["precipitation_period"]
         if before == after and period == stored["precipitation_period"]:
-            continue
+            return
         if before == after:
-            differs(provider, "precipitation_period", stored["precipitation_period"], period)
+            self._add_difference(provider, "precipitation_period", stored["precipitation_period"], period)
         else:
-            differs(provider, name, _told(before), _told(after))
-        others = [word for word in words if word not in before[1]] if before[0] == after[0] else []
-        flags[name] = [*after[1], *others]
-        made[name] = after[0]
+            self._add_difference(provider, name, _describe(*before), _describe(*after))
+        other_words = [word for word in words if word not in before[1]] if before[0] == after[0] else []
+        self._flags[name] = [*after[1], *other_words]
+        self._row[name] = after[0]
         if name == "precipitation":
-            made["precipitation_period"] = period
-    if own:
-        said = to_row(stored["location_id"], stored["due_at"], own[-1])
-        if said["condition"] != stored["condition"]:
-            differs(stored["provider"], "condition", stored["condition"], said["condition"])
-            made["condition"] = said["condition"]
-        if not _is_same(said["observed_at"], stored["observed_at"]):
-            differs(stored["provider"], "observed_at", _iso(stored["observed_at"]), _iso(said["observed_at"]))
-            made["observed_at"] = said["observed_at"]
-            flags.pop("observed_at", None)
-    if not found:
-        return None, found
-    kept = {name: [word for word in words if word not in _FOUND_AGAIN] for name, words in flags.items()}
-    made["flags"] = {name: words for name, words in kept.items() if words} or None
-    return made, found
+            self._row["precipitation_period"] = period
+
+    def _compare_fields(self, own: Observation) -> None:
+        stored, provider = self._stored, self._stored["provider"]
+        row = to_row(stored["location_id"], stored["due_at"], own)
+        if row["condition"] != stored["condition"]:
+            self._add_difference(provider, "condition", stored["condition"], row["condition"])
+            self._row["condition"] = row["condition"]
+        if not _is_same_time(row["observed_at"], stored["observed_at"]):
+            self._add_difference(provider, "observed_at", _iso(stored["observed_at"]), _iso(row["observed_at"]))
+            self._row["observed_at"] = row["observed_at"]
+            self._flags.pop("observed_at", None)
+
+    def _add_difference(self, provider: str, name: str, before: Any, after: Any) -> None:
+        stored = self._stored
+        self._differences.append(Difference(stored["location_id"], stored["due_at"], provider, name, before, after))
 
 
-def _of_parser(words: Sequence[str]) -> list[str]:
-    return [word for word in words if word.startswith(_OF_PARSER)]
+def _parser_flags(words: Sequence[str]) -> list[str]:
+    return [word for word in words if word.startswith(_PARSER_FLAGS)]
 
 
-def _told(value: tuple[Any, list[str]]) -> Any:
-    return f"{value[0]} ({', '.join(value[1])})" if value[1] else value[0]
+def _describe(value: Any, words: list[str]) -> Any:
+    """A value, as a text with its flags if it has any."""
+    return f"{value} ({', '.join(words)})" if words else value
 
 
-def _is_same(one: datetime | None, other: datetime | None) -> bool:
-    return one is other if one is None or other is None else abs(one - other) < SAME
+def _is_same_time(one: datetime | None, other: datetime | None) -> bool:
+    return one is other if one is None or other is None else abs(one - other) < SAME_TIME
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -61,7 +61,7 @@ def _row(location_id: int = 1, due_at: datetime = NOON) -> WeatherData:
 def _again(start: datetime = NOON, end: datetime = NOON + HOUR, *, apply: bool = True) -> tuple[ReparseResult, list[Difference]]:
     """What came of it, and what was told."""
     told: list[Difference] = []
-    return reparse(get_settings(), start, end, apply=apply, told=told.append), told
+    return reparse(get_settings(), start, end, apply=apply, report=told.append), told
 
 
 def _rows() -> dict[int, tuple[float | None, float | None, dict[str, str] | None]]:
@@ -241,8 +241,8 @@ def test_a_row_that_is_stored_meanwhile_is_not_lost(
 
         monkeypatch.setattr(reparse_, name, after_reading)
 
-    meanwhile("changed", live[0])
-    meanwhile("whole", live[1])
+    meanwhile("changed_row", live[0])
+    meanwhile("assemble_row", live[1])
     _again()
     for thread in live:
         thread.join()
@@ -272,7 +272,7 @@ def test_no_more_is_held_than_the_slots_of_an_hour_or_two(
         held -= 1
 
     monkeypatch.setitem(PROVIDERS, "openweathermap", replace(mended, parse=counting))
-    done = reparse(get_settings(), NOON, NOON + 8 * HOUR, apply=True, told=told)
+    done = reparse(get_settings(), NOON, NOON + 8 * HOUR, apply=True, report=told)
     assert (done.payloads, done.rows, done.differences) == (2 * 24, 24, 24)
     assert most <= 3 * 3
 
