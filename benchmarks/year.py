@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from meteorograph import init_db
 from meteorograph.reading import rollups
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 
 #: The last slot.
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -63,11 +63,11 @@ _POSTGRESQL = [
 def make(locations: int, days: int) -> None:
     """Fill the database of the settings in force."""
     init_db()
-    start, sqlite = END - timedelta(hours=days * 24 - 1), engine().dialect.name == "sqlite"
+    start, sqlite = END - timedelta(hours=days * 24 - 1), get_engine().dialect.name == "sqlite"
     values = {"locations": locations, "slots": days * 24, "start": start, "created": START_OF_LOCATIONS, "zone": "Europe/Athens"}
     if sqlite:
         values |= {"start": int(start.timestamp()), "created": int(START_OF_LOCATIONS.timestamp())}
-    with engine().begin() as connection:
+    with get_engine().begin() as connection:
         for statement in _SQLITE if sqlite else _POSTGRESQL:
             connection.execute(text(statement), {name: value for name, value in values.items() if f":{name}" in statement})
 

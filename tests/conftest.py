@@ -21,7 +21,7 @@ from meteorograph.config.loading import pin_settings
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
-from meteorograph.storage.engine import _engines, init_db
+from meteorograph.storage.engine import ENGINES, init_db
 from meteorograph.tick import TICK_MEMORY
 from support import KEY, NOON, RAIN_KEY, absent
 
@@ -43,9 +43,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     yield
     scheduler.stop()
     pin_settings(None)
-    for engine in _engines.values():
-        engine.dispose()
-    _engines.clear()
+    ENGINES.reset()
     PROCESS_MEMORY.reset()
     TICK_MEMORY.reset()
 
@@ -142,9 +140,7 @@ def _migrate(url: str) -> None:
     os.environ["DATABASE_URL"] = url
     try:
         init_db()
-        for engine in _engines.values():
-            engine.dispose()
-        _engines.clear()
+        ENGINES.reset()
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -17,7 +17,7 @@ from sqlalchemy import insert
 from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.server.demo import CITIES
 from meteorograph.simulator.model import weather
-from meteorograph.storage.engine import _engines
+from meteorograph.storage.engine import ENGINES
 from meteorograph.storage.models import Heartbeat, Location, Missed, Quota, Run
 
 HOUR = timedelta(hours=1)
@@ -32,9 +32,7 @@ def database(path: Path) -> Iterator[None]:
         init_db()
         yield
     finally:
-        for engine in _engines.values():
-            engine.dispose()
-        _engines.clear()
+        ENGINES.reset()
         os.environ.clear()
         os.environ.update(before)
 

@@ -8,12 +8,12 @@ from typing import Any
 from meteorograph import get_db_session
 from meteorograph.model import clock
 from meteorograph.storage.models import WeatherData
-from meteorograph.storage.rollup_invalidation import invalidate
+from meteorograph.storage.rollup_invalidation import invalidate_rollups
 from meteorograph.storage.upsert import insert_or_replace
 
 
 def insert_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows of ``WeatherData`` without checking them."""
     with get_db_session() as session:
-        invalidate(session, rows, clock.now())
+        invalidate_rollups(session, rows, clock.now())
         insert_or_replace(session, WeatherData, rows)

@@ -137,7 +137,7 @@ def current() -> None:
     """Show the schema's revision; exit 1 if it is not the newest."""
     from ..storage import migrations
 
-    found, newest = _revision(), migrations.head()
+    found, newest = _revision(), migrations.newest_revision()
     click.echo(
         f"{_database()}: {found or 'empty'}{'' if found == newest else f', newest is {newest}: run meteorograph db upgrade'}"
     )
@@ -150,19 +150,19 @@ def _revision() -> str | None:
 
     from ..errors import StoreError
     from ..storage import migrations
-    from ..storage.engine import engine
+    from ..storage.engine import get_engine
 
     try:
-        return migrations.current(engine())
+        return migrations.current_revision(get_engine())
     except DBAPIError as error:
         raise StoreError(f"the database {_database()} cannot be used: {error.orig}") from error
 
 
 def _database() -> str:
     """The database in force as a user writes it, without its password."""
-    from ..storage.engine import engine
+    from ..storage.engine import get_engine
 
-    url = engine().url
+    url = get_engine().url
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 

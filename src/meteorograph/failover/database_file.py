@@ -35,7 +35,7 @@ def use_fallback(settings: Settings) -> Iterator[None]:
 
 def fallback_path(settings: Settings) -> Path:
     """Path of the file. Each schema version has its own file."""
-    return settings.journal_dir / f"standin-{migrations.head()}.db"
+    return settings.journal_dir / f"standin-{migrations.newest_revision()}.db"
 
 
 def has_fallback(settings: Settings) -> bool:

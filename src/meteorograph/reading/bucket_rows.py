@@ -17,7 +17,7 @@ from ..ledger.queries import schedules_with_runs
 from ..model.precipitation_totals import Window, total_range
 from ..model.statistics import AMOUNT, Summary, summarise
 from ..storage.models import Run, WeatherData
-from ..storage.rollup_invalidation import AHEAD
+from ..storage.rollup_invalidation import PRECIPITATION_LAG
 from .columns import as_seconds, as_text, suspect_quantities
 
 #: Number of columns before the quantities: slot, end and length of the precipitation window, flags.
@@ -68,7 +68,7 @@ def _select_rows(session: Session, location_ids: list[int], start: datetime, end
     )
     values = [getattr(WeatherData, name) for name in quantities]
     # Precipitation that fell before the end may be reported by a row after the end.
-    within = (WeatherData.location_id.in_(location_ids), at >= start, at <= end + AHEAD)
+    within = (WeatherData.location_id.in_(location_ids), at >= start, at <= end + PRECIPITATION_LAG)
     query = select(WeatherData.location_id, *head, *values).where(*within)
     return session.connection().execute(query.order_by(WeatherData.location_id, at))
 
@@ -121,5 +121,5 @@ def _precipitation_windows(
 
 def _precipitation_between(windows: list[Window | None], due: list[float], first: int, start: float, end: float) -> float | None:
     """Total of the precipitation between two edges [mm], from the windows of the rows from index ``first`` on."""
-    last = bisect_right(due, end + AHEAD.total_seconds())
+    last = bisect_right(due, end + PRECIPITATION_LAG.total_seconds())
     return total_range([window for window in windows[first:last] if window is not None], start, end).amount

@@ -15,7 +15,7 @@ from ..model.statistics import PARTS
 from ..model.time_buckets import DAY, iterate_edges, zone_or_utc
 from ..storage.engine import get_db_session
 from ..storage.models import DailyRollup, Location, RolledUpUntil, WeatherData
-from ..storage.rollup_invalidation import SETTLED, lock_rollups
+from ..storage.rollup_invalidation import ROLL_UP_DELAY, lock_rollups
 from ..storage.upsert import insert_or_replace, table_of
 from .bucket_rows import BucketTotals, read_bucket_totals
 
@@ -62,7 +62,9 @@ def _read_candidates(session: Session, now: datetime) -> list[Any]:
     query = select(Location.id, Location.timezone, RolledUpUntil.until_at, has_changed).outerjoin(
         RolledUpUntil, RolledUpUntil.location_id == Location.id
     )
-    due = or_(RolledUpUntil.until_at.is_(None), RolledUpUntil.until_at <= now - SETTLED - DAY - timedelta(hours=1), has_changed)
+    due = or_(
+        RolledUpUntil.until_at.is_(None), RolledUpUntil.until_at <= now - ROLL_UP_DELAY - DAY - timedelta(hours=1), has_changed
+    )
     return list(session.execute(query.where(due).order_by(Location.id).limit(_MAX_LOCATIONS)).all())
 
 
@@ -75,8 +77,8 @@ def _plan_tasks(session: Session, now: datetime) -> Iterator[_RollUpTask]:
             session.execute(delete(DailyRollup).where(table_of(DailyRollup).c.location_id == location_id))
             first = select(func.min(WeatherData.due_at)).where(WeatherData.location_id == location_id)
             since = session.scalar(first) or now
-        since = max(min(since, now - SETTLED - DAY), now - _MAX_AGE)
-        closed = takewhile(lambda edge: edge <= now - SETTLED, iterate_edges(since, DAY, zone_or_utc(timezone)))
+        since = max(min(since, now - ROLL_UP_DELAY - DAY), now - _MAX_AGE)
+        closed = takewhile(lambda edge: edge <= now - ROLL_UP_DELAY, iterate_edges(since, DAY, zone_or_utc(timezone)))
         yield _RollUpTask(location_id, timezone, list(islice(closed, max_days + 1)))
 
 

@@ -28,8 +28,8 @@ _encoder = msgspec.json.Encoder()
 
 _STATE: Final = func.coalesce(CheckState.state, "null")
 _OF_ONE: Final = "[" + cast(Location.id, Text) + "," + cast(Location.latitude, Text) + "," + _STATE + "]"
-#: Latitudes and states as one JSON text without its brackets: SQLite's driver gives up the interpreter for each row that it
-#: reads, and must wait for a busy event loop to get it back.
+#: Latitudes and states as one JSON text without its brackets: for every row that it reads, the SQLite driver releases the
+#: interpreter lock, and must wait for a busy event loop to get it back.
 _ONE_TEXT: Final = (
     select(func.aggregate_strings(_OF_ONE, ","))
     .select_from(Location)
@@ -39,7 +39,7 @@ _ONE_TEXT: Final = (
 
 
 def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
-    """The rows in their order, with the flags that the checks give them.
+    """Check the rows; gives them in their order, with the flags of the checks.
 
     Call it in the transaction that stores the rows, because the states of their locations advance with it.
     """
@@ -50,18 +50,18 @@ def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
 
 
 def _load(session: Session, ids: Sequence[int]) -> dict[int, LocationPast]:
-    """The latitude and the state of each of these locations that there is."""
-    known: dict[int, LocationPast] = {}
+    """The latitude and the state of these locations; locations that do not exist are left out."""
+    past: dict[int, LocationPast] = {}
     for first in range(0, len(ids), STATES_PER_STATEMENT):
-        found = session.scalar(_ONE_TEXT, {"ids": ids[first : first + STATES_PER_STATEMENT]})
-        known.update(
-            {location_id: LocationPast(latitude, state) for location_id, latitude, state in _decoder.decode(f"[{found or ''}]")}
+        text = session.scalar(_ONE_TEXT, {"ids": ids[first : first + STATES_PER_STATEMENT]})
+        past.update(
+            {location_id: LocationPast(latitude, state) for location_id, latitude, state in _decoder.decode(f"[{text or ''}]")}
         )
-    return known
+    return past
 
 
 def _save(session: Session, states: Mapping[int, State]) -> None:
-    """Keep the states, in the order of their locations, so that of two batches at once one waits for the other and not both."""
+    """Store the states, in the order of their locations, so that two concurrent batches cannot deadlock."""
     insert_or_replace(
         session,
         CheckState,
@@ -77,7 +77,7 @@ def _save(session: Session, states: Mapping[int, State]) -> None:
 
 
 def _warn(stale: Sequence[State]) -> None:
-    """Say once that answers stand still, not for each location and slot."""
+    """Log one warning for all locations with unchanging answers, not one for each location and slot."""
     if stale:
         log.warning(
             "answers no longer change",

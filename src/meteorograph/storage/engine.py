@@ -1,4 +1,4 @@
-"""The database: one engine per process and URL, sessions, and migrations applied under a lock."""
+"""The database: one engine per process and URL, sessions, and migrations under a lock."""
 
 from __future__ import annotations
 
@@ -20,19 +20,59 @@ from sqlalchemy.orm import Session
 from ..config.loading import get_settings
 from ..errors import ConfigurationError, StoreError
 
-#: How long a statement waits for another process's lock on SQLite [s]. A backup may hold it for half a minute.
+#: How long a statement waits for the lock of another process on SQLite [s]. A backup may hold the lock for half a minute.
 BUSY_TIMEOUT_SECONDS: Final = 60
 
-#: The URL of what is used instead of the database of the settings, in this context.
-_other_database: ContextVar[str | None] = ContextVar("instead", default=None)
+#: The URL of the database that replaces the one of the settings in this context.
+_other_database: ContextVar[str | None] = ContextVar("other_database", default=None)
 
-_lock = threading.RLock()
-_engines: dict[str, Engine] = {}
-_ready: set[str] = set()
+
+class EngineRegistry:
+    """The engines of this process, and which of their databases have the newest schema. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._engines: dict[str, Engine] = {}
+        self._migrated: set[str] = set()
+
+    def get(self, url: URL) -> Engine:
+        """The engine for a URL; created on first use."""
+        name = url.render_as_string(hide_password=False)
+        with self.lock:
+            if name not in self._engines:
+                self._engines[name] = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
+            return self._engines[name]
+
+    def is_migrated(self, bind: Engine) -> bool:
+        """Whether this process has brought the database to the newest schema, and its file, if any, still exists."""
+        if bind.url.render_as_string(hide_password=False) not in self._migrated:
+            return False
+        return bind.dialect.name != "sqlite" or Path(bind.url.database or "").exists()
+
+    def mark_migrated(self, bind: Engine) -> None:
+        """Remember that the database has the newest schema."""
+        self._migrated.add(bind.url.render_as_string(hide_password=False))
+
+    def reset(self) -> None:
+        """Close all connections and forget all engines."""
+        with self.lock:
+            for created in self._engines.values():
+                created.dispose()
+            self._engines.clear()
+            self._migrated.clear()
+
+    def detach_after_fork(self) -> None:
+        """Drop the connections of the parent process without closing them: neither driver survives a fork."""
+        self.lock = threading.RLock()
+        for created in self._engines.values():
+            created.dispose(close=False)
+
+
+ENGINES: Final = EngineRegistry()
 
 
 def database_url(url: str | None = None) -> URL:
-    """The URL in force (or ``url``) with the driver that Meteorograph uses."""
+    """The URL of the current database, or ``url``, with the driver that Meteorograph uses."""
     parsed = make_url(url or _other_database.get() or get_settings().database_url.get_secret_value())
     if parsed.get_backend_name() in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
@@ -41,7 +81,7 @@ def database_url(url: str | None = None) -> URL:
 
 @contextmanager
 def use_database(url: str) -> Iterator[None]:
-    """Within the block, and what it starts, the database is the one at ``url``."""
+    """Use the database at ``url`` within the block, and in the tasks and threads that the block starts."""
     token = _other_database.set(url)
     try:
         yield
@@ -50,30 +90,25 @@ def use_database(url: str) -> Iterator[None]:
 
 
 def uses_other_database() -> bool:
-    """Whether the database is another one than that of the settings."""
+    """Whether this context uses another database than that of the settings."""
     return _other_database.get() is not None
 
 
-def engine() -> Engine:
-    """The engine for the settings in force; made on first use, kept for the life of the process."""
-    url = database_url()
-    name = url.render_as_string(hide_password=False)
-    with _lock:
-        if name not in _engines:
-            _engines[name] = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
-        return _engines[name]
+def get_engine() -> Engine:
+    """The engine of the current database; created on first use and kept for the life of the process."""
+    return ENGINES.get(database_url())
 
 
 def _json(value: object) -> str:
-    """A document for a column; the standard library takes ten times as long for the flags of a row."""
+    """A JSON document for a column. The standard library needs ten times as long for the flags of a row."""
     return msgspec.json.encode(value).decode()
 
 
 def _postgresql(url: URL) -> Engine:
-    # A server that is cut off without a word is noticed within half a minute.
-    patience = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
+    # With these a dead connection to the server is noticed within half a minute.
+    timeouts = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
     return create_engine(
-        url, json_serializer=_json, pool_pre_ping=True, connect_args={**patience, "application_name": "meteorograph"}
+        url, json_serializer=_json, pool_pre_ping=True, connect_args={**timeouts, "application_name": "meteorograph"}
     )
 
 
@@ -83,77 +118,75 @@ def _sqlite(url: URL) -> Engine:
     try:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"DATABASE_URL={url}: {error.strerror}; its folder must be one that can be made") from None
-    made = create_engine(url, json_serializer=_json, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+        raise ConfigurationError(f"DATABASE_URL={url}: {error.strerror}; its folder must exist or be creatable") from None
+    created = create_engine(url, json_serializer=_json, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
 
-    @event.listens_for(made, "connect")
+    @event.listens_for(created, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, not by the driver when it sees fit
+        connection.isolation_level = None  # ``_begin`` starts transactions, not the driver
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
 
-    @event.listens_for(made, "begin")
+    @event.listens_for(created, "begin")
     def _begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails at once when another one wrote in between, whatever the
-        # busy timeout; one that writes takes its place in the queue at the start.
+        # A transaction that first reads and later writes fails at once if another one wrote in between, whatever the busy
+        # timeout. A writing transaction therefore takes the write lock at its start.
         read_only = connection.get_execution_options().get("read_only", False)
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
-    return made
+    return created
 
 
 def init_db() -> None:
-    """Bring the database of the settings in force to the newest schema. Safe in any number of processes at once.
+    """Migrate the current database to the newest schema. Any number of processes may call it at once.
 
     Raises:
         StoreError: The database cannot be reached, or is newer than this program.
     """
     from . import migrations
 
-    current = engine()
-    name = current.url.render_as_string(hide_password=False)
-    with _lock:
-        if name in _ready and (current.dialect.name != "sqlite" or Path(current.url.database or "").exists()):
+    bind = get_engine()
+    with ENGINES.lock:
+        if ENGINES.is_migrated(bind):
             return
         try:
-            if current.dialect.name == "sqlite":
-                _use_wal(current)
-            if migrations.current(current) != migrations.head():  # a start with nothing to apply waits for no writer
-                migrations.upgrade(current)
+            if bind.dialect.name == "sqlite":
+                _use_wal(bind)
+            if migrations.current_revision(bind) != migrations.newest_revision():  # without a migration, wait for no writer
+                migrations.upgrade(bind)
         except SQLAlchemyError as error:
-            raise StoreError(f"the database {current.url} cannot be used: {_cause(error)}") from error
-        _ready.add(name)
+            raise StoreError(f"the database {bind.url} cannot be used: {_cause(error)}") from error
+        ENGINES.mark_migrated(bind)
 
 
 def create_tables() -> None:
-    """Make the newest schema in an empty database, without its history.
+    """Create the newest schema in an empty SQLite database, without migrations.
 
     Raises:
-        StoreError: The database cannot be made.
+        StoreError: The database cannot be created.
     """
     from .models import Base
 
-    current = engine()
-    name = current.url.render_as_string(hide_password=False)
-    with _lock:
-        if name in _ready and Path(current.url.database or "").exists():
+    bind = get_engine()
+    with ENGINES.lock:
+        if ENGINES.is_migrated(bind):
             return
         try:
-            _use_wal(current)
-            Base.metadata.create_all(current)
+            _use_wal(bind)
+            Base.metadata.create_all(bind)
         except SQLAlchemyError as error:
-            raise StoreError(f"the database {current.url} cannot be made: {_cause(error)}") from error
-        _ready.add(name)
+            raise StoreError(f"the database {bind.url} cannot be created: {_cause(error)}") from error
+        ENGINES.mark_migrated(bind)
 
 
-def _use_wal(current: Engine) -> None:
-    """Readers and the writer do not wait for each other in WAL mode. The change of mode does not heed the busy timeout."""
+def _use_wal(bind: Engine) -> None:
+    """Set WAL mode, in which readers and the writer do not wait for each other. This change ignores the busy timeout."""
     deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
-            with current.connect().execution_options(read_only=True) as connection:
+            with bind.connect().execution_options(read_only=True) as connection:
                 raw = connection.connection.dbapi_connection
                 assert raw is not None
                 raw.execute("PRAGMA journal_mode = WAL")
@@ -166,14 +199,14 @@ def _use_wal(current: Engine) -> None:
 
 @contextmanager
 def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
-    """A session of its own for the block: committed at its end, rolled back on any error, closed in every case.
+    """A new session for the block: committed at the end, rolled back on any error, always closed.
 
-    A session that only reads never waits for a writer.
+    A read-only session never waits for a writer.
 
     Raises:
-        StoreError: The database could not be reached or did not take the rows; the cause is chained.
+        StoreError: The database could not be reached or refused the statement; the cause is chained.
     """
-    bind = engine().execution_options(read_only=True) if read_only else engine()
+    bind = get_engine().execution_options(read_only=True) if read_only else get_engine()
     session = Session(bind, expire_on_commit=False)
     try:
         yield session
@@ -189,17 +222,9 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
 
 
 def _cause(error: SQLAlchemyError) -> str:
-    """What the driver said, on one line and without the statement."""
+    """The message of the driver, on one line and without the statement."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
 
 
-def _forget_after_fork() -> None:
-    """A child must not use its parent's connections: neither driver survives a fork."""
-    global _lock
-    _lock = threading.RLock()
-    for made in _engines.values():
-        made.dispose(close=False)
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(after_in_child=ENGINES.detach_after_fork)

@@ -1,4 +1,4 @@
-"""What one process at a time may do: a claim in the database that runs out unless it is renewed."""
+"""Leases: the right of one process at a time to do a job. A lease is a row in the database that expires unless renewed."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from .models import Lease
 from .process import process_name
 from .upsert import insert_or_ignore
 
-#: How long a claim lasts without a sign of life.
+#: How long a lease lasts unless it is renewed.
 LEASE_LENGTH: Final = timedelta(seconds=60)
 
 
 def take_lease(name: str, now: datetime) -> bool:
-    """Claim it; False when another process has it."""
+    """Take a lease; False if another process holds it."""
     with get_db_session() as session:
         insert_or_ignore(session, Lease, [{"name": name, "holder": None, "expires_at": None}])
         free = or_(Lease.expires_at.is_(None), Lease.expires_at <= now)
-        return _changed(session, update(Lease).where(Lease.name == name, free), now + LEASE_LENGTH)
+        return _extend(session, update(Lease).where(Lease.name == name, free), now + LEASE_LENGTH)
 
 
 def renew_lease(name: str, now: datetime) -> bool:
-    """Keep it longer; False when another process has taken it."""
+    """Renew a lease of this process; False if another process has taken it."""
     with get_db_session() as session:
-        return _changed(session, update(Lease).where(Lease.name == name, Lease.holder == process_name()), now + LEASE_LENGTH)
+        return _extend(session, update(Lease).where(Lease.name == name, Lease.holder == process_name()), now + LEASE_LENGTH)
 
 
 def release_lease(name: str) -> None:
-    """Give it back."""
+    """Release a lease of this process."""
     with get_db_session() as session:
         session.execute(
             update(Lease).where(Lease.name == name, Lease.holder == process_name()).values(holder=None, expires_at=None),
@@ -39,9 +39,9 @@ def release_lease(name: str) -> None:
         )
 
 
-def _changed(session: Any, which: Any, until: datetime) -> bool:
+def _extend(session: Any, statement: Any, until: datetime) -> bool:
     result = session.execute(
-        which.values(holder=process_name(), expires_at=until), execution_options={"synchronize_session": False}
+        statement.values(holder=process_name(), expires_at=until), execution_options={"synchronize_session": False}
     )
     assert isinstance(result, CursorResult)
     return result.rowcount > 0

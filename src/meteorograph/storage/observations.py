@@ -1,4 +1,4 @@
-"""Stop 8 of the walk: takes observations, gives rows, in bulk and idempotent."""
+"""Stop 7 of the walk: takes observations, checks and stores their rows, in bulk. Storing a row twice gives one row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..model.values import FAR_OFF_KM, DueLocation, Observation
 from .check_states import check_rows
 from .engine import get_db_session
 from .models import Location, WeatherData
-from .rollup_invalidation import invalidate
+from .rollup_invalidation import invalidate_rollups
 from .upsert import insert_or_ignore, insert_or_replace
 
 log = get_logger(__name__)
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 def to_row(location_id: int, due_at: datetime, observation: Observation, origin: Origin = Origin.LIVE) -> Row:
-    """The columns of ``WeatherData`` for an observation of a slot; ``origin`` as in the table."""
+    """The columns of ``WeatherData`` for the observation of a slot."""
     return {
         "location_id": location_id,
         "due_at": due_at,
@@ -44,18 +44,18 @@ def to_row(location_id: int, due_at: datetime, observation: Observation, origin:
 
 
 def resolved_place(location: DueLocation, observation: Observation) -> Row | None:
-    """Where the provider says its answer is for, if that is news about the location; far off is worth a warning."""
+    """The columns of the place that the provider answered for, if the place is new for the location; warns if it is far away."""
     place = observation.place
     if place is None:
         return None
     point = place.coordinates
-    known = location.resolved_name, location.resolved_latitude, location.resolved_longitude
-    if known == (place.name, point.latitude, point.longitude):
+    previous = location.resolved_name, location.resolved_latitude, location.resolved_longitude
+    if previous == (place.name, point.latitude, point.longitude):
         return None
     distance = location.coordinates.distance_km(point)
     if distance > FAR_OFF_KM:
         log.warning(
-            "the provider answers for a place far off", location=location.name, place=place.name, distance_km=round(distance, 1)
+            "the provider answers for a distant place", location=location.name, place=place.name, distance_km=round(distance, 1)
         )
     return {
         "location_id": location.id,
@@ -67,7 +67,7 @@ def resolved_place(location: DueLocation, observation: Observation) -> Row | Non
 
 
 def store_resolved_places(rows: Sequence[Row]) -> None:
-    """Keep where the provider says its answers are for.
+    """Store the places that the provider answered for (``resolved_place``).
 
     Raises:
         StoreError: The database cannot be reached.
@@ -83,7 +83,7 @@ def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     """Check rows and store them, each replacing the row of the same location and slot.
 
     Returns:
-        The rows that the database refused, each with the reason in the database's words.
+        The rows that the database refused, each with the database's message.
 
     Raises:
         StoreError: The database cannot be reached; nothing of ``rows`` is stored.
@@ -96,18 +96,18 @@ def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
             return [(rows[0], refusal_text(error))]
-        return [refused for one in rows for refused in store([one])]  # one bad row must not cost the others
+        return [refused for row in rows for refused in store([row])]  # one bad row must not lose the others
     return []
 
 
 def refusal_text(error: DBAPIError) -> str:
-    """Why the database refused a row, in its words on one line."""
+    """The message of the database that refused a row, on one line."""
     return " ".join(str(error.orig).split())[:300]
 
 
 def write_rows(session: Session, rows: Sequence[Row], *, replace: bool = True) -> None:
     """Check rows and store them in the caller's transaction; without ``replace`` an existing row stays as it is."""
     if rows:
-        invalidate(session, rows, clock.now())
+        invalidate_rollups(session, rows, clock.now())
         write = insert_or_replace if replace else insert_or_ignore
         write(session, WeatherData, check_rows(session, rows))

@@ -1,4 +1,4 @@
-"""Many rows into PostgreSQL at once: a binary COPY into a temporary table, and one INSERT … ON CONFLICT out of it."""
+"""Bulk upsert on PostgreSQL: a binary COPY into a temporary table, then one INSERT … ON CONFLICT from there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from sqlalchemy import Connection, Dialect, Integer, Table
@@ -15,16 +15,16 @@ from sqlalchemy.exc import DBAPIError
 
 
 def copy_or_replace(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows; of those with one primary key the last one replaces what is there.
+    """Insert rows; a row with an existing primary key replaces the existing row, and the last of several rows with one key wins.
 
     Args:
-        connection: On it the temporary table stays, empty, for the next rows of the same columns.
-        table: Where the rows go.
-        names: The columns that every row has.
-        rows: Values as the driver takes them, in the order of the names.
+        connection: It keeps the empty temporary table for the next rows with the same columns.
+        table: The target table.
+        names: The columns of every row.
+        rows: Values for the driver, in the order of the names.
 
     Raises:
-        DBAPIError: The database did not take a row; nothing is said of which.
+        DBAPIError: The database refused a row; the error does not say which row.
     """
     key = itemgetter(*(names.index(column.name) for column in table.primary_key))
     values = {key(row): row for row in rows}
@@ -32,7 +32,7 @@ def copy_or_replace(connection: Connection, table: Table, names: tuple[str, ...]
     connection.exec_driver_sql(make)
     _copy(connection, copy, _types(connection, table, names), values.values())
     connection.exec_driver_sql(insert)
-    connection.exec_driver_sql(clear)  # another batch may come in this transaction
+    connection.exec_driver_sql(clear)  # this transaction may copy another batch
 
 
 def _copy(connection: Connection, statement: str, types: Sequence[Any], values: Collection[Sequence[Any]]) -> None:
@@ -57,7 +57,7 @@ def _statements(dialect: Dialect, table: Table, names: tuple[str, ...]) -> tuple
     keys = [column.name for column in table.primary_key]
     columns, target = ", ".join(map(quote, names)), quote(table.name)
     temporary = _temporary(table, names)
-    # The driver cuts a whole number that is too long for its column off without a word; the server refuses it.
+    # The driver silently truncates an integer that is too large for its column; the server refuses it.
     wide = ", ".join(f"{quote(name)}{'::bigint' if isinstance(table.c[name].type, Integer) else ''}" for name in names)
     replaced = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in names if name not in keys)
     empty = f"SELECT {wide} FROM {target} WITH NO DATA"  # noqa: S608  # names of our own tables, here and below
@@ -72,17 +72,18 @@ def _statements(dialect: Dialect, table: Table, names: tuple[str, ...]) -> tuple
 
 
 def _temporary(table: Table, names: tuple[str, ...]) -> str:
-    """A table without constraints, which are for the real one; its name tells apart what is made for other columns."""
+    """The name of the temporary table, which has no constraints; tables for other columns have other names."""
     return f"{table.name}_{zlib.crc32(' '.join(names).encode()):08x}"
 
 
-_known_types: dict[tuple[str, tuple[str, ...]], list[Any]] = {}
+#: (table, columns) → types of the columns.
+_column_types: Final[dict[tuple[str, tuple[str, ...]], list[Any]]] = {}
 
 
 def _types(connection: Connection, table: Table, names: tuple[str, ...]) -> list[Any]:
-    """The columns' types as PostgreSQL numbers them: a binary COPY converts nothing."""
-    if (table.name, names) not in _known_types:
-        nothing = connection.exec_driver_sql(f"SELECT * FROM {_temporary(table, names)} LIMIT 0")  # noqa: S608
-        _known_types[table.name, names] = [column[1] for column in nothing.cursor.description or ()]
-        nothing.close()
-    return _known_types[table.name, names]
+    """The type numbers of the columns on PostgreSQL, which a binary COPY needs, since it converts nothing."""
+    if (table.name, names) not in _column_types:
+        result = connection.exec_driver_sql(f"SELECT * FROM {_temporary(table, names)} LIMIT 0")  # noqa: S608
+        _column_types[table.name, names] = [column[1] for column in result.cursor.description or ()]
+        result.close()
+    return _column_types[table.name, names]

@@ -1,4 +1,4 @@
-"""The name of this process in the ledger."""
+"""The name of this process in leases and in the ledger."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def _process_name(pid: int) -> str:
 
 
 def process_name() -> str:
-    """The name of this process in the ledger."""
+    """The name of this process: host and process id."""
     return _process_name(os.getpid())

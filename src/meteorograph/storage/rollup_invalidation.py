@@ -1,6 +1,6 @@
-"""Which days of a location are rolled up, and what a row that is stored does to that: its day is forgotten.
+"""Delete the rollups of days for which new rows are stored.
 
-``folding.py`` makes the rollups of days that are over. Rows of the open day, which are nearly all, have nothing to forget.
+``reading/rollups.py`` makes the rollups of past days. Nearly all new rows belong to the current day, which has no rollup yet.
 """
 
 from __future__ import annotations
@@ -15,45 +15,51 @@ from sqlalchemy.orm import Session
 from .models import DailyRollup, RolledUpUntil
 from .upsert import table_of
 
-#: A row of a slot this young belongs to no day that is rolled up, by any clock within an hour of this one.
-LIVE: Final = timedelta(hours=2)
-#: How long after a day's end the slots lie whose precipitation fell in it.
-AHEAD: Final = timedelta(hours=1)
-#: How long a day must be over before it is rolled up.
-SETTLED: Final = timedelta(hours=4)
+#: No day with a slot younger than this is rolled up, even if the clocks of two processes differ by an hour.
+LIVE_AGE: Final = timedelta(hours=2)
+#: Rows up to this long after a day's end may contain precipitation that fell in the day.
+PRECIPITATION_LAG: Final = timedelta(hours=1)
+#: Time between the end of a day and its rollup.
+ROLL_UP_DELAY: Final = timedelta(hours=4)
 
-#: The longest day.
-_LONGEST: Final = timedelta(hours=25)
+#: Length of the longest day, when the clocks change.
+_LONGEST_DAY: Final = timedelta(hours=25)
 
-#: An arbitrary number that only rollups lock on.
+#: An arbitrary number for the advisory lock of rollups.
 _ADVISORY_LOCK: Final = 7_051_892
 
 _daily, _folded = table_of(DailyRollup), table_of(RolledUpUntil)
-_FORGET: Final = delete(_daily).where(
+_DELETE_DAYS: Final = delete(_daily).where(
     _daily.c.location_id == bindparam("location"), _daily.c.start_at > bindparam("since"), _daily.c.start_at <= bindparam("until")
 )
-_BEGIN_AGAIN: Final = (
+_RESET_UNTIL: Final = (
     update(_folded)
     .where(_folded.c.location_id == bindparam("location"), _folded.c.until_at > bindparam("since"))
     .values(until_at=bindparam("since"))
 )
 
 
-def invalidate(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    """Forget the rollups that rows about to be stored by this transaction belong to."""
-    live = now - LIVE
+def invalidate_rollups(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Delete the rollups of the days of these rows, which the same transaction is about to store."""
+    live = now - LIVE_AGE
     old = {(row["location_id"], row["due_at"].date()) for row in rows if row["due_at"] < live}
     if not old:
         return
     lock_rollups(session, shared=True)
-    days = [{"location": id_, "since": _midnight(day) - _LONGEST - AHEAD, "until": _midnight(day) + _LONGEST} for id_, day in old]
+    days = [
+        {"location": id_, "since": _midnight(day) - _LONGEST_DAY - PRECIPITATION_LAG, "until": _midnight(day) + _LONGEST_DAY}
+        for id_, day in old
+    ]
     connection = session.connection()
-    connection.execute(_FORGET, days)
-    connection.execute(_BEGIN_AGAIN, [{"location": day["location"], "since": day["since"]} for day in days])
+    connection.execute(_DELETE_DAYS, days)
+    connection.execute(_RESET_UNTIL, [{"location": day["location"], "since": day["since"]} for day in days])
 
 
 def lock_rollups(session: Session, *, shared: bool) -> None:
-    """Keep who forgets days and who rolls them up apart until the transaction ends; SQLite has one writer anyway."""
+    """Lock the rollups until the end of the transaction: shared to delete days, exclusive to roll up days.
+
+    SQLite needs no lock, since it has only one writer.
+    """
     if session.get_bind().dialect.name == "postgresql":
         kind = "_shared" if shared else ""
         session.execute(text(f"SELECT pg_advisory_xact_lock{kind}(:number)"), {"number": _ADVISORY_LOCK})

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeEngine
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An instant. ``timestamptz`` on PostgreSQL, Unix seconds on SQLite: a third of the bytes of a text."""
+    """An instant: ``timestamptz`` on PostgreSQL, Unix seconds on SQLite, which take a third of the bytes of a text."""
 
     impl = DateTime
     cache_ok = True
@@ -27,7 +27,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """To the database; a time without a zone is refused rather than guessed."""
+        """Convert to the database's value; a time without a time zone is refused."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -38,7 +38,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return int(seconds) if seconds.is_integer() else seconds
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """From the database (aware UTC)."""
+        """Convert from the database's value (aware UTC)."""
         if value is None:
             return None
         return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)

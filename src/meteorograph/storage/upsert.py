@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which SQLite and PostgreSQL share but SQLAlchemy spells per dialect."""
+"""INSERT … ON CONFLICT, which SQLite and PostgreSQL have in common, but SQLAlchemy only per dialect."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .models import Base
 
 Row = Mapping[str, Any]
 
-#: Rows of one statement on SQLite, which takes 32,766 parameters.
-TOGETHER: Final = 100
+#: Rows of one statement on SQLite, which allows 32,766 parameters.
+SQLITE_ROWS_PER_STATEMENT: Final = 100
 
-#: From so many rows on, a COPY pays on PostgreSQL.
-COPIED: Final = 50
+#: From this number of rows on, COPY is faster on PostgreSQL.
+MIN_ROWS_FOR_COPY: Final = 50
 
 
 def insert_or_ignore(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
-    """Insert rows; one whose key is taken is passed over. Gives how many went in, where the driver counts them."""
+    """Insert rows, except those with an existing key; gives the number of inserted rows, if the driver counts them."""
     connection = session.connection()
     statement = _insert(connection.dialect, table_of(model)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     result = connection.execute(statement, list(rows))
@@ -33,11 +33,11 @@ def insert_or_ignore(session: Session, model: type[Base], rows: Sequence[Row]) -
 
 
 def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
-    """Insert rows; one whose primary key is taken replaces the row that is there. All rows have the same columns.
+    """Insert rows; a row with an existing primary key replaces the existing row. All rows must have the same columns.
 
-    The rows go to the driver directly, a sixth of the time that they take through SQLAlchemy. On SQLite a hundred of them
-    share a statement: its driver gives up the interpreter for each one, and must wait for a busy event loop to get it back.
-    On PostgreSQL many rows come by COPY.
+    The rows go directly to the driver, in a sixth of the time that SQLAlchemy needs. On SQLite a statement has a hundred rows:
+    for every statement the driver releases the interpreter lock, and must wait for a busy event loop to get it back. On
+    PostgreSQL many rows go by COPY.
     """
     if not rows:
         return
@@ -46,40 +46,40 @@ def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) 
     names = tuple(column.name for column in table.columns if column.name in rows[0])
     values = _values(dialect, model, names, rows)
     if dialect.name == "postgresql":
-        if len(rows) >= COPIED:
-            from .postgres_copy import copy_or_replace  # its driver takes 0.2 s to import, which SQLite has no use for
+        if len(rows) >= MIN_ROWS_FOR_COPY:
+            from .postgres_copy import copy_or_replace  # importing its driver takes 0.2 s, needlessly on SQLite
 
             copy_or_replace(connection, table, names, values)
         else:
-            named = [dict(zip(names, row, strict=True)) for row in values]
-            connection.exec_driver_sql(_replacing(dialect, model, names, 1), named)
+            parameters = [dict(zip(names, row, strict=True)) for row in values]
+            connection.exec_driver_sql(_replace_statement(dialect, model, names, 1), parameters)
         return
-    whole = len(rows) - len(rows) % TOGETHER
-    for first in range(0, whole, TOGETHER):
-        together = tuple(chain.from_iterable(values[first : first + TOGETHER]))
-        connection.exec_driver_sql(_replacing(dialect, model, names, TOGETHER), together)
-    if values[whole:]:
-        connection.exec_driver_sql(_replacing(dialect, model, names, 1), values[whole:])
+    batched = len(rows) - len(rows) % SQLITE_ROWS_PER_STATEMENT
+    for first in range(0, batched, SQLITE_ROWS_PER_STATEMENT):
+        parameters_of_batch = tuple(chain.from_iterable(values[first : first + SQLITE_ROWS_PER_STATEMENT]))
+        connection.exec_driver_sql(_replace_statement(dialect, model, names, SQLITE_ROWS_PER_STATEMENT), parameters_of_batch)
+    if values[batched:]:
+        connection.exec_driver_sql(_replace_statement(dialect, model, names, 1), values[batched:])
 
 
 def _values(dialect: Dialect, model: type[Base], names: tuple[str, ...], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-    """Each row's values as the driver takes them, in the order of the names."""
+    """The values of each row for the driver, in the order of the names."""
     columns: list[Iterable[Any]] = []
     for name, process in _processors(dialect, model, names).items():
-        of_rows = map(itemgetter(name), rows)
-        columns.append(map(process, of_rows) if process else of_rows)
+        column = map(itemgetter(name), rows)
+        columns.append(map(process, column) if process else column)
     return list(zip(*columns, strict=True))
 
 
 @cache
 def _processors(dialect: Dialect, model: type[Base], names: tuple[str, ...]) -> dict[str, Callable[[Any], Any] | None]:
-    """What turns a column's values into the driver's."""
+    """Column → the function that converts its values for the driver; None if no conversion is needed."""
     return {name: table_of(model).c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
 
 
 @cache
-def _replacing(dialect: Dialect, model: type[Base], names: tuple[str, ...], count: int) -> str:
-    """The statement for ``count`` rows; its parameters go by name on PostgreSQL, in the order of the names on SQLite."""
+def _replace_statement(dialect: Dialect, model: type[Base], names: tuple[str, ...], count: int) -> str:
+    """The statement for ``count`` rows; its parameters are named on PostgreSQL, and in the order of the names on SQLite."""
     table = table_of(model)
     statement = _insert(dialect, table)
     if count > 1:
@@ -89,7 +89,7 @@ def _replacing(dialect: Dialect, model: type[Base], names: tuple[str, ...], coun
     upsert = statement.on_conflict_do_update(index_elements=keys, set_=replaced)
     compiled = upsert.compile(dialect=dialect, column_keys=list(names) if count == 1 else None)
     order = tuple(name.removesuffix("_m0") for name in (compiled.positiontup or names)[: len(names)])
-    assert order == names, "the columns of a statement come in the order of the table's"
+    assert order == names, "the columns of a statement must have the order of the table"
     return str(compiled)
 
 

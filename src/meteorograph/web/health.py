@@ -100,4 +100,4 @@ def livez() -> dict[str, Any]:
 @blueprint.get("/api/version")
 def version() -> dict[str, Any]:
     """The version of the program and of the newest schema it knows."""
-    return {"version": __version__, "schema": migrations.head(), "request_id": g.request_id}
+    return {"version": __version__, "schema": migrations.newest_revision(), "request_id": g.request_id}

@@ -20,7 +20,7 @@ from meteorograph.model.account import Account
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.storage.engine import _engines
+from meteorograph.storage.engine import ENGINES
 from meteorograph.storage.models import AccountState
 from support import KEY, NOON, RAIN_KEY
 
@@ -44,9 +44,7 @@ def _known(now: datetime, key: str = KEY) -> AccountStatus:
 def _restart() -> None:
     """Forget everything that is not in the database."""
     tick.TICK_MEMORY.reset()
-    for engine in _engines.values():
-        engine.dispose()
-    _engines.clear()
+    ENGINES.reset()
 
 
 def _opened(key: str, now: datetime) -> AccountState:

@@ -23,7 +23,7 @@ from meteorograph.model.account import Account
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE
 from meteorograph.model.values import Coordinates, DueLocation
-from meteorograph.storage.engine import _engines
+from meteorograph.storage.engine import ENGINES
 from meteorograph.storage.models import Location
 from support import KEY, NOON
 
@@ -42,9 +42,7 @@ def _used(limits: dict[str, int], now: datetime) -> dict[str, int]:
 
 def _restart() -> None:
     """Forget everything that is not in the database."""
-    for engine in _engines.values():
-        engine.dispose()
-    _engines.clear()
+    ENGINES.reset()
 
 
 ENDS = [

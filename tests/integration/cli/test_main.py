@@ -159,7 +159,7 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_exit_code_2(name: str, va
 
 
 @pytest.mark.parametrize(
-    ("url", "said"), [("sqlite://", "must name a file"), ("sqlite:////dev/null/folder/file.db", "its folder must be one")]
+    ("url", "said"), [("sqlite://", "must name a file"), ("sqlite:////dev/null/folder/file.db", "its folder must exist")]
 )
 def test_a_database_file_that_cannot_be_is_one_line_and_exit_code_2(url: str, said: str) -> None:
     line = _fails(_run("db", "upgrade", DATABASE_URL=url), 2)
@@ -307,7 +307,7 @@ def test_output_that_nobody_reads_any_more_is_no_traceback(args: list[str]) -> N
 
 
 def test_db_on_an_empty_and_on_a_current_database() -> None:
-    newest, where = migrations.head(), "sqlite:///data/meteorograph.db"
+    newest, where = migrations.newest_revision(), "sqlite:///data/meteorograph.db"
     ended = [_run("db", word) for word in 2 * ("current", "upgrade")]
     told = [(one.returncode, one.stdout, one.stderr) for one in ended]
     assert told == [

@@ -24,7 +24,7 @@ from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.values import Observation
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 from meteorograph.storage.models import Location, Missed, Run
 from meteorograph.storage.observations import store, to_row
 from support import KEY, NOON
@@ -375,7 +375,7 @@ def test_no_statement_is_for_one_location(places: int, driven: DrivenClock, monk
         assert _count() == before + locations
         return count
 
-    event.listen(engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
+    event.listen(get_engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
     few = taken_by(100)
     assert few < 60, statements
     assert taken_by(1000) < few + 30, statements  # SQLite takes a hundred rows in a statement
@@ -384,7 +384,7 @@ def test_no_statement_is_for_one_location(places: int, driven: DrivenClock, monk
 def test_an_idle_tick_writes_nothing(places: int) -> None:
     scheduled_ingest()
     statements: list[str] = []
-    event.listen(engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
+    event.listen(get_engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
     scheduled_ingest()
     assert {statement.split()[0] for statement in statements if statement != "BEGIN"} == {"SELECT"}
 

@@ -22,7 +22,7 @@ from meteorograph.model.states import MissedReason
 from meteorograph.model.time_range import parse_instant, resolve_range
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 from meteorograph.storage.models import Location, Run, WeatherData
 from rows import insert_rows
 from support import NOON
@@ -225,7 +225,7 @@ def test_backfilled_rows_are_found_without_reading_all_others(by: By) -> None:
     for at in _hours(0, 24):
         _run(at)
     asked: list[tuple[str, Any]] = []
-    event.listen(engine(), "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    event.listen(get_engine(), "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
     _coverage(by=by)
     [(statement, values)] = [one for one in asked if "'backfill'" in one[0]]
     with get_db_session(read_only=True) as session:
@@ -392,7 +392,7 @@ def test_the_number_of_statements_grows_with_neither_locations_nor_runs() -> Non
     for number in range(12):
         _run(NOON + number * HOUR, missed={"p1": "quota", f"p{number}": "late"})
     statements: list[str] = []
-    event.listen(engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
+    event.listen(get_engine(), "before_cursor_execute", lambda *args: statements.append(args[2]))
     for ask in (_runs, _gaps, _coverage, lambda: _coverage(by="day"), lambda: _coverage(by="location,day")):
         statements.clear()
         ask()

@@ -24,7 +24,7 @@ from meteorograph.locations import views
 from meteorograph.locations.files import BadRow, read_locations, write_locations
 from meteorograph.locations.importing import ImportPlan, execute_plan, plan_import
 from meteorograph.model.states import LocationState
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 from meteorograph.storage.models import Location, Missed
 from meteorograph.web.json_objects import import_object
 from support import NOON
@@ -190,7 +190,7 @@ def test_a_row_that_is_stored_while_its_location_is_removed_is_lost_or_refused_b
 
     thread = threading.Thread(target=store)
 
-    @event.listens_for(engine(), "before_cursor_execute")
+    @event.listens_for(get_engine(), "before_cursor_execute")
     def _meanwhile(*details: Any) -> None:
         if details[2].startswith("DELETE FROM locations"):  # the rows of data are deleted by now
             thread.start()

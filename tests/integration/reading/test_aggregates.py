@@ -263,7 +263,7 @@ def test_who_rolls_up_waits_for_who_forgets(database: str, driven: DrivenClock) 
         folded.set()
 
     with get_db_session() as session:
-        rollup_invalidation.invalidate(session, [_row(here, late)], NOON)
+        rollup_invalidation.invalidate_rollups(session, [_row(here, late)], NOON)
         thread = threading.Thread(target=fold)
         thread.start()
         session.execute(delete(DailyRollup))

@@ -16,7 +16,7 @@ from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.server.demo import CITIES, DATABASE, INTERVAL, demonstration
 from meteorograph.simulator import Simulator
-from meteorograph.storage.engine import _engines
+from meteorograph.storage.engine import ENGINES
 from meteorograph.storage.models import Location, Missed
 from support import NOON
 
@@ -27,9 +27,7 @@ def _locations() -> dict[str, str]:
 
 
 def _forget_connections() -> None:
-    for engine in _engines.values():
-        engine.dispose()
-    _engines.clear()
+    ENGINES.reset()
 
 
 def test_twelve_cities_in_a_database_of_their_own(tmp_path: Path) -> None:

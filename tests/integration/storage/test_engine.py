@@ -16,7 +16,7 @@ from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.errors import ConfigurationError, StoreError
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.storage import migrations
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import ENGINES, get_engine
 from meteorograph.storage.models import Base, Location
 from support import NOON
 
@@ -47,7 +47,7 @@ def _row(location_id: int, **values: object) -> WeatherData:
 
 @pytest.mark.usefixtures("database")
 def test_the_migrations_make_what_the_tables_say() -> None:
-    with engine().connect() as connection:
+    with get_engine().connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
         for table in Base.metadata.tables.values():
@@ -59,7 +59,7 @@ def test_the_migrations_make_what_the_tables_say() -> None:
 @pytest.mark.usefixtures("database")
 def test_init_db_again_changes_nothing_and_current_is_head() -> None:
     init_db()
-    assert migrations.current(engine()) == migrations.head()
+    assert migrations.current_revision(get_engine()) == migrations.newest_revision()
 
 
 def test_sqlite_uses_wal_waits_for_locks_and_checks_foreign_keys(database: str) -> None:
@@ -171,13 +171,13 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_a_database_of_a_later_version_is_refused_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    with engine().begin() as connection:
+def test_a_database_of_a_later_version_is_refused_and_left_alone() -> None:
+    with get_engine().begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    monkeypatch.setattr("meteorograph.storage.engine._ready", set())
+    ENGINES.reset()
     with pytest.raises(StoreError, match="another version"):
         init_db()
-    with engine().begin() as connection:
+    with get_engine().begin() as connection:
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
 
 

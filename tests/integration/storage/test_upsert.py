@@ -12,16 +12,16 @@ from sqlalchemy.exc import DataError, IntegrityError
 from meteorograph import WeatherData, get_db_session
 from meteorograph.model.clock import DrivenClock, driven_by
 from meteorograph.model.values import Observation
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 from meteorograph.storage.models import Heartbeat, Location, Missed
 from meteorograph.storage.observations import store, to_row
-from meteorograph.storage.upsert import COPIED, insert_or_replace
+from meteorograph.storage.upsert import MIN_ROWS_FOR_COPY, insert_or_replace
 from rows import insert_rows
 from support import NOON
 
 pytestmark = pytest.mark.usefixtures("database")
 
-MANY = 3 * COPIED + 7
+MANY = 3 * MIN_ROWS_FOR_COPY + 7
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def _locations(database: str) -> None:
 def statements(database: str) -> list[str]:
     """What is sent to the database, past a COPY's rows."""
     told: list[str] = []
-    event.listen(engine(), "before_cursor_execute", lambda *args: told.append(args[2]))
+    event.listen(get_engine(), "before_cursor_execute", lambda *args: told.append(args[2]))
     return told
 
 
@@ -54,7 +54,7 @@ def _stored() -> list[dict[str, Any]]:
         return [{name: getattr(one, name) for name in _rows(1)[0]} for one in stored]
 
 
-@pytest.mark.parametrize("count", [1, COPIED - 1, COPIED, MANY])
+@pytest.mark.parametrize("count", [1, MIN_ROWS_FOR_COPY - 1, MIN_ROWS_FOR_COPY, MANY])
 def test_rows_come_back_as_they_went_in_and_replace_what_was_there(count: int) -> None:
     first = _rows(count, temperature=1, condition="before", flags={"humidity": ["implausible"]})
     insert_rows(first)
@@ -81,14 +81,17 @@ def test_of_two_rows_with_one_key_the_last_one_stays() -> None:
 
 def test_one_transaction_takes_several_batches_also_of_other_columns() -> None:
     later = [{**one, "due_at": NOON + timedelta(hours=1)} for one in _rows(MANY, temperature=2)]
-    few = [{name: one[name] for name in ("provider", "due_at", "location_id", "fetched_at", "humidity")} for one in _rows(COPIED)]
+    few = [
+        {name: one[name] for name in ("provider", "due_at", "location_id", "fetched_at", "humidity")}
+        for one in _rows(MIN_ROWS_FOR_COPY)
+    ]
     with get_db_session() as session:
         insert_or_replace(session, WeatherData, _rows(MANY, temperature=1))
         insert_or_replace(session, WeatherData, later)
         insert_or_replace(session, WeatherData, [{**one, "humidity": 50} for one in few])
         insert_or_replace(session, WeatherData, [])
     kept = [(one["temperature"], one["humidity"]) for one in _stored() if one["due_at"] == NOON]
-    assert kept == [(1, 50)] * COPIED + [(1, None)] * (MANY - COPIED)
+    assert kept == [(1, 50)] * MIN_ROWS_FOR_COPY + [(1, None)] * (MANY - MIN_ROWS_FOR_COPY)
     assert len(_stored()) == 2 * MANY
 
 
@@ -97,8 +100,8 @@ def test_a_batch_that_is_rolled_back_leaves_nothing_behind() -> None:
         insert_or_replace(session, WeatherData, _rows(MANY, temperature=1))
         session.rollback()
     assert _stored() == []
-    insert_rows(_rows(COPIED, temperature=2))
-    assert len(_stored()) == COPIED
+    insert_rows(_rows(MIN_ROWS_FOR_COPY, temperature=2))
+    assert len(_stored()) == MIN_ROWS_FOR_COPY
 
 
 @pytest.mark.parametrize(

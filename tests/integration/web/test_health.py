@@ -20,7 +20,7 @@ from meteorograph.config.loading import load_settings
 from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
 from meteorograph.storage import migrations, process
-from meteorograph.storage.engine import engine
+from meteorograph.storage.engine import get_engine
 from meteorograph.storage.models import Heartbeat, Location, Run
 from support import KEY, NOON, wait_until
 
@@ -87,7 +87,7 @@ def away(database: str) -> Callable[[], AbstractContextManager[None]]:
 
 @contextmanager
 def _file_away(path: Path) -> Iterator[None]:
-    engine().dispose()
+    get_engine().dispose()
     aside = path.parent.rename(path.parent.with_name("aside"))
     try:
         yield
@@ -97,7 +97,7 @@ def _file_away(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _server_away(url: str) -> Iterator[None]:
-    name = engine().url.database
+    name = get_engine().url.database
     assert name is not None
     maintenance = psycopg.conninfo.make_conninfo(url, dbname="postgres")
 
@@ -203,7 +203,7 @@ def test_collecting_with_the_database_away_says_so(
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_file_that_is_no_database(watching: FlaskClient, database: str) -> None:
-    engine().dispose()
+    get_engine().dispose()
     path = Path(database.removeprefix("sqlite:///"))
     path.write_bytes(b"this is no database, whatever its name says" * 200)
     assert _health(watching, 503)["database"] == "unreachable"
@@ -276,7 +276,7 @@ def test_version(watching: FlaskClient) -> None:
     from meteorograph import __version__
 
     body = watching.get("/api/version").get_json()
-    assert (body["version"], body["schema"]) == (__version__, migrations.head())
+    assert (body["version"], body["schema"]) == (__version__, migrations.newest_revision())
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -1,4 +1,4 @@
-"""The schema's history, inside the package, so that an installed Meteorograph can bring its own database up to date."""
+"""The migrations of the schema. They are part of the package, so that an installed Meteorograph can migrate its database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from ...errors import StoreError
 
-#: An arbitrary number that only the migrations of this program lock on.
+#: An arbitrary number for the advisory lock of migrations.
 _ADVISORY_LOCK: Final = 7_051_891
 
 
@@ -29,26 +29,26 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 @cache
-def head() -> str:
-    """The newest revision this program knows; told from the files once, and asked for at every tick."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
-    assert found is not None, "there is always one migration"
-    return found
+def newest_revision() -> str:
+    """The newest revision that this program knows. Read from the files once, since every tick needs it."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None, "there is at least one migration"
+    return revision
 
 
-def current(engine: Engine) -> str | None:
-    """The revision the database is at; None for an empty one."""
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database; None for an empty database."""
     with engine.execution_options(read_only=True).connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(engine: Engine) -> None:
-    """Apply what is missing, all of it or nothing, in one transaction that other processes wait for.
+    """Apply all missing migrations in one transaction. Other processes wait for it.
 
     Raises:
-        StoreError: The database is at a revision that this program does not know.
+        StoreError: The database has a revision that this program does not know.
     """
-    with engine.begin() as connection:  # on SQLite this takes the write lock at once
+    with engine.begin() as connection:  # on SQLite this takes the write lock
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
         try:

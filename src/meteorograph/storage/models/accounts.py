@@ -1,4 +1,4 @@
-"""Accounts with providers, and what is spent of their quotas."""
+"""Accounts with providers, and the use of their quotas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .base import Base, is_one_of
 
 
 class Quota(Base):
-    """What an account has spent of one of its windows in the current period."""
+    """The calls of an account in the current period of one of its quota windows."""
 
     __tablename__ = "quota"
     __table_args__ = (CheckConstraint("used >= 0", "used"),)
@@ -29,7 +29,7 @@ class Quota(Base):
 
 
 class AccountState(Base):
-    """What is known of the account with a provider: its key's state, and whether it may be called."""
+    """The state of the account with a provider: the state of its key, and whether the provider may be called."""
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -37,18 +37,18 @@ class AccountState(Base):
     )
 
     provider: Mapped[str] = mapped_column(String(64), primary_key=True)
-    #: Tells one key from another without telling the key; a new key begins anew.
+    #: Identifies the key without revealing it; a new key resets the row.
     key_fingerprint: Mapped[str | None] = mapped_column(String(64))
     key_state: Mapped[str] = mapped_column(String(16))
     #: When this key was first used.
     key_since: Mapped[datetime]
-    #: Failures in a row.
+    #: Number of consecutive failures.
     failures: Mapped[int] = mapped_column(Integer, default=0)
     #: No call before this instant.
     closed_until: Mapped[datetime | None]
-    #: Why it is closed, in the provider's words.
+    #: Why the account is closed, in the provider's words.
     reason: Mapped[str | None] = mapped_column(String(500))
-    #: Who makes the one call that tells whether it is well again, and until when the others wait for it.
+    #: The process that makes the one test call after an outage, and until when the other processes wait for it.
     probe_holder: Mapped[str | None] = mapped_column(String(200))
     probe_until: Mapped[datetime | None]
     succeeded_at: Mapped[datetime | None]

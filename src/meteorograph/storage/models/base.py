@@ -1,4 +1,4 @@
-"""The declarative base of all tables."""
+"""The declarative base of the tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..types import UTCDateTime
 
 
 class Base(DeclarativeBase):
-    """All tables of Meteorograph."""
+    """Base class of all tables."""
 
     metadata = MetaData(
         naming_convention={
@@ -38,5 +38,5 @@ def is_one_of(column: str, values: Iterable[StrEnum]) -> str:
 
 
 def partial_index(condition: str) -> dict[str, Any]:
-    """Options of an index of the rows for which a condition holds."""
+    """Options for an index of only the rows that satisfy a condition."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}

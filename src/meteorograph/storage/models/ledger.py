@@ -19,7 +19,7 @@ from .base import Base, is_one_of, partial_index
 
 
 class Run(Base):
-    """One scheduled instant: who has claimed it, until when, and how it ended. The UNIQUE constraint elects."""
+    """The run of one slot: which process holds it until when, and how it ended. The UNIQUE constraint elects the process."""
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -33,22 +33,22 @@ class Run(Base):
     due_at: Mapped[datetime]
     shard: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[str] = mapped_column(String(16))
-    #: Process that has the run, and until when it may keep it without a sign of life.
+    #: The process that holds the run, and when its lease expires unless renewed.
     holder: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[datetime | None]
     due: Mapped[int] = mapped_column(Integer, default=0)
     stored: Mapped[int] = mapped_column(Integer, default=0)
     failed: Mapped[int] = mapped_column(Integer, default=0)
-    #: HTTP attempts of this run, by all processes that had it.
+    #: HTTP attempts of this run, of all processes that held it.
     calls: Mapped[int] = mapped_column(Integer, default=0)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
-    #: Why a whole run was missed: ``down``, ``late``. Of one given back, what it waits for: ``quota``, ``provider_error``.
+    #: Of a missed run, why: ``down`` or ``late``. Of a released run, what it waits for: ``quota`` or ``provider_error``.
     reason: Mapped[str | None] = mapped_column(String(32))
 
 
 class Missed(Base):
-    """A due slot of one location with nothing stored, why, and what healing it has come to."""
+    """A due slot of one location without a row: the reason, and the attempts to heal it."""
 
     __tablename__ = "missed"
     __table_args__ = (
@@ -61,17 +61,17 @@ class Missed(Base):
     due_at: Mapped[datetime] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(String(32))
     detail: Mapped[str | None] = mapped_column(String(500))
-    #: How often histories answered without data for it, and when they were last asked, whatever came of it.
+    #: How often histories answered without data for the slot, and when a history was last called for it.
     tries: Mapped[int] = mapped_column(Integer, server_default="0")
     tried_at: Mapped[datetime | None]
-    #: No history is asked before this instant.
+    #: No history is called before this instant.
     next_try_at: Mapped[datetime | None]
-    #: Since when it counts as unrecoverable; None while it may still be healed.
+    #: When the slot became unrecoverable; None while it may still be healed.
     closed_at: Mapped[datetime | None]
 
 
 class Lease(Base):
-    """What one process at a time may do: who does it, and until when without a sign of life."""
+    """The right of one process at a time to do a job: the process, and when its lease expires unless renewed."""
 
     __tablename__ = "leases"
 
@@ -81,7 +81,7 @@ class Lease(Base):
 
 
 class Heartbeat(Base):
-    """The last sign of life of each process's scheduler."""
+    """The last heartbeat of each process's scheduler."""
 
     __tablename__ = "heartbeats"
 

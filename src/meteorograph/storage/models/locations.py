@@ -1,4 +1,4 @@
-"""Locations, and the stations that answer for them."""
+"""Locations, and their stations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .base import Base, is_one_of
 
 
 class Location(Base):
-    """A named point. ``active`` ones are collected on schedule; ``unscheduled`` ones came with a collection on demand."""
+    """A named point. ``active`` locations are collected on schedule; collections on demand create ``unscheduled`` locations."""
 
     __tablename__ = "locations"
     __table_args__ = (
@@ -40,13 +40,13 @@ class Location(Base):
     elevation: Mapped[float | None] = mapped_column(Float(53))
     timezone: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16), default=LocationState.ACTIVE)
-    #: Its own schedule (``schedule.py``); None follows the default of the settings.
+    #: Its own schedule (``model/schedule.py``); None for the default schedule of the settings.
     schedule: Mapped[str | None] = mapped_column(String(100))
     tags: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
-    #: Since when it is due on its schedule, where that is later than ``created_at``: resumed, or given another schedule.
+    #: Since when its schedule applies, if later than ``created_at``: when it was resumed, or its schedule was changed.
     due_since: Mapped[datetime | None]
-    #: Where the provider says its answers are for, and how far off that is.
+    #: The place that the provider answers for, and its distance from the location.
     resolved_name: Mapped[str | None] = mapped_column(String(200))
     resolved_latitude: Mapped[float | None] = mapped_column(Float(53))
     resolved_longitude: Mapped[float | None] = mapped_column(Float(53))
@@ -55,20 +55,20 @@ class Location(Base):
 
 @event.listens_for(Location, "before_update")
 def _set_due_since(_mapper: object, _connection: object, location: Location) -> None:
-    """Slots before a location was resumed, or got its schedule, were never due to it."""
+    """A location is not due in slots before it was resumed or got its schedule."""
     changed = inspect(location).attrs
     if location.state == LocationState.ACTIVE and (changed.state.history.has_changes() or changed.schedule.history.has_changes()):
         location.due_since = clock.now()
 
 
 class LocationStation(Base):
-    """The station that answers for a location, of a provider that answers by station."""
+    """The station of a location, for a provider that answers by station."""
 
     __tablename__ = "stations"
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
     provider: Mapped[str] = mapped_column(String(64), primary_key=True)
-    #: The provider's word for it.
+    #: The provider's identifier.
     station: Mapped[str] = mapped_column(String(200))
     name: Mapped[str | None] = mapped_column(String(200))
     latitude: Mapped[float] = mapped_column(Float(53))

@@ -20,18 +20,21 @@ from .base import Base
 
 
 class DailyRollup(Base):
-    """What the rows of a location come to in a day that is over. One that is there is right: who stores into it deletes it."""
+    """The summaries of a location's rows of a past day.
+
+    Storing a row deletes the rollup of its day, so an existing rollup is always up to date.
+    """
 
     __table__ = Table(
         "daily",
         Base.metadata,
         Column("location_id", ForeignKey("locations.id"), primary_key=True),
-        #: The day as instants; a location's days follow its time zone.
+        #: Start and end of the day; days follow the time zone of the location.
         Column("start_at", UTCDateTime(), primary_key=True),
         Column("end_at", UTCDateTime(), nullable=False),
         #: Rows at slots.
         Column("stored", Integer, nullable=False),
-        #: Values that were left out because they are not to be trusted.
+        #: Number of suspect values, which were left out.
         Column("suspect", Integer, nullable=False),
         *(
             Column(f"{name}_{part}", Integer if part == "count" else Float(53), nullable=part != "count")
@@ -43,11 +46,11 @@ class DailyRollup(Base):
 
 
 class RolledUpUntil(Base):
-    """Until when the days of a location are in ``daily``."""
+    """Until when the days of a location are rolled up."""
 
     __tablename__ = "folded"
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
     until_at: Mapped[datetime]
-    #: The time zone that its days follow; None for UTC.
+    #: The time zone of its days; None for UTC.
     timezone: Mapped[str | None] = mapped_column(String(64))

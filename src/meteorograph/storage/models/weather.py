@@ -23,7 +23,7 @@ from .base import Base, is_one_of, partial_index
 
 def _range_constraint(quantity: Quantity) -> CheckConstraint:
     low, high = quantity.possible
-    # 1e308 also keeps out infinity, and NaN, which PostgreSQL sorts above every number.
+    # The bound 1e308 also excludes infinity, and NaN, which PostgreSQL sorts above every number.
     return CheckConstraint(
         f"{quantity.name} BETWEEN {low if low is not None else -1e308} AND {high if high is not None else 1e308}",
         quantity.name,
@@ -31,7 +31,7 @@ def _range_constraint(quantity: Quantity) -> CheckConstraint:
 
 
 class WeatherData(Base):
-    """One row per location and slot; units and ranges are in ``quantities.py``, None is "not given"."""
+    """One row per location and slot. Units and ranges are in ``model/quantities.py``; None means "not given"."""
 
     __tablename__ = "weather_data"
     __table_args__ = (
@@ -39,19 +39,19 @@ class WeatherData(Base):
         CheckConstraint("precipitation_period > 0", "precipitation_period"),
         CheckConstraint(is_one_of("origin", Origin), "origin"),
         Index("ix_weather_data_due_at", "due_at"),
-        # There are few of them; counted apart without reading the other rows.
+        # To count the few backfilled rows without reading the other rows.
         Index("ix_weather_data_backfill", "location_id", "due_at", **partial_index(f"origin = '{Origin.BACKFILL}'")),
         {"sqlite_with_rowid": False},
     )
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
-    #: The scheduled instant; for a collection on demand, the instant it was asked for.
+    #: The scheduled instant; for a collection on demand, the instant of the request.
     due_at: Mapped[datetime] = mapped_column(primary_key=True)
-    #: The instant the values are true of, and the end of the precipitation period.
+    #: The time of the measurement, and the end of the precipitation period.
     observed_at: Mapped[datetime | None]
     fetched_at: Mapped[datetime]
     provider: Mapped[str] = mapped_column(String(64))
-    #: ``live``: collected in its slot. ``backfill``: from a provider's history, afterwards.
+    #: ``Origin``: collected in its slot, or later from a provider's history.
     origin: Mapped[str] = mapped_column(String(16), server_default=Origin.LIVE)
     temperature: Mapped[float | None] = mapped_column(Float(53))
     humidity: Mapped[float | None] = mapped_column(Float(53))
@@ -66,19 +66,19 @@ class WeatherData(Base):
     precipitation: Mapped[float | None] = mapped_column(Float(53))
     precipitation_period: Mapped[int | None] = mapped_column(Integer)
     condition: Mapped[str | None] = mapped_column(String(200))
-    #: Quantity → provider, where it is another one than ``provider``.
+    #: Quantity → provider, for each quantity that does not come from ``provider``.
     providers: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
-    #: Quantity → what is to be known of its value.
+    #: Quantity → flags of its value.
     flags: Mapped[dict[str, list[str]] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class CheckState(Base):
-    """What the checks remember of a location's past (``check_past.py``)."""
+    """What the quality checks remember of a location's past (``quality/time_checks.py``)."""
 
     __tablename__ = "check_states"
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
-    #: The slot of the newest row that was checked.
+    #: The slot of the latest checked row.
     due_at: Mapped[datetime]
     #: JSON.
     state: Mapped[str] = mapped_column(Text)
