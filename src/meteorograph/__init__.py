@@ -1,4 +1,4 @@
-"""Meteorograph collects the weather of many places on a schedule and never loses an hour without saying so."""
+"""Meteorograph collects the weather of many places on a schedule, and records every hour that it could not collect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .storage.models import WeatherData
     from .web.app import create_app
 
-_HOMES = {
+_MODULES = {
     "create_app": "web.app",
     "get_db_session": "storage.engine",
     "ingest_data": "collecting.on_demand",
@@ -26,9 +26,9 @@ __all__ = ["WeatherData", "__version__", "create_app", "get_db_session", "ingest
 
 
 def __getattr__(name: str) -> Any:
-    """Load the public names when they are asked for, so that ``meteorograph --help`` need not load Flask and SQLAlchemy."""
-    if name not in _HOMES:
+    """Import a public name on first use, so that ``meteorograph --help`` does not load Flask and SQLAlchemy."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

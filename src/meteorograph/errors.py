@@ -1,4 +1,4 @@
-"""Every error Meteorograph raises, grouped by what the caller does about it."""
+"""The errors of Meteorograph, grouped by what the caller can do."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Final, NamedTuple
 
 
 class MeteorographError(Exception):
-    """Base of all errors raised on purpose; its text is one line for a person and holds no secret."""
+    """Base class of our errors. The text is one line for people, without secrets."""
 
 
 class ConfigurationError(MeteorographError, ValueError):
-    """The set-up cannot work as it stands: refuse to start and say what to change."""
+    """The configuration is invalid: do not start, and say what to change."""
 
 
 class MissingAPIKeyError(ConfigurationError):
-    """No provider that could answer has a usable key."""
+    """No provider has a usable key."""
 
 
 class FetchError(MeteorographError):
     """A provider did not give a usable answer.
 
     Attributes:
-        provider: Name of the provider that was called.
-        status: HTTP status of its answer, None when there was none.
+        provider: Name of the provider.
+        status: HTTP status of its answer; None without an answer.
     """
 
     def __init__(self, provider: str, reason: str, *, status: int | None = None) -> None:
@@ -34,10 +34,10 @@ class FetchError(MeteorographError):
 
 
 class RetryableFetchError(FetchError):
-    """May heal by itself: server errors and broken connections.
+    """The same call may succeed later: server errors and broken connections.
 
     Attributes:
-        wait: How long the provider asks to be left alone, None when it does not say.
+        wait: How long the provider asks to wait; None if it does not say.
     """
 
     def __init__(self, provider: str, reason: str, *, status: int | None = None, wait: timedelta | None = None) -> None:
@@ -46,11 +46,11 @@ class RetryableFetchError(FetchError):
 
 
 class FetchTimeoutError(RetryableFetchError):
-    """The provider did not answer within the time allowed."""
+    """The provider did not answer before the timeout."""
 
 
 class ProviderClosedError(FetchError):
-    """No call may be made to the provider before ``retry_at`` (aware UTC): it failed too often, or refused the key."""
+    """The provider may not be called before ``retry_at`` (aware UTC), because it failed too often or refused the key."""
 
     def __init__(self, provider: str, reason: str, *, retry_at: datetime, status: int | None = None) -> None:
         super().__init__(provider, reason, status=status)
@@ -58,18 +58,18 @@ class ProviderClosedError(FetchError):
 
 
 class QuotaExceededError(ProviderClosedError):
-    """The account may make no further call before ``retry_at`` (aware UTC)."""
+    """The quota of the account is used up until ``retry_at`` (aware UTC)."""
 
 
 class PermanentFetchError(FetchError):
-    """The same request will fail again: an unknown place, a missing parameter."""
+    """The same request will fail again, for example for an unknown place or a missing parameter."""
 
 
 class AccountError(PermanentFetchError):
-    """The provider refuses the account, whatever is asked.
+    """The provider refuses the account, whatever the request is.
 
     Attributes:
-        key_state: ``invalid`` (also a key not active yet), ``plan_missing`` or ``blocked``.
+        key_state: A value of ``KeyState``: ``invalid`` (also for a key that is not active yet), ``plan_missing`` or ``blocked``.
     """
 
     def __init__(self, provider: str, reason: str, *, key_state: str, status: int | None = None) -> None:
@@ -78,11 +78,11 @@ class AccountError(PermanentFetchError):
 
 
 class PayloadError(MeteorographError):
-    """The provider answered, but the body is not of the shape its contract promises.
+    """The provider answered, but the body violates the provider's contract.
 
     Attributes:
-        provider: Name of the provider that was called.
-        body: The bytes as they came, so that nothing is lost.
+        provider: Name of the provider.
+        body: The unchanged bytes of the body.
     """
 
     def __init__(self, provider: str, reason: str, body: bytes) -> None:
@@ -92,27 +92,27 @@ class PayloadError(MeteorographError):
 
 
 class StoreError(MeteorographError):
-    """The database did not take the rows."""
+    """The database cannot be used, or refused a statement."""
 
 
 class FallbackDatabaseError(MeteorographError):
-    """The fallback database does not answer; the database may."""
+    """The fallback database cannot be used. The main database may work."""
 
 
 class LocationNotFoundError(MeteorographError, LookupError):
-    """No location of that name."""
+    """No location has this name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"no location is named {name!r}")
         self.name = name
 
 
-#: Longer texts are cut where an error repeats them.
-_LONGEST_SHOWN: Final = 60
+#: Errors truncate longer values [characters].
+_MAX_SHOWN: Final = 60
 
 
 class FieldError(NamedTuple):
-    """A field that cannot be taken as it is."""
+    """A field with an invalid value: its name, the value, and what is allowed."""
 
     field: str
     value: object
@@ -122,11 +122,11 @@ class FieldError(NamedTuple):
         if self.value is None:
             return f"{self.field} is missing: {self.allowed}"
         text = str(self.value) if isinstance(self.value, int | float) else repr(self.value)
-        return f"{self.field}={text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '…'}: {self.allowed}"
+        return f"{self.field}={text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + '…'}: {self.allowed}"
 
 
 class InvalidLocationError(MeteorographError, ValueError):
-    """Fields of a location are wrong; the text names each, what it was and what is allowed."""
+    """Fields of a location are invalid; the text names each field, its value and what is allowed."""
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         self.errors = list(errors)
@@ -134,19 +134,19 @@ class InvalidLocationError(MeteorographError, ValueError):
 
 
 class LocationFileError(MeteorographError):
-    """A file that cannot be read to its end, whatever is in its rows."""
+    """A location file cannot be read to its end."""
 
 
 class LocationExistsError(MeteorographError):
-    """There is a location of that name already."""
+    """A location with this name exists already."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"name={name!r}: must be unique, and there is a location of this name")
+        super().__init__(f"name={name!r}: must be unique, and a location with this name exists")
         self.name = name
 
 
 class LocationHasDataError(MeteorographError):
-    """A location is to go, but it has rows, and nobody said whether they go too."""
+    """A location with rows cannot be removed without a decision about the rows."""
 
     def __init__(self, name: str, rows: int) -> None:
         super().__init__(f"{name!r} has {rows} {'row' if rows == 1 else 'rows'} of data")
@@ -155,13 +155,13 @@ class LocationHasDataError(MeteorographError):
 
 
 class BadInputError(MeteorographError):
-    """A request to the HTTP API that cannot be served as it stands (400).
+    """An invalid request to the HTTP API (400).
 
     Attributes:
-        field: Name of the parameter or the field that is wrong.
-        allowed: What it must be.
-        errors: One entry for each field that is wrong.
-        rows: Wrong rows of a file, as the answer lists them; None where the request has no file.
+        field: Name of the invalid parameter or field.
+        allowed: What is allowed.
+        errors: One entry for each invalid field.
+        rows: Invalid rows of a file, for the answer; None if the request has no file.
     """
 
     def __init__(

@@ -14,16 +14,16 @@ import structlog
 from . import redaction
 from .errors import ConfigurationError
 
-_SHARED: Final[list[Any]] = [
+_SHARED_PROCESSORS: Final[list[Any]] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
-_OURS: Final[list[Any]] = [
+_PROCESSORS: Final[list[Any]] = [
     structlog.stdlib.filter_by_level,
-    *_SHARED,
+    *_SHARED_PROCESSORS,
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
     structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
@@ -31,10 +31,10 @@ _OURS: Final[list[Any]] = [
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger that takes fields as keywords and hands them to the standard library's logger of that name."""
+    """A logger with fields as keyword arguments, on top of the standard library's logger of this name."""
     logger = structlog.wrap_logger(
         logging.getLogger(name),
-        processors=_OURS,
+        processors=_PROCESSORS,
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
@@ -43,21 +43,21 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """Where log lines go, and which."""
+    """Where log lines are written, and which."""
 
-    #: Least severe level that is written.
+    #: The lowest level that is written.
     level: str = "INFO"
     #: ``console`` or ``json``.
     format: str = "console"
-    #: A rotating file beside stderr; None for stderr alone.
+    #: A rotating file in addition to stderr; None for stderr only.
     file: Path | None = None
-    #: Size at which the file is rotated [bytes], and how many old files are kept.
+    #: Size at which the file is rotated [bytes], and number of old files.
     file_bytes: int = 10_000_000
     file_count: int = 5
 
 
 def configure_logging(config: LogConfig) -> None:
-    """Send the log lines of this process where ``config`` says; a second call replaces what the first one set up.
+    """Set up logging in this process; a second call replaces the handlers of the first.
 
     Raises:
         ConfigurationError: The log file cannot be opened.
@@ -75,7 +75,7 @@ def configure_logging(config: LogConfig) -> None:
             )
         except OSError as error:
             raise ConfigurationError(
-                f"METEOROGRAPH_LOG_FILE={config.file}: {error.strerror}; it must be a file that can be written"
+                f"METEOROGRAPH_LOG_FILE={config.file}: {error.strerror}; it must be a writable file"
             ) from None
         handlers.append(rotating)
     root = logging.getLogger()
@@ -85,17 +85,17 @@ def configure_logging(config: LogConfig) -> None:
     for handler in handlers:
         colours = config.format == "console" and handler is handlers[0] and sys.stderr.isatty()
         handler.setFormatter(_formatter(config.format, colours))
-        handler.of_meteorograph = True  # type: ignore[attr-defined]  # our mark, so that we replace only our own
+        handler.of_meteorograph = True  # type: ignore[attr-defined]  # marks our handlers, so that the next call replaces only these
         root.addHandler(handler)
     root.setLevel(config.level)
-    # A tick that finds the last one still at work is told by the ledger; APScheduler and Alembic are quiet but for faults.
+    # The ledger records skipped ticks already, so APScheduler need only log errors; the same for the details of Alembic.
     for name, level in (("apscheduler", logging.ERROR), ("alembic", logging.WARNING), ("werkzeug", logging.INFO)):
         logging.getLogger(name).setLevel(max(level, root.level))
     logging.captureWarnings(True)
 
 
 class _CleanFormatter(structlog.stdlib.ProcessorFormatter):
-    """Redacts the finished line: a context variable or a filter may have added to a record that was clean when it was made."""
+    """Redacts the finished line, because context variables and filters may have added a secret to a redacted record."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redaction.redact(super().format(record))
@@ -109,12 +109,12 @@ def _formatter(form: str, colours: bool) -> logging.Formatter:
     )
     return _CleanFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        foreign_pre_chain=[*_SHARED, _foreign_traceback],
+        foreign_pre_chain=[*_SHARED_PROCESSORS, _foreign_traceback],
     )
 
 
 def _foreign_traceback(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Redaction has turned another library's exception into text already; carry it along."""
+    """Add the exception of a foreign log record, which redaction has already turned into text."""
     record: logging.LogRecord = event["_record"]
     if record.exc_text:
         event["exception"] = record.exc_text

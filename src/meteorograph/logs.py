@@ -1,4 +1,4 @@
-"""Set up logging as the settings say: the public face of ``log_output.py``."""
+"""Set up logging from the settings: the public interface of ``log_output.py``."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from .log_output import LogConfig, configure_logging, get_logger
 
 __all__ = ["get_logger", "setup_logging"]
 
-_warned: set[str] = set()
+#: Lines about unknown settings that have been logged.
+_reported: set[str] = set()
 
 
 def setup_logging(settings: Settings | None = None) -> None:
-    """Send the log lines of this process where the settings say; a second call replaces what the first one set up.
+    """Set up logging in this process; a second call replaces the handlers of the first.
 
-    Warns once of each name that is set, looks like a setting and is none.
+    Logs a warning for each variable that looks like a setting but is none; each warning once.
 
     Args:
-        settings: Without them, those that the environment and ``.env`` give.
+        settings: By default those of the environment and ``.env``.
 
     Raises:
-        ConfigurationError: The settings are wrong, or the log file cannot be opened.
+        ConfigurationError: A setting is invalid, or the log file cannot be opened.
     """
     settings = settings or get_settings()
     configure_logging(
@@ -33,6 +34,6 @@ def setup_logging(settings: Settings | None = None) -> None:
         )
     )
     for line in unknown_settings():
-        if line not in _warned:
-            _warned.add(line)
+        if line not in _reported:
+            _reported.add(line)
             get_logger(__name__).warning(line)

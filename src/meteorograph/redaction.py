@@ -1,9 +1,9 @@
-"""Keeps secrets out of everything that is written for people.
+"""Keep secrets out of logs and tracebacks.
 
-Redaction sits where a log record is made, ahead of every logger, filter, handler and formatter, so none of them can go
-round it: the message with its arguments, the fields, the traceback with its chain and the stack are all plain, cleaned text
-by the time anything sees the record. The formatters of ``logs.py`` look once more at the finished line, for what a filter,
-a context variable or a record made elsewhere has added.
+Redaction happens when a log record is created, before any logger, filter, handler or formatter sees the record, so none of them
+can bypass it: the message with its arguments, the fields, the traceback with its chain, and the stack are plain, redacted text.
+The formatters of ``log_output.py`` redact the finished line again, because a filter, a context variable or a foreign record may
+have added a secret.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final
 
 MARK: Final = "[redacted]"
 
-#: Shorter secrets would hide ordinary words wherever they occur; those are still hidden in a query string.
-SHORTEST: Final = 6
+#: Shorter secrets are only redacted in query strings and named fields, because hiding them everywhere would hide ordinary words.
+MIN_LENGTH: Final = 6
 
 _NAMES: Final = r"appid|access[-_]?key|api[-_]?key|tokens?|passw(?:or)?d|secret"
 _NAMED: Final = re.compile(rf"(?i)(?:\w{{1,30}}[-_])??(?:{_NAMES}|authorization)")
 
-#: What nobody has told us, but looks like a secret: a pattern, looked for only where one of the words before it occurs, since
-#: that is twenty times as quick. No part of a pattern can run on without limit from many places, however long a line is.
+#: Texts that look like a secret: words, a pattern, and its replacement. A pattern is only tried if one of its words occurs in the
+#: text, which is twenty times as fast. Repetitions are bounded, so that no text takes quadratic time.
 _SHAPES: Final = (
     (
         ("appid", "key", "token", "passw", "secret"),
@@ -43,27 +43,43 @@ _SHAPES: Final = (
     ),
 )
 
-#: Structures nested deeper are shown as text.
-_DEEPEST: Final = 6
+#: Deeper nested structures are redacted as text.
+_MAX_DEPTH: Final = 6
 
-_lock = threading.Lock()
-_secrets: frozenset[str] = frozenset()
-_known: re.Pattern[str] | None = None
+
+class SecretRegistry:
+    """The secrets that this process redacts. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._secrets: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Redact these texts from now on."""
+        with self._lock:
+            all_ = self._secrets.union(secret for secret in secrets if len(secret) >= MIN_LENGTH)
+            if all_ == self._secrets:
+                return
+            longest_first = sorted(all_, key=len, reverse=True)
+            self._secrets = all_
+            self._pattern = re.compile("|".join("".join(map(_spellings, secret)) for secret in longest_first))
+
+    def redact(self, text: str) -> str:
+        """The text without the secrets."""
+        return text if self._pattern is None else self._pattern.sub(MARK, text)
+
+
+_SECRETS: Final = SecretRegistry()
 
 
 def hide(*secrets: str) -> None:
-    """Redact these texts from now on, also percent-encoded and as Python and JSON write them between quotes."""
-    global _secrets, _known
-    with _lock:
-        known = _secrets.union(secret for secret in secrets if len(secret) >= SHORTEST)
-        if known == _secrets:
-            return
-        _secrets = known
-        _known = re.compile("|".join("".join(map(_spellings, secret)) for secret in sorted(known, key=len, reverse=True)))
+    """Redact these texts from now on, also percent-encoded, and quoted as in Python and JSON."""
+    _SECRETS.add(secrets)
 
 
 def _spellings(char: str) -> str:
-    """A pattern for all ways in which a character of a secret may be written."""
+    """A pattern for all spellings of a character of a secret."""
     if char.isascii() and char.isalnum():
         return char
     percent = "".join(f"%(?:25)*{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
@@ -73,11 +89,10 @@ def _spellings(char: str) -> str:
 
 
 def redact(text: str) -> str:
-    """The text without any known secret, and without what has the shape of one."""
-    if len(text) < SHORTEST:
+    """The text without known secrets, and without texts that look like a secret."""
+    if len(text) < MIN_LENGTH:
         return text
-    if _known is not None:
-        text = _known.sub(MARK, text)
+    text = _SECRETS.redact(text)
     lowered = text.lower()
     for words, shape, replacement in _SHAPES:
         if any(word in lowered for word in words):
@@ -86,34 +101,34 @@ def redact(text: str) -> str:
 
 
 def clean(value: object, depth: int = 0) -> Any:
-    """The value with every text in it redacted; an object whose text holds a secret becomes that text, redacted."""
+    """The value with all texts in it redacted. An object is replaced by its redacted text if the text contains a secret."""
     if isinstance(value, str):
         return redact(str.__str__(value))  # plain text: renderers show a member of an enumeration by its ``repr``
     if value is None or isinstance(value, int | float):
         return value
     try:
-        if depth < _DEEPEST and isinstance(value, Mapping):
+        if depth < _MAX_DEPTH and isinstance(value, Mapping):
             return {clean(key, depth + 1): _clean_field(key, item, depth + 1) for key, item in value.items()}
-        if depth < _DEEPEST and type(value) in (list, tuple, set, frozenset):
+        if depth < _MAX_DEPTH and type(value) in (list, tuple, set, frozenset):
             return type(value)(clean(item, depth + 1) for item in value)  # type: ignore[attr-defined, call-arg]
-    except Exception:  # a mapping or a member that does not behave; its text will do
+    except Exception:  # a mapping or an item with a defect; its text is enough
         return redact(_show(value) or f"<{type(value).__name__} that cannot be shown>")
     return _text(value)
 
 
 def _clean_field(name: object, value: object, depth: int = 0) -> Any:
-    """The cleaned value of a field or key of this name; a text under the name of a secret goes whole."""
+    """The redacted value of a field of this name; a text in a field with the name of a secret is redacted completely."""
     if isinstance(name, str) and isinstance(value, str | bytes) and value and _NAMED.fullmatch(name):
         return MARK
     return clean(value, depth)
 
 
 def _text(value: object) -> object:
-    for shown in (_show(value, str), _show(value, repr)):
-        if shown is None:
+    for text in (_show(value, str), _show(value, repr)):
+        if text is None:
             return f"<{type(value).__name__} that cannot be shown>"
-        cleaned = redact(shown)
-        if cleaned != shown:
+        cleaned = redact(text)
+        if cleaned != text:
             return cleaned
     return value
 
@@ -121,12 +136,12 @@ def _text(value: object) -> object:
 def _show(value: object, form: Callable[[object], str] = str) -> str | None:
     try:
         return form(value)
-    except Exception:  # what cannot be shown must not lose the line
+    except Exception:  # a value without a text must not lose the log line
         return None
 
 
 class _CleanFields(dict[str, Any]):
-    """The fields of a log record; ``extra`` is put in here after the record was made."""
+    """The fields of a log record; ``logging`` adds those of ``extra`` after it has created the record."""
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, _clean_field(name, value))
@@ -139,7 +154,7 @@ def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:
     else:
         try:
             record.msg = redact(record.getMessage())
-        except Exception:  # a message that does not fit its arguments; logging would print both
+        except Exception:  # a message with the wrong arguments; logging would print both
             args = record.args if isinstance(record.args, tuple) else (record.args,)
             record.msg = " ".join(str(_text(part)) for part in (record.msg, *args))
     record.args = ()
@@ -166,12 +181,12 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
 
 
 def _unraisable(args: sys.UnraisableHookArgs) -> None:
-    told = f"{args.err_msg or 'Exception ignored in'}: {_text(args.object)}\n"
-    sys.stderr.write(redact(told + "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback))))
+    head = f"{args.err_msg or 'Exception ignored in'}: {_text(args.object)}\n"
+    sys.stderr.write(redact(head + "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback))))
 
 
 def install() -> None:
-    """Put redaction in force in this process: log records, and tracebacks nobody caught where nobody else shows them."""
+    """Redact log records in this process, and uncaught exceptions unless another handler is set for them."""
     logging.setLogRecordFactory(_record)
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _uncaught

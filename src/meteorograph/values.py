@@ -1,4 +1,4 @@
-"""Names of ``meteorograph.model.values`` that provider plug-ins import from here; ``Place`` and ``Point`` are old names."""
+"""Names of ``meteorograph.model.values`` for provider plug-ins; ``Place`` and ``Point`` are old names."""
 
 from __future__ import annotations
 

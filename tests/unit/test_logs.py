@@ -194,7 +194,7 @@ def test_a_log_file_that_cannot_be_written(tmp_path: Path, path: str, reason: st
     before = list(logging.getLogger().handlers)
     with pytest.raises(ConfigurationError) as caught:
         setup_logging(load_settings(log_file=path))
-    assert str(caught.value) == f"METEOROGRAPH_LOG_FILE={path}: {reason}; it must be a file that can be written"
+    assert str(caught.value) == f"METEOROGRAPH_LOG_FILE={path}: {reason}; it must be a writable file"
     assert logging.getLogger().handlers == before
 
 

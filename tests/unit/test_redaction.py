@@ -83,8 +83,7 @@ def _put_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     factory = logging.getLogRecordFactory()
     root = logging.getLogger()
     level, before = root.level, list(root.handlers)
-    for name in ("_secrets", "_known"):
-        monkeypatch.setattr(redaction, name, getattr(redaction, name))
+    monkeypatch.setattr(redaction, "_SECRETS", redaction.SecretRegistry())
     for module, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
         monkeypatch.setattr(module, name, getattr(module, name))
     yield

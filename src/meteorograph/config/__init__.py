@@ -1,1 +1,1 @@
-"""Settings: their fields, where they are read from, and the messages for wrong ones."""
+"""Settings: their fields, their sources, and the messages for invalid values."""

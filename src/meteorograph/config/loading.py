@@ -1,8 +1,8 @@
-"""Load the settings in force: from the environment, or pinned by the program."""
+"""Load the current settings: from the environment, or pinned by the program."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from sqlalchemy.engine import make_url
@@ -15,66 +15,80 @@ from .settings import COMPLETE_SETTINGS, Settings
 from .sources import PREFIX, SECRETS, fingerprint_of_sources, read_values, unknown_names
 
 
-def setting_names() -> dict[str, str]:
-    """The name of every setting in the environment, by field of ``Settings``."""
-    return {name: str(field.validation_alias or PREFIX + name.upper()) for name, field in COMPLETE_SETTINGS.model_fields.items()}
+class SettingsStore:
+    """The current settings of this process: pinned by the program, or read again whenever the environment changes."""
+
+    def __init__(self) -> None:
+        self._pinned: Settings | None = None
+        self._cached: tuple[object, Settings] | None = None
+
+    def pin(self, settings: Settings | None) -> None:
+        """Use these settings from now on; None returns to the environment."""
+        self._pinned = settings
+        if settings is not None:
+            redaction.hide(*_secret_texts(settings))
+
+    def get(self) -> Settings:
+        """The pinned settings, or those of the environment."""
+        if self._pinned is not None:
+            return self._pinned
+        fingerprint = fingerprint_of_sources()
+        if fingerprint is None or self._cached is None or self._cached[0] != fingerprint:
+            self._cached = fingerprint, load_settings()
+        return self._cached[1]
 
 
-def _one_line(error: ValidationError) -> str:
-    """The first thing wrong."""
-    first, names = error.errors(include_url=False)[0], setting_names()
-    told = str(first["loc"][0])
-    field = next(name for name in names if told in (name, names[name]))
-    return error_line(names[field], COMPLETE_SETTINGS.model_fields[field], first, secret=names[field] in SECRETS)
+_STORE: Final = SettingsStore()
 
 
-def unknown_settings() -> list[str]:
-    """A line for every name that is set, looks like one of ours and is none, and for every plug-in that cannot be used."""
-    return [*BROKEN.values(), *unknown_names(setting_names().values())]
+def get_settings() -> Settings:
+    """The current settings: pinned, or read from the environment again if it has changed."""
+    return _STORE.get()
+
+
+def pin_settings(settings: Settings | None) -> None:
+    """Use these settings in this process from now on; None returns to the environment."""
+    _STORE.pin(settings)
 
 
 def load_settings(**values: Any) -> Settings:
-    """Read the settings as they are now, and let the logs know what is secret in them.
+    """Read the settings from the environment now, and hide their secrets in logs.
+
+    Args:
+        values: Fields that override the environment.
 
     Raises:
-        ConfigurationError: A value cannot be used; one line that names setting, value and what is allowed.
+        ConfigurationError: A value is invalid; its one line names the setting, the value and what is allowed.
     """
-    told = read_values()  # also so that a .env that cannot be read is told as such
-    redaction.hide(*(part.strip() for name in SECRETS if name != "DATABASE_URL" for part in told.get(name, "").split(",")))
+    texts = read_values()  # first, because it raises the error for an unreadable .env
+    redaction.hide(*(part.strip() for name in SECRETS if name != "DATABASE_URL" for part in texts.get(name, "").split(",")))
     try:
         settings = COMPLETE_SETTINGS(**values)
     except ValidationError as error:
-        raise ConfigurationError(_one_line(error)) from None
+        raise ConfigurationError(_first_error(error)) from None
     redaction.hide(*_secret_texts(settings))
     return settings
+
+
+def setting_names() -> dict[str, str]:
+    """Field of the settings → name of its environment variable."""
+    return {name: str(field.validation_alias or PREFIX + name.upper()) for name, field in COMPLETE_SETTINGS.model_fields.items()}
+
+
+def unknown_settings() -> list[str]:
+    """A line for every variable that looks like a setting but is none, and for every plug-in that cannot be used."""
+    return [*BROKEN.values(), *unknown_names(setting_names().values())]
+
+
+def _first_error(error: ValidationError) -> str:
+    """The line for the first invalid setting."""
+    first, names = error.errors(include_url=False)[0], setting_names()
+    location = str(first["loc"][0])
+    field = next(name for name in names if location in (name, names[name]))
+    return error_line(names[field], COMPLETE_SETTINGS.model_fields[field], first, secret=names[field] in SECRETS)
 
 
 def _secret_texts(settings: Settings) -> list[str]:
     password = make_url(settings.database_url.get_secret_value()).password
     texts = [*map(settings.key, PROVIDERS), *(token.get_secret_value() for token in settings.api_tokens), password]
     return [text for text in texts if text]
-
-
-_pinned: Settings | None = None
-
-
-def pin_settings(settings: Settings | None) -> None:
-    """Use these settings in this process from now on; None goes back to the environment."""
-    global _pinned
-    _pinned = settings
-    if settings is not None:
-        redaction.hide(*_secret_texts(settings))
-
-
-_read: tuple[object, Settings] | None = None
-
-
-def get_settings() -> Settings:
-    """The settings in force: those pinned, or what the environment says now, read anew where it has changed."""
-    global _read
-    if _pinned is not None:
-        return _pinned
-    state = fingerprint_of_sources()
-    if state is None or _read is None or _read[0] != state:
-        _read = state, load_settings()
-    return _read[1]

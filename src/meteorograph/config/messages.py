@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in one line: its name, the value and what is allowed."""
+"""The error message for an invalid setting: one line with its name, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from pydantic_core import ErrorDetails
 
 from ..redaction import MARK, redact
 
-#: Longer values are cut where they are shown.
-_LONGEST: Final = 100
+#: Messages truncate longer values [characters].
+_MAX_SHOWN: Final = 100
 
-_KINDS: Final[dict[object, str]] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_TYPE_TEXTS: Final[dict[object, str]] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
 def error_line(name: str, field: FieldInfo, error: ErrorDetails, *, secret: bool) -> str:
-    """The line for one thing that pydantic found wrong with a setting; of a secret it shows only a database's address."""
-    own = error.get("ctx", {}).get("error")
-    allowed = str(own) if error["type"] == "value_error" and own else _allowed(field)
+    """The line for a validation error of pydantic. It never shows a secret; of a database URL it hides the password."""
+    raised = error.get("ctx", {}).get("error")
+    allowed = str(raised) if error["type"] == "value_error" and raised else _allowed(field)
     value = "" if secret and name != "DATABASE_URL" else f"={_shown(str(error['input']))}"
     return f"{name}{value}: must be {allowed}"
 
 
 def _shown(value: str) -> str:
-    """The value on one line. A password may hold any character, so all between the first ``:`` and the last ``@`` goes."""
+    """The value on one line. A password may contain any character, so everything between ``:`` and the last ``@`` is hidden."""
     line = redact(re.sub(r"(://[^:/@]*):.*@", rf"\1:{MARK}@", " ".join(value.split()), count=1))
     line = "".join(char if char.isprintable() else "?" for char in line)
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}…"
 
 
 def _allowed(field: FieldInfo) -> str:
-    """What a field takes, from its type and its limits."""
-    words = [arg for arg in get_args(field.annotation) if isinstance(arg, str)]
-    if words:
-        return f"{', '.join(words[:-1])} or {words[-1]}"
+    """What a field allows, from its type and its limits."""
+    choices = [arg for arg in get_args(field.annotation) if isinstance(arg, str)]
+    if choices:
+        return f"{', '.join(choices[:-1])} or {choices[-1]}"
     limits: dict[str, Any] = {
         name: getattr(item, name)
         for item in field.metadata
         for name in ("ge", "gt", "le", "min_length", "max_length")
         if hasattr(item, name)
     }
-    kind = _KINDS.get(field.annotation, "a text")
+    kind = _TYPE_TEXTS.get(field.annotation, "a text")
     match limits:
         case {"ge": low, "le": high}:
             return f"{kind} from {low} to {high}"

@@ -1,4 +1,4 @@
-"""The settings that come from the registry of providers and the table of quantities."""
+"""The settings that are derived from the registry of providers and the table of quantities."""
 
 from __future__ import annotations
 
@@ -13,26 +13,34 @@ from ..providers.registry import BROKEN, PROVIDERS
 
 
 def split_names(value: object) -> object:
-    """The parts of a text between commas; anything else as it came."""
+    """Split a text at its commas; a value of another type is not changed."""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
-def require_known(named: list[str]) -> list[str]:
-    """The names, if each is a provider's."""
-    for name in named:
+def require_known(names: list[str]) -> list[str]:
+    """Check that each name is that of a provider.
+
+    Raises:
+        ValueError: A name is unknown; the message says what is allowed.
+    """
+    for name in names:
         if name not in PROVIDERS:
             why = f"; {BROKEN[name]}" if name in BROKEN else ""
             raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas{why}")
-    return named
+    return names
 
 
-def require_history(named: list[str]) -> list[str]:
-    """The names, if each is that of a provider with a history."""
+def require_history(names: list[str]) -> list[str]:
+    """Check that each name is that of a provider with a history.
+
+    Raises:
+        ValueError: A name is not; the message says what is allowed.
+    """
     with_history = [name for name, provider in PROVIDERS.items() if provider.history]
-    for name in named:
+    for name in names:
         if name not in with_history:
             raise ValueError(f"one or more of the providers with a history, {', '.join(with_history)}, separated by commas")
-    return named
+    return names
 
 
 def _stripped(key: SecretStr | None) -> SecretStr | None:
@@ -46,13 +54,13 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
-#: Precipitation has a setting of its own.
+#: The quantities of the setting; precipitation has its own setting.
 _QUANTITIES: Final = tuple(quantity.name for quantity in QUANTITIES if quantity.name != "precipitation")
 
 _Url = Annotated[str, AfterValidator(_address)]
 _Limit = Annotated[int, Field(ge=1)]
 
-#: Account → the prefix of its settings, its windows, and the zone of its days.
+#: Account → prefix of its settings, its quota windows, and the time zone of its calendar windows.
 ACCOUNTS: Final = {
     provider.name: (provider.setting, provider.windows, provider.quota_zone) for provider in PROVIDERS.values()
 } | {
@@ -64,11 +72,11 @@ ACCOUNTS: Final = {
 
 
 def provider_fields() -> Iterator[tuple[str, Any]]:
-    """The settings of each provider: its key, where it is called, and what its accounts may spend."""
+    """Name and definition of each provider setting: keys, addresses, and calls per quota window."""
     for provider in PROVIDERS.values():
         if provider.key_setting:
-            kind = Annotated[SecretStr | None, Field(validation_alias=provider.key_setting), AfterValidator(_stripped)]
-            yield provider.key_setting.lower(), (kind, None)
+            key_type = Annotated[SecretStr | None, Field(validation_alias=provider.key_setting), AfterValidator(_stripped)]
+            yield provider.key_setting.lower(), (key_type, None)
         yield f"{provider.setting.lower()}_base_url", (_Url, provider.base_url)
         for history in provider.history:
             if history.setting and history.base_url:
@@ -79,17 +87,17 @@ def provider_fields() -> Iterator[tuple[str, Any]]:
 
 
 def parse_quantity_providers(value: object) -> object:
-    """Quantity → providers in order, from ``pressure=metar,openweathermap; wind_gust=``; anything else as it came.
+    """Parse ``pressure=metar,openweathermap; wind_gust=`` into quantity → providers; a value of another type is not changed.
 
     Raises:
-        ValueError: It is not of that form, or names what there is not.
+        ValueError: The text has another form, or an unknown name.
     """
     if not isinstance(value, str):
         return value
-    found: dict[str, list[str]] = {}
+    providers: dict[str, list[str]] = {}
     for part in filter(None, (part.strip() for part in value.split(";"))):
-        quantity, equals, listed = (word.strip() for word in part.partition("="))
-        if not equals or quantity not in _QUANTITIES or quantity in found:
+        quantity, equals, names = (word.strip() for word in part.partition("="))
+        if not equals or quantity not in _QUANTITIES or quantity in providers:
             raise ValueError(f"quantity=provider,provider; … with each quantity once, of {', '.join(_QUANTITIES)}")
-        found[quantity] = require_known([name.strip() for name in listed.split(",") if name.strip()])
-    return found
+        providers[quantity] = require_known([name.strip() for name in names.split(",") if name.strip()])
+    return providers

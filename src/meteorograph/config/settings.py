@@ -1,7 +1,4 @@
-"""Settings: from the environment and ``.env``, each secret also from the file that ``NAME_FILE`` names.
-
-A wrong value is a ``ConfigurationError`` of one line that names the setting, the value and what is allowed.
-"""
+"""The settings and their validation. They come from the environment, ``.env``, and secret files (``NAME_FILE``)."""
 
 from __future__ import annotations
 
@@ -26,17 +23,18 @@ from .sources import PREFIX, secrets_from_files
 
 
 def duration(value: object) -> object:
-    """A duration from words (``durations.py``); anything else as it came."""
+    """Parse a duration (``model/time_range.py``); a value of another type is not changed."""
     return parse_duration(value) if isinstance(value, str) else value
 
 
 def _one_of(*words: str) -> BeforeValidator:
-    """Take one of these words in capitals or small letters; anything else stays as it was typed."""
-    spelt = {word.lower(): word for word in words}
-    return BeforeValidator(lambda value: spelt.get(value.strip().lower(), value) if isinstance(value, str) else value)
+    """Accept these words in upper or lower case; any other value is not changed."""
+    by_lower_case = {word.lower(): word for word in words}
+    return BeforeValidator(lambda value: by_lower_case.get(value.strip().lower(), value) if isinstance(value, str) else value)
 
 
-def _plain(name: str) -> Any:
+def _alias(name: str) -> Any:
+    """A field whose environment variable has this name, without the prefix."""
     return Field(validation_alias=name)
 
 
@@ -58,15 +56,15 @@ class Settings(BaseSettings):
         validate_by_alias=True,
     )
 
-    database_url: Annotated[SecretStr, _plain("DATABASE_URL")] = SecretStr("sqlite:///data/meteorograph.db")
-    host: Annotated[str, _plain("HOST"), Field(min_length=1, max_length=255)] = "127.0.0.1"
-    port: Annotated[int, _plain("PORT"), Field(ge=0, le=65535)] = 8000
+    database_url: Annotated[SecretStr, _alias("DATABASE_URL")] = SecretStr("sqlite:///data/meteorograph.db")
+    host: Annotated[str, _alias("HOST"), Field(min_length=1, max_length=255)] = "127.0.0.1"
+    port: Annotated[int, _alias("PORT"), Field(ge=0, le=65535)] = 8000
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
-        _plain("LOG_LEVEL"),
+        _alias("LOG_LEVEL"),
         _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     ] = "INFO"
-    log_format: Annotated[Literal["console", "json"], _plain("LOG_FORMAT"), _one_of("console", "json")] = "console"
+    log_format: Annotated[Literal["console", "json"], _alias("LOG_FORMAT"), _one_of("console", "json")] = "console"
     log_file: Path | None = None
     log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
     log_file_count: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -98,24 +96,24 @@ class Settings(BaseSettings):
 
     @field_validator("providers", "precipitation_providers")
     @classmethod
-    def _check_providers(cls, named: list[str]) -> list[str]:
-        return require_known(named)
+    def _check_providers(cls, names: list[str]) -> list[str]:
+        return require_known(names)
 
     @field_validator("providers")
     @classmethod
-    def _check_some_provider(cls, named: list[str]) -> list[str]:
-        if not named:
+    def _check_not_empty(cls, names: list[str]) -> list[str]:
+        if not names:
             raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas")
-        return named
+        return names
 
     @field_validator("backfill_providers")
     @classmethod
-    def _check_backfill_providers(cls, named: list[str]) -> list[str]:
-        return require_history(named)
+    def _check_backfill_providers(cls, names: list[str]) -> list[str]:
+        return require_history(names)
 
     @field_validator("user_agent")
     @classmethod
-    def _check_header(cls, value: str) -> str:
+    def _check_user_agent(cls, value: str) -> str:
         if not re.fullmatch(r"[ -~]{1,200}", value):
             raise ValueError("1 to 200 ASCII characters on one line")
         return value
@@ -148,24 +146,24 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[Any, ...]:
-        """Arguments first, then the environment, ``.env``, and the files that ``NAME_FILE`` names."""
+        """Precedence: arguments, the environment, ``.env``, and the files that ``NAME_FILE`` names."""
         return init_settings, env_settings, dotenv_settings, secrets_from_files
 
     @property
     def default_coordinates(self) -> Coordinates:
-        """The point that is collected when no location is named."""
+        """The coordinates of the default location."""
         return Coordinates(self.default_latitude, self.default_longitude)
 
     @property
     def default_is_chosen(self) -> bool:
-        """Whether the user named the default place, rather than leaving it at ours."""
+        """Whether the user set the default location."""
         return bool({"default_latitude", "default_longitude", "default_location"} & self.model_fields_set)
 
     @property
     def named_providers(self) -> list[str]:
-        """Every provider that may be asked, once."""
-        single = (name for names in self.quantity_providers.values() for name in names)
-        return list(dict.fromkeys((*self.providers, *self.precipitation_providers, *single)))
+        """All providers that the settings use for current weather, without duplicates."""
+        others = (name for names in self.quantity_providers.values() for name in names)
+        return list(dict.fromkeys((*self.providers, *self.precipitation_providers, *others)))
 
     def key(self, provider: str) -> str | None:
         """The key for a provider: None if it is missing, an empty text if the provider needs none."""
@@ -197,5 +195,5 @@ COMPLETE_SETTINGS: Final[type[Settings]] = create_model(
 )
 
 
-#: Longest file that is imported [bytes]; 100,000 rows are about 6 MB.
+#: Largest file that can be imported [bytes]; 100,000 rows are about 6 MB.
 MAX_IMPORT_BYTES: Final = 32 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Where settings come from beside the environment: ``.env``, the files that ``NAME_FILE`` names, and names that are none."""
+"""The sources of settings: the environment, ``.env``, and secret files (``NAME_FILE``); and unknown names in them."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ from ..providers.registry import PROVIDERS
 
 PREFIX: Final = "METEOROGRAPH_"
 
-#: Settings that are secret: never shown, and readable from a file.
+#: Secret settings: never shown, and readable from a file.
 SECRETS: Final = (
     *(provider.key_setting for provider in PROVIDERS.values() if provider.key_setting),
     "DATABASE_URL",
     "METEOROGRAPH_API_TOKENS",
 )
 
-#: Where the tests find recorded material; no settings, but no slips of the pen either.
-_OF_THE_TESTS: Final = frozenset({"METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR"})
+#: Variables of the tests, for their recorded data. They are no settings, but cause no warning.
+_TEST_VARIABLES: Final = frozenset({"METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR"})
 
 
 def read_values() -> dict[str, str]:
-    """What the environment and ``.env`` set, by name in capitals; empty means not set, the environment comes first.
+    """The variables of the environment and ``.env``, by upper-case name, without empty ones. The environment has precedence.
 
     Raises:
         ConfigurationError: ``.env`` cannot be read.
     """
     try:
-        of_file = dotenv_values(".env", encoding="utf-8")
+        file_values = dotenv_values(".env", encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
-    return {name.upper(): value for values in (of_file, os.environ) for name, value in values.items() if value}
+    return {name.upper(): value for values in (file_values, os.environ) for name, value in values.items() if value}
 
 
 def fingerprint_of_sources() -> object:
-    """Differs when what ``given`` gives may; None where only reading can tell, since a file holds a secret."""
+    """A value that changes when the settings may have changed; None if they must be read anyway, because of a secret file."""
     environment = dict(os.environ)
     files = [f"{name}_FILE" for name in SECRETS]
     if any(name.upper() in files for name in environment):
         return None
     try:
-        of_file = Path(".env").stat()
+        stat = Path(".env").stat()
         text = Path(".env").read_bytes().upper()
     except OSError:
         return environment, None
     if any(name.encode() in text for name in files):
         return None
-    return environment, of_file.st_mtime_ns, text
+    return environment, stat.st_mtime_ns, text
 
 
 def secrets_from_files() -> dict[str, str]:
-    """What the files hold that ``NAME_FILE`` names, by field of the settings.
+    """The contents of the files that ``NAME_FILE`` names, by field of the settings.
 
     Raises:
-        ConfigurationError: A setting has both a value and a file, or the file does not hold a text.
+        ConfigurationError: A setting has both a value and a file, or the file is no readable text of one line.
     """
     values = read_values()
     return {name.removeprefix(PREFIX).lower(): _secret(name, values) for name in SECRETS if f"{name}_FILE" in values}
@@ -74,8 +74,8 @@ def _secret(name: str, values: dict[str, str]) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{name}_FILE={path}: {_reason(error)}; it must name a readable text file") from None
     if not text or not text.isprintable():
-        fault = "more than one line of text" if text else "empty"
-        raise ConfigurationError(f"{name}_FILE={path}: the file holds {fault}; it must hold the value alone")
+        fault = "contains more than one line of text" if text else "is empty"
+        raise ConfigurationError(f"{name}_FILE={path}: the file {fault}; it must contain only the value")
     return text
 
 
@@ -83,11 +83,11 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return str(error.strerror) if isinstance(error, OSError) else "not UTF-8 text"
 
 
-def unknown_names(known: Iterable[str]) -> Iterator[str]:
-    """A line for every name that is set, has our prefix and is no setting, not even with the prefix too many."""
-    plain = {name.removeprefix(PREFIX): name for name in (*known, *(f"{name}_FILE" for name in SECRETS))}
+def unknown_names(setting_names: Iterable[str]) -> Iterator[str]:
+    """A line for every variable with our prefix that is no setting, with or without the prefix."""
+    plain = {name.removeprefix(PREFIX): name for name in (*setting_names, *(f"{name}_FILE" for name in SECRETS))}
     for name in sorted(read_values()):
-        own = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and own not in plain and name not in _OF_THE_TESTS:
-            near = [plain[match] for match in get_close_matches(own, plain, 1)]
-            yield f"{name} is not a setting and does nothing" + (f": did you mean {near[0]}?" if near else "")
+        suffix = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and suffix not in plain and name not in _TEST_VARIABLES:
+            similar = [plain[match] for match in get_close_matches(suffix, plain, 1)]
+            yield f"{name} is not a setting and has no effect" + (f": did you mean {similar[0]}?" if similar else "")

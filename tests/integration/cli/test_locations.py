@@ -122,7 +122,7 @@ def test_wrong_usage_is_one_line_and_exit_2(args: tuple[str, ...], told: str) ->
 def test_a_taken_name_and_a_tag_that_none_has_are_exit_1() -> None:
     _run("add", "A", "--lat", "1", "--lon", "2")
     again = _run("add", "A", "--lat", "1", "--lon", "2")
-    _says(again, 1, "", "name='A': must be unique, and there is a location of this name")
+    _says(again, 1, "", "name='A': must be unique, and a location with this name exists")
     _says(_run("pause", "--tag", "x"), 1, "paused 0\n", "no scheduled location has the tag 'x'")
 
 

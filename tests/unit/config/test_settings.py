@@ -183,8 +183,7 @@ DEFAULTS: dict[str, object] = OF_REGISTRY | {
 
 @pytest.fixture(autouse=True)
 def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_secrets", "_known"):
-        monkeypatch.setattr(redaction, name, getattr(redaction, name))
+    monkeypatch.setattr(redaction, "_SECRETS", redaction.SecretRegistry())
 
 
 def _plain(value: object) -> object:
@@ -295,11 +294,11 @@ def test_the_file_that_the_environment_names_comes_first(monkeypatch: pytest.Mon
     ("content", "said"),
     [
         (None, "No such file or directory; it must name a readable text file"),
-        (b"", "the file holds empty; it must hold the value alone"),
-        (b" \n", "the file holds empty; it must hold the value alone"),
+        (b"", "the file is empty; it must contain only the value"),
+        (b" \n", "the file is empty; it must contain only the value"),
         (b"\xff\xfe\0k", "not UTF-8 text; it must name a readable text file"),
-        (b"k\0e\0y\0", "the file holds more than one line of text; it must hold the value alone"),
-        (b"key\nother\n", "the file holds more than one line of text; it must hold the value alone"),
+        (b"k\0e\0y\0", "the file contains more than one line of text; it must contain only the value"),
+        (b"key\nother\n", "the file contains more than one line of text; it must contain only the value"),
     ],
 )
 @pytest.mark.parametrize("name", SECRETS)
@@ -420,7 +419,7 @@ def test_a_chosen_default_place(monkeypatch: pytest.MonkeyPatch, name: str) -> N
 def test_a_name_that_is_no_setting(monkeypatch: pytest.MonkeyPatch, name: str, said: str, where: str) -> None:
     _set(monkeypatch, where, name, KEY)
     load_settings()
-    assert unknown_settings() == [f"{name} is not a setting and does nothing{said}"]
+    assert unknown_settings() == [f"{name} is not a setting and has no effect{said}"]
 
 
 @pytest.mark.parametrize("name", ["METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR", "OTHER"])
@@ -433,7 +432,7 @@ def test_names_that_nobody_need_be_told_of(monkeypatch: pytest.MonkeyPatch, name
 def _quiet_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     level, before, factory = root.level, list(root.handlers), logging.getLogRecordFactory()
-    monkeypatch.setattr(logs, "_warned", set())
+    monkeypatch.setattr(logs, "_reported", set())
     yield
     for handler in [handler for handler in root.handlers if handler not in before]:
         root.removeHandler(handler)
@@ -448,6 +447,6 @@ def test_an_unknown_name_is_told_once(monkeypatch: pytest.MonkeyPatch, capsys: p
     logs.setup_logging()
     logs.setup_logging()
     told = capsys.readouterr().err
-    assert told.count("METEOROGRAPH_INTERVALL is not a setting and does nothing") == 1
+    assert told.count("METEOROGRAPH_INTERVALL is not a setting and has no effect") == 1
     assert "warning" in told
     assert KEY not in told
