@@ -48,7 +48,7 @@ def journalled(folder: Path, given: list[tuple[Payload, DueLocation]]) -> None:
     """As the service does."""
     journal = Journal(folder)
     for payload, place in given:
-        journal.keep(make_entry(payload, "current", AT, [place]))
+        journal.append(make_entry(payload, "current", AT, [place]))
     journal.close()
 
 

@@ -196,7 +196,7 @@ class Filler:
             async with gate.place():
                 payload = await self._fetcher.fetch(request)
             if self._journal is not None:
-                self._journal.keep(entry.make_entry(payload, "history", start, [location]))
+                self._journal.append(entry.make_entry(payload, "history", start, [location]))
             page = _parse(source, payload)
         except AccountError as error:
             source.record_refusal(self._planner.now)

@@ -1,1 +1,1 @@
-"""The payload journal: every provider answer, appended before it is parsed."""
+"""The payload journal: every answer of a provider, written before it is parsed."""

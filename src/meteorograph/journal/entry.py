@@ -1,4 +1,4 @@
-"""An entry of the journal: a payload, what it is for, and its request without secrets."""
+"""An entry of the journal: a payload, its slot and locations, and its request without secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["current", "history", "station"]
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A payload, what it is for, and the request without its secrets. New fields go to the end, with a default."""
+    """A payload, its slot and locations, and its request without secrets. Add new fields at the end, with a default."""
 
     provider: str
     kind: Kind
@@ -24,25 +24,25 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     body: bytes
     fetched_at: datetime
     retry_after: str | None
-    #: The slot; of a history, the first hour asked for.
+    #: The slot; of a history, the first requested hour.
     due_at: datetime
-    #: The points asked for, latitude and longitude, and the locations they belong to; None for one that has no row yet.
+    #: The requested points (latitude, longitude), and the ids of their locations; None for a location without an id.
     points: list[tuple[float, float]]
     location_ids: list[int | None]
 
     def payload(self) -> Payload:
-        """The payload as it came, but for the key."""
+        """The original payload, without the key."""
         return Payload(
             Request(self.provider, self.url, self.params, {}), self.status, self.body, self.fetched_at, self.retry_after
         )
 
 
 def make_entry(payload: Payload, kind: Kind, due_at: datetime, points: Sequence[DueLocation]) -> Entry:
-    """The entry for a payload; a key that the body repeats is left out."""
+    """Make the entry for a payload. A key that the body repeats is redacted."""
     request, body = payload.request, payload.body
     for secret in request.secrets.values():
-        if secret and (known := secret.encode()) in body:
-            body = body.replace(known, b"[redacted]")
+        if secret:
+            body = body.replace(secret.encode(), b"[redacted]")
     return Entry(
         request.provider,
         kind,
@@ -53,8 +53,8 @@ def make_entry(payload: Payload, kind: Kind, due_at: datetime, points: Sequence[
         payload.fetched_at,
         payload.retry_after,
         due_at,
-        [(one.coordinates.latitude, one.coordinates.longitude) for one in points],
-        [one.id or None for one in points],
+        [(point.coordinates.latitude, point.coordinates.longitude) for point in points],
+        [point.id or None for point in points],
     )
 
 

@@ -1,4 +1,4 @@
-"""Names of journal files: the hour and the process that wrote them."""
+"""The names of journal files, which contain their hour and process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ HOUR_FORMAT: Final = "%Y%m%dT%HZ"
 
 
 def journal_files(folder: Path) -> list[Path]:
+    """The journal files in a folder, sorted by hour."""
     return sorted(path for path in folder.glob(f"*{SUFFIX}") if _is_journal_file(path)) if folder.is_dir() else []
 
 
@@ -23,4 +24,9 @@ def _is_journal_file(path: Path) -> bool:
 
 
 def hour_of_file(path: Path) -> datetime:
+    """The start of the hour of a journal file (aware UTC).
+
+    Raises:
+        ValueError: The name is not that of a journal file.
+    """
     return datetime.strptime(path.name.partition("-")[0], HOUR_FORMAT).replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""How the payload journal lies on the disk: a file's magic, and its frames."""
+"""The file format of the payload journal: a magic number and frames."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import zstandard
 MAGIC: Final = b"METEOJ01"
 _HEAD: Final = struct.Struct("<II")
 
-#: Longer frames are damage: a body has a mebibyte at most (``fetch.py``).
-_LONGEST: Final = 4 * 1024 * 1024
+#: Longer frames are damaged: a body has at most one mebibyte (``collecting/http.py``).
+_MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 
 
 class Framer:
-    """Makes the frames of one file: the first stands alone, and is the dictionary of all later ones."""
+    """Makes the frames of one file. The first frame is the compression dictionary of all later frames."""
 
     def __init__(self) -> None:
         self._compressor: zstandard.ZstdCompressor | None = None
@@ -34,36 +34,36 @@ class Framer:
 
 
 def iterate_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Where each sound frame of a file ends, and what is in it."""
+    """The end and the content of each valid frame of a file."""
     decompressor = zstandard.ZstdDecompressor()
-    first = True
-    for place, frame in _raw(data):
-        encoded = decompressor.decompress(frame, max_output_size=_LONGEST)
-        if first:
+    is_first = True
+    for end, frame in _compressed_frames(data):
+        encoded = decompressor.decompress(frame, max_output_size=_MAX_FRAME_BYTES)
+        if is_first:
             decompressor = zstandard.ZstdDecompressor(dict_data=_dictionary(encoded))
-            first = False
-        yield place, encoded
+            is_first = False
+        yield end, encoded
 
 
-def _raw(data: bytes) -> Iterator[tuple[int, bytes]]:
-    place = len(MAGIC)
-    if data[:place] != MAGIC:
+def _compressed_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
+    end = len(MAGIC)
+    if data[:end] != MAGIC:
         return
-    while place + _HEAD.size <= len(data):
-        length, crc = _HEAD.unpack_from(data, place)
-        frame = data[place + _HEAD.size : place + _HEAD.size + length]
-        if not 0 < length <= _LONGEST or len(frame) < length or zlib.crc32(frame) != crc:
+    while end + _HEAD.size <= len(data):
+        length, crc = _HEAD.unpack_from(data, end)
+        frame = data[end + _HEAD.size : end + _HEAD.size + length]
+        if not 0 < length <= _MAX_FRAME_BYTES or len(frame) < length or zlib.crc32(frame) != crc:
             return
-        place += _HEAD.size + length
-        yield place, frame
+        end += _HEAD.size + length
+        yield end, frame
 
 
-def sound_length(data: bytes) -> int:
-    """How much of a file is sound."""
-    place = len(MAGIC) if data[: len(MAGIC)] == MAGIC else 0
-    for place, _ in _raw(data):  # noqa: B007  # the last one counts
+def valid_length(data: bytes) -> int:
+    """The length of the valid part of a file, before the first torn or damaged frame [bytes]."""
+    end = len(MAGIC) if data[: len(MAGIC)] == MAGIC else 0
+    for end, _ in _compressed_frames(data):  # noqa: B007  # the last end counts
         pass
-    return place
+    return end
 
 
 def _dictionary(encoded: bytes) -> zstandard.ZstdCompressionDict:

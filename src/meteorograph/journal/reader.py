@@ -1,4 +1,4 @@
-"""Read entries of the payload journal back."""
+"""Read the entries of the payload journal."""
 
 from __future__ import annotations
 
@@ -11,30 +11,35 @@ import msgspec
 from ..log_output import get_logger
 from .entry import Entry, decode_entry
 from .files import hour_of_file, journal_files
-from .frames import iterate_frames, sound_length
+from .frames import iterate_frames, valid_length
 
 log = get_logger(__name__)
 
 
 def read_slots(folder: Path, start: datetime, end: datetime, *, earlier: timedelta = timedelta(0)) -> Iterator[Entry]:
-    """The entries for ``start <= due_at < end``, file by file, each in the order in which it was written.
+    """The entries of the slots ``start <= due_at < end``, file by file, in the order of writing.
 
-    Those fetched since ``start`` may be for a slot so much ``earlier``: the first hour of a history is.
+    Args:
+        folder: Folder of the journal.
+        start: First slot.
+        end: End of the slots (exclusive).
+        earlier: Also include entries of slots up to this much before ``start``, if they were fetched since ``start``. The slot of
+            a history's entry is its first hour, which is earlier than the fetch.
     """
     for path in journal_files(folder):
-        if hour_of_file(path) + timedelta(hours=1) > start:  # nothing is fetched before it is due
-            for found in read_file(path):
-                if start - earlier <= found.due_at < end:
-                    yield found
+        if hour_of_file(path) + timedelta(hours=1) > start:  # no payload is fetched before its slot
+            for entry in read_file(path):
+                if start - earlier <= entry.due_at < end:
+                    yield entry
 
 
 def read_file(path: Path) -> Iterator[Entry]:
-    """All sound entries of a file; where it is torn or damaged, a warning, and the end."""
+    """The valid entries of a file, up to the first torn or damaged frame, which is logged."""
     data = path.read_bytes()
-    for place, encoded in iterate_frames(data):
+    for end, encoded in iterate_frames(data):
         try:
             yield decode_entry.decode(encoded)
         except msgspec.MsgspecError as error:
-            log.warning("an entry of the journal cannot be read", file=path.name, at=place, reason=str(error))
-    if torn := len(data) - sound_length(data):
+            log.warning("an entry of the journal cannot be read", file=path.name, at=end, reason=str(error))
+    if torn := len(data) - valid_length(data):
         log.warning("the end of a journal file is torn", file=path.name, bytes=torn)

@@ -1,11 +1,11 @@
-"""Stop 5 of the walk: takes a payload, keeps it in the payload journal before anything reads it.
+"""Stop 5 of the walk: takes a payload, and writes it to the payload journal before it is parsed.
 
-A file is written by one process for one hour: ``<hour>-<process>.journal``. It begins with ``MAGIC``; then come frames: the
-length and the CRC-32 of what follows (two little-endian 32-bit numbers), and a zstd frame that holds an ``Entry`` as
-MessagePack. The first frame of a file stands alone; its entry is the dictionary of all later ones, which look much like it.
+One process writes a file for one hour: ``<hour>-<process>.journal``. A file consists of ``MAGIC`` and frames. A frame has the
+length and the CRC-32 of its content (two little-endian 32-bit numbers), and as content a zstd frame with an ``Entry`` in
+MessagePack. The first entry of a file is the compression dictionary of all later entries, which are similar to it.
 
-A frame is handed to the operating system in one write before its payload is parsed, so a process may be killed at any moment:
-at worst the last frame is torn. A reader stops there, and says so; once the file's hour is over, the torn end is cut off.
+A frame goes to the operating system in one write before its payload is parsed. So if the process is killed, at worst the last
+frame is torn. A reader stops there and logs a warning; after the hour of the file, the torn end is truncated.
 """
 
 from __future__ import annotations
@@ -26,61 +26,60 @@ from .frames import MAGIC, Framer
 
 log = get_logger(__name__)
 
-#: How often a journal that cannot be written is complained about, and how soon it is tried again [s].
-_COMPLAIN_SECONDS: Final = 60.0
-_AGAIN_SECONDS: Final = 1.0
-
+#: While the journal cannot be written: time between two errors in the log, and between two attempts to write [s].
+_LOG_INTERVAL_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 1.0
 
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
 class Journal:
-    """The journal of this process in a folder; safe across threads."""
+    """The journal of this process in a folder. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        #: Payloads that could not be kept.
+        #: Number of payloads that could not be written.
         self.lost = 0
         self._lock = threading.Lock()
         self._file: int | None = None
         self._hour: datetime | None = None
         self._framer = Framer()
-        self._complained_at = self._failed_at = -_COMPLAIN_SECONDS
+        self._logged_at = self._failed_at = -_LOG_INTERVAL_SECONDS
 
-    def keep(self, kept: Entry) -> bool:
-        """Append an entry; False, and an error in the log, when the disk does not take it: collection goes on without."""
-        encoded = _encoder.encode(kept)
+    def append(self, entry: Entry) -> bool:
+        """Append an entry. If it cannot be written, log an error and return False, so that collection continues without it."""
+        encoded = _encoder.encode(entry)
         with self._lock:
-            if time.monotonic() - self._failed_at < _AGAIN_SECONDS:
+            if time.monotonic() - self._failed_at < _RETRY_SECONDS:
                 self.lost += 1
                 return False
             try:
-                self._append(encoded, kept.fetched_at)
+                self._write(encoded, entry.fetched_at)
             except OSError as error:
                 self._fail(error)
                 return False
         return True
 
     def close(self) -> None:
-        """Bring what was written to the disk, and end the file."""
+        """Flush the current file to the disk and close it."""
         with self._lock:
             self._end_file()
 
-    def _append(self, encoded: bytes, now: datetime) -> None:
+    def _write(self, encoded: bytes, now: datetime) -> None:
         hour = now.replace(minute=0, second=0, microsecond=0)
         if hour != self._hour:
             self._end_file()
-            self._begin_file(hour)
+            self._start_file(hour)
         assert self._file is not None
         data = self._framer.frame(encoded)
         try:
             if os.write(self._file, data) != len(data):
                 raise OSError("the disk is full")
         except OSError:
-            self._end_file()  # its tail is torn; what comes next begins another file
+            self._end_file()  # its end is torn, so the next entry starts another file
             raise
 
-    def _begin_file(self, hour: datetime) -> None:
+    def _start_file(self, hour: datetime) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{hour:{HOUR_FORMAT}}-{os.getpid()}-{os.urandom(3).hex()}{SUFFIX}"
         self._file = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
@@ -104,36 +103,49 @@ class Journal:
     def _fail(self, error: OSError) -> None:
         self.lost += 1
         self._failed_at = time.monotonic()
-        if self._failed_at - self._complained_at >= _COMPLAIN_SECONDS:
-            self._complained_at = self._failed_at
-            what = {"folder": str(self.folder), "reason": error.strerror or str(error), "lost": self.lost}
-            log.error("the journal cannot be written, collecting without it", **what)
+        if self._failed_at - self._logged_at >= _LOG_INTERVAL_SECONDS:
+            self._logged_at = self._failed_at
+            fields = {"folder": str(self.folder), "reason": error.strerror or str(error), "lost": self.lost}
+            log.error("the journal cannot be written, collecting without it", **fields)
 
 
-_open: dict[Path, Journal] = {}
-_opening = threading.Lock()
+class JournalRegistry:
+    """The open journals of this process, one for each folder. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._journals: dict[Path, Journal] = {}
+
+    def open(self, folder: Path) -> Journal:
+        """The journal in a folder; created on first use."""
+        with self._lock:
+            return self._journals.setdefault(folder.absolute(), Journal(folder.absolute()))
+
+    def close_all(self) -> None:
+        """End the files of all journals, and forget the journals."""
+        with self._lock:
+            for journal in self._journals.values():
+                journal.close()
+            self._journals.clear()
+
+    def forget_after_fork(self) -> None:
+        """Forget the journals of the parent process: a child writes its own files."""
+        self._lock = threading.Lock()
+        self._journals.clear()
+
+
+_JOURNALS: Final = JournalRegistry()
 
 
 def open_journal(folder: Path) -> Journal:
-    """This process's journal in a folder; made on first use, kept for the life of the process."""
-    with _opening:
-        return _open.setdefault(folder.absolute(), Journal(folder.absolute()))
+    """The journal of this process in a folder; created on first use and kept for the life of the process."""
+    return _JOURNALS.open(folder)
 
 
 def close_journals() -> None:
-    """End all files of this process."""
-    with _opening:
-        for one in _open.values():
-            one.close()
-        _open.clear()
-
-
-def _forget_after_fork() -> None:
-    """A child writes files of its own."""
-    global _opening
-    _opening = threading.Lock()
-    _open.clear()
+    """End all journal files of this process."""
+    _JOURNALS.close_all()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(after_in_child=_JOURNALS.forget_after_fork)

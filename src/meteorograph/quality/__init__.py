@@ -1,1 +1,1 @@
-"""Checks of values and rows. Pure: they add flags and never change a value."""
+"""Quality checks of values and rows. Pure: they add flags and never change a value."""

@@ -1,4 +1,4 @@
-"""Values that cannot be the quantity at all are left out and flagged. Pure."""
+"""Remove and flag values that the quantity cannot have. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from ..model.flags import Flag
 from ..model.quantities import QUANTITIES
 from ..model.values import Observation
 
-#: Name, least and most of each quantity that can be at all; infinity and NaN are beyond both.
+#: Name, smallest and largest possible value of each quantity; infinity and NaN are outside of both.
 _POSSIBLE: Final = tuple(
-    (one.name, -float_info.max if one.possible[0] is None else one.possible[0], one.possible[1] or float_info.max)
-    for one in QUANTITIES
+    (
+        quantity.name,
+        -float_info.max if quantity.possible[0] is None else quantity.possible[0],
+        quantity.possible[1] or float_info.max,
+    )
+    for quantity in QUANTITIES
 )
 
 
 def drop_impossible(observation: Observation) -> Observation:
-    """The observation with each impossible value replaced by None and the flag ``impossible:<value>``."""
+    """The observation with every impossible value replaced by None and flagged ``impossible:<value>``."""
     impossible = {
         name: value
         for name, low, high in _POSSIBLE

@@ -1,4 +1,4 @@
-"""Flag values that another provider of the same slot contradicts. Pure."""
+"""Flag values that differ from those of another provider for the same slot. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 from ..model.flags import Flag
 from ..model.values import Observation
 
-#: How far two providers may differ [unit of the quantity].
-DIFFERENCE: Final = {
+#: Largest difference between two providers without a flag [unit of the quantity].
+MAX_DIFFERENCE: Final = {
     "temperature": 5.0,
     "dew_point": 5.0,
     "humidity": 30.0,
@@ -21,18 +21,18 @@ DIFFERENCE: Final = {
     "wind_gust": 15.0,
 }
 
-#: Amounts of the same period disagree when they differ by more than this [mm], and the larger is over four times the smaller.
-DIFFERENCE_OF_AMOUNTS: Final = 5.0
+#: Amounts of the same period disagree if they differ by more than this [mm] and by more than a factor of four.
+MAX_AMOUNT_DIFFERENCE: Final = 5.0
 
 #: Observations further apart in time are not compared.
-COMPARED_WITHIN: Final = timedelta(hours=1)
+MAX_TIME_DIFFERENCE: Final = timedelta(hours=1)
 
 
 def flag_disagreements(observation: Observation, other: Observation) -> Observation:
-    """The observation with the flag ``disagrees`` on each value that another provider's one of the same slot contradicts."""
-    if observation.observed_at and other.observed_at and abs(observation.observed_at - other.observed_at) > COMPARED_WITHIN:
+    """The observation, with the flag ``disagrees`` on each value that differs too much from that of another provider."""
+    if observation.observed_at and other.observed_at and abs(observation.observed_at - other.observed_at) > MAX_TIME_DIFFERENCE:
         return observation
-    names = [name for name, most in DIFFERENCE.items() if _differ(observation, other, name, most)]
+    names = [name for name, limit in MAX_DIFFERENCE.items() if _differ(observation, other, name, limit)]
     if _amounts_differ(observation, other):
         names.append("precipitation")
     if not names:
@@ -41,16 +41,16 @@ def flag_disagreements(observation: Observation, other: Observation) -> Observat
     return msgspec.structs.replace(observation, flags={**observation.flags, **flags})
 
 
-def _differ(observation: Observation, other: Observation, name: str, most: float) -> bool:
-    one, two = getattr(observation, name, None), getattr(other, name, None)
-    return one is not None and two is not None and abs(one - two) > most
+def _differ(observation: Observation, other: Observation, name: str, limit: float) -> bool:
+    value, other_value = getattr(observation, name, None), getattr(other, name, None)
+    return value is not None and other_value is not None and abs(value - other_value) > limit
 
 
 def _amounts_differ(observation: Observation, other: Observation) -> bool:
-    """Whether two amounts of one period contradict each other; of an unknown period nothing can be said."""
-    one, two = observation.precipitation, other.precipitation
-    if one is None or two is None or not observation.precipitation_period:
+    """Whether two amounts of the same period disagree. Amounts of an unknown period cannot be compared."""
+    amount, other_amount = observation.precipitation, other.precipitation
+    if amount is None or other_amount is None or not observation.precipitation_period:
         return False
     if observation.precipitation_period != other.precipitation_period:
         return False
-    return abs(one - two) > DIFFERENCE_OF_AMOUNTS and max(one, two) > 4 * min(one, two)
+    return abs(amount - other_amount) > MAX_AMOUNT_DIFFERENCE and max(amount, other_amount) > 4 * min(amount, other_amount)

@@ -1,7 +1,8 @@
-"""What the rows before tell of a row: steps, values that stand still, answers that no longer change. Part of stop 7; pure.
+"""Check a row against the past of its location: steps, constant values, stale answers. Part of stop 7 of the walk; pure.
 
-A location's past is its ``State``: per quantity the last value that was trusted. A value that is a step from it is not, so the
-way back from a spike is no second step; a new level is taken over once the value before it is three hours old.
+The past of a location is its ``PastState``, with the last trusted value of each quantity. A value with a step from the last
+trusted value is not trusted, so that the return from a spike is no second step. A new level is accepted once the last trusted
+value is three hours old.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import msgspec
 from ..model.flags import Flag
 from .row_checks import QUANTITY_NAMES, Flags
 
-#: The most that a quantity changes within an hour [unit of the quantity]; up to ``REACH`` as much again for each further hour.
-MOST_AN_HOUR: Final = {
+#: Largest change of a quantity in an hour [unit of the quantity]; over more hours the limit grows in proportion.
+MAX_CHANGE_PER_HOUR: Final = {
     "temperature": 12.0,
     "dew_point": 19.4,
     "humidity": 50.0,
@@ -26,14 +27,14 @@ MOST_AN_HOUR: Final = {
     "wind_speed": 20.0,
 }
 
-#: How old a value may be to tell a step [s].
-REACH: Final = 3 * 3600
+#: A value is not compared with an older one than this [s].
+MAX_STEP_AGE: Final = 3 * 3600
 
 
 class PersistenceLimit(NamedTuple):
-    """For how long a quantity stands still at most, while ``above`` < value < ``below`` [unit of the quantity]."""
+    """How long a quantity can stay constant, while ``above`` < value < ``below`` [unit of the quantity]."""
 
-    #: Hours, where the values are whole numbers and where they are finer.
+    #: Limit for whole numbers and for finer values [h].
     whole: float
     finer: float
     above: float = -1e308
@@ -52,55 +53,59 @@ PERSISTENCE_LIMITS: Final = {
     "precipitation": PersistenceLimit(24, 24, above=0),
 }
 
-#: Rows that must have the value: where they are few a day, the same one may come for days.
-PERSISTENCE_ROWS: Final = 24
+#: Fewest rows with the same value for the flag: with few rows a day, the same value may repeat for days.
+MIN_PERSISTENCE_ROWS: Final = 24
 
-#: An answer is stale when it has been the same for so long [s], in so many rows, and has so many values at least.
+#: An answer is stale if it has not changed for this time [s] and in this number of rows. Answers with few values are not checked.
 STALE_SECONDS: Final = 6 * 3600
 STALE_ROWS: Final = 3
-STALE_VALUES: Final = 4
+MIN_STALE_VALUES: Final = 4
 
 
 class LastTrustedValue(msgspec.Struct, array_like=True, gc=False):
-    """The last trusted value of a quantity, of when it is, since when it stands still and in how many rows; times in Unix s."""
+    """The last trusted value of a quantity. Times are slots [Unix s]."""
 
     value: float
     at: int
-    since: int
-    rows: int
+    #: Since when, and in how many rows, the value has not changed.
+    unchanged_since: int
+    unchanged_rows: int
 
 
-class State(msgspec.Struct, array_like=True):
-    """What is remembered of a location; times in Unix s."""
+class PastState(msgspec.Struct, array_like=True):
+    """What the checks remember of a location. Times are in Unix s."""
 
-    #: The slot of the newest row.
+    #: Slot of the latest row.
     at: int
     observed_at: float | None
     provider: str
     providers: dict[str, str] | None
-    #: Tells one set of values from another; since when it has been the same, and in how many rows.
-    answer: int
-    since: int
-    rows: int
-    seen: dict[str, LastTrustedValue]
+    #: Checksum of the values of the latest row; since when, and in how many rows, the values have not changed.
+    checksum: int
+    unchanged_since: int
+    unchanged_rows: int
+    #: Quantity → its last trusted value.
+    trusted: dict[str, LastTrustedValue]
 
     @property
     def is_stale(self) -> bool:
         """Whether the answer has not changed for too long."""
-        return self.rows >= STALE_ROWS and self.at - self.since >= STALE_SECONDS
+        return self.unchanged_rows >= STALE_ROWS and self.at - self.unchanged_since >= STALE_SECONDS
 
 
-def check_against(row: Mapping[str, Any], before: State | None, untrusted: Container[str] = ()) -> tuple[State, Flags]:
-    """The state after a row, and the flags that the state before it gives to the row's values.
+def compare_with_past(
+    row: Mapping[str, Any], before: PastState | None, untrusted: Container[str] = ()
+) -> tuple[PastState, Flags]:
+    """Compare a row with the past of its location; gives the state after the row, and the flags of the row.
 
     Args:
         row: Columns of ``WeatherData``; its slot is later than that of ``before``.
-        before: What is known of the location; None at first.
-        untrusted: Quantities whose value in this row is not to be held against the next one.
+        before: The state before the row; None for the first row of a location.
+        untrusted: Quantities with an untrusted value in this row; the values are not compared.
     """
     due_at: datetime = row["due_at"]
     values = [row.get(name) for name in QUANTITY_NAMES]
-    state = _state(row, values, int(due_at.timestamp()), before)
+    state = _next_state(row, values, int(due_at.timestamp()), before)
     flags: Flags = {}
     if before is not None:
         _compare(row, values, state, before, untrusted, flags)
@@ -113,61 +118,62 @@ def check_against(row: Mapping[str, Any], before: State | None, untrusted: Conta
     else:
         for name, value in zip(QUANTITY_NAMES, values, strict=True):
             if value is not None and name not in untrusted:
-                state.seen[name] = LastTrustedValue(value, state.at, state.at, 1)
+                state.trusted[name] = LastTrustedValue(value, state.at, state.at, 1)
     return state, flags
 
 
-def _state(row: Mapping[str, Any], values: Sequence[Any], at: int, before: State | None) -> State:
-    answer = zlib.crc32(msgspec.msgpack.encode(values)) if len(values) - values.count(None) >= STALE_VALUES else 0
-    same = before is not None and answer != 0 and answer == before.answer and row["provider"] == before.provider
+def _next_state(row: Mapping[str, Any], values: Sequence[Any], at: int, before: PastState | None) -> PastState:
+    checksum = zlib.crc32(msgspec.msgpack.encode(values)) if len(values) - values.count(None) >= MIN_STALE_VALUES else 0
+    same = before is not None and checksum != 0 and checksum == before.checksum and row["provider"] == before.provider
     observed_at: datetime | None = row.get("observed_at")
-    return State(
+    return PastState(
         at=at,
         observed_at=None if observed_at is None else observed_at.timestamp(),
         provider=row["provider"],
         providers=row.get("providers"),
-        answer=answer,
-        since=before.since if before is not None and same else at,
-        rows=before.rows + 1 if before is not None and same else 1,
-        seen=dict(before.seen) if before is not None else {},
+        checksum=checksum,
+        unchanged_since=before.unchanged_since if before is not None and same else at,
+        unchanged_rows=before.unchanged_rows + 1 if before is not None and same else 1,
+        trusted=dict(before.trusted) if before is not None else {},
     )
 
 
 def _compare(
-    row: Mapping[str, Any], values: Sequence[Any], state: State, before: State, untrusted: Container[str], flags: Flags
+    row: Mapping[str, Any], values: Sequence[Any], state: PastState, before: PastState, untrusted: Container[str], flags: Flags
 ) -> None:
-    """Hold each value against the last one of its own provider."""
-    at, seen = state.at, state.seen
+    """Compare each value with the last trusted value of the same provider; update ``state`` and ``flags``."""
+    at, trusted = state.at, state.trusted
     same_source = state.provider == before.provider and state.providers == before.providers
     wind = row.get("wind_speed")
     for name, value in zip(QUANTITY_NAMES, values, strict=True):
         if value is None or name in untrusted:
             continue
-        last = seen.get(name)
+        last = trusted.get(name)
         if last is None or not (same_source or _source(state, name) == _source(before, name)):
-            seen[name] = LastTrustedValue(value, at, at, 1)
+            trusted[name] = LastTrustedValue(value, at, at, 1)
         elif value != last.value:
-            most = MOST_AN_HOUR.get(name)
+            limit = MAX_CHANGE_PER_HOUR.get(name)
             age = at - last.at
-            if most is not None and age <= REACH and abs(value - last.value) > most * max(1.0, age / 3600):
+            if limit is not None and age <= MAX_STEP_AGE and abs(value - last.value) > limit * max(1.0, age / 3600):
                 flags[name] = [Flag.STEP]
             else:
-                seen[name] = LastTrustedValue(value, at, at, 1)
+                trusted[name] = LastTrustedValue(value, at, at, 1)
         elif name == "wind_direction" and wind is not None and wind <= 0.5:
-            seen[name] = LastTrustedValue(value, at, at, 1)  # a vane stands still in a calm
+            trusted[name] = LastTrustedValue(value, at, at, 1)  # a wind vane does not move in a calm
         else:
-            seen[name] = LastTrustedValue(value, at, last.since, last.rows + 1)
-            if last.rows + 1 >= PERSISTENCE_ROWS and _stands_still(name, value, at - last.since):
+            trusted[name] = LastTrustedValue(value, at, last.unchanged_since, last.unchanged_rows + 1)
+            if last.unchanged_rows + 1 >= MIN_PERSISTENCE_ROWS and _is_persistent(name, value, at - last.unchanged_since):
                 flags[name] = [Flag.PERSISTENCE]
 
 
-def _source(state: State, name: str) -> str:
+def _source(state: PastState, name: str) -> str:
     return (state.providers or {}).get(name, state.provider)
 
 
-def _stands_still(name: str, value: float, seconds: int) -> bool:
-    still = PERSISTENCE_LIMITS.get(name)
-    if still is None or not still.above < value < still.below:
+def _is_persistent(name: str, value: float, seconds: int) -> bool:
+    """Whether a value that has not changed for this time has been constant for too long."""
+    limit = PERSISTENCE_LIMITS.get(name)
+    if limit is None or not limit.above < value < limit.below:
         return False
-    whole = value % (10 if name == "wind_direction" else 1) == 0
-    return seconds >= (still.whole if whole else still.finer) * 3600
+    is_whole = value % (10 if name == "wind_direction" else 1) == 0
+    return seconds >= (limit.whole if is_whole else limit.finer) * 3600

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..log_output import get_logger
 from ..quality.check_batch import LocationPast, check_batch
-from ..quality.time_checks import State
+from ..quality.time_checks import PastState
 from .models import CheckState, Location
 from .upsert import insert_or_replace
 
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 #: States that one statement loads.
 STATES_PER_STATEMENT: Final = 1000
 
-_decoder = msgspec.json.Decoder(list[tuple[int, float, State | None]])
+_decoder = msgspec.json.Decoder(list[tuple[int, float, PastState | None]])
 _encoder = msgspec.json.Encoder()
 
 _STATE: Final = func.coalesce(CheckState.state, "null")
@@ -60,7 +60,7 @@ def _load(session: Session, ids: Sequence[int]) -> dict[int, LocationPast]:
     return past
 
 
-def _save(session: Session, states: Mapping[int, State]) -> None:
+def _save(session: Session, states: Mapping[int, PastState]) -> None:
     """Store the states, in the order of their locations, so that two concurrent batches cannot deadlock."""
     insert_or_replace(
         session,
@@ -76,12 +76,12 @@ def _save(session: Session, states: Mapping[int, State]) -> None:
     )
 
 
-def _warn(stale: Sequence[State]) -> None:
+def _warn(stale: Sequence[PastState]) -> None:
     """Log one warning for all locations with unchanging answers, not one for each location and slot."""
     if stale:
         log.warning(
             "answers no longer change",
             locations=len(stale),
             providers=sorted({state.provider for state in stale}),
-            since=datetime.fromtimestamp(min(state.since for state in stale), UTC).isoformat(),
+            since=datetime.fromtimestamp(min(state.unchanged_since for state in stale), UTC).isoformat(),
         )

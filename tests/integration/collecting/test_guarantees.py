@@ -136,4 +136,4 @@ def _keep_answer(collecting: Simulator, status: int) -> None:
     body = b'{"main":{"temp":7.0,"humidity":80},"dt":%d,"coord":{"lat":0,"lon":10}}' % NOON.timestamp()
     location = DueLocation(1, "p0", Coordinates(0, 10))
     entry = make_entry(Payload(request, status, body, NOON), "current", NOON, [location])
-    assert open_journal(get_settings().journal_dir).keep(entry)
+    assert open_journal(get_settings().journal_dir).append(entry)

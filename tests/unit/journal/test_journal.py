@@ -35,7 +35,7 @@ def written(folder: Path, many: int = 3) -> Path:
     """The file of so many entries."""
     one = Journal(folder)
     for number in range(many):
-        assert one.keep(kept(number))
+        assert one.append(kept(number))
     one.close()
     (path,) = folder.iterdir()
     return path
@@ -93,7 +93,7 @@ def test_an_empty_or_foreign_file_is_no_journal(tmp_path: Path) -> None:
 def test_each_hour_has_a_file_and_slots_are_found_in_all_of_them(tmp_path: Path) -> None:
     one = Journal(tmp_path)
     for number in range(3):
-        one.keep(kept(number, NOON + number * HOUR))
+        one.append(kept(number, NOON + number * HOUR))
     one.close()
     assert [path.name[:12] for path in sorted(tmp_path.iterdir())] == ["20260301T12Z", "20260301T13Z", "20260301T14Z"]
     assert [found.due_at for found in read_slots(tmp_path, NOON + HOUR, NOON + 3 * HOUR)] == [NOON + HOUR, NOON + 2 * HOUR]
@@ -102,7 +102,7 @@ def test_each_hour_has_a_file_and_slots_are_found_in_all_of_them(tmp_path: Path)
 def test_files_are_dropped_after_the_days_they_are_kept_for(tmp_path: Path) -> None:
     one = Journal(tmp_path)
     for days in range(4):
-        one.keep(kept(days, NOON + timedelta(days=days)))
+        one.append(kept(days, NOON + timedelta(days=days)))
     one.close()
     other = tmp_path / "standin-1.db"
     other.touch()
@@ -113,7 +113,7 @@ def test_files_are_dropped_after_the_days_they_are_kept_for(tmp_path: Path) -> N
 
 def test_no_key_is_kept_not_even_one_that_the_body_repeats(tmp_path: Path) -> None:
     one = Journal(tmp_path)
-    one.keep(kept(0, body=b'{"next":"http://127.0.0.1/?appid=%s&page=2"}' % KEY.encode()))
+    one.append(kept(0, body=b'{"next":"http://127.0.0.1/?appid=%s&page=2"}' % KEY.encode()))
     one.close()
     (path,) = tmp_path.iterdir()
     (back,) = read_file(path)
@@ -127,12 +127,12 @@ def test_where_nothing_can_be_written_collection_goes_on_and_the_log_says_so(
     folder = tmp_path / "journal"
     folder.touch()
     one = Journal(folder)
-    assert [one.keep(kept(number)) for number in range(3)] == [False] * 3
+    assert [one.append(kept(number)) for number in range(3)] == [False] * 3
     assert one.lost == 3
     assert caplog.text.count("collecting without it") == 1
     folder.unlink()
     one._failed_at = float("-inf")  # a second later
-    assert one.keep(kept(3))
+    assert one.append(kept(3))
     one.close()
     (path,) = folder.iterdir()
     assert list(read_file(path)) == [kept(3)]
@@ -149,7 +149,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 one = Journal(Path(sys.argv[1]))
 kepts = []
 for number in range(200):
-    kepts.append(one.keep(kept(number)))
+    kepts.append(one.append(kept(number)))
     one._failed_at = float("-inf")
 print(sum(kepts), one.lost)
 """
@@ -177,13 +177,13 @@ def test_a_disk_that_is_full_tears_no_entry_that_was_kept(tmp_path: Path) -> Non
 
 
 def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
-    assert open_journal(tmp_path).keep(kept(0))
+    assert open_journal(tmp_path).append(kept(0))
     child = os.fork()
     if not child:
-        code = 0 if open_journal(tmp_path).keep(kept(1)) else 1
+        code = 0 if open_journal(tmp_path).append(kept(1)) else 1
         os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
-    assert open_journal(tmp_path).keep(kept(2))
+    assert open_journal(tmp_path).append(kept(2))
     writer.close_journals()
     found = sorted([one.params["lat"] for one in read_file(path)] for path in tmp_path.iterdir())
     assert found == [["0", "2"], ["1"]]

@@ -7,7 +7,7 @@ import re
 from meteorograph.model.flags import SUSPECT, Flag
 from meteorograph.model.quantities import QUANTITIES
 from meteorograph.quality.climate_limits import _WMO_305, _ZONES
-from meteorograph.quality.time_checks import MOST_AN_HOUR
+from meteorograph.quality.time_checks import MAX_CHANGE_PER_HOUR
 from support import ROOT
 
 PAGE = (ROOT / "docs" / "quality.md").read_text(encoding="utf-8").replace("\N{MINUS SIGN}", "-")
@@ -33,5 +33,5 @@ def test_the_climate_and_the_steps_are_there() -> None:
         assert f"| {zone.latitude:g}° | {cold} | {warm} |" in PAGE
     for limits in _WMO_305.values():
         assert "| {} to {} | {} to {} | {}".format(*limits["pressure"], *limits["dew_point"], limits["wind_speed"][1]) in PAGE
-    for name, most in MOST_AN_HOUR.items():
+    for name, most in MAX_CHANGE_PER_HOUR.items():
         assert re.search(rf"^\| [\w, ]*\b{name}\b[\w, ]* \| {most:g} ", PAGE, re.MULTILINE), name

@@ -11,7 +11,7 @@ from meteorograph.model.quantities import BY_NAME, QUANTITIES
 from meteorograph.model.values import Observation
 from meteorograph.quality.climate_limits import likely_limits
 from meteorograph.quality.provider_agreement import flag_disagreements
-from meteorograph.quality.row_checks import check_row, most_rain
+from meteorograph.quality.row_checks import check_row, record_precipitation
 from support import NOON
 
 
@@ -92,14 +92,14 @@ def test_without_a_latitude_there_is_no_climate() -> None:
     assert check_row(row(temperature=41), None) == {}
 
 
-def test_the_most_rain_goes_with_the_period() -> None:
+def test_the_record_precipitation_goes_with_the_period() -> None:
     assert check_row(row(precipitation=13107, precipitation_period=3600), 0.0) == {"precipitation": ["range"]}
     assert check_row(row(precipitation=13107), 0.0) == {"precipitation": ["range"]}
     assert check_row(row(precipitation=401, precipitation_period=3600), 0.0) == {}  # Shangdi 1975
     assert check_row(row(precipitation=401, precipitation_period=600), 0.0) == {"precipitation": ["range"]}
-    assert most_rain(60) > 38.1  # Barot 1970
-    assert most_rain(86400) > 1825  # Foc-Foc 1966
-    assert most_rain(None) > 1825
+    assert record_precipitation(60) > 38.1  # Barot 1970
+    assert record_precipitation(86400) > 1825  # Foc-Foc 1966
+    assert record_precipitation(None) > 1825
 
 
 def test_values_that_contradict_each_other() -> None:

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from meteorograph.quality.row_checks import Flags
-from meteorograph.quality.time_checks import State, check_against
+from meteorograph.quality.time_checks import PastState, compare_with_past
 from support import NOON
 
 
 def run(values: Sequence[Any], name: str = "temperature", every: float = 1.0, **more: Any) -> list[list[str]]:
     """The words that each value of a series gets, with another quantity that always moves."""
-    state: State | None = None
+    state: PastState | None = None
     words = []
     for number, value in enumerate(values):
         row = {"due_at": NOON + timedelta(hours=every * number), "provider": "a", "cloud_cover": number % 7, name: value, **more}
-        state, flags = check_against(row, state)
+        state, flags = compare_with_past(row, state)
         words.append(flags.get(name, []))
     return words
 
@@ -52,8 +52,8 @@ def test_more_change_is_allowed_over_more_hours_and_none_is_told_after_three() -
 
 
 def test_a_value_that_is_out_of_range_is_nothing_to_compare_with() -> None:
-    first, _ = check_against({"due_at": NOON, "provider": "a", "pressure": 1_008_371.0}, None, ["pressure"])
-    _, flags = check_against({"due_at": NOON + timedelta(hours=1), "provider": "a", "pressure": 1012.0}, first)
+    first, _ = compare_with_past({"due_at": NOON, "provider": "a", "pressure": 1_008_371.0}, None, ["pressure"])
+    _, flags = compare_with_past({"due_at": NOON + timedelta(hours=1), "provider": "a", "pressure": 1012.0}, first)
     assert flags == {}
 
 
@@ -102,7 +102,7 @@ def answers(*changed: int, rows: int = 10, every: float = 1.0, provider: str = "
         temperature += 0.1 if number in changed else 0
         due_at = NOON + timedelta(hours=every * number)
         same = {"humidity": 80, "pressure": 1012.0, "precipitation": 0.0, "temperature": temperature}
-        state, flags = check_against({"due_at": due_at, "provider": provider, "observed_at": due_at, **same, **more}, state)
+        state, flags = compare_with_past({"due_at": due_at, "provider": provider, "observed_at": due_at, **same, **more}, state)
         found.append(flags)
     return found
 
@@ -126,30 +126,30 @@ def test_another_provider_with_the_same_values_is_another_answer() -> None:
     state = None
     for hour in range(12):
         row = {"due_at": NOON + timedelta(hours=hour), "provider": "a" if hour < 6 else "b", **values}
-        state, flags = check_against(row, state)
+        state, flags = compare_with_past(row, state)
         assert flags == {}, hour
 
 
 def test_the_same_time_again_is_a_duplicate() -> None:
-    state, _ = check_against({"due_at": NOON, "observed_at": NOON, "provider": "a", "temperature": 10.0}, None)
+    state, _ = compare_with_past({"due_at": NOON, "observed_at": NOON, "provider": "a", "temperature": 10.0}, None)
     later = {"due_at": NOON + timedelta(hours=1), "observed_at": NOON, "temperature": 10.0}
-    assert check_against({**later, "provider": "a"}, state)[1] == {"observed_at": ["duplicate"]}
-    assert check_against({**later, "provider": "b"}, state)[1] == {}
-    assert check_against({**later, "provider": "a", "observed_at": None}, state)[1] == {}
+    assert compare_with_past({**later, "provider": "a"}, state)[1] == {"observed_at": ["duplicate"]}
+    assert compare_with_past({**later, "provider": "b"}, state)[1] == {}
+    assert compare_with_past({**later, "provider": "a", "observed_at": None}, state)[1] == {}
 
 
 def test_another_provider_begins_anew_and_only_for_its_quantities() -> None:
     first = {"due_at": NOON, "provider": "a", "temperature": 10.0, "pressure": 1010.0}
-    state, _ = check_against(first, None)
+    state, _ = compare_with_past(first, None)
     later = {"due_at": NOON + timedelta(hours=1), "temperature": 30.0, "pressure": 1030.0}
-    assert check_against({**later, "provider": "a"}, state)[1] == {"temperature": ["step"], "pressure": ["step"]}
-    assert check_against({**later, "provider": "b"}, state)[1] == {}
+    assert compare_with_past({**later, "provider": "a"}, state)[1] == {"temperature": ["step"], "pressure": ["step"]}
+    assert compare_with_past({**later, "provider": "b"}, state)[1] == {}
     mixed = {**later, "provider": "a", "providers": {"pressure": "b"}}
-    assert check_against(mixed, state)[1] == {"temperature": ["step"]}
+    assert compare_with_past(mixed, state)[1] == {"temperature": ["step"]}
 
 
 def test_the_state_before_is_left_as_it_was() -> None:
-    state, _ = check_against({"due_at": NOON, "provider": "a", "temperature": 10.0}, None)
+    state, _ = compare_with_past({"due_at": NOON, "provider": "a", "temperature": 10.0}, None)
     kept = repr(state)
-    check_against({"due_at": NOON + timedelta(hours=1), "provider": "a", "temperature": 11.0, "humidity": 50}, state)
+    compare_with_past({"due_at": NOON + timedelta(hours=1), "provider": "a", "temperature": 11.0, "humidity": 50}, state)
     assert repr(state) == kept
