@@ -23,9 +23,9 @@ from meteorograph.journal.entry import Entry, make_entry
 from meteorograph.journal.reader import read_file
 from meteorograph.journal.writer import Journal
 from meteorograph.model.values import Coordinates, DueLocation, Payload, Request
+from meteorograph.simulator.dispatch import Keys
 from meteorograph.simulator.model import Model
 from meteorograph.simulator.routes import Routes
-from meteorograph.simulator.sides import Keys
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

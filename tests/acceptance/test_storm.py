@@ -170,16 +170,16 @@ def _tell(kept: Books, weather: Weather) -> None:
         ("backfilled", sum(one.backfilled for one in counts)),
         *((f"missed: {reason}", many) for reason, many in sorted(missed.items())),
         ("calls of OpenWeatherMap", weather.simulator.count("openweathermap")),
-        ("calls without a sound answer", len(calls) - len(weather.simulator.sound_calls())),
+        ("calls without a sound answer", len(calls) - len(weather.simulator.calls_without_fault())),
         *(
             (f"most in a {window}, {provider} (of {limit})", used(calls, provider, window))
             for (provider, window), limit in LIMITS.items()
         ),
-        ("calls of Open-Meteo", weather.simulator.charged("open-meteo")),
+        ("calls of Open-Meteo", weather.simulator.charged_calls("open-meteo")),
         ("kills within a tick", len(weather.killed)),
         (
             "sound answers lost with a killed process",
-            len(answered_live(kept, weather.simulator.sound_calls(), weather.shown) - kept.of_origin("live")),
+            len(answered_live(kept, weather.simulator.calls_without_fault(), weather.shown) - kept.of_origin("live")),
         ),
         ("starts of the collector", weather.collector.starts),
     ]
@@ -195,7 +195,7 @@ def _assert_accounted(kept: Books, weather: Weather) -> None:
     assert sorted(slots - stored - missed) == []
     assert sorted((stored | missed) - slots) == []
     assert kept.by_ledger == kept.by_rows()
-    live, sound = kept.of_origin("live"), weather.simulator.sound_calls()
+    live, sound = kept.of_origin("live"), weather.simulator.calls_without_fault()
     # An answer on its way to a process that is killed is lost; the slot is asked for again, and may be unlucky then.
     heard = answered_live(kept, [call for call in sound if call.at not in weather.killed], weather.shown)
     assert sorted(heard - live) == []

@@ -1,6 +1,7 @@
-"""A local HTTP server that answers as OpenWeatherMap, Weatherstack and Open-Meteo do, with faults on demand.
+"""A local HTTP server that simulates OpenWeatherMap, Weatherstack and Open-Meteo, with faults on demand.
 
-It is a second, independent reading of the providers' contracts: nothing here is shared with the code that calls them.
+It implements the providers' documentation a second time, independently: it shares no code with the parsers that it tests,
+not even the unit factors.
 """
 
 from .simulator import Simulator

@@ -1,4 +1,4 @@
-"""What goes back to the client, and how a fault changes it."""
+"""The answer to a request, and how a fault changes it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from .dispatch import error
 from .rules import Rule
-from .sides import error
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -17,17 +17,17 @@ _PAGE = b"<html>\r\n<head><title>%d</title></head>\r\n<body><center><h1>%d</h1><
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP answer, and what befalls the connection instead of or around it."""
+    """An HTTP answer, and how it is sent."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
-    #: Time to wait before anything is sent [s].
+    #: Delay before the answer [s].
     delay: float = 0.0
-    #: Time over which the body is sent byte by byte [s].
+    #: Time to send the body byte by byte [s]; 0 to send it at once.
     spread: float = 0.0
-    #: "silence" sends nothing until one side goes, "reset" breaks the connection.
+    #: "silence" sends nothing until one side closes the connection, "reset" resets the connection.
     fate: Literal["sent", "silence", "reset"] = "sent"
 
 
@@ -36,8 +36,8 @@ def as_json(status: int, body: Any) -> Answer:
     return Answer(status=status, body=msgspec.json.encode(body))
 
 
-def spoil(rule: Rule, provider: str, reply: Callable[[], tuple[int, Any]]) -> Answer:
-    """The answer under a rule; ``reply`` makes the proper status and body where the fault starts from them."""
+def apply_fault(rule: Rule, provider: str, reply: Callable[[], tuple[int, Any]]) -> Answer:
+    """The answer with the fault of a rule; ``reply`` makes the correct status and body, if the fault needs them."""
     match rule.kind:
         case "timeout":
             return Answer(fate="silence")
@@ -45,8 +45,8 @@ def spoil(rule: Rule, provider: str, reply: Callable[[], tuple[int, Any]]) -> An
             return Answer(fate="reset")
         case "status":
             answer = as_json(*error(provider, rule.code))
-            after = () if rule.retry_after is None else (("Retry-After", str(rule.retry_after)),)
-            return msgspec.structs.replace(answer, headers=after)
+            headers = () if rule.retry_after is None else (("Retry-After", str(rule.retry_after)),)
+            return msgspec.structs.replace(answer, headers=headers)
         case "html":
             return Answer(status=rule.code, body=_PAGE % (rule.code, rule.code), content_type=HTML)
         case "empty":
@@ -56,7 +56,7 @@ def spoil(rule: Rule, provider: str, reply: Callable[[], tuple[int, Any]]) -> An
 
 
 def _damage(rule: Rule, status: int, body: Any) -> Answer:
-    """A proper answer with something wrong in its body."""
+    """A correct answer with a damaged body."""
     match rule.kind:
         case "types":
             return as_json(status, _Mistyped().value(body))
@@ -78,13 +78,13 @@ def _damage(rule: Rule, status: int, body: Any) -> Answer:
 
 
 def _nulled(value: Any) -> Any:
-    """The value with null for rain (OpenWeatherMap) or precipitation (the others) wherever it stands; units stay as they are."""
+    """The value with null for all rain (OpenWeatherMap) or precipitation (the others); units are not changed."""
     if isinstance(value, list):
         return [_nulled(item) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {name: _null(item) if name in ("precip", "precipitation") else _nulled(item) for name, item in value.items()}
-    return found | {"rain": None} if "dt" in found else found
+    fields = {name: _null(item) if name in ("precip", "precipitation") else _nulled(item) for name, item in value.items()}
+    return fields | {"rain": None} if "dt" in fields else fields
 
 
 def _null(amount: Any) -> Any:
@@ -94,18 +94,18 @@ def _null(amount: Any) -> Any:
 
 
 class _Mistyped:
-    """Turns every number into a string and an object by turns."""
+    """Replaces every number, by turns with a string and with an object."""
 
     def __init__(self) -> None:
-        self._seen = 0
+        self._numbers = 0
 
     def value(self, value: Any) -> Any:
-        """``value`` with every number in it changed."""
+        """``value`` with every number replaced."""
         if isinstance(value, dict):
             return {name: self.value(item) for name, item in value.items()}
         if isinstance(value, list):
             return [self.value(item) for item in value]
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
-        self._seen += 1
-        return str(value) if self._seen % 2 else {"value": value}
+        self._numbers += 1
+        return str(value) if self._numbers % 2 else {"value": value}

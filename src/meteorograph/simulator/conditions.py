@@ -1,4 +1,4 @@
-"""The state of the sky in each provider's own words and numbers.
+"""Weather conditions in the words and numbers of each provider.
 
 Sources: https://openweathermap.org/weather-conditions and Weatherstack's list of weather codes.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One state of the sky."""
+    """A weather condition."""
 
-    #: OpenWeatherMap: id, group, description, icon without its day or night letter.
+    #: OpenWeatherMap: id, group, description, icon without the letter for day or night.
     owm_id: int
     owm_main: str
     owm_description: str
@@ -38,7 +38,7 @@ HEAVY_SNOW = Condition(602, "Snow", "heavy snow", "13", 338, "Heavy snow")
 
 
 def of_precipitation(rain: float, snow: float) -> Condition | None:
-    """The condition that goes with hourly amounts [mm]; None when dry."""
+    """The condition for hourly amounts [mm]; None if both are 0."""
     if rain > 0 and snow > 0:
         return RAIN_AND_SNOW
     if rain > 0:
@@ -49,7 +49,7 @@ def of_precipitation(rain: float, snow: float) -> Condition | None:
 
 
 def of_sky(cloud_cover: float, visibility: float) -> Condition:
-    """The condition of a dry hour by cloud cover [%] and visibility [m]."""
+    """The condition of a dry hour, from cloud cover [%] and visibility [m]."""
     if visibility < 5000:
         return MIST
     for limit, condition in ((11, CLEAR), (25, FEW_CLOUDS), (51, SCATTERED_CLOUDS), (85, BROKEN_CLOUDS)):

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over the socket: reads requests, sends answers, and breaks connections when a fault says so."""
+"""HTTP/1.1 over a socket: read requests, send answers, and reset connections for faults."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import NamedTuple
 from .answer import TEXT, Answer
 from .routes import Routes
 
-#: Longest request head and body that is read [byte].
-LONGEST = 1_000_000
+#: Largest request head and body [bytes].
+MAX_BYTES = 1_000_000
 _CHUNK = 65536
 
 
 class Incoming(NamedTuple):
-    """One request as it came."""
+    """An HTTP request."""
 
     method: str
     target: str
@@ -28,11 +28,11 @@ class Incoming(NamedTuple):
 
 
 class BadRequestError(Exception):
-    """What came is not an HTTP request that can be answered."""
+    """The request is no valid HTTP request."""
 
 
 class Listener(socketserver.ThreadingTCPServer):
-    """Accepts connections, a thread for each, and can end them all."""
+    """Accepts connections, with a thread for each, and can close them all."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -47,19 +47,19 @@ class Listener(socketserver.ThreadingTCPServer):
         super().__init__(address, Connection)
 
     def enter(self, connection: socket.socket) -> bool:
-        """Note an open connection; False when the server is stopping and it must end."""
+        """Register a connection; False if the server is stopping, so the connection must be closed."""
         with self._lock:
             if not self.stopping.is_set():
                 self._open[connection] = threading.current_thread()
             return not self.stopping.is_set()
 
     def leave(self, connection: socket.socket) -> None:
-        """Forget a connection that ended."""
+        """Unregister a closed connection."""
         with self._lock:
             self._open.pop(connection, None)
 
     def end_all(self) -> None:
-        """End every wait and every connection, and see their threads out."""
+        """Close all connections, and wait for their threads."""
         with self._lock:
             self.stopping.set()
             connections = list(self._open.items())
@@ -70,32 +70,32 @@ class Listener(socketserver.ThreadingTCPServer):
             thread.join(timeout=5)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that go away are this server's daily bread."""
+        """Log nothing: clients of a simulator disconnect all the time."""
 
 
 class Connection(socketserver.BaseRequestHandler):
-    """One connection, from accept to close."""
+    """A connection, from accept to close."""
 
     request: socket.socket
     server: Listener
 
     def setup(self) -> None:
-        """Answers are written whole, so nothing is gained by holding small packets back."""
+        """Disable Nagle's algorithm: answers are written at once, so it would only delay them."""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
 
     def handle(self) -> None:
-        """Answer requests until either side ends the connection."""
+        """Answer requests until either side closes the connection."""
         if not self.server.enter(self.request):
             return
         try:
-            # A client that leaves shows as an OSError anywhere below, and that is the end of it.
+            # A client that disconnects raises an OSError anywhere below; this is no error here.
             with contextlib.suppress(OSError):
-                self._converse()
+                self._answer_requests()
         finally:
             self.server.leave(self.request)
 
-    def _converse(self) -> None:
+    def _answer_requests(self) -> None:
         while not self.server.stopping.is_set():
             try:
                 incoming = self._read()
@@ -112,35 +112,35 @@ class Connection(socketserver.BaseRequestHandler):
                     pass
                 return
             if answer.fate == "reset":
-                self._break()
+                self._reset_connection()
                 return
             self._send(answer, keep_alive=incoming.keep_alive)
             if not incoming.keep_alive:
                 return
 
-    def _break(self) -> None:
-        """Close so that the client gets a TCP reset: with nothing to linger for, unsent data is dropped."""
+    def _reset_connection(self) -> None:
+        """Close the connection with a TCP reset: with a linger time of 0, unsent data is dropped."""
         self.server.leave(self.request)
         self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.request.close()
 
-    def _more(self) -> bool:
-        piece = self.request.recv(_CHUNK)
-        self._unread += piece
-        return bool(piece)
+    def _receive(self) -> bool:
+        chunk = self.request.recv(_CHUNK)
+        self._unread += chunk
+        return bool(chunk)
 
     def _read(self) -> Incoming | None:
-        """The next request; None when the client has ended the connection."""
+        """The next request; None if the client has closed the connection."""
         while (end := self._unread.find(b"\r\n\r\n")) < 0:
-            if len(self._unread) > LONGEST:
+            if len(self._unread) > MAX_BYTES:
                 raise BadRequestError("the request head is too long")
-            if not self._more():
+            if not self._receive():
                 return None
         head = self._unread[:end].decode("latin-1").split("\r\n")
         method, target, version, length, connection = _parse(head)
         total = end + 4 + length
         while len(self._unread) < total:
-            if not self._more():
+            if not self._receive():
                 return None
         body, self._unread = self._unread[end + 4 : total], self._unread[total:]
         keep_alive = connection == "keep-alive" if version == "HTTP/1.0" else connection != "close"
@@ -180,11 +180,11 @@ def _parse(head: list[str]) -> tuple[str, str, str, int, str]:
         name, _, value = line.partition(":")
         match name.lower():
             case "content-length":
-                if not value.strip().isdecimal() or int(value) > LONGEST:
-                    raise BadRequestError("the Content-Length is not a number this server takes")
+                if not value.strip().isdecimal() or int(value) > MAX_BYTES:
+                    raise BadRequestError("the Content-Length is no number, or too large")
                 length = int(value)
             case "transfer-encoding":
-                raise BadRequestError("send a Content-Length; chunks are not read")
+                raise BadRequestError("send a Content-Length; chunked bodies are not supported")
             case "connection":
                 connection = value.strip().lower()
     return words[0], words[1], words[2], length, connection

@@ -1,4 +1,4 @@
-"""Which land a point lies in, roughly: boxes in degrees, enough for a country, a time zone and a name."""
+"""The country of a point, approximated by boxes in degrees: enough for a country, a time zone and a name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 from ..model.values import Coordinates
 
-# south, north, west, east, ISO code, country, IANA zone; the first box that holds a point is its land.
-_LANDS: tuple[tuple[float, float, float, float, str, str, str], ...] = (
+# South, north, west, east, ISO code, country, IANA zone. The first box that contains a point is its country.
+_COUNTRIES: tuple[tuple[float, float, float, float, str, str, str], ...] = (
     (51.3, 55.5, -10.7, -6.0, "IE", "Ireland", "Europe/Dublin"),
     (49.9, 58.8, -6.0, 1.8, "GB", "United Kingdom", "Europe/London"),
     (36.0, 43.8, -9.5, -6.9, "PT", "Portugal", "Europe/Lisbon"),
@@ -55,7 +55,7 @@ _LANDS: tuple[tuple[float, float, float, float, str, str, str], ...] = (
 
 
 class Spot(msgspec.Struct, frozen=True):
-    """A place as a provider names it; at sea ``code``, ``country`` and ``name`` are empty and ``id`` is 0."""
+    """A place of a provider; at sea ``code``, ``country`` and ``name`` are empty and ``id`` is 0."""
 
     coordinates: Coordinates
     id: int = 0
@@ -64,22 +64,22 @@ class Spot(msgspec.Struct, frozen=True):
     country: str = ""
     #: IANA name of its time zone.
     zone: str = "Etc/GMT"
-    #: Height above the sea [m].
+    #: Height above sea level [m].
     elevation: float = 0.0
 
     def utc_offset(self, at: datetime) -> timedelta:
-        """How far its clocks are ahead of UTC at ``at``."""
+        """The offset of its local time from UTC at ``at``."""
         zone: tzinfo = timezone(timedelta(0)) if self.zone == "Etc/GMT" else ZoneInfo(self.zone)
         return at.astimezone(zone).utcoffset() or timedelta(0)
 
 
 def spot_at(latitude: float, longitude: float, name: str | None = None, elevation: float = 0.0) -> Spot:
-    """The place at a point; off every land it is open sea with the nautical zone of its longitude."""
+    """The place at a point; outside of all boxes it is the open sea, with the nautical time zone of its longitude."""
     at = Coordinates(latitude, longitude)
-    for south, north, west, east, code, country, zone in _LANDS:
+    for south, north, west, east, code, country, zone in _COUNTRIES:
         if south <= latitude <= north and west <= longitude <= east:
-            called = name or f"{country} {latitude:.2f} {longitude:.2f}"
-            return Spot(at, crc32(called.encode()) % 9_000_000 + 1, called, code, country, zone, elevation)
+            title = name or f"{country} {latitude:.2f} {longitude:.2f}"
+            return Spot(at, crc32(title.encode()) % 9_000_000 + 1, title, code, country, zone, elevation)
     hours = round(longitude / 15)
     # The sign of the Etc zones is reversed: Etc/GMT-3 is three hours ahead of UTC.
     zone = f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT"

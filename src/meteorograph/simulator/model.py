@@ -1,6 +1,6 @@
-"""Made-up weather for any point and time: seasons, day and night, and fronts that travel.
+"""Synthetic weather for any point and time: seasons, day and night, and travelling fronts.
 
-A pure function of its arguments. It is plausible, not right: sea and mountains do not matter to it.
+A pure function of its arguments. The weather is plausible, not realistic: the model ignores sea and mountains.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from datetime import UTC, datetime, timedelta
 
 from . import conditions
 from .geography import Spot, spot_at
-from .waves import fields_of
+from .waves import make_fields
 from .weather import Weather
 
-#: The weather is renewed at whole multiples of this, as OpenWeatherMap's is.
-STEP = timedelta(minutes=10)
+#: The weather changes at whole multiples of this, like that of OpenWeatherMap.
+UPDATE_INTERVAL = timedelta(minutes=10)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-#: How fast weather systems move eastward [degree/h].
+#: Eastward speed of weather systems [degree/h].
 DRIFT = 10 / 24
-#: Least hourly amount that counts as precipitation [mm].
-WET = 0.05
+#: Smallest hourly amount of precipitation [mm].
+MIN_AMOUNT = 0.05
 
 
-def floor(at: datetime, step: timedelta) -> datetime:
-    """The last whole multiple of ``step`` not after ``at``."""
+def floor_time(at: datetime, step: timedelta) -> datetime:
+    """The last whole multiple of ``step`` at or before ``at``."""
     return at - (at - _EPOCH) % step
 
 
 def _bump(value: float, centre: float, width: float) -> float:
-    """One at ``centre``, falling to 0 over ``width``."""
+    """A bell curve: 1 at ``centre``, falling to 0 over ``width``."""
     return math.exp(-(((value - centre) / width) ** 2))
 
 
@@ -37,7 +37,7 @@ def _clamp(value: float, low: float, high: float) -> float:
 
 
 def climate(latitude: float, at: datetime) -> float:
-    """Mean temperature of the day by latitude and season [°C]."""
+    """Daily mean temperature [°C] by latitude and season."""
     sine = abs(math.sin(math.radians(latitude)))
     day = (at - datetime(at.year, 1, 1, tzinfo=UTC)) / timedelta(days=365.25)
     season = math.cos(2 * math.pi * (day - 0.56)) * math.copysign(1, latitude)
@@ -46,7 +46,7 @@ def climate(latitude: float, at: datetime) -> float:
 
 
 def relative_humidity(temperature: float, dew_point: float) -> float:
-    """Relative humidity [%] by Magnus's formula (WMO-No. 8), of temperature and dew point [°C]."""
+    """Relative humidity [%] from temperature and dew point [°C], by Magnus's formula (WMO-No. 8)."""
 
     def exponent(celsius: float) -> float:
         return 17.62 * celsius / (243.12 + celsius)
@@ -55,13 +55,13 @@ def relative_humidity(temperature: float, dew_point: float) -> float:
 
 
 def _wetness_of_latitude(latitude: float) -> float:
-    """How much the general circulation favours rain: the tropics and the storm tracks, not the deserts."""
+    """Effect of the general circulation on rain: more in the tropics and the storm tracks, less in the deserts."""
     off = abs(latitude)
     return 0.2 * _bump(off, 0, 12) - 0.3 * _bump(off, 25, 9) + 0.15 * _bump(off, 55, 14)
 
 
 def _wind(latitude: float, zonal: float, meridional: float, low: float) -> tuple[float, float]:
-    """Speed [m/s] and the direction it blows from [degree]."""
+    """Wind speed [m/s] and direction from which it blows [degree]."""
     off = abs(latitude)
     stormy = 1 + 0.3 * max(0.0, low)
     east = (4 * _bump(off, 50, 18) - 3 * _bump(off, 12, 14) + 3 * zonal) * stormy
@@ -70,8 +70,8 @@ def _wind(latitude: float, zonal: float, meridional: float, low: float) -> tuple
 
 
 def weather(latitude: float, longitude: float, at: datetime, seed: int) -> Weather:
-    """The weather at a point and instant, in the decimals that OpenWeatherMap gives."""
-    fields = fields_of(seed)
+    """The weather at a point and instant, with the decimals of OpenWeatherMap."""
+    fields = make_fields(seed)
     hours = (at - _EPOCH) / timedelta(hours=1)
     lat, lon = math.radians(latitude), math.radians(longitude - DRIFT * hours)
     point = (math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat))
@@ -92,7 +92,7 @@ def weather(latitude: float, longitude: float, at: datetime, seed: int) -> Weath
     pressure = _clamp(1012 + belts + tide + (2 + 10 * middle) * high, 942, 1058)
 
     amount = 1.5 * math.pow(max(0.0, wetness - 0.8), 1.5) * _clamp((temperature + 45) / 60, 0.2, 1.3)
-    amount = round(amount, 2) if amount >= WET else 0.0
+    amount = round(amount, 2) if amount >= MIN_AMOUNT else 0.0
     snow = round(amount * _clamp((2 - temperature) / 2, 0, 1), 2)
     rain = round(amount - snow, 2)
     visibility = round(_clamp(16000 - 3500 * amount - 450 * max(0.0, humidity - 80), 200, 10000))
@@ -106,7 +106,7 @@ def weather(latitude: float, longitude: float, at: datetime, seed: int) -> Weath
         pressure=round(pressure, 1),
         wind_speed=round(speed, 2),
         wind_direction=round(direction) % 360,
-        # Both providers' stations report a gust only when there is one to speak of.
+        # Stations only report strong gusts.
         wind_gust=round(gust, 2) if gust >= 6 else None,
         cloud_cover=cover,
         visibility=visibility,
@@ -117,15 +117,15 @@ def weather(latitude: float, longitude: float, at: datetime, seed: int) -> Weath
 
 
 class Model:
-    """The whole earth as a source."""
+    """The model as a source for the whole earth."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def find(self, latitude: float, longitude: float) -> Spot | None:
-        """The point itself: the model knows every place."""
+        """The point itself, since the model knows all points."""
         return spot_at(latitude, longitude)
 
     def weather(self, spot: Spot, at: datetime) -> Weather:
-        """The weather there at the last whole step."""
-        return weather(spot.coordinates.latitude, spot.coordinates.longitude, floor(at, STEP), self.seed)
+        """The weather at the last update."""
+        return weather(spot.coordinates.latitude, spot.coordinates.longitude, floor_time(at, UPDATE_INTERVAL), self.seed)

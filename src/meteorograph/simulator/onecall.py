@@ -10,24 +10,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from .apparent import apparent_temperature
 from .geography import Spot
-from .openweathermap import Reply, condition_of, in_degrees, in_speed, known, point_of, whole
-from .weather import Source, Weather
+from .openweathermap import Reply, compact, condition_of, in_degrees, in_speed, point_of, without_none
+from .weather import Source, Weather, apparent_temperature
 
 TIMELINE = "/data/4.0/onecall/timeline/1h"
 TIMEMACHINE = "/data/3.0/onecall/timemachine"
-#: Records of a page.
-PAGE = 20
+#: Records on a page.
+PAGE_LENGTH = 20
 _HOUR = timedelta(hours=1)
 _FIRST = datetime(1979, 1, 1, tzinfo=UTC)
-#: How far ahead each goes.
-_AHEAD = {TIMELINE: timedelta(hours=48), TIMEMACHINE: timedelta(days=4)}
+#: How far into the future each path goes.
+_FORECAST_RANGE = {TIMELINE: timedelta(hours=48), TIMEMACHINE: timedelta(days=4)}
 _HOST = "https://api.openweathermap.org"
 
 
-def lacking(path: str) -> Reply:
-    """The answer to a key without the subscription."""
+def missing_subscription(path: str) -> Reply:
+    """The answer for a key without the subscription."""
     product = "4.0" if path == TIMELINE else "3.0"
     message = (
         f"Please note that using One Call {product} requires a separate subscription to the One Call by Call plan. "
@@ -42,7 +41,7 @@ def _refused(message: str, parameter: str) -> Reply:
 
 
 def reply(path: str, query: Mapping[str, str], source: Source, now: datetime) -> Reply:
-    """The answer to a query whose key is good, has the subscription, and is within its quota."""
+    """The answer for a valid key with the subscription, within its quota."""
     latitude, longitude = point_of(query)
     if latitude is None:
         return _refused("wrong latitude", "lat")
@@ -53,7 +52,7 @@ def reply(path: str, query: Mapping[str, str], source: Source, now: datetime) ->
         at = now if path == TIMELINE and parameter not in query else datetime.fromtimestamp(int(query.get(parameter, "")), UTC)
     except (ValueError, OverflowError, OSError):
         return _refused("Invalid date format", parameter)
-    if not _FIRST <= at <= now + _AHEAD[path]:
+    if not _FIRST <= at <= now + _FORECAST_RANGE[path]:
         return 400, {"cod": "400", "message": "requested time is out of allowed range"}
     spot = source.find(latitude, longitude)
     if spot is None:
@@ -68,35 +67,35 @@ def reply(path: str, query: Mapping[str, str], source: Source, now: datetime) ->
     if path == TIMEMACHINE:
         return 200, {**body, "data": [_record(source.weather(spot, at), spot, at, units)]}
     first = at + (_FIRST - at) % _HOUR
-    times = [first + hours * _HOUR for hours in range(PAGE)]
-    data = [_record(source.weather(spot, time), spot, time, units) for time in times if time <= now + _AHEAD[path]]
+    times = [first + hours * _HOUR for hours in range(PAGE_LENGTH)]
+    data = [_record(source.weather(spot, time), spot, time, units) for time in times if time <= now + _FORECAST_RANGE[path]]
     return 200, {**body, "data": data, **_links(query, first, now)}
 
 
 def _links(query: Mapping[str, str], first: datetime, now: datetime) -> dict[str, str]:
-    """The pages before and after, as full addresses with the key in them."""
-    starts = {"prev": first - PAGE * _HOUR, "next": first + PAGE * _HOUR}
+    """The addresses of the previous and the next page, which contain the key."""
+    starts = {"prev": first - PAGE_LENGTH * _HOUR, "next": first + PAGE_LENGTH * _HOUR}
     return {
         name: f"{_HOST}{TIMELINE}?{urlencode({**query, 'start': int(start.timestamp())})}"
         for name, start in starts.items()
-        if _FIRST <= start <= now + _AHEAD[TIMELINE]
+        if _FIRST <= start <= now + _FORECAST_RANGE[TIMELINE]
     }
 
 
 def _record(weather: Weather, spot: Spot, at: datetime, units: str) -> dict[str, Any]:
     place = spot.coordinates
     feels_like = apparent_temperature(weather.temperature, weather.humidity, weather.wind_speed)
-    return known(
+    return without_none(
         {
             "dt": int(at.timestamp()),
             "temp": in_degrees(weather.temperature, units),
             "feels_like": in_degrees(feels_like, units),
-            "pressure": whole(weather.pressure),
-            "humidity": whole(weather.humidity),
+            "pressure": compact(weather.pressure),
+            "humidity": compact(weather.humidity),
             "clouds": None if weather.cloud_cover is None else round(weather.cloud_cover),
             "visibility": None if weather.visibility is None else min(10000, round(weather.visibility)),
             "wind_speed": in_speed(weather.wind_speed, units),
-            "wind_deg": whole(weather.wind_direction),
+            "wind_deg": compact(weather.wind_direction),
             "wind_gust": in_speed(weather.wind_gust, units),
             "rain": {"1h": weather.rain} if weather.rain else None,
             "snow": {"1h": weather.snow} if weather.snow else None,

@@ -1,6 +1,6 @@
-"""Open-Meteo's forecast and archive: a query and the weather in, status and body out.
+"""Simulated forecast and archive of Open-Meteo: takes a query and the weather, gives status and body.
 
-Values have the decimals of the weather they come from; those of the real one are rounder.
+Values have the decimals of the simulated weather; real answers are rounded more.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .geography import Spot
-from .model import floor
-from .open_meteo_query import ARCHIVE, Query, RefusedError, read
+from .model import floor_time
+from .open_meteo_query import ARCHIVE, Query, RefusedError, parse_query
 from .weather import Source, Weather
 
-#: Unit by the word that asks for it → the label in the echo, and the factor from m/s.
+#: Parameter value → unit in the answer, and factor from m/s.
 _SPEEDS = {"ms": ("m/s", 1.0), "kmh": ("km/h", 3.6), "mph": ("mp/h", 1 / 0.44704), "kn": ("kn", 3600 / 1852)}
-#: Interval of ``current``, and of its precipitation.
+#: Interval of ``current`` and of its precipitation.
 _CURRENT = timedelta(minutes=15)
-#: How far the archive lags.
+#: Delay of the archive.
 _DELAY = timedelta(days=5)
-#: Side of a cell [degree].
+#: Size of a grid cell [degree].
 _CELL = 0.05
-#: Condition of ``conditions.py`` by OpenWeatherMap's number → WMO code.
+#: OpenWeatherMap's number of a condition → WMO code.
 _CODES = {800: 0, 801: 1, 802: 2, 803: 2, 804: 3, 701: 45, 500: 61, 501: 63, 502: 65, 600: 71, 601: 73, 602: 75, 616: 71}
 _REASONS = {
     401: "API key required. Please add &apikey= to the URL.",
@@ -38,40 +38,40 @@ Reply = tuple[int, Any]
 
 
 def error(status: int) -> Reply:
-    """The answer of an HTTP status other than 200 and 400."""
+    """The answer with an HTTP status other than 200 and 400."""
     return exceeded("minute") if status == 429 else (status, {"error": True, "reason": _REASONS[status]})
 
 
 def exceeded(window: str) -> Reply:
-    """The answer when a window is used up."""
+    """The answer if a quota window is used up."""
     return 429, {"error": True, "reason": _REASONS[window]}
 
 
 def points_of(query: Mapping[str, str], path: str, now: datetime) -> tuple[tuple[tuple[float, float], ...], float]:
-    """The points that a query asks for, and as how many calls it counts; none and one where it is refused."""
+    """The points of a query, and its weight in calls; no point and weight 1 if the query is refused."""
     try:
-        asked = read(path, query, now)
+        parsed = parse_query(path, query, now)
     except RefusedError:
         return (), 1.0
-    return asked.points, asked.weight
+    return parsed.points, parsed.weight
 
 
 def reply(path: str, query: Mapping[str, str], source: Source, now: datetime) -> Reply:
-    """The answer to a query within the quota: an object for one point, a list for several."""
+    """The answer to a query within the quota: an object for one point, a list for several points."""
     try:
-        asked = read(path, query, now)
-        spots = [source.find(*point) for point in asked.points]
+        parsed = parse_query(path, query, now)
+        spots = [source.find(*point) for point in parsed.points]
         if None in spots:
             raise RefusedError("No data is available for this location")
-    except RefusedError as refused:
-        return 400, {"error": True, "reason": str(refused)}
-    known_until = now - _DELAY if path == ARCHIVE else None
-    found = [_body(asked, index, spot, source, now, known_until) for index, spot in enumerate(spots) if spot is not None]
-    return 200, found if len(found) > 1 else found[0]
+    except RefusedError as error:
+        return 400, {"error": True, "reason": str(error)}
+    until = now - _DELAY if path == ARCHIVE else None
+    bodies = [_body(parsed, index, spot, source, now, until) for index, spot in enumerate(spots) if spot is not None]
+    return 200, bodies if len(bodies) > 1 else bodies[0]
 
 
-def _body(asked: Query, index: int, spot: Spot, source: Source, now: datetime, until: datetime | None) -> dict[str, Any]:
-    latitude, longitude = (round(round(value / _CELL) * _CELL, 2) for value in asked.points[index])
+def _body(query: Query, index: int, spot: Spot, source: Source, now: datetime, until: datetime | None) -> dict[str, Any]:
+    latitude, longitude = (round(round(value / _CELL) * _CELL, 2) for value in query.points[index])
     body: dict[str, Any] = {
         "latitude": latitude,
         "longitude": longitude,
@@ -82,35 +82,38 @@ def _body(asked: Query, index: int, spot: Spot, source: Source, now: datetime, u
         "elevation": spot.elevation,
         **({"location_id": index} if index else {}),
     }
-    if asked.current:
-        at = floor(now, _CURRENT)
-        values = _values(source.weather(spot, at), asked, _CURRENT / timedelta(hours=1))
-        body["current_units"] = {**_labels(asked, asked.current), "interval": "seconds"}
-        body["current"] = {"time": _time(at, asked), "interval": int(_CURRENT.total_seconds())}
-        body["current"] |= {name: values[name] for name in asked.current}
-    if asked.hourly:
-        body["hourly_units"] = _labels(asked, asked.hourly, archived=until is not None)
-        body["hourly"] = _columns(asked, spot, source, until)
+    if query.current:
+        at = floor_time(now, _CURRENT)
+        values = _values(source.weather(spot, at), query, _CURRENT / timedelta(hours=1))
+        body["current_units"] = {**_labels(query, query.current), "interval": "seconds"}
+        body["current"] = {"time": _time(at, query), "interval": int(_CURRENT.total_seconds())}
+        body["current"] |= {name: values[name] for name in query.current}
+    if query.hourly:
+        body["hourly_units"] = _labels(query, query.hourly, archived=until is not None)
+        body["hourly"] = _columns(query, spot, source, until)
     return body
 
 
-def _columns(asked: Query, spot: Spot, source: Source, until: datetime | None) -> dict[str, Sequence[Any]]:
-    rows = [{} if until and at > until else _values(source.weather(spot, at), asked, 1.0) | _gone(until) for at in asked.hours]
-    columns: dict[str, Sequence[Any]] = {"time": [_time(at, asked) for at in asked.hours]}
-    return columns | {name: [row.get(name) for row in rows] for name in asked.hourly}
+def _columns(query: Query, spot: Spot, source: Source, until: datetime | None) -> dict[str, Sequence[Any]]:
+    rows = [
+        {} if until and at > until else _values(source.weather(spot, at), query, 1.0) | _missing_in_archive(until)
+        for at in query.hours
+    ]
+    columns: dict[str, Sequence[Any]] = {"time": [_time(at, query) for at in query.hours]}
+    return columns | {name: [row.get(name) for row in rows] for name in query.hourly}
 
 
-def _gone(until: datetime | None) -> dict[str, float | None]:
-    """What the archive's models do not have."""
+def _missing_in_archive(until: datetime | None) -> dict[str, float | None]:
+    """Null values for the variables that the archive does not have."""
     return {} if until is None else {"visibility": None}
 
 
-def _time(at: datetime, asked: Query) -> int | str:
-    return int(at.timestamp()) if asked.chosen["timeformat"] == "unixtime" else f"{at:%Y-%m-%dT%H:%M}"
+def _time(at: datetime, query: Query) -> int | str:
+    return int(at.timestamp()) if query.chosen["timeformat"] == "unixtime" else f"{at:%Y-%m-%dT%H:%M}"
 
 
-def _labels(asked: Query, names: Sequence[str], *, archived: bool = False) -> dict[str, str]:
-    chosen = asked.chosen
+def _labels(query: Query, names: Sequence[str], *, archived: bool = False) -> dict[str, str]:
+    chosen = query.chosen
     speed = _SPEEDS[chosen["wind_speed_unit"]][0]
     water = chosen["precipitation_unit"]
     labels = {
@@ -130,29 +133,29 @@ def _labels(asked: Query, names: Sequence[str], *, archived: bool = False) -> di
     return {"time": chosen["timeformat"]} | {name: labels[name] for name in names}
 
 
-def _values(weather: Weather, asked: Query, hours: float) -> dict[str, float | None]:
-    """The values of every variable, amounts being those of the last ``hours`` of an even fall."""
-    speed = _SPEEDS[asked.chosen["wind_speed_unit"]][1]
-    imperial = asked.chosen["precipitation_unit"] == "inch"
+def _values(weather: Weather, query: Query, hours: float) -> dict[str, float | None]:
+    """The values of all variables; amounts are those of the last ``hours`` at a constant rate."""
+    speed = _SPEEDS[query.chosen["wind_speed_unit"]][1]
+    imperial = query.chosen["precipitation_unit"] == "inch"
     water = hours / 25.4 if imperial else hours
     celsius = weather.temperature
-    fahrenheit = asked.chosen["temperature_unit"] == "fahrenheit"
+    fahrenheit = query.chosen["temperature_unit"] == "fahrenheit"
     return {
-        "temperature_2m": _times(celsius, 1.8, 32) if fahrenheit else celsius,
+        "temperature_2m": _convert(celsius, 1.8, 32) if fahrenheit else celsius,
         "relative_humidity_2m": weather.humidity,
         "pressure_msl": weather.pressure,
-        "wind_speed_10m": _times(weather.wind_speed, speed),
+        "wind_speed_10m": _convert(weather.wind_speed, speed),
         "wind_direction_10m": weather.wind_direction,
-        "wind_gusts_10m": _times(weather.wind_gust, speed),
+        "wind_gusts_10m": _convert(weather.wind_gust, speed),
         "cloud_cover": weather.cloud_cover,
-        "visibility": _times(weather.visibility, 1 / 0.3048 if imperial else 1),
-        "precipitation": _times(weather.precipitation, water),
-        "rain": _times(weather.rain, water),
-        # Depth of snow: 7 cm of it are 10 mm of water.
-        "snowfall": _times(weather.snow, water * (1 if imperial else 0.1) * 7),
+        "visibility": _convert(weather.visibility, 1 / 0.3048 if imperial else 1),
+        "precipitation": _convert(weather.precipitation, water),
+        "rain": _convert(weather.rain, water),
+        # Depth of snow: 7 cm of snow are 10 mm of water.
+        "snowfall": _convert(weather.snow, water * (1 if imperial else 0.1) * 7),
         "weather_code": _CODES[weather.condition.owm_id] if weather.condition else None,
     }
 
 
-def _times(value: float | None, factor: float, sum_: float = 0.0) -> float | None:
-    return None if value is None else round(value * factor + sum_, 4)
+def _convert(value: float | None, factor: float, offset: float = 0.0) -> float | None:
+    return None if value is None else round(value * factor + offset, 4)

@@ -1,4 +1,4 @@
-"""A query to Open-Meteo, read and refused as its server does.
+"""Parse a query to Open-Meteo, and refuse it like the real server.
 
 Source: https://open-meteo.com/en/docs and https://github.com/open-meteo/open-meteo
 """
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 FORECAST = "/v1/forecast"
 ARCHIVE = "/v1/archive"
-#: Locations of one call at most, and as how many calls it may count.
-MOST = 1000
-HEAVIEST = 5000
+#: Most locations of one call, and its largest weight.
+MAX_LOCATIONS = 1000
+MAX_WEIGHT = 5000
 
 VARIABLES = (
     *("temperature_2m", "relative_humidity_2m", "pressure_msl", "wind_speed_10m", "wind_direction_10m", "wind_gusts_10m"),
@@ -34,11 +34,11 @@ _FORECAST_DAYS = 16
 
 
 class RefusedError(Exception):
-    """The query cannot be answered; its text is the reason that the server gives."""
+    """The query is refused; the text is the reason in the server's words."""
 
 
 class Query(NamedTuple):
-    """What is asked."""
+    """A parsed query."""
 
     points: tuple[tuple[float, float], ...]
     current: tuple[str, ...]
@@ -51,22 +51,22 @@ class Query(NamedTuple):
 
     @property
     def weight(self) -> float:
-        """As how many calls it counts: ten variables over two weeks at one location are one."""
+        """Its weight in calls: ten variables over two weeks at one location count as one call."""
         variables = (len(self.current) + len(self.hourly)) / 10
         weeks = (self.end + _HOUR - self.start) // _DAY / 14
         return len(self.points) * max(1.0, variables, variables * weeks)
 
     @property
     def hours(self) -> list[datetime]:
-        """Every hour asked for."""
+        """All requested hours."""
         return [self.start + hours * _HOUR for hours in range((self.end - self.start) // _HOUR + 1)]
 
 
-def read(path: str, query: Mapping[str, str], now: datetime) -> Query:
-    """The query.
+def parse_query(path: str, query: Mapping[str, str], now: datetime) -> Query:
+    """Parse a query.
 
     Raises:
-        RefusedError: It cannot be answered.
+        RefusedError: The query is invalid.
     """
     points = _points(query)
     start, end = _range(path, query, now)
@@ -76,27 +76,27 @@ def read(path: str, query: Mapping[str, str], now: datetime) -> Query:
     for name, value in chosen.items():
         if value not in CHOICES[name]:
             raise RefusedError(f"Cannot initialize parameter {name} from invalid String value {value}")
-    asked = Query(points, _variables(query, "current"), _variables(query, "hourly"), start, end, chosen)
-    if len(points) > MOST:
-        raise RefusedError(f"Only up to {MOST} locations can be requested at once")
-    if asked.weight > HEAVIEST:
+    parsed = Query(points, _variables(query, "current"), _variables(query, "hourly"), start, end, chosen)
+    if len(points) > MAX_LOCATIONS:
+        raise RefusedError(f"Only up to {MAX_LOCATIONS} locations can be requested at once")
+    if parsed.weight > MAX_WEIGHT:
         raise RefusedError("Your API call requests too much data. Please reduce the number of variables, locations.")
-    return asked
+    return parsed
 
 
 def _points(query: Mapping[str, str]) -> tuple[tuple[float, float], ...]:
-    read: dict[str, list[float]] = {}
+    coordinates: dict[str, list[float]] = {}
     for name, limit in (("latitude", 90), ("longitude", 180)):
         try:
-            read[name] = [float(text) for text in query.get(name, "").split(",")]
+            coordinates[name] = [float(text) for text in query.get(name, "").split(",")]
         except ValueError:
             raise RefusedError(f"Parameter '{name}' must be a number") from None
-        for value in read[name]:
+        for value in coordinates[name]:
             if not abs(value) <= limit:
                 raise RefusedError(f"{name.title()} must be in range of -{limit} to {limit}°. Given: {value}.")
-    if len(read["latitude"]) != len(read["longitude"]):
+    if len(coordinates["latitude"]) != len(coordinates["longitude"]):
         raise RefusedError("Parameter 'latitude' and 'longitude' must have the same amount of elements")
-    return tuple(zip(read["latitude"], read["longitude"], strict=True))
+    return tuple(zip(coordinates["latitude"], coordinates["longitude"], strict=True))
 
 
 def _variables(query: Mapping[str, str], section: str) -> tuple[str, ...]:
@@ -135,9 +135,9 @@ def _instant(query: Mapping[str, str], name: str) -> datetime:
         raise RefusedError(f"Invalid date format in parameter '{name}'") from None
 
 
-def _count(query: Mapping[str, str], name: str, otherwise: int, most: int) -> int:
-    text = query.get(name, str(otherwise))
+def _count(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = query.get(name, str(default))
     if not text.isdecimal() or int(text) > most:
-        said = name.replace("_", " ").capitalize()
-        raise RefusedError(f"{said} is invalid. Allowed range 0 to {most}. Given {text}.")
+        title = name.replace("_", " ").capitalize()
+        raise RefusedError(f"{title} is invalid. Allowed range 0 to {most}. Given {text}.")
     return int(text)

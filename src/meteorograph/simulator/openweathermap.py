@@ -1,6 +1,6 @@
-"""OpenWeatherMap's current weather: a query and the weather in, status and body out.
+"""Simulated current weather of OpenWeatherMap: takes a query and the weather, gives status and body.
 
-Source: https://openweathermap.org/current; error bodies as its servers send them, where the type of ``cod`` varies.
+Source: https://openweathermap.org/current. The error bodies are those of the real servers, in which the type of ``cod`` varies.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from . import sun
-from .apparent import apparent_temperature, station_pressure
 from .geography import Spot
-from .weather import Source, Weather
+from .weather import Source, Weather, apparent_temperature, station_pressure
 
 PATH = "/data/2.5/weather"
 _ERRORS: dict[int, str] = {
@@ -30,7 +29,7 @@ Reply = tuple[int, dict[str, Any]]
 
 
 def error(status: int) -> Reply:
-    """The answer to a call that fails for a reason other than its query."""
+    """The answer to a call that fails for another reason than its query."""
     return status, {"cod": status, "message": _ERRORS[status]}
 
 
@@ -39,7 +38,7 @@ def _refused(status: int, message: str) -> Reply:
 
 
 def key_of(query: Mapping[str, str]) -> str:
-    """The key a query carries, empty without one."""
+    """The key of a query; empty without a key."""
     return query.get("appid", "")
 
 
@@ -52,12 +51,12 @@ def _degrees(text: str, limit: float) -> float | None:
 
 
 def point_of(query: Mapping[str, str]) -> tuple[float | None, float | None]:
-    """Latitude and longitude of a query [degree], each None where it is missing or cannot be."""
+    """Latitude and longitude of a query [degree]; None for a missing or invalid one."""
     return _degrees(query.get("lat", ""), 90), _degrees(query.get("lon", ""), 180)
 
 
 def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
-    """The answer to a query that holds a good key and is within its quota."""
+    """The answer for a valid key within its quota."""
     if not query.get("lat") or not query.get("lon"):
         return _refused(400, "Nothing to geocode")
     latitude, longitude = point_of(query)
@@ -71,9 +70,9 @@ def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
     return 200, body(source.weather(spot, now), spot, (latitude, longitude), query.get("units", "standard"))
 
 
-def body(weather: Weather, spot: Spot, asked: tuple[float, float], units: str) -> dict[str, Any]:
-    """A successful answer in ``units`` (``standard``, ``metric`` or ``imperial``); what is not known is left out."""
-    latitude, longitude = asked
+def body(weather: Weather, spot: Spot, point: tuple[float, float], units: str) -> dict[str, Any]:
+    """A successful answer in ``units`` (``standard``, ``metric`` or ``imperial``), without unknown values."""
+    latitude, longitude = point
     times = sun.rise_and_set(latitude, longitude, weather.at)
     answer: dict[str, Any] = {
         "coord": {"lon": round(longitude, 4), "lat": round(latitude, 4)},
@@ -96,16 +95,16 @@ def body(weather: Weather, spot: Spot, asked: tuple[float, float], units: str) -
         "name": spot.name,
         "cod": 200,
     }
-    return known(answer)
+    return without_none(answer)
 
 
-def known(values: dict[str, Any]) -> dict[str, Any]:
-    """The values without those that are not known."""
+def without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """The values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def whole(value: float | None) -> float | int | None:
-    """``value`` as the integer it is, else with two decimals."""
+def compact(value: float | None) -> float | int | None:
+    """A whole number as an integer, another number with two decimals."""
     if value is None:
         return None
     return int(value) if value == int(value) else round(value, 2)
@@ -124,39 +123,39 @@ def in_speed(metres_per_second: float | None, units: str) -> float | None:
     """A speed [m/s] in ``units``."""
     if metres_per_second is None:
         return None
-    # Four decimals, so that a whole number of knots survives.
+    # Four decimals, so that a whole number of knots can be recovered.
     return round(metres_per_second / 0.44704, 2) if units == "imperial" else round(metres_per_second, 4)
 
 
 def _main(weather: Weather, spot: Spot, units: str) -> dict[str, Any]:
     temperature = weather.temperature
     feels_like = apparent_temperature(temperature, weather.humidity, weather.wind_speed)
-    return known(
+    return without_none(
         {
             "temp": in_degrees(temperature, units),
             "feels_like": in_degrees(feels_like, units),
             "temp_min": in_degrees(None if temperature is None else temperature - 0.56, units),
             "temp_max": in_degrees(None if temperature is None else temperature + 0.44, units),
-            "pressure": whole(weather.pressure),
-            "humidity": whole(weather.humidity),
-            "sea_level": whole(weather.pressure),
-            "grnd_level": whole(station_pressure(weather.pressure, spot.elevation)),
+            "pressure": compact(weather.pressure),
+            "humidity": compact(weather.humidity),
+            "sea_level": compact(weather.pressure),
+            "grnd_level": compact(station_pressure(weather.pressure, spot.elevation)),
         }
     )
 
 
 def _wind(weather: Weather, units: str) -> dict[str, Any]:
-    return known(
+    return without_none(
         {
             "speed": in_speed(weather.wind_speed, units),
-            "deg": whole(weather.wind_direction),
+            "deg": compact(weather.wind_direction),
             "gust": in_speed(weather.wind_gust, units),
         }
     )
 
 
 def condition_of(weather: Weather, latitude: float, longitude: float) -> list[dict[str, Any]]:
-    """The list of conditions, with the icon of day or night."""
+    """The list of conditions, with the icon for day or night."""
     condition = weather.condition
     if condition is None:
         return []

@@ -1,7 +1,7 @@
-"""A recorded hourly series as a source: what real stations measured, hour by hour.
+"""A recorded hourly series of real stations as a source.
 
-The series is a CSV file (plain or ``.gz``) sorted by station and time; next to it lies ``PREFIX_stations.csv``, where
-``PREFIX`` begins the series' own name.
+The series is a CSV file (plain or ``.gz``), sorted by station and time. Next to it is ``PREFIX_stations.csv``, where ``PREFIX``
+is the start of the name of the series.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from .weather import Weather
 COLUMNS = ("temp_c", "rh_pct", "pressure_msl_hpa", "rain_1h_mm", "wind_kt", "wind_dir_deg")
 SERIES_HEADER = ("station", "time_utc", *COLUMNS)
 STATIONS_HEADER = ("station", "county", "elevation_m", "lat", "lon")
-#: How far from a station a point may lie to be answered from it [km].
-REACH_KM = 5.0
+#: Largest distance of a point from its station [km].
+MAX_DISTANCE_KM = 5.0
 KNOT = 1852 / 3600  # [m/s]
 _HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Station:
-    """One station's hours since 1970, ascending, and a column of values each; NaN is "not given"."""
+    """The hours of a station, as ascending hours since 1970, with a column for each quantity; NaN means "not given"."""
 
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
@@ -43,7 +43,7 @@ class Station:
         self.columns = tuple(array("d") for _ in COLUMNS)
 
     def values(self, hour: int) -> list[float | None]:
-        """The values of one hour in the order of ``COLUMNS``."""
+        """The values of an hour, in the order of ``COLUMNS``."""
         index = bisect_left(self.hours, hour)
         if index == len(self.hours) or self.hours[index] != hour:
             return [None] * len(COLUMNS)
@@ -57,25 +57,25 @@ class Replay:
         """Read the whole series.
 
         Raises:
-            ConfigurationError: The file or its stations cannot be read; says where and what.
+            ConfigurationError: The file or its stations are invalid; the message names file, line and problem.
         """
         self._by_name = {spot.name: Station(spot) for spot in _read_stations(stations_path(path))}
         _read_series(path, self._by_name)
         self.spots = tuple(station.spot for station in self._by_name.values())
         filled = [station.hours for station in self._by_name.values() if station.hours]
         if not filled:
-            raise ConfigurationError(f"{path}: holds no hours")
+            raise ConfigurationError(f"{path}: contains no hours")
         self._first = min(hours[0] for hours in filled)
         self._last = max(hours[-1] for hours in filled)
 
     def find(self, latitude: float, longitude: float) -> Spot | None:
-        """The nearest station, when it is within reach."""
-        asked = Coordinates(latitude, longitude)
-        near = min(self.spots, key=lambda spot: asked.distance_km(spot.coordinates))
-        return near if asked.distance_km(near.coordinates) <= REACH_KM else None
+        """The nearest station within ``MAX_DISTANCE_KM``."""
+        point = Coordinates(latitude, longitude)
+        nearest = min(self.spots, key=lambda spot: point.distance_km(spot.coordinates))
+        return nearest if point.distance_km(nearest.coordinates) <= MAX_DISTANCE_KM else None
 
     def weather(self, spot: Spot, at: datetime) -> Weather:
-        """What the station measured at the last whole hour, or at the same one of the series' year."""
+        """The measurements of the station at the last whole hour, or at the same hour in the year of the series."""
         hour = (at - _EPOCH) // _HOUR
         temperature, humidity, pressure, rain, knots, direction = self._by_name[spot.name].values(self._in_series(hour))
         return Weather(
@@ -100,10 +100,10 @@ class Replay:
 
 
 def stations_path(series: Path) -> Path:
-    """The file of stations that goes with a series: the longest beginning of its name, cut at an underscore.
+    """The stations file of a series: the one with the longest common prefix of the name, up to an underscore.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: There is no stations file.
     """
     parts = series.name.split(".")[0].split("_")
     for length in range(len(parts), 0, -1):
@@ -115,12 +115,12 @@ def stations_path(series: Path) -> Path:
 
 @contextmanager
 def _rows(path: Path, header: tuple[str, ...]) -> Iterator[Iterator[list[str]]]:
-    """The rows under a header; what goes wrong in reading them is told with the file's name."""
+    """The rows below a header; errors while reading them name the file."""
     try:
         with _open(path) as file:
             rows = csv.reader(file)
-            found = next(rows, [])
-            for expected, name in zip(header, [*found, *[""] * len(header)], strict=False):
+            columns = next(rows, [])
+            for expected, name in zip(header, [*columns, *[""] * len(header)], strict=False):
                 if expected != name:
                     raise ConfigurationError(f"{path}: line 1: expected column {expected!r}, found {name!r}")
             yield rows
@@ -161,7 +161,7 @@ def _read_stations(path: Path) -> list[Spot]:
 
 
 def _read_series(path: Path, stations: dict[str, Station]) -> None:
-    hours: dict[str, int] = {}  # a text per hour of the series, read once for all stations
+    hours: dict[str, int] = {}  # each text is parsed only once for all stations
     nan = math.nan
     with _rows(path, SERIES_HEADER) as rows:
         for line, row in enumerate(rows, start=2):
@@ -174,7 +174,7 @@ def _read_series(path: Path, stations: dict[str, Station]) -> None:
             if hour is None:
                 hour = hours[row[1]] = _hour(row[1], path, line)
             if station.hours and hour <= station.hours[-1]:
-                raise ConfigurationError(f"{path}: line {line}: column time_utc: {row[1]!r} does not come after the last")
+                raise ConfigurationError(f"{path}: line {line}: column time_utc: {row[1]!r} is not after the previous hour")
             station.hours.append(hour)
             for column, text, name in zip(station.columns, row[2:], COLUMNS, strict=True):
                 column.append(_number(text, path, line, name) if text else nan)
@@ -184,7 +184,7 @@ def _hour(text: str, path: Path, line: int) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        at = datetime.min  # noqa: DTZ901 - stands for "not readable", refused below
+        at = datetime.min  # noqa: DTZ901 - marks an invalid text, which is refused below
     if at.tzinfo is None or (at - _EPOCH) % _HOUR:
-        raise ConfigurationError(f"{path}: line {line}: column time_utc: {text!r} is not a whole hour with its zone")
+        raise ConfigurationError(f"{path}: line {line}: column time_utc: {text!r} is not a whole hour with a time zone")
     return (at - _EPOCH) // _HOUR

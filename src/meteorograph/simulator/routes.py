@@ -1,4 +1,4 @@
-"""From a request's method, target and body to the answer: the providers' routes and the simulator's own."""
+"""The answer to a request: the routes of the providers and of the simulator itself."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import msgspec
 
 from ..errors import ConfigurationError
 from . import openweathermap, weatherstack
-from .answer import TEXT, Answer, as_json, spoil
+from .answer import TEXT, Answer, apply_fault, as_json
+from .dispatch import PATHS, Keys, parse_call, reply
 from .faults import Faults
-from .sides import PATHS, Keys, call_of, reply
 from .tally import Tally
 from .weather import Source
 
 OWN = "/_simulator/"
-ABOUT = b"""Weather simulator: answers as OpenWeatherMap, Weatherstack and Open-Meteo do. The weather is made up or replayed.
+ABOUT = b"""Weather simulator of OpenWeatherMap, Weatherstack and Open-Meteo. The weather is synthetic or replayed.
 
 GET  /data/2.5/weather?lat=&lon=&appid=&units=   OpenWeatherMap, current weather
-GET  /data/4.0/onecall/timeline/1h?...&start=    OpenWeatherMap, twenty hours from a past one
+GET  /data/4.0/onecall/timeline/1h?...&start=    OpenWeatherMap, twenty hours from a past hour
 GET  /data/3.0/onecall/timemachine?...&dt=       OpenWeatherMap, one past hour
 GET  /current?query=LAT,LON&access_key=&units=   Weatherstack, current weather
 GET  /v1/forecast?latitude=&longitude=&current=  Open-Meteo, now and (hourly=) up to 92 days back
 GET  /v1/archive?...&start_date=&end_date=       Open-Meteo, hours since 1940
-GET  /_simulator/calls                           calls so far: total, by provider, key, place and minute
-GET  /_simulator/truth?lat=&lon=&at=             the values that answers are made from
-GET  /_simulator/faults                          rules in force and how often each was used
-POST /_simulator/faults                          replace them (text/plain; an empty body clears)
+GET  /_simulator/calls                           calls: total, by provider, key, place and minute
+GET  /_simulator/truth?lat=&lon=&at=             the values behind an answer
+GET  /_simulator/faults                          current rules and how often each was used
+POST /_simulator/faults                          replace the rules (text/plain; an empty body clears them)
 POST /_simulator/reset                           forget all calls
 """
 
@@ -47,10 +47,10 @@ class Routes:
         limits: Mapping[str, Mapping[str, int | None]],
         faults: str,
     ) -> None:
-        """``limits`` are calls per key by provider and quota window.
+        """``limits``: provider → quota window → calls per key.
 
         Raises:
-            ConfigurationError: ``faults`` is not to the grammar.
+            ConfigurationError: ``faults`` violates the grammar.
         """
         self.source = source
         self._clock = now
@@ -69,22 +69,22 @@ class Routes:
         }
 
     def now(self) -> datetime:
-        """The present instant (UTC)."""
+        """The current instant (UTC)."""
         return self._clock().astimezone(UTC)
 
     def set_faults(self, spec: str) -> None:
         """Replace all rules.
 
         Raises:
-            ConfigurationError: ``spec`` is not to the grammar; the rules stay as they were.
+            ConfigurationError: ``spec`` violates the grammar; the rules do not change.
         """
         self._faults = Faults(spec, self._seed)
 
     def truth(self, latitude: float, longitude: float, at: datetime) -> dict[str, float | str | None]:
-        """The canonical values that an answer for this point and time is made from.
+        """The canonical values behind an answer for this point and time.
 
         Raises:
-            LookupError: The replayed series has no station there.
+            LookupError: The replayed series has no station near the point.
         """
         spot = self.source.find(latitude, longitude)
         if spot is None:
@@ -105,37 +105,37 @@ class Routes:
         return as_json(*weatherstack.refusal("invalid_api_function"))
 
     def _answer_provider(self, path: str, query: dict[str, str]) -> Answer:
-        call = call_of(path, query, self.now())
-        number, over = self.tally.add(call, self._limits.get(call.provider, {}))
+        call = parse_call(path, query, self.now())
+        number, exceeded = self.tally.add(call, self._limits.get(call.provider, {}))
         delay, rule = self._faults.decide(call, number)
         if rule:
-            self.tally.fault(number, rule.kind)
+            self.tally.record_fault(number, rule.kind)
 
-        def answered() -> tuple[int, Any]:
-            return reply(path, query, call, over, self._keys, self.source)
+        def correct_reply() -> tuple[int, Any]:
+            return reply(path, query, call, exceeded, self._keys, self.source)
 
-        answer = spoil(rule, call.provider, answered) if rule else as_json(*answered())
+        answer = apply_fault(rule, call.provider, correct_reply) if rule else as_json(*correct_reply())
         return msgspec.structs.replace(answer, delay=delay) if delay else answer
 
     def _answer_own(self, method: str, name: str, query: dict[str, str], body: bytes) -> Answer:
-        act = self._own.get((method, name))
-        if act:
-            return act(query, body)
-        known = [verb for verb, route in self._own if route == name]
-        if known:
-            return Answer(status=405, content_type=TEXT, headers=(("Allow", ", ".join(known)),))
-        return _told(404, f"no such route; {OWN} lists them")
+        handler = self._own.get((method, name))
+        if handler:
+            return handler(query, body)
+        allowed = [verb for verb, route in self._own if route == name]
+        if allowed:
+            return Answer(status=405, content_type=TEXT, headers=(("Allow", ", ".join(allowed)),))
+        return _text_answer(404, f"no such route; {OWN} lists them")
 
     def _rules(self) -> Answer:
         faults = self._faults
-        rules = [{"rule": text, "used": used} for text, used in faults.used()]
+        rules = [{"rule": text, "used": used} for text, used in faults.usage()]
         return as_json(200, {"spec": faults.spec, "rules": rules})
 
     def _replace_faults(self, query: dict[str, str], body: bytes) -> Answer:
         try:
             self.set_faults(body.decode())
         except (ConfigurationError, UnicodeDecodeError) as error:
-            return _told(400, str(error))
+            return _text_answer(400, str(error))
         return self._rules()
 
     def _reset(self, query: dict[str, str], body: bytes) -> Answer:
@@ -145,17 +145,17 @@ class Routes:
     def _truth(self, query: dict[str, str], body: bytes) -> Answer:
         latitude, longitude = openweathermap.point_of(query)
         if latitude is None or longitude is None:
-            return _told(400, "lat and lon must be degrees on the earth")
+            return _text_answer(400, "lat and lon must be degrees on the earth")
         try:
             at = datetime.fromisoformat(query["at"]) if query.get("at") else self.now()
         except ValueError:
-            return _told(400, "at must be an instant with its zone, as 2026-01-01T00:00Z")
+            return _text_answer(400, "at must be an instant with a time zone, such as 2026-01-01T00:00Z")
         if at.tzinfo is None:
-            return _told(400, "at has no zone; write it as 2026-01-01T00:00Z")
+            return _text_answer(400, "at has no time zone; write it like 2026-01-01T00:00Z")
         try:
             return as_json(200, self.truth(latitude, longitude, at))
         except LookupError as error:
-            return _told(404, str(error))
+            return _text_answer(404, str(error))
 
 
 def _split(target: str) -> tuple[str, dict[str, str]]:
@@ -163,5 +163,5 @@ def _split(target: str) -> tuple[str, dict[str, str]]:
     return parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
-def _told(status: int, reason: str) -> Answer:
+def _text_answer(status: int, reason: str) -> Answer:
     return Answer(status=status, body=f"{reason}\n".encode(), content_type=TEXT)

@@ -1,6 +1,6 @@
 """The grammar of faults on demand.
 
-A spec is rules separated by ``;`` or line ends, each of ``key=value`` words:
+A spec consists of rules, separated by ``;`` or line breaks. A rule consists of ``key=value`` words:
 ``kind=status code=429 p=0.1; kind=reset``.
 """
 
@@ -16,7 +16,7 @@ from ..errors import ConfigurationError
 from .tally import PROVIDERS, Call
 
 STATUS_CODES = (401, 429, 500, 502, 503)
-#: Kind → the words it must have, and those it may have.
+#: Kind → required words, optional words.
 KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "latency": (("ms",), ()),
     "timeout": ((), ()),
@@ -33,15 +33,15 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "empty": ((), ()),
 }
 SELECTORS = ("provider", "place", "key", "p", "count", "since", "until")
-#: How near a call must be to ``place`` on either axis [degree]; the rest is room for rounding.
-PLACE_REACH = 0.01 + 1e-9
+#: Largest distance of a call from ``place`` on either axis [degree], with some room for rounding.
+PLACE_TOLERANCE = 0.01 + 1e-9
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule of a spec."""
+    """A rule of a spec."""
 
     kind: str
-    #: The rule as it was written.
+    #: The text of the rule.
     text: str
     ms: float = 0.0
     code: int = 200
@@ -57,7 +57,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
     def covers(self, call: Call) -> bool:
-        """Whether provider, key, place and time of ``call`` are what the rule asks for."""
+        """Whether the rule applies to the provider, key, place and time of ``call``."""
         return (
             self.provider in (None, call.provider)
             and self.key in (None, call.key)
@@ -68,15 +68,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     def _is_near(self, call: Call) -> bool:
         latitude, longitude = self.place or (0.0, 0.0)
-        away = [(abs(north - latitude), abs(east - longitude)) for north, east in call.points]
-        return any(north <= PLACE_REACH and min(east, 360 - east) <= PLACE_REACH for north, east in away)
+        distances = [(abs(north - latitude), abs(east - longitude)) for north, east in call.points]
+        return any(north <= PLACE_TOLERANCE and min(east, 360 - east) <= PLACE_TOLERANCE for north, east in distances)
 
 
 def parse(spec: str) -> tuple[Rule, ...]:
-    """The rules of a spec; an empty one has none.
+    """Parse the rules of a spec; an empty spec has no rules.
 
     Raises:
-        ConfigurationError: It is not to the grammar; names the word and what is allowed.
+        ConfigurationError: ``spec`` violates the grammar; the message names the word and what is allowed.
     """
     texts = (" ".join(text.split()) for text in spec.replace("\n", ";").split(";"))
     return tuple(_rule(text) for text in texts if text)
@@ -93,44 +93,44 @@ def _rule(text: str) -> Rule:
         words[name] = value
     kind = words.pop("kind", None)
     if kind not in KINDS:
-        given = "kind is missing" if kind is None else f"kind {kind!r} is unknown"
-        raise ConfigurationError(f"fault {text!r}: {given}; allowed: {', '.join(KINDS)}")
-    needed, optional = KINDS[kind]
-    for name in needed:
+        problem = "kind is missing" if kind is None else f"kind {kind!r} is unknown"
+        raise ConfigurationError(f"fault {text!r}: {problem}; allowed: {', '.join(KINDS)}")
+    required, optional = KINDS[kind]
+    for name in required:
         if name not in words:
             raise ConfigurationError(f"fault {text!r}: kind={kind} needs {name}=")
     values: dict[str, Any] = {}
     for name, value in words.items():
-        if name not in (*needed, *optional, *SELECTORS):
-            allowed = ", ".join((*needed, *optional, *SELECTORS))
+        if name not in (*required, *optional, *SELECTORS):
+            allowed = ", ".join((*required, *optional, *SELECTORS))
             raise ConfigurationError(f"fault {text!r}: {name!r} is not a word of kind={kind}; allowed: {allowed}")
         values[name] = _value(kind, name, value, text)
     return Rule(kind=kind, text=text, **values)
 
 
 def _value(kind: str, name: str, value: str, text: str) -> Any:
-    read, allowed = (
-        (_status, f"one of {', '.join(map(str, STATUS_CODES))}") if kind == "status" and name == "code" else READERS[name]
+    parse_value, allowed = (
+        (_status, f"one of {', '.join(map(str, STATUS_CODES))}") if kind == "status" and name == "code" else PARSERS[name]
     )
     try:
-        return read(value)
+        return parse_value(value)
     except ValueError:
         raise ConfigurationError(f"fault {text!r}: {name}={value!r} is not allowed; allowed: {allowed}") from None
 
 
-def _check(holds: bool) -> None:
-    if not holds:
+def _require(condition: bool) -> None:
+    if not condition:
         raise ValueError
 
 
 def _status(text: str) -> int:
-    _check(int(text) in STATUS_CODES)
+    _require(int(text) in STATUS_CODES)
     return int(text)
 
 
 def _within(low: float, high: float) -> Callable[[str], float]:
     def read(text: str) -> float:
-        _check(low <= float(text) <= high)
+        _require(low <= float(text) <= high)
         return float(text)
 
     return read
@@ -138,31 +138,31 @@ def _within(low: float, high: float) -> Callable[[str], float]:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        _check(low <= int(text) <= high)
+        _require(low <= int(text) <= high)
         return int(text)
 
     return read
 
 
 def _provider(text: str) -> str:
-    _check(text in PROVIDERS)
+    _require(text in PROVIDERS)
     return text
 
 
 def _place(text: str) -> tuple[float, float]:
     latitude, longitude = (float(part) for part in text.split(","))
-    _check(abs(latitude) <= 90 and abs(longitude) <= 180)
+    _require(abs(latitude) <= 90 and abs(longitude) <= 180)
     return latitude, longitude
 
 
 def _instant(text: str) -> datetime:
     at = datetime.fromisoformat(text)
-    _check(at.tzinfo is not None)
+    _require(at.tzinfo is not None)
     return at
 
 
-#: Word → how its value is read, and what is allowed in words.
-READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+#: Word → parser of its value, and what is allowed.
+PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "ms": (_within(0, 86_400_000), "milliseconds from 0 to 86400000"),
     "mb": (_within(0, 1000), "megabytes from 0 to 1000"),
     "code": (_whole(200, 599), "an HTTP status from 200 to 599"),
@@ -172,6 +172,6 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "key": (str, "an API key"),
     "p": (_within(0, 1), "a probability from 0 to 1"),
     "count": (_whole(0, 1_000_000_000), "a whole number of calls"),
-    "since": (_instant, "an instant with its zone, as 2026-01-01T00:00Z"),
-    "until": (_instant, "an instant with its zone, as 2026-01-01T00:00Z"),
+    "since": (_instant, "an instant with a time zone, such as 2026-01-01T00:00Z"),
+    "until": (_instant, "an instant with a time zone, such as 2026-01-01T00:00Z"),
 }

@@ -1,4 +1,4 @@
-"""The simulator as its users see it: start it, point a client at its URL, ask what happened."""
+"""The interface of the simulator: start it, call its URL, and inspect the calls."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..errors import ConfigurationError
 from ..model import clock
 from ..model.values import Coordinates
 from .connection import Listener
+from .dispatch import Keys
 from .model import Model
 from .replay import Replay
 from .routes import Routes
-from .sides import Keys
 from .tally import ONE_CALL, OPEN_METEO, OPENWEATHERMAP, WEATHERSTACK, Call
 
 
 class Simulator:
-    """A local server that answers as OpenWeatherMap, Weatherstack and Open-Meteo do."""
+    """A local server that simulates OpenWeatherMap, Weatherstack and Open-Meteo."""
 
     def __init__(
         self,
@@ -39,29 +39,29 @@ class Simulator:
         one_call_calls_per_day: int | None = None,
         open_meteo_calls: Mapping[str, int] | None = None,
     ) -> None:
-        """Set it up; nothing listens before ``start``.
+        """Configure the server; it does not listen before ``start``.
 
         Args:
             host: Address to listen on.
-            port: Port to listen on; 0 takes a free one.
-            now: Tells the time (aware UTC); the project's clock, as it is at each call, when None.
-            seed: Picks the made-up weather and the calls that faults with a probability fall on.
-            keys: Keys that OpenWeatherMap and Weatherstack accept; any key when empty.
-            replay: An hourly series to answer from instead of made-up weather.
+            port: Port to listen on; 0 for a free port.
+            now: Returns the current time (aware UTC); by default the project's clock.
+            seed: Determines the synthetic weather, and which calls get faults with a probability.
+            keys: Keys that OpenWeatherMap and Weatherstack accept; any key if empty.
+            replay: An hourly series to answer from, instead of synthetic weather.
             faults: Rules in the grammar of ``rules.py``.
-            owm_calls_per_minute: Calls a key may make in one UTC calendar minute; no limit when None.
-            weatherstack_calls_per_month: Calls a key may make in one UTC calendar month; no limit when None.
-            one_call_keys: Keys that have OpenWeatherMap's One Call; every good one when None.
-            one_call_4_keys: Those that have its version 4.0; all of ``one_call_keys`` when None.
-            one_call_calls_per_day: Calls a key may make to One Call in one UTC day; no limit when None.
-            open_meteo_calls: Calls by ``minute``, ``hour`` and ``day`` that Open-Meteo answers; no limit where none is named.
+            owm_calls_per_minute: Calls a key may make in one UTC calendar minute; no limit if None.
+            weatherstack_calls_per_month: Calls a key may make in one UTC calendar month; no limit if None.
+            one_call_keys: Keys with OpenWeatherMap's One Call; all valid keys if None.
+            one_call_4_keys: Keys with One Call 4.0; all of ``one_call_keys`` if None.
+            one_call_calls_per_day: Calls a key may make to One Call in one UTC day; no limit if None.
+            open_meteo_calls: Calls to Open-Meteo by ``minute``, ``hour`` and ``day``; no limit for a missing window.
 
         Raises:
-            ConfigurationError: The series or the faults cannot be read.
+            ConfigurationError: The series or the faults are invalid.
         """
         self._address = (host, port)
         source = Model(seed) if replay is None else Replay(replay)
-        #: Name, place and height [m] of each replayed station; empty for made-up weather.
+        #: Name, place and height [m] of each replayed station; empty for synthetic weather.
         self.stations: tuple[tuple[str, Coordinates, float], ...] = (
             tuple((spot.name, spot.coordinates, spot.elevation) for spot in source.spots) if isinstance(source, Replay) else ()
         )
@@ -83,7 +83,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where it listens, without a slash at the end."""
+        """The address of the server, without a slash at the end."""
         if self._listener is None:
             raise RuntimeError("the simulator is not started")
         host, port = self._listener.socket.getsockname()[:2]
@@ -108,7 +108,7 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection; returns when their threads have ended."""
+        """Close the port and all connections, and wait for their threads."""
         listener, thread = self._listener, self._thread
         if listener is None or thread is None:
             return
@@ -119,11 +119,11 @@ class Simulator:
         thread.join()
 
     def serve_forever(self) -> None:
-        """Answer until ``stop`` is called or the process is interrupted; starts the server where it is not."""
+        """Answer until ``stop`` is called or the process is interrupted; starts the server if necessary."""
         self.start()
         thread = self._thread
         try:
-            # Joining in turns lets a signal handler run, and call ``stop``, between them.
+            # Joining with a timeout lets a signal handler run, which may call ``stop``.
             while thread is not None and thread.is_alive():
                 thread.join(timeout=0.5)
         finally:
@@ -136,39 +136,39 @@ class Simulator:
         self.stop()
 
     def set_faults(self, spec: str) -> None:
-        """Replace all fault rules; an empty spec clears them.
+        """Replace all fault rules; an empty spec removes them.
 
         Raises:
-            ConfigurationError: ``spec`` is not to the grammar; the rules stay as they were.
+            ConfigurationError: ``spec`` violates the grammar; the rules do not change.
         """
         self._routes.set_faults(spec)
 
     def calls(self) -> tuple[Call, ...]:
-        """Every provider call in the order they came."""
+        """All provider calls, in the order of arrival."""
         return self._routes.tally.calls()
 
-    def sound_calls(self) -> tuple[Call, ...]:
-        """The calls that fell under no fault, but for a slow one, in the order they came."""
-        return self._routes.tally.sound()
+    def calls_without_fault(self) -> tuple[Call, ...]:
+        """The calls without a fault except latency, in the order of arrival."""
+        return self._routes.tally.calls_without_fault()
 
     def count(self, provider: str | None = None, key: str | None = None) -> int:
-        """How many provider calls came, of one provider or one key where given."""
+        """The number of provider calls, optionally of one provider or one key."""
         return self._routes.tally.count(provider, key)
 
-    def charged(self, provider: str) -> float:
-        """As how many calls those to a provider count: Open-Meteo weighs them by points and variables."""
-        return self._routes.tally.charged(provider)
+    def charged_calls(self, provider: str) -> float:
+        """The number of charged calls of a provider: Open-Meteo weighs calls by points and variables."""
+        return self._routes.tally.charged_calls(provider)
 
     def truth(self, latitude: float, longitude: float, at: datetime) -> dict[str, float | str | None]:
-        """The canonical values that an answer for this point and time is made from; None is "not known".
+        """The canonical values behind an answer for this point and time; None means "not known".
 
         Raises:
-            LookupError: The replayed series has no station there.
+            LookupError: The replayed series has no station near the point.
         """
         return self._routes.truth(latitude, longitude, at)
 
     def reset(self) -> None:
-        """Forget all calls, and with them what they used of the quotas."""
+        """Forget all calls, and reset the quotas."""
         self._routes.tally.reset()
 
 

@@ -1,16 +1,16 @@
-"""The sun over a place: height, rise and set (NOAA's low-accuracy formulas, good to about a minute or two)."""
+"""Height, rise and set of the sun, by NOAA's low-accuracy formulas (accurate to one or two minutes)."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
 
-#: Height of the sun's centre when its rim touches the horizon, refraction included [degree].
+#: Height of the sun's centre at sunrise and sunset, with refraction [degree].
 HORIZON = -0.833
 
 
 def _year_angle(at: datetime) -> float:
-    """Fraction of the year gone [rad]."""
+    """Elapsed part of the year as an angle [rad]."""
     return 2 * math.pi * (at.timetuple().tm_yday - 1 + (at.hour - 12) / 24) / 365.25
 
 
@@ -29,7 +29,7 @@ def declination(at: datetime) -> float:
 
 
 def equation_of_time(at: datetime) -> float:
-    """How far a sundial is ahead of the mean sun [min]."""
+    """How far a sundial is ahead of mean solar time [min]."""
     angle = _year_angle(at)
     return 229.18 * (
         0.000075
@@ -50,7 +50,7 @@ def elevation(latitude: float, longitude: float, at: datetime) -> float:
 
 
 def rise_and_set(latitude: float, longitude: float, at: datetime) -> tuple[datetime, datetime] | None:
-    """Sunrise and sunset (UTC) of the local solar day that ``at`` falls in; None in polar day and polar night."""
+    """Sunrise and sunset (UTC) of the local solar day of ``at``; None in polar day and polar night."""
     local = at + timedelta(hours=longitude / 15)
     noon = datetime(local.year, local.month, local.day, 12, tzinfo=UTC) - timedelta(hours=longitude / 15)
     noon -= timedelta(minutes=equation_of_time(noon))

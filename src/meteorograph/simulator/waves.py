@@ -1,14 +1,19 @@
-"""Fields of travelling waves on the sphere: smooth in space and time, the same for the same seed."""
+"""Repeatable random numbers, and fields of travelling waves on the sphere: smooth in space and time, reproducible by a seed."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-
-from .chance import unit
+from hashlib import blake2b
 
 WAVES_PER_FIELD = 6
+
+
+def random_unit(*parts: int | str) -> float:
+    """A pseudo-random number in [0, 1) that depends on ``parts`` only, on every machine."""
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) / 2**56
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Field:
     waves: tuple[Wave, ...]
 
     def pair(self, point: tuple[float, float, float], hours: float) -> tuple[float, float]:
-        """The field at ``point`` on the unit sphere, and the same field a quarter of a wave on."""
+        """The field at ``point`` on the unit sphere, and the same field shifted by a quarter of a wave."""
         x, y, z = point
         sine = cosine = 0.0
         for wave in self.waves:
@@ -45,11 +50,11 @@ class Field:
 
 
 def make_field(seed: int, name: str, shortest_km: float, longest_km: float, period_hours: float) -> Field:
-    """A field of wavelengths between two bounds [km], whose waves take at least ``period_hours`` to pass."""
+    """A field with wavelengths between two bounds [km] and periods of at least ``period_hours``."""
 
     def wave(number: int) -> Wave:
         def draw(what: str) -> float:
-            return unit(seed, name, number, what)
+            return random_unit(seed, name, number, what)
 
         length_km = shortest_km + (longest_km - shortest_km) * draw("length")
         size = 2 * math.pi * 6371 / length_km
@@ -64,7 +69,7 @@ def make_field(seed: int, name: str, shortest_km: float, longest_km: float, peri
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What the weather model draws on."""
+    """The fields of the weather model."""
 
     #: Highs (positive) and lows (negative).
     pressure: Field
@@ -72,13 +77,13 @@ class Fields:
     front: Field
     #: Warm (positive) and cold air masses.
     air_mass: Field
-    #: Gusty (positive) and calm stretches, along the zonal wind.
+    #: Strong (positive) and weak zonal wind.
     zonal: Field
 
 
 @lru_cache(maxsize=16)
-def fields_of(seed: int) -> Fields:
-    """The fields that belong to ``seed``."""
+def make_fields(seed: int) -> Fields:
+    """The fields of a seed."""
     return Fields(
         pressure=make_field(seed, "pressure", 2500, 6000, 120),
         front=make_field(seed, "front", 1300, 2600, 60),

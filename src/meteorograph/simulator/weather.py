@@ -1,7 +1,8 @@
-"""What every simulated provider answers from: the weather of one place at one time, and where that place is."""
+"""The weather of a place at an instant, from which all simulated providers answer, and values derived from it."""
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Protocol
 
@@ -13,9 +14,9 @@ from .geography import Spot
 
 
 class Weather(msgspec.Struct, frozen=True, kw_only=True):
-    """The weather in the units of ``quantities.py``; None is "not known", and then left out of every answer."""
+    """Weather in the units of ``model/quantities.py``; None means "not known", and is left out of all answers."""
 
-    #: The instant the values are true of, and the end of the hour that precipitation fell in.
+    #: The instant of the values, and the end of the hour in which the precipitation fell.
     at: datetime
     temperature: float | None = None
     humidity: float | None = None
@@ -25,31 +26,47 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     wind_gust: float | None = None
     cloud_cover: float | None = None
     visibility: float | None = None
-    #: Water fallen as rain and as snow over the hour [mm]; both None when it was not measured.
+    #: Rain and snow (water equivalent) of the hour [mm]; both None if not measured.
     rain: float | None = None
     snow: float | None = None
     condition: Condition | None = None
 
     @property
     def precipitation(self) -> float | None:
-        """Rain and snow together [mm]."""
+        """The sum of rain and snow [mm]."""
         return None if self.rain is None or self.snow is None else round(self.rain + self.snow, 2)
 
     def truth(self) -> dict[str, float | str | None]:
         """The canonical values by name, ``precipitation_period`` [s], and ``condition`` in OpenWeatherMap's words."""
-        values: dict[str, float | str | None] = {row.name: getattr(self, row.name, None) for row in QUANTITIES}
+        values: dict[str, float | str | None] = {quantity.name: getattr(self, quantity.name, None) for quantity in QUANTITIES}
         values["precipitation_period"] = None if self.precipitation is None else 3600
         values["condition"] = self.condition.owm_description if self.condition else None
         return values
 
 
 class Source(Protocol):
-    """Where weather comes from: the model or a recorded series."""
+    """A source of weather: the model or a recorded series."""
 
     def find(self, latitude: float, longitude: float) -> Spot | None:
-        """The place a point belongs to; None where the provider would not know it."""
+        """The place of a point; None if the provider does not know the point."""
         ...
 
     def weather(self, spot: Spot, at: datetime) -> Weather:
-        """The weather there at the newest data time not after ``at``."""
+        """The weather at the latest data time at or before ``at``."""
         ...
+
+
+def apparent_temperature(temperature: float | None, humidity: float | None, wind_speed: float | None) -> float | None:
+    """Apparent temperature [°C] from temperature [°C], humidity [%] and wind [m/s]; the temperature if one is unknown.
+
+    Steadman's formula, as published by the Australian Bureau of Meteorology.
+    """
+    if temperature is None or humidity is None or wind_speed is None:
+        return temperature
+    vapour = humidity / 100 * 6.105 * math.exp(17.27 * temperature / (237.7 + temperature))
+    return temperature + 0.33 * vapour - 0.70 * wind_speed - 4.0
+
+
+def station_pressure(pressure: float | None, elevation: float) -> float | None:
+    """Pressure at ``elevation`` [m] from the pressure at sea level, both in hPa (ICAO standard atmosphere)."""
+    return None if pressure is None else pressure * (1 - 2.25577e-5 * elevation) ** 5.25588

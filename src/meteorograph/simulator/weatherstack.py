@@ -1,6 +1,6 @@
-"""Weatherstack's current weather: a query and the weather in, status and body out.
+"""Simulated current weather of Weatherstack: takes a query and the weather, gives status and body.
 
-Source: https://weatherstack.com/documentation; errors come with HTTP 200 and ``success`` false.
+Source: https://weatherstack.com/documentation. Errors have HTTP status 200 and ``success`` false.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import sun
-from .apparent import apparent_temperature
 from .geography import Spot
-from .weather import Source, Weather
+from .weather import Source, Weather, apparent_temperature
 
 PATH = "/current"
 _ICONS = "https://cdn.worldweatheronline.com/images/wsymbols01_png_64"
-_ROSE = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
-_AGAIN = "Your API request failed. Please try again or contact support."
+_COMPASS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
+_TRY_AGAIN = "Your API request failed. Please try again or contact support."
 _ERRORS: dict[str, tuple[int, str]] = {
     "missing_access_key": (101, "You have not supplied an API Access Key. [Required format: access_key=YOUR_KEY]"),
     "invalid_access_key": (
@@ -36,11 +35,11 @@ _ERRORS: dict[str, tuple[int, str]] = {
     "missing_query": (601, "Please specify a valid location identifier using the query parameter."),
     "bulk_queries_not_supported_on_plan": (604, "Your current subscription plan does not support bulk queries."),
     "invalid_unit": (606, "You have specified an invalid unit. Please try again or refer to our API documentation."),
-    "request_failed": (615, _AGAIN),
+    "request_failed": (615, _TRY_AGAIN),
     "too_many_requests": (429, "You have exceeded the rate limit. Please try again later."),
-    "internal_error": (500, _AGAIN),
-    "bad_gateway": (502, _AGAIN),
-    "service_unavailable": (503, _AGAIN),
+    "internal_error": (500, _TRY_AGAIN),
+    "bad_gateway": (502, _TRY_AGAIN),
+    "service_unavailable": (503, _TRY_AGAIN),
 }
 _BY_STATUS = {
     401: "invalid_access_key",
@@ -54,23 +53,23 @@ Reply = tuple[int, dict[str, Any]]
 
 
 def refusal(kind: str, status: int = 200) -> Reply:
-    """The error of that type."""
+    """The error of this type."""
     code, info = _ERRORS[kind]
     return status, {"success": False, "error": {"code": code, "type": kind, "info": info}}
 
 
 def error(status: int) -> Reply:
-    """The answer of an HTTP status other than 200."""
+    """The answer with an HTTP status other than 200."""
     return refusal(_BY_STATUS[status], status)
 
 
 def key_of(query: Mapping[str, str]) -> str:
-    """The key a query carries, empty without one."""
+    """The key of a query; empty without a key."""
     return query.get("access_key", "")
 
 
 def point_of(query: Mapping[str, str]) -> tuple[float | None, float | None]:
-    """Latitude and longitude of a query [degree]; both None where it does not hold a point on earth."""
+    """Latitude and longitude of a query [degree]; both None if the query is no point on the earth."""
     parts = query.get("query", "").split(",")
     try:
         latitude, longitude = (float(part) for part in parts)
@@ -80,11 +79,11 @@ def point_of(query: Mapping[str, str]) -> tuple[float | None, float | None]:
 
 
 def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
-    """The answer to a query that holds a good key and is within its quota; place names are unknown to it."""
-    asked, unit = query.get("query", "").strip(), query.get("units") or "m"
-    if not asked:
+    """The answer for a valid key within its quota. Place names are not supported."""
+    place, unit = query.get("query", "").strip(), query.get("units") or "m"
+    if not place:
         return refusal("missing_query")
-    if ";" in asked:
+    if ";" in place:
         return refusal("bulk_queries_not_supported_on_plan")
     if unit not in ("m", "s", "f"):
         return refusal("invalid_unit")
@@ -94,11 +93,11 @@ def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
     spot = None if latitude is None or longitude is None else source.find(latitude, longitude)
     if spot is None:
         return refusal("request_failed")
-    return 200, body(source.weather(spot, now), spot, asked, unit, now)
+    return 200, body(source.weather(spot, now), spot, unit, now)
 
 
-def body(weather: Weather, spot: Spot, asked: str, unit: str, now: datetime) -> dict[str, Any]:
-    """A successful answer; ``now`` stands in it as the time of observation, as in the real one."""
+def body(weather: Weather, spot: Spot, unit: str, now: datetime) -> dict[str, Any]:
+    """A successful answer; its observation time is ``now``, as in real answers."""
     offset = spot.utc_offset(now)
     local = now + offset
     place = spot.coordinates
@@ -113,7 +112,7 @@ def body(weather: Weather, spot: Spot, asked: str, unit: str, now: datetime) -> 
             "lon": f"{place.longitude:.3f}",
             "timezone_id": spot.zone,
             "localtime": f"{local:%Y-%m-%d %H:%M}",
-            # The local wall clock read as if it were UTC; whole minutes, as the text above it.
+            # The local wall clock as if it were UTC, in whole minutes like ``localtime``.
             "localtime_epoch": int(local.timestamp()) // 60 * 60,
             "utc_offset": f"{offset / timedelta(hours=1):.2f}",
         },
@@ -137,7 +136,7 @@ def _clock_time(at: datetime) -> str:
 
 def _current(weather: Weather, spot: Spot, unit: str, now: datetime) -> dict[str, Any]:
     fahrenheit = unit == "f"
-    condition, direction, fallen = weather.condition, weather.wind_direction, weather.precipitation
+    condition, direction, amount = weather.condition, weather.wind_direction, weather.precipitation
     height = sun.elevation(spot.coordinates.latitude, spot.coordinates.longitude, now)
     current: dict[str, Any] = {
         "observation_time": _clock_time(now),
@@ -149,9 +148,9 @@ def _current(weather: Weather, spot: Spot, unit: str, now: datetime) -> dict[str
         "air_quality": _AIR_QUALITY,
         "wind_speed": _rounded(weather.wind_speed, 3600 / 1609.344 if fahrenheit else 3.6),
         "wind_degree": _rounded(direction),
-        "wind_dir": None if direction is None else _ROSE[round(direction / 22.5) % 16],
+        "wind_dir": None if direction is None else _COMPASS[round(direction / 22.5) % 16],
         "pressure": _rounded(weather.pressure),
-        "precip": None if fallen is None else round(fallen / 25.4, 3) if fahrenheit else round(fallen, 2),
+        "precip": None if amount is None else round(amount / 25.4, 3) if fahrenheit else round(amount, 2),
         "humidity": _rounded(weather.humidity),
         "cloudcover": _rounded(weather.cloud_cover),
         "feelslike": _degree(apparent_temperature(weather.temperature, weather.humidity, weather.wind_speed), unit),

@@ -110,7 +110,7 @@ def test_each_location_of_a_batch_is_charged(
     with get_db_session(read_only=True) as session:
         used = {one.window: one.used for one in quota.usage(session, get_settings().account("open-meteo"), NOON)}
     assert used == {"minute": 60, "hour": 60, "day": 60}
-    assert used["day"] == collecting.charged("open-meteo")
+    assert used["day"] == collecting.charged_calls("open-meteo")
 
 
 @pytest.mark.parametrize("status", [200, 401, 500])

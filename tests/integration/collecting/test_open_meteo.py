@@ -61,7 +61,7 @@ def test_the_weather_of_a_thousand_points_in_one_call(sim: Simulator) -> None:
         assert one.place.coordinates.distance_km(point) < 5
         assert_true(sim, one, point, share=0.25)
     assert sim.count() == 1
-    assert sim.charged("open-meteo") == 1000 * OPEN_METEO.cost
+    assert sim.charged_calls("open-meteo") == 1000 * OPEN_METEO.cost
     assert len({one.temperature for one in found if one}) > 100
     assert any(one.precipitation for one in found if one)
 
@@ -119,9 +119,9 @@ def test_a_history_costs_what_its_metadata_says(sim: Simulator) -> None:
     for length in (timedelta(0), 5 * HOUR, RECENT.span, 2 * RECENT.span):
         for history, back in ((RECENT, 60), (ARCHIVE, 500)):
             start = NOW - timedelta(days=back)
-            before = sim.charged("open-meteo")
+            before = sim.charged_calls("open-meteo")
             hours(sim, history, start, start + length)
-            assert sim.charged("open-meteo") - before == pytest.approx(history.cost(start, start + length), abs=0.25)
+            assert sim.charged_calls("open-meteo") - before == pytest.approx(history.cost(start, start + length), abs=0.25)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_an_outage_of_openweathermap_is_healed_from_open_meteo(
     with get_db_session(read_only=True) as session:
         assert list_gaps(session, NOON, driven())[0] == []
         used = {row.used for row in session.scalars(select(Quota).where(Quota.provider == "open-meteo"))}
-    assert used == {round(collecting.charged("open-meteo"))}
+    assert used == {round(collecting.charged_calls("open-meteo"))}
     scheduled_healing()
     assert collecting.count("open-meteo") == 3
 

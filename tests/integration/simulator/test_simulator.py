@@ -160,10 +160,10 @@ def test_calls_without_a_fault_are_told_from_the_others(sim: Simulator) -> None:
     for _ in range(3):
         call(sim, OWM)
     call(sim, WEATHERSTACK)
-    assert [one.provider for one in sim.sound_calls()] == ["openweathermap", "weatherstack"]
-    assert sim.sound_calls() == sim.calls()[2:]
+    assert [one.provider for one in sim.calls_without_fault()] == ["openweathermap", "weatherstack"]
+    assert sim.calls_without_fault() == sim.calls()[2:]
     sim.reset()
-    assert sim.sound_calls() == ()
+    assert sim.calls_without_fault() == ()
 
 
 def test_every_provider_call_is_counted_faulted_or_not(sim: Simulator, clock: DrivenClock) -> None:

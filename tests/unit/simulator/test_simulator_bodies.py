@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from meteorograph.simulator import openweathermap, weatherstack
-from meteorograph.simulator.answer import spoil
+from meteorograph.simulator.answer import apply_fault
 from meteorograph.simulator.conditions import MODERATE_RAIN, RAIN_AND_SNOW, of_precipitation, of_sky
 from meteorograph.simulator.geography import Spot, spot_at
 from meteorograph.simulator.model import Model
@@ -40,7 +40,7 @@ def owm(weather: Weather = RAINY, spot: Spot = DELHI, units: str = "metric") -> 
 
 
 def current(weather: Weather = RAINY, unit: str = "m") -> dict[str, Any]:
-    found: dict[str, Any] = weatherstack.body(weather, DELHI, "28.6,77.2", unit, AT)["current"]
+    found: dict[str, Any] = weatherstack.body(weather, DELHI, unit, AT)["current"]
     return found
 
 
@@ -94,14 +94,14 @@ def test_openweathermap_ground_pressure_falls_with_height() -> None:
 
 
 def test_weatherstack_location_wears_strings_and_local_time() -> None:
-    location = weatherstack.body(RAINY, DELHI, "28.6,77.2", "m", AT)["location"]
+    location = weatherstack.body(RAINY, DELHI, "m", AT)["location"]
     assert (location["lat"], location["lon"], location["utc_offset"]) == ("28.600", "77.200", "5.50")
     assert (location["localtime"], location["timezone_id"]) == ("2026-01-16 05:00", "Asia/Kolkata")
     assert location["localtime_epoch"] == int(datetime(2026, 1, 16, 5, tzinfo=UTC).timestamp())
 
 
 def test_weatherstack_request_echoes_the_unit() -> None:
-    request = weatherstack.body(RAINY, DELHI, "28.6,77.2", "f", AT)["request"]
+    request = weatherstack.body(RAINY, DELHI, "f", AT)["request"]
     assert request == {"type": "LatLon", "query": "Lat 28.60 and Lon 77.20", "language": "en", "unit": "f"}
 
 
@@ -153,7 +153,7 @@ def spoiled(spec: str, provider: str = "openweathermap") -> bytes:
     reply = openweathermap.reply({"lat": "28.6", "lon": "77.2"}, Model(1), AT)
     if provider == "weatherstack":
         reply = weatherstack.reply({"query": "28.6,77.2"}, Model(1), AT)
-    return spoil(rule, provider, lambda: reply).body
+    return apply_fault(rule, provider, lambda: reply).body
 
 
 def test_wrong_types_leave_no_number_in_its_place() -> None:

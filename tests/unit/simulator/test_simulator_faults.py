@@ -108,7 +108,7 @@ def test_the_first_rule_wins_and_latency_adds_up() -> None:
     assert delay == pytest.approx(0.25)
     assert rule is not None
     assert rule.kind == "null"
-    assert [used for _, used in verdict.used()] == [1, 1, 1, 0, 0]
+    assert [used for _, used in verdict.usage()] == [1, 1, 1, 0, 0]
 
 
 def test_count_is_of_the_calls_the_rule_fell_on() -> None:

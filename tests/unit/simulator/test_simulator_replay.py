@@ -106,7 +106,7 @@ def test_rows_out_of_order_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_series_without_hours_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="holds no hours"):
+    with pytest.raises(ConfigurationError, match="contains no hours"):
         Replay(write(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""The simulated providers side by side: where each answers, what call a query is, and what it says."""
+"""Dispatch a query to its simulated provider."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import onecall, open_meteo, open_meteo_query, openweathermap, weatherstac
 from .tally import ONE_CALL, OPEN_METEO, OPENWEATHERMAP, WEATHERSTACK, Call
 from .weather import Source
 
-#: Path → the provider that answers there.
+#: Path → provider.
 PATHS = {
     openweathermap.PATH: OPENWEATHERMAP,
     onecall.TIMELINE: ONE_CALL,
@@ -24,15 +24,15 @@ Reply = tuple[int, Any]
 
 
 class Keys(NamedTuple):
-    """Which keys are good: any, where none is named; and which have One Call 3.0 and 4.0: every good one, where None."""
+    """The valid keys (any key if empty), and the keys with One Call 3.0 and 4.0 (all valid keys if None)."""
 
     good: frozenset[str]
     one_call: frozenset[str] | None
     one_call_4: frozenset[str] | None
 
 
-def call_of(path: str, query: Mapping[str, str], now: datetime) -> Call:
-    """The call that a query to one of ``PATHS`` is."""
+def parse_call(path: str, query: Mapping[str, str], now: datetime) -> Call:
+    """The call of a query to one of ``PATHS``."""
     provider = PATHS[path]
     if provider == OPEN_METEO:
         points, weight = open_meteo.points_of(query, path, now)
@@ -44,27 +44,27 @@ def call_of(path: str, query: Mapping[str, str], now: datetime) -> Call:
 
 
 def error(provider: str, status: int) -> Reply:
-    """The provider's answer of that HTTP status."""
+    """The provider's answer with this HTTP status."""
     if provider == OPEN_METEO:
         return open_meteo.error(status)
     return weatherstack.error(status) if provider == WEATHERSTACK else openweathermap.error(status)
 
 
-def reply(path: str, query: Mapping[str, str], call: Call, over: str | None, keys: Keys, source: Source) -> Reply:
-    """The proper answer to a call; ``over`` is the window of its quota that is used up, if any."""
+def reply(path: str, query: Mapping[str, str], call: Call, exceeded: str | None, keys: Keys, source: Source) -> Reply:
+    """The correct answer to a call; ``exceeded`` is the exceeded window of its quota, if any."""
     key, now = call.key, call.at
     if call.provider == OPEN_METEO:
-        return open_meteo.exceeded(over) if over else open_meteo.reply(path, query, source, now)
+        return open_meteo.exceeded(exceeded) if exceeded else open_meteo.reply(path, query, source, now)
     good = key in keys.good if keys.good else bool(key)
     if call.provider == WEATHERSTACK:
         if not good:
             return weatherstack.refusal("invalid_access_key" if key else "missing_access_key")
-        return weatherstack.refusal("usage_limit_reached") if over else weatherstack.reply(query, source, now)
-    if not good or over:
+        return weatherstack.refusal("usage_limit_reached") if exceeded else weatherstack.reply(query, source, now)
+    if not good or exceeded:
         return openweathermap.error(429 if good else 401)
     if call.provider == OPENWEATHERMAP:
         return openweathermap.reply(query, source, now)
-    having = keys.one_call_4 if path == onecall.TIMELINE else keys.one_call
-    if having is not None and key not in having:
-        return onecall.lacking(path)
+    subscribed = keys.one_call_4 if path == onecall.TIMELINE else keys.one_call
+    if subscribed is not None and key not in subscribed:
+        return onecall.missing_subscription(path)
     return onecall.reply(path, query, source, now)
