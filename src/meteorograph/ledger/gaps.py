@@ -84,11 +84,6 @@ class _MissedSlot(NamedTuple):
     detail: str | None
     is_closed: bool
 
-    @property
-    def gap_key(self) -> tuple[int, str, bool]:
-        """Equal for slots that can share a gap."""
-        return self.location_id, self.reason, self.is_closed
-
 
 def _find_gaps(
     session: Session, names: list[str], start: datetime, end: datetime, location_id: int | None, reason: str | None
@@ -99,15 +94,16 @@ def _find_gaps(
     for name, due_at in session.execute(select(Run.schedule, Run.due_at).where(within).order_by(Run.schedule, Run.due_at)):
         due[name].append(due_at)
     slots: list[_MissedSlot] = []
+    key: tuple[int, str, bool] | None = None
     is_start_known = False
     for slot in _missed_slots(session, start, end, location_id, reason):
-        instants = due.get(slot.schedule, [])
-        index = bisect_left(instants, slot.due_at)
-        if slots and (slots[-1].gap_key != slot.gap_key or bisect_right(instants, slots[-1].due_at) < index):
-            yield _make_gap(slots, is_start_known)
-            slots = []
-        if not slots:
-            is_start_known = index > 0
+        id_, _, schedule, due_at, slot_reason, _, is_closed = slot
+        instants, slot_key = due.get(schedule, []), (id_, slot_reason, is_closed)
+        index = bisect_left(instants, due_at)
+        if key != slot_key or bisect_right(instants, slots[-1].due_at) < index:
+            if slots:
+                yield _make_gap(slots, is_start_known)
+            slots, key, is_start_known = [], slot_key, index > 0
         slots.append(slot)
     if slots:
         yield _make_gap(slots, is_start_known)

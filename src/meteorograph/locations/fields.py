@@ -86,7 +86,7 @@ def check_fields(
             checked[field] = _CHECKS[field](value)
         except ValueError as error:
             errors.append(FieldError(field, value, f"{error}{_swap_hint(field, values)}"))
-    errors += [FieldError(field, None, "it must be given") for field in required if field not in values]
+    errors += [FieldError(field, None, "it is required") for field in required if field not in values]
     if errors:
         raise InvalidLocationError(errors)
     return checked

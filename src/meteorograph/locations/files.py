@@ -67,7 +67,7 @@ def _read_csv(lines: Iterable[bytes]) -> Iterator[FileRow | BadRow]:
         except csv.Error as error:
             if columns is None or not str(error).startswith("',' expected"):
                 raise LocationFileError(f"line {line}: {_explain(str(error))}") from None
-            yield BadRow(line, "a quote ends in the middle of a cell; a quote inside of one is written twice")
+            yield BadRow(line, "a quote ends in the middle of a cell; a quote inside a cell must be written twice")
             continue
         if not cells:
             continue
@@ -86,8 +86,8 @@ def _decode(lines: Iterable[bytes]) -> Iterator[str]:
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            wrong = f"byte 0x{line[error.start]:02x} at column {error.start + 1}"
-            raise LocationFileError(f"line {number}: the file must be UTF-8, which {wrong} is not") from None
+            position = f"byte 0x{line[error.start]:02x} at column {error.start + 1}"
+            raise LocationFileError(f"line {number}: the file is not UTF-8: {position}") from None
 
 
 def _explain(error: str) -> str:
@@ -95,7 +95,7 @@ def _explain(error: str) -> str:
         return "the file's lines must end with LF or CRLF"
     if "unexpected end" in error or "field limit" in error:
         return "a quote that opens in this row is never closed"
-    return f"the file is no CSV: {error}"
+    return f"the file is not CSV: {error}"
 
 
 def _parse_header(cells: list[str]) -> list[str]:
@@ -139,7 +139,7 @@ def _read_geojson(text: bytes) -> Iterator[FileRow | BadRow]:
     except msgspec.ValidationError as error:
         raise LocationFileError(f"the file must be a GeoJSON FeatureCollection ({error})") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LocationFileError(f"{_error_line(text, str(error))}the file is no JSON: {error}") from None
+        raise LocationFileError(f"{_error_line(text, str(error))}the file is not JSON: {error}") from None
     if collection.type != "FeatureCollection":
         raise LocationFileError(f"type={collection.type!r}: must be FeatureCollection")
     line, end = 1, 0
@@ -163,7 +163,7 @@ def _read_feature(line: int, text: bytes) -> FileRow | BadRow:
     try:
         feature = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return BadRow(line, f"is no JSON: {error}")
+        return BadRow(line, f"is not JSON: {error}")
     match feature:
         case {
             "type": "Feature",

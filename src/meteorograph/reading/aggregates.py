@@ -46,7 +46,7 @@ class LocationBuckets(NamedTuple):
     #: Time zone of its days.
     zone: ZoneInfo
     #: Edges of the buckets [Unix s], one more than there are buckets.
-    marks: tuple[float, ...]
+    edges: tuple[float, ...]
     due: Sequence[int]
     stored: Sequence[int]
     #: Quantity → a column for each of the ``STATISTICS``.
@@ -54,7 +54,7 @@ class LocationBuckets(NamedTuple):
 
     def buckets(self) -> list[Bucket]:
         """The same data as objects."""
-        instants = [datetime.fromtimestamp(mark, UTC) for mark in self.marks]
+        instants = [datetime.fromtimestamp(edge, UTC) for edge in self.edges]
         buckets = [Bucket(*numbers) for numbers in zip(instants, instants[1:], self.due, self.stored, strict=False)]
         for name, columns in self.values.items():
             for bucket, row in zip(buckets, zip(*columns, strict=True), strict=True):
@@ -127,10 +127,10 @@ def read_bucket_page(
     else:
         locations = list(session.scalars(select(Location).where(Location.id > after).order_by(Location.id).limit(limit)))
     zones = {row.id: zone_or_utc(zone or row.timezone) for row in locations}
-    marks = {location_id: _bucket_marks(start, end, length, zone_) for location_id, zone_ in zones.items()}
+    all_edges = {location_id: _edge_seconds(start, end, length, zone_) for location_id, zone_ in zones.items()}
     # Months are merged from days, because days have rollups.
-    read_marks = marks if length is not None else {id_: _day_marks(own, zones[id_]) for id_, own in marks.items()}
-    edges = {location_id: own for location_id, own in read_marks.items() if own}
+    read_edges = all_edges if length is not None else {id_: _day_edges(own, zones[id_]) for id_, own in all_edges.items()}
+    edges = {location_id: own for location_id, own in read_edges.items() if own}
     columns = read_columns(session, edges, names, daily=length in (None, DAY), include_flagged=include_flagged)
     missed = read_missed_instants(session, edges)
     no_columns: AggregateColumns = [()] * (1 + sum(len(PARTS[name]) for name in names))
@@ -138,23 +138,23 @@ def read_bucket_page(
     for row in locations:
         own = columns.get(row.id, no_columns)
         if length is None:
-            own = _merge_months(own, read_marks[row.id], marks[row.id], names)
-        page.append(_make_buckets(row, zones[row.id], marks[row.id], own, names, missed.get(row.id, ())))
+            own = _merge_months(own, read_edges[row.id], all_edges[row.id], names)
+        page.append(_make_buckets(row, zones[row.id], all_edges[row.id], own, names, missed.get(row.id, ())))
     return page
 
 
 @lru_cache(maxsize=64)
-def _bucket_marks(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> tuple[float, ...]:
+def _edge_seconds(start: datetime, end: datetime, length: timedelta | None, zone: ZoneInfo) -> tuple[float, ...]:
     return tuple(edge.timestamp() for edge in bucket_edges(start, end, length, zone))
 
 
 @lru_cache(maxsize=64)
-def _day_marks(marks: tuple[float, ...], zone: ZoneInfo) -> tuple[float, ...]:
+def _day_edges(months: tuple[float, ...], zone: ZoneInfo) -> tuple[float, ...]:
     """The edges of the days of months."""
-    if not marks:
+    if not months:
         return ()
-    start, end = (datetime.fromtimestamp(mark, UTC) for mark in (marks[0], marks[-1]))
-    return _bucket_marks(start, end, DAY, zone)
+    start, end = (datetime.fromtimestamp(edge, UTC) for edge in (months[0], months[-1]))
+    return _edge_seconds(start, end, DAY, zone)
 
 
 def _merge_months(
@@ -178,7 +178,7 @@ def _merge_months(
 def _make_buckets(
     location: Location,
     zone: ZoneInfo,
-    marks: tuple[float, ...],
+    edges: tuple[float, ...],
     columns: AggregateColumns,
     names: Sequence[str],
     missed: Iterable[float],
@@ -191,6 +191,6 @@ def _make_buckets(
         index += width
     due = list(stored)
     for at in missed:
-        if marks[0] <= at < marks[-1]:
-            due[bisect_right(marks, at) - 1] += 1
-    return LocationBuckets(location.id, location.name, zone, marks, due, stored, values)
+        if edges[0] <= at < edges[-1]:
+            due[bisect_right(edges, at) - 1] += 1
+    return LocationBuckets(location.id, location.name, zone, edges, due, stored, values)

@@ -32,14 +32,14 @@ class LocationCard:
     #: The newest row; None without rows.
     row: WeatherData | None = None
     #: Temperature [°C] of the last hours, oldest first.
-    course: list[SeriesPoint] = field(default_factory=list)
+    temperatures: list[SeriesPoint] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage:
     """The locations of one page, in the order of names."""
 
-    shown: list[LocationCard]
+    cards: list[LocationCard]
     #: Number of locations on all pages.
     total: int
 
@@ -73,9 +73,9 @@ def read_overview_page(
     within = (WeatherData.location_id.in_(ids), WeatherData.due_at > since)
     for id_, due_at, value, flags in session.execute(select(*columns).where(*within).order_by(*columns[:2])):
         if value is not None and not is_suspect((flags or {}).get("temperature", ())):
-            cards[id_].course.append((due_at, value))
+            cards[id_].temperatures.append((due_at, value))
     for card in cards.values():
-        card.course = insert_breaks(thin_out(card.course))
+        card.temperatures = insert_breaks(thin_out(card.temperatures))
     return OverviewPage(list(cards.values()), len(matches))
 
 

@@ -72,7 +72,7 @@ class _Shape:
         return csv_lines([columns]) if format == "csv" else b""
 
     def _head(self, found: LocationBuckets) -> Sequence[Sequence[Any]]:
-        edges = _edges(found.marks, found.zone)
+        edges = _edges(found.edges, found.zone)
         coverage = divide_columns(found.stored, found.due)
         return [found.name] * len(found.due), edges[:-1], edges[1:], found.due, found.stored, coverage
 

@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_one_line() -> None:
         "the file is empty; its first line must be name,latitude,longitude, optionally with more columns",
     )
     Path("a.csv").write_bytes(HEADER.encode() + b"M\xfcnchen,48,11\n")
-    _says(_run("import", "a.csv"), 1, "", "line 2: the file must be UTF-8, which byte 0xfc at column 2 is not")
+    _says(_run("import", "a.csv"), 1, "", "line 2: the file is not UTF-8: byte 0xfc at column 2")
 
 
 @ONE_DATABASE

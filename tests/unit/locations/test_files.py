@@ -75,7 +75,7 @@ def test_every_bad_line_is_reported_with_its_number_in_the_file() -> None:
         r"line 2: name='A\nB': must be a text of 1 to 200 characters, none of them a control character",
         "line 4: has 2 columns, the first line has 3",
         "line 5: latitude='nan': must be a number from -90 to 90; longitude='inf': must be a number from -180 to 180",
-        "line 6: a quote ends in the middle of a cell; a quote inside of one is written twice",
+        "line 6: a quote ends in the middle of a cell; a quote inside a cell must be written twice",
         "line 8: name is missing: must be a text of 1 to 200 characters, none of them a control character",
         "line 9: latitude is missing: must be a number from -90 to 90; longitude='53,3': must be a number from -180 to 180",
         "line 10: latitude='1_0': must be a number from -90 to 90; longitude='0x1': must be a number from -180 to 180",
@@ -101,8 +101,8 @@ def test_swapped_coordinates_are_recognised() -> None:
         (b"name,latitude,longitude\rA,1,2\r", "line 1: the file's lines must end with LF or CRLF"),
         (HEADER + b'A,1,2\n"B,1,2\nC,1,2\n', "line 3: a quote that opens in this row is never closed"),
         (HEADER + b'A,1,2\n"B' + b"x" * 200_000 + b"\n", "line 3: a quote that opens in this row is never closed"),
-        (HEADER + b"A,1,2\nM\xfcnchen,48.1,11.6\n", "line 3: the file must be UTF-8, which byte 0xfc at column 2 is not"),
-        ("name,latitude,longitude\n".encode("utf-16"), "line 1: the file must be UTF-8"),
+        (HEADER + b"A,1,2\nM\xfcnchen,48.1,11.6\n", "line 3: the file is not UTF-8: byte 0xfc at column 2"),
+        ("name,latitude,longitude\n".encode("utf-16"), "line 1: the file is not UTF-8"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_refused(text: bytes, told: str) -> None:
@@ -179,20 +179,20 @@ def test_geojson_is_read_with_the_line_of_each_feature() -> None:
     assert reasons[0] == "line 5: latitude=191: must be a number from -90 to 90"
     assert all("must be a Feature with a Point" in reasons[number] for number in (1, 2, 3, 5, 6))
     assert "name=3" in reasons[4]
-    assert "is no JSON" in reasons[7]
+    assert "is not JSON" in reasons[7]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         (b" \n", "the file is empty"),
-        (b'{"type": "FeatureCollection",\n "features": [nan]}', "line 2: the file is no JSON"),
-        (b"name,latitude,longitude\n", "line 1: the file is no JSON"),
+        (b'{"type": "FeatureCollection",\n "features": [nan]}', "line 2: the file is not JSON"),
+        (b"name,latitude,longitude\n", "line 1: the file is not JSON"),
         (_feature().encode(), "must be a GeoJSON FeatureCollection"),
         (b'{"type": "Topology", "features": []}', "type='Topology': must be FeatureCollection"),
         (b"[1]", "must be a GeoJSON FeatureCollection"),
-        (b'{"type": "FeatureCollection", "features": [' + b"[" * 100_000, "the file is no JSON"),
-        (b"\xff\xfe", "the file is no JSON"),
+        (b'{"type": "FeatureCollection", "features": [' + b"[" * 100_000, "the file is not JSON"),
+        (b"\xff\xfe", "the file is not JSON"),
     ],
 )
 def test_a_file_that_is_no_such_geojson_is_refused(text: bytes, told: str) -> None:

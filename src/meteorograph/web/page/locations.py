@@ -25,7 +25,7 @@ def places() -> Response:
         )
     return render(
         "locations.html",
-        shown=found.shown,
+        shown=found.cards,
         total=found.total,
         words=words,
         number=number,

@@ -37,11 +37,11 @@ def page() -> Response:
             found = overview.read_overview_page(session, words=words, only=only, skip=skip, limit=LIMIT, since=since)
     except (MeteorographError, SQLAlchemyError):
         pass  # the state of the service says it
-    rows = [one.row for one in found.shown if one.row is not None]
+    rows = [one.row for one in found.cards if one.row is not None]
     return render(
         "overview.html",
         providers={row.provider for row in rows} | {name for row in rows for name in (row.providers or {}).values()},
-        shown=[(one.location, one.row, sparkline(one.course, since, now)) for one in found.shown],
+        shown=[(one.location, one.row, sparkline(one.temperatures, since, now)) for one in found.cards],
         total=found.total,
         words=words,
         show=show,
