@@ -1,35 +1,29 @@
-"""``meteorograph backfill``: what filling gaps will cost, and filling them."""
+"""``meteorograph backfill``: estimate the calls that filling gaps costs, and fill them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from .options import json_option, location_option, parse_moment, range_options
+from .output import Column, print_json, print_table
+
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..healing.backfill_plan import BackfillEstimate
+    from ..healing.backfill_plan import BackfillEstimate, BackfillRequest
     from ..healing.filler import HealingResult
 
-#: Reasons that are told.
-_SHOWN = 5
+#: Reasons of failures that are printed.
+_MAX_REASONS_SHOWN: Final = 5
 
 
 @click.command()
-@click.option("--location", help="Only the location of this name.")
-@click.option(
-    "--start",
-    metavar="TIME",
-    help="From then on, also what was before a location was added: an ISO 8601 time (UTC without a zone) or a time back from "
-    "now such as 30d [all that was missed].",
-)
-@click.option("--end", metavar="TIME", help="Up to then: likewise [now].")
-@click.option("--again", is_flag=True, help="Also hours that are closed as unrecoverable.")
-@click.option("--dry-run", is_flag=True, help="Only say what it will cost.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@location_option
+@range_options("all missed slots; with --start also slots before a location was added")
+@click.option("--again", is_flag=True, help="Also slots that are closed as unrecoverable.")
+@click.option("--dry-run", is_flag=True, help="Only show what it costs.")
+@json_option
 def backfill(location: str | None, start: str | None, end: str | None, again: bool, dry_run: bool, as_json: bool) -> None:
     """Fill gaps from providers with a history; exit 1 if something was not filled."""
     from ..config.loading import get_settings
@@ -38,7 +32,7 @@ def backfill(location: str | None, start: str | None, end: str | None, again: bo
     from ..storage.engine import init_db
 
     now = clock.now()
-    since, until = _moment("start", start, now), _moment("end", end, now)
+    since, until = parse_moment("start", start, now), parse_moment("end", end, now)
     if since is not None:
         try:
             time_range.resolve_range(since, until, now, time_range.DEFAULT_RANGE)
@@ -47,96 +41,90 @@ def backfill(location: str | None, start: str | None, end: str | None, again: bo
     settings = get_settings()
     require_history(settings)
     init_db()
-    wanted = BackfillRequest(location, since, min(until or now, now), again)
-    made = estimate_backfill(settings, wanted)
+    request = BackfillRequest(location, since, min(until or now, now), again)
+    estimate = estimate_backfill(settings, request)
     if not as_json:
-        click.echo("\n".join(_lines(made)))
-    healed = None if dry_run or not made.slots else _fill(settings, wanted, made.slots)
+        _print_estimate(estimate)
+    result = None if dry_run or not estimate.slots else _fill(settings, request, estimate.slots)
     if as_json:
-        click.echo(json.dumps(_told(made, healed), indent=1))
-    elif healed is not None:
-        click.echo("\n".join(_outcome(healed)))
-    if (healed.filled < made.slots) if healed is not None else not made.is_complete:
+        print_json(_json_fields(estimate, result))
+    elif result is not None:
+        _print_result(result)
+    if (result.filled < estimate.slots) if result is not None else not estimate.is_complete:
         raise SystemExit(1)
 
 
-def _moment(name: str, text: str | None, now: datetime) -> datetime | None:
-    from ..model import time_range
-
-    try:
-        return None if text is None else time_range.parse_instant(text, now)
-    except ValueError as error:
-        raise click.UsageError(f"--{name} {text}: {error}") from None
-
-
-def _fill(settings: Settings, wanted: Any, slots: int) -> HealingResult:
+def _fill(settings: Settings, request: BackfillRequest, slots: int) -> HealingResult:
     import signal
     import threading
 
     from ..healing.backfill import run_backfill
-    from .progress import Progress
+    from .progress import CollectionProgress
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    progress = Progress()
-    healed = run_backfill(settings, wanted, stop, lambda filled, failed: progress(slots, filled, failed))
-    progress(slots, healed.filled, healed.missing)
-    progress.end()
-    return healed
+    with CollectionProgress() as progress:
+        result = run_backfill(settings, request, stop, lambda filled, failed: progress.update(slots, filled, failed))
+        progress.update(slots, result.filled, result.missing)
+    return result
 
 
-def _lines(made: BackfillEstimate) -> Iterator[str]:
-    if made.first is None or made.last is None:
-        yield "nothing to fill"
+def _print_estimate(estimate: BackfillEstimate) -> None:
+    if estimate.first is None or estimate.last is None:
+        click.echo("nothing to fill")
         return
-    many = "location" if made.locations == 1 else "locations"
-    yield f"{made.slots:,} slots of {made.locations:,} {many} to fill, {made.first:%Y-%m-%d %H:%M} to {made.last:%Y-%m-%d %H:%M}"
-    width = max(map(len, made.calls), default=0)
-    for account, calls in made.calls.items():
-        left = ", ".join(f"{one.calls:,} of {one.limit:,} left this {one.window}" for one in made.budgets[account])
-        yield f"{account:<{width}}  {calls:,} calls" + (f"; {left}" if left else "")
-    for slots, why in (
-        (made.out_of_reach, "that no history reaches"),
-        (made.not_yet, "that no history has yet"),
-        (made.without_calls, "for which no calls are left now"),
+    noun = "location" if estimate.locations == 1 else "locations"
+    period = f"{estimate.first:%Y-%m-%d %H:%M} to {estimate.last:%Y-%m-%d %H:%M}"
+    click.echo(f"{estimate.slots:,} slots of {estimate.locations:,} {noun} to fill, {period}")
+    rows = []
+    for account, calls in estimate.calls.items():
+        left = ", ".join(f"{window.calls:,} of {window.limit:,} left this {window.window}" for window in estimate.budgets[account])
+        rows.append((account, f"{calls:,} calls" + (f"; {left}" if left else "")))
+    if rows:
+        print_table((Column(), Column(wraps=True)), rows)
+    for slots, text in (
+        (estimate.out_of_reach, "that no history reaches"),
+        (estimate.not_yet, "that no history has yet"),
+        (estimate.without_calls, "for which no calls are left now"),
     ):
         if slots:
-            yield f"{slots:,} slots {why}"
+            click.echo(f"{slots:,} slots {text}")
 
 
-def _outcome(healed: HealingResult) -> Iterator[str]:
+def _print_result(result: HealingResult) -> None:
     from ..redaction import redact
 
-    calls = ", ".join(f"{account} {many:,}" for account, many in healed.calls.items())
-    yield f"{healed.filled:,} filled, {healed.empty:,} without data ({healed.closed:,} of them closed as unrecoverable)"
-    yield f"{healed.failed:,} failed, {healed.waiting:,} left; calls: {calls or 'none'}"
-    yield from (redact(reason) for reason in list(healed.reasons)[:_SHOWN])
+    calls = ", ".join(f"{account} {count:,}" for account, count in result.calls.items())
+    click.echo(f"{result.filled:,} filled, {result.empty:,} without data ({result.closed:,} of them closed as unrecoverable)")
+    click.echo(f"{result.failed:,} failed, {result.waiting:,} left; calls: {calls or 'none'}")
+    for reason in list(result.reasons)[:_MAX_REASONS_SHOWN]:
+        click.echo(redact(reason))
 
 
-def _told(made: BackfillEstimate, healed: HealingResult | None) -> dict[str, Any]:
+def _json_fields(estimate: BackfillEstimate, result: HealingResult | None) -> dict[str, Any]:
     outcome = None
-    if healed is not None:
-        counts = {name: getattr(healed, name) for name in ("filled", "empty", "closed", "failed", "waiting")}
-        outcome = {**counts, "calls": healed.calls, "reasons": list(healed.reasons)}
+    if result is not None:
+        counts = {name: getattr(result, name) for name in ("filled", "empty", "closed", "failed", "waiting")}
+        outcome = {**counts, "calls": result.calls, "reasons": list(result.reasons)}
     return {
-        "slots": made.slots,
-        "locations": made.locations,
-        "from": made.first and made.first.isoformat(),
-        "to": made.last and made.last.isoformat(),
+        "slots": estimate.slots,
+        "locations": estimate.locations,
+        "from": estimate.first and estimate.first.isoformat(),
+        "to": estimate.last and estimate.last.isoformat(),
         "accounts": [
             {
                 "account": account,
                 "calls": calls,
                 "windows": [
-                    {"window": one.window, "limit": one.limit, "used": one.used, "left": one.calls}
-                    for one in made.budgets[account]
+                    {"window": window.window, "limit": window.limit, "used": window.used, "left": window.calls}
+                    for window in estimate.budgets[account]
                 ],
             }
-            for account, calls in made.calls.items()
+            for account, calls in estimate.calls.items()
         ],
-        "out_of_reach": made.out_of_reach,
-        "not_yet": made.not_yet,
-        "without_calls": made.without_calls,
+        "out_of_reach": estimate.out_of_reach,
+        "not_yet": estimate.not_yet,
+        "without_calls": estimate.without_calls,
         "outcome": outcome,
     }

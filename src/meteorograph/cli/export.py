@@ -1,22 +1,22 @@
-"""``meteorograph export``: the data as files."""
+"""``meteorograph export``: stored rows as files."""
 
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import click
 
+from .options import parse_moment, range_options
+
 
 @click.command()
 @click.option("--format", type=click.Choice(["csv", "parquet", "ndjson"]), default="csv", show_default=True)
-@click.option("--location", "locations", multiple=True, help="Only the location of this name; may be given several times.")
-@click.option("--tag", "tags", multiple=True, help="Only locations with this tag; may be given several times.")
-@click.option("--start", metavar="TIME", help="From then on: an ISO 8601 time (UTC without a zone) or a time back from now.")
-@click.option("--end", metavar="TIME", help="Before then: likewise.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead of to stdout.")
-@click.option("--partitioned", is_flag=True, help="Parquet by year and month; FILE is a folder.")
+@click.option("--location", "locations", multiple=True, help="Only the location of this name; repeatable.")
+@click.option("--tag", "tags", multiple=True, help="Only locations with this tag; repeatable.")
+@range_options("first row", "last row")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--partitioned", is_flag=True, help="Write Parquet files by year and month; FILE is a folder.")
 def export(
     format: str,
     locations: tuple[str, ...],
@@ -26,39 +26,24 @@ def export(
     output: Path | None,
     partitioned: bool,
 ) -> None:
-    """Write the rows, by location and time, as CSV, lines of JSON or Parquet."""
+    """Write rows as CSV, NDJSON or Parquet, sorted by location and time."""
     from ..exporting import export as exporting
+    from ..model import clock
     from ..storage.engine import get_db_session, init_db
-    from .progress import Progress
+    from .progress import show_bar
 
     if output is None and (format == "parquet" or partitioned):
-        raise click.UsageError("--format parquet is written to a file: name it with --output")
+        raise click.UsageError("--format parquet needs a file: name it with --output")
     if partitioned and format != "parquet":
-        raise click.UsageError(f"--partitioned goes with --format parquet, not {format}")
-    asked = exporting.ExportQuery(locations, tags, _moment("start", start), _moment("end", end))
+        raise click.UsageError(f"--partitioned needs --format parquet, not {format}")
+    now = clock.now()
+    query = exporting.ExportQuery(locations, tags, parse_moment("start", start, now), parse_moment("end", end, now))
     init_db()
-    progress = Progress()
-
-    def tell(done: int, total: int) -> None:
-        if output is not None and sys.stderr.isatty():
-            progress(total, done, 0)
-
-    with get_db_session(read_only=True) as session:
+    with get_db_session(read_only=True) as session, show_bar("exporting", is_hidden=output is None) as show:
         if output is not None and partitioned:
-            told = exporting.export_partitioned(session, asked, output, tell)
+            result = exporting.export_partitioned(session, query, output, show)
         else:
-            found = next(each for each in exporting.FORMATS if each == format)
-            told = exporting.export(session, asked, found, output or sys.stdout.buffer, tell)
+            known_format = next(known for known in exporting.FORMATS if known == format)
+            result = exporting.export(session, query, known_format, output or sys.stdout.buffer, show)
     if output is not None:
-        if sys.stderr.isatty():
-            progress.end()
-        click.echo(f"{told.rows:,} rows to {', '.join(map(str, told.files))}", err=True)
-
-
-def _moment(name: str, text: str | None) -> datetime | None:
-    from ..model import clock, time_range
-
-    try:
-        return None if text is None else time_range.parse_instant(text, clock.now())
-    except ValueError as error:
-        raise click.UsageError(f"--{name} {text}: {error}") from None
+        click.echo(f"{result.rows:,} rows to {', '.join(map(str, result.files))}", err=True)

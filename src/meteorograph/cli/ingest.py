@@ -1,69 +1,69 @@
-"""``meteorograph ingest --all``: every active location at once, with a live line on a terminal and plain lines otherwise."""
+"""``meteorograph ingest``: collect now."""
 
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from typing import Final
+from typing import Any
 
 import click
 
-from ..accounts import quota
-from ..collecting.event_loop import run_async
-from ..collecting.run import collect_now
-from ..collecting.run_context import require_key
-from ..config.loading import get_settings
-from ..config.settings import Settings
-from ..errors import MeteorographError, ProviderClosedError
-from ..model import clock
-from ..redaction import redact
-from ..storage.engine import get_db_session, init_db
-from .progress import Progress
-
-#: Failures that are told one by one.
-SHOWN: Final = 20
+from ..errors import ConfigurationError, MeteorographError
+from .output import Column, print_table, report_error
 
 
-def ingest_all(*, as_json: bool) -> int:
-    """Collect every active location now; gives the exit code."""
-    settings = get_settings()
-    require_key(settings)
-    init_db()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    progress = Progress(lambda: _quota_left(settings))
-    closed: ProviderClosedError | None = None
-    stored, failed = 0, dict[str, str]()
+@click.command()
+@click.option("--lat", type=float, help="Latitude [degree north].")
+@click.option("--lon", type=float, help="Longitude [degree east].")
+@click.option("--location", "names", multiple=True, help="Name of a location; repeatable.")
+@click.option("--all", "is_all", is_flag=True, help="All active locations, with progress on stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+def ingest(lat: float | None, lon: float | None, names: tuple[str, ...], is_all: bool, as_json: bool) -> None:
+    """Collect now and print the stored values: a point, locations by name, all, or the default place."""
+    from ..collecting.on_demand import ingest_data, ingest_location
+    from .ingest_all import ingest_all
 
-    def told(total: int, stored_now: int, failed_now: int) -> None:
-        nonlocal stored
-        stored = stored_now
-        progress(total, stored_now, failed_now)
+    if bool(names) + is_all + (lat is not None or lon is not None) > 1:
+        raise click.UsageError("use only one of --lat with --lon, --location, and --all")
+    _quiet_logging()
+    if is_all:
+        raise SystemExit(ingest_all(as_json=as_json))
+    has_failed = False
+    for name in names or (None,):
+        try:
+            row = ingest_location(name) if name is not None else ingest_data(lat, lon)
+        except ConfigurationError:
+            raise
+        except MeteorographError as error:
+            has_failed = True
+            report_error(error, str(error))
+            continue
+        if as_json:
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            _print_row(row)
+    if has_failed:
+        raise SystemExit(1)
 
-    try:
-        failed = run_async(collect_now(settings, stop, told))
-    except ProviderClosedError as error:
-        closed = error
-    progress.end()
-    for name, detail in list(failed.items())[:SHOWN]:
-        click.echo(f"meteorograph: {name}: {redact(detail)}", err=True)
-    if len(failed) > SHOWN:
-        click.echo(f"meteorograph: and {len(failed) - SHOWN} more", err=True)
-    if closed:
-        click.echo(f"meteorograph: {redact(str(closed))}; again from {closed.retry_at:%Y-%m-%d %H:%M:%S} UTC", err=True)
-    summary = {"stored": stored, "failed": len(failed), "stopped": stop.is_set()}
-    click.echo(json.dumps(summary) if as_json else f"{stored} stored, {len(failed)} failed")
-    return 1 if failed or closed or stop.is_set() else 0
+
+def _print_row(row: dict[str, Any]) -> None:
+    from ..reading.rows import UNITS
+
+    cells = [
+        (name, f"{_plain_text(value)} {UNITS.get(name, '')}".rstrip())
+        for name, value in row.items()
+        if value is not None and name != "location_id"
+    ]
+    print_table((Column(), Column(wraps=True)), cells)
 
 
-def _quota_left(settings: Settings) -> str:
-    provider = settings.providers[0]
-    try:
-        with get_db_session(read_only=True) as session:
-            windows = quota.usage(session, settings.account(provider), clock.now())
-    except MeteorographError:
-        return ""
-    tightest = min(windows, key=lambda window: window.limit - window.used, default=None)
-    return f"{tightest.limit - tightest.used:,} calls left this {tightest.window}" if tightest else ""
+def _plain_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+
+
+def _quiet_logging() -> None:
+    """Log only warnings unless ``LOG_LEVEL`` is set: the command prints its result itself."""
+    from ..config.loading import load_settings
+    from ..logs import setup_logging
+
+    settings = load_settings()
+    setup_logging(settings if "log_level" in settings.model_fields_set else settings.model_copy(update={"log_level": "WARNING"}))

@@ -1,46 +1,55 @@
-"""``meteorograph plan`` and ``meteorograph check-keys``: what the configuration asks of the providers, and whether it may."""
+"""``meteorograph plan`` and ``meteorograph check-keys``: the calls that the configuration needs, and whether the keys work."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from .options import json_option
+from .output import Column, print_json, print_table
+from .sessions import open_session
 
 if TYPE_CHECKING:
     from ..accounts.call_plan import CallPlan, ProviderPlan
     from ..collecting.key_check import KeyReport
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+_PLAN_COLUMNS: Final = (
+    Column(),
+    Column("calls"),
+    *(Column(title, is_number=True) for title in ("needed", "allowed", "quota")),
+    Column(is_state=True),
+)
 
 
 @click.command("plan")
-@_JSON
+@json_option
 def plan(as_json: bool) -> None:
-    """Show the calls that the configuration makes against the quotas; exit 1 if they do not suffice."""
+    """Compare the calls that the configuration needs with the quotas; exit 1 if a quota is not enough."""
     from ..accounts import plan_inputs
     from ..accounts.call_plan import make_plan
     from ..config.loading import load_settings
     from ..model import clock
-    from ..storage.engine import get_db_session, init_db
 
     settings = load_settings()
-    init_db()
-    with get_db_session(read_only=True) as session:
+    with open_session(read_only=True) as session:
         groups = plan_inputs.schedule_groups(session, settings)
-    made = make_plan(groups, settings, clock.now())
-    click.echo(json.dumps(_told(made), ensure_ascii=False, indent=1) if as_json else "\n".join(_page(made)))
-    if not made.holds:
+    call_plan = make_plan(groups, settings, clock.now())
+    if as_json:
+        print_json(_plan_fields(call_plan))
+    else:
+        _print_plan(call_plan)
+    if not call_plan.holds:
         raise SystemExit(1)
 
 
 @click.command("check-keys")
-@_JSON
+@json_option
 def check_keys(as_json: bool) -> None:
-    """Call each provider that has a key once and show what the key may use.
+    """Make one call with each configured key and show its state.
 
-    Exit 0 if all are active, 1 if one is not or cannot be tried, 2 if there is none.
+    Exit 0 if all keys are active, 1 if a key is not or cannot be tried, 2 if there is no key.
     """
     from ..collecting.key_check import check_keys as check
     from ..config.loading import load_settings
@@ -51,43 +60,39 @@ def check_keys(as_json: bool) -> None:
 
     settings = load_settings()
     if not any(settings.key(name) for name in PROVIDERS):
-        wanted = " or ".join(filter(None, (provider.key_setting for provider in PROVIDERS.values())))
-        raise ConfigurationError(f"no key is configured: set {wanted} in the environment or in .env")
-    # What goes wrong is in the report; the log says it again only to those who ask for it.
-    asked = "log_level" in settings.model_fields_set
-    setup_logging(settings if asked else settings.model_copy(update={"log_level": "CRITICAL"}))
+        names = " or ".join(filter(None, (provider.key_setting for provider in PROVIDERS.values())))
+        raise ConfigurationError(f"no key is configured: set {names} in the environment or in .env")
+    # The report has the errors. The log repeats them only if LOG_LEVEL is set.
+    has_level = "log_level" in settings.model_fields_set
+    setup_logging(settings if has_level else settings.model_copy(update={"log_level": "CRITICAL"}))
     init_db()
     reports = check(settings)
-    click.echo(json.dumps([_fields(one) for one in reports], indent=1) if as_json else "\n".join(_lines(reports)))
-    if not all(one.is_good for one in reports):
+    if as_json:
+        print_json([_report_fields(report) for report in reports])
+    else:
+        _print_reports(reports)
+    if not all(report.is_good for report in reports):
         raise SystemExit(1)
 
 
-def _page(made: CallPlan) -> list[str]:
+def _print_plan(call_plan: CallPlan) -> None:
     from ..accounts.call_plan import interval_text
     from ..model.schedule import Interval
 
-    lines = [
-        f"{group.locations:,} location{'' if group.locations == 1 else 's'}, "
-        + (f"every {interval_text(group.schedule.length)}" if isinstance(group.schedule, Interval) else group.name)
-        for group in made.groups
-    ]
-    lines.append("")
-    rows: list[tuple[str, ...]] = [("", "calls", "needed", "allowed", "quota", "")]
-    rows.extend(row for provider in made.providers if provider.role != "fallback" for row in _rows(provider))
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
-    for row in rows:
-        cells = [
-            f"{cell:<{width}}" if column < 2 or column == 5 else f"{cell:>{width}}"
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return [*lines, "", *(provider.sentence for provider in made.providers)]
+    for group in call_plan.groups:
+        schedule = f"every {interval_text(group.schedule.length)}" if isinstance(group.schedule, Interval) else group.name
+        click.echo(f"{group.locations:,} location{'' if group.locations == 1 else 's'}, {schedule}")
+    click.echo()
+    rows = [row for provider in call_plan.providers if provider.role != "fallback" for row in _plan_rows(provider)]
+    print_table(_PLAN_COLUMNS, rows)
+    click.echo()
+    for provider in call_plan.providers:
+        click.echo(provider.sentence)
 
 
-def _rows(provider: ProviderPlan) -> list[tuple[str, ...]]:
-    told = ("minute", "day", "month") if provider.role == "observation" else ()
-    shown = [need for need in provider.needs if need.limit is not None or need.window in told]
+def _plan_rows(provider: ProviderPlan) -> list[tuple[str, ...]]:
+    always = ("minute", "day", "month") if provider.role == "observation" else ()
+    needs = [need for need in provider.needs if need.limit is not None or need.window in always]
     return [
         (
             "" if number else provider.title,
@@ -95,57 +100,56 @@ def _rows(provider: ProviderPlan) -> list[tuple[str, ...]]:
             f"{need.calls:,}",
             "-" if need.usable is None else f"{need.usable:,}",
             "-" if need.limit is None else f"{need.limit:,}",
-            "" if need.limit is None or provider.role == "precipitation" else "holds" if need.holds else "DOES NOT HOLD",
+            "" if need.limit is None or provider.role == "precipitation" else "enough" if need.holds else "NOT ENOUGH",
         )
-        for number, need in enumerate(shown)
+        for number, need in enumerate(needs)
     ]
 
 
-def _told(made: CallPlan) -> dict[str, Any]:
+def _plan_fields(call_plan: CallPlan) -> dict[str, Any]:
     return {
-        "holds": made.holds,
-        "schedules": [{"schedule": group.name, "locations": group.locations} for group in made.groups],
-        "providers": [
-            {
-                "provider": one.provider,
-                "role": one.role,
-                "holds": one.holds,
-                "windows": [
-                    {"window": need.window, "calls": need.calls, "usable": need.usable, "limit": need.limit, "holds": need.holds}
-                    for need in one.needs
-                ],
-                "most_locations": one.most_locations if one.role == "observation" else None,
-                "shortest_interval_seconds": int(one.shortest.total_seconds())
-                if one.shortest and one.role == "observation"
-                else None,
-                "slot_minutes": one.slot_minutes,
-                "share": None if one.share is None else round(float(one.share), 4),
-                "sentence": one.sentence,
-            }
-            for one in made.providers
-        ],
+        "holds": call_plan.holds,
+        "schedules": [{"schedule": group.name, "locations": group.locations} for group in call_plan.groups],
+        "providers": [_provider_fields(provider) for provider in call_plan.providers],
     }
 
 
-def _lines(reports: Sequence[KeyReport]) -> list[str]:
+def _provider_fields(provider: ProviderPlan) -> dict[str, Any]:
+    is_main = provider.role == "observation"
+    return {
+        "provider": provider.provider,
+        "role": provider.role,
+        "holds": provider.holds,
+        "windows": [
+            {"window": need.window, "calls": need.calls, "usable": need.usable, "limit": need.limit, "holds": need.holds}
+            for need in provider.needs
+        ],
+        "most_locations": provider.most_locations if is_main else None,
+        "shortest_interval_seconds": int(provider.shortest.total_seconds()) if provider.shortest and is_main else None,
+        "slot_minutes": provider.slot_minutes,
+        "share": None if provider.share is None else round(float(provider.share), 4),
+        "sentence": provider.sentence,
+    }
+
+
+def _print_reports(reports: Sequence[KeyReport]) -> None:
     from ..collecting.key_check import KEY_STATE_TEXTS
 
-    width = max(len(one.title) for one in reports)
-    lines = []
-    for one in reports:
-        lines.append(f"{one.title:<{width}}  {KEY_STATE_TEXTS[one.state]}")
-        until = f"closed until {one.closed_until:%Y-%m-%d %H:%M:%S} UTC" if one.closed_until else None
-        lines.extend(f"{'':<{width}}  {line}" for line in (one.said, until, one.advice) if line)
-    return lines
+    rows = []
+    for report in reports:
+        rows.append((report.title, KEY_STATE_TEXTS[report.state]))
+        until = f"closed until {report.closed_until:%Y-%m-%d %H:%M:%S} UTC" if report.closed_until else None
+        rows.extend(("", line) for line in (report.said, until, report.advice) if line)
+    print_table((Column(), Column(is_state=True, wraps=True)), rows)
 
 
-def _fields(one: KeyReport) -> dict[str, Any]:
+def _report_fields(report: KeyReport) -> dict[str, Any]:
     return {
-        "provider": one.provider,
-        "key_state": one.state,
-        "called": one.called,
-        "reached": one.reached,
-        "closed_until": one.closed_until and one.closed_until.isoformat(),
-        "said": one.said,
-        "advice": one.advice,
+        "provider": report.provider,
+        "key_state": report.state,
+        "called": report.called,
+        "reached": report.reached,
+        "closed_until": report.closed_until and report.closed_until.isoformat(),
+        "said": report.said,
+        "advice": report.advice,
     }

@@ -1,4 +1,4 @@
-"""``meteorograph reparse``: what a parser makes now of payloads that are in the journal."""
+"""``meteorograph reparse``: read journalled payloads with the current parsers."""
 
 from __future__ import annotations
 
@@ -7,76 +7,84 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .ledger import _period
+from .options import json_option, parse_period, range_options
 
 if TYPE_CHECKING:
     from ..reparsing.compare import Difference
 
 
 @click.command()
-@click.option("--start", metavar="TIME", help="From then on: an ISO 8601 time, or a time back from now such as 7d [7d].")
-@click.option("--end", metavar="TIME", help="Up to then: likewise [now].")
+@range_options("7d before the end")
 @click.option("--dry-run", is_flag=True, help="Only show the differences.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@json_option
 def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) -> None:
-    """Parse journalled payloads again, show the differences and store them; exit 1 if a payload cannot be read."""
+    """Parse journalled payloads again and store the differences; exit 1 if a payload cannot be read."""
     from ..config.loading import get_settings
     from ..model import time_range
     from ..redaction import redact
-    from ..reparsing.reparse import reparse as again
+    from ..reparsing import reparse as reparsing
     from ..storage.engine import init_db
 
-    since, until = _period(start, end, time_range.DEFAULT_RANGE)
+    since, until = parse_period(start, end, time_range.DEFAULT_RANGE)
     init_db()
-    tell = _JSONLines() if as_json else _Lines()
-    done = again(get_settings(), since, until, apply=not dry_run, report=tell)
-    if isinstance(tell, _JSONLines):
-        tell.end(
+    printer = _JSONPrinter() if as_json else _LinePrinter()
+    done = reparsing.reparse(get_settings(), since, until, apply=not dry_run, report=printer)
+    if isinstance(printer, _JSONPrinter):
+        printer.end(
             {"payloads": done.payloads, "rows": done.rows, "applied": not dry_run, "unread": done.unread, "refused": done.refused}
         )
     else:
-        for said, many in done.unread.items():
-            click.echo(f"{many} not read: {redact(said)}")
-        for said in done.refused:
-            click.echo(f"the database refused a row: {redact(said)}")
+        for reason, count in done.unread.items():
+            click.echo(f"{count} not read: {redact(reason)}")
+        for reason in done.refused:
+            click.echo(f"the database refused a row: {redact(reason)}")
         rows = f"{done.rows - len(done.refused):,} rows {'would change' if dry_run else 'changed'}"
         click.echo(f"{done.payloads:,} payloads read again, {rows}, {done.differences:,} differences")
     if done.unread or done.refused:
         raise SystemExit(1)
 
 
-class _Lines:
-    """A line for each difference, as it comes: there may be more than memory holds."""
+class _LinePrinter:
+    """Prints a line for each difference at once: all of them may not fit into memory."""
 
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
 
-    def __call__(self, one: Difference) -> None:
-        what = f"{one.quantity} {one.before} -> {one.after}" if one.quantity else "the row is missing"
-        click.echo(f"{self.name(one)}  {one.due_at.isoformat()}  {one.provider}  {what}")
+    def __call__(self, difference: Difference) -> None:
+        change = (
+            f"{difference.quantity} {difference.before} -> {difference.after}" if difference.quantity else "the row is missing"
+        )
+        click.echo(f"{self.location_name(difference)}  {difference.due_at.isoformat()}  {difference.provider}  {change}")
 
-    def name(self, one: Difference) -> str:
-        """The name of its location."""
+    def location_name(self, difference: Difference) -> str:
+        """The name of the location, or its id if it was removed."""
         from ..healing.missed_slots import read_locations
         from ..storage.engine import get_db_session
 
-        if one.location_id not in self._names:
+        id_ = difference.location_id
+        if id_ not in self._names:
             with get_db_session(read_only=True) as session:
-                self._names |= {id_: place.name for id_, place in read_locations(session, [one.location_id]).items()}
-        return self._names.get(one.location_id, str(one.location_id))
+                self._names |= {key: location.name for key, location in read_locations(session, [id_]).items()}
+        return self._names.get(id_, str(id_))
 
 
-class _JSONLines(_Lines):
-    """One JSON object, its differences as they come."""
+class _JSONPrinter(_LinePrinter):
+    """Prints one JSON object, its differences one by one."""
 
     _before = '{"differences": [\n'
 
-    def __call__(self, one: Difference) -> None:
-        told: dict[str, Any] = {"location": self.name(one), "due_at": one.due_at.isoformat(), "provider": one.provider}
-        told |= {"quantity": one.quantity, "before": one.before, "after": one.after}
-        click.echo(self._before + json.dumps(told), nl=False)
+    def __call__(self, difference: Difference) -> None:
+        fields: dict[str, Any] = {
+            "location": self.location_name(difference),
+            "due_at": difference.due_at.isoformat(),
+            "provider": difference.provider,
+            "quantity": difference.quantity,
+            "before": difference.before,
+            "after": difference.after,
+        }
+        click.echo(self._before + json.dumps(fields), nl=False)
         self._before = ",\n"
 
     def end(self, counts: dict[str, Any]) -> None:
-        """What follows on the differences."""
+        """Print the rest of the object, after the differences."""
         click.echo(("" if self._before == ",\n" else self._before) + "\n], " + json.dumps(counts)[1:])

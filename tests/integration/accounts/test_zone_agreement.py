@@ -10,7 +10,7 @@ import pytest
 from meteorograph import create_app
 from meteorograph.accounts import quota
 from meteorograph.accounts.call_plan import ScheduleGroup, make_plan
-from meteorograph.cli.ingest import _quota_left
+from meteorograph.cli.ingest_all import _remaining_calls
 from meteorograph.config import provider_settings
 from meteorograph.config.loading import load_settings
 from meteorograph.config.settings import Settings
@@ -45,7 +45,7 @@ def test_api_page_gauges_and_command_agree(settings: Settings) -> None:
         assert (month["used"], month["resets_at"]) == (40, "2026-03-01T08:00:00+00:00")
         text = re.sub(r"<[^>]*>|\s+", " ", client.get("/runs").get_data(as_text=True))
         assert re.search(r"\b40\b[^%]*\b100\b", text), "the page shows the calls of February in Los Angeles"
-        assert _quota_left(settings) == "60 calls left this month"
+        assert _remaining_calls(settings) == "60 calls left this month"
 
 
 def test_the_plan_counts_the_days_of_the_provider(settings: Settings) -> None:

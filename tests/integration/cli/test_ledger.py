@@ -83,7 +83,7 @@ def test_a_limit_that_leaves_something_out_says_so(ask: Any) -> None:
     _collect(3, {0: "quota", 2: "quota"})
     code, out, err = ask("runs", "--limit", "2")
     assert (code, len(out.splitlines())) == (0, 3)
-    assert err == "meteorograph: there are more than 2; --limit, --start and --end say which are shown\n"
+    assert err == "meteorograph: there are more than 2; use --limit, --start and --end to see others\n"
     assert ask("runs", "--limit", "3")[2] == ""
     assert "more than 1;" in ask("gaps", "--limit", "1")[2]
 
@@ -136,11 +136,11 @@ def test_coverage_has_every_location_however_many_there_are(ask: Any, monkeypatc
     assert [line.split()[0] for line in ask("coverage")[1].splitlines()] == ["location", "Athens", "São"]
 
 
-def test_only_what_is_complete_is_a_hundred_percent() -> None:
-    from meteorograph.cli.ledger import _percent
+def test_only_what_is_complete_is_a_hundred_percent_text() -> None:
+    from meteorograph.cli.ledger import _percent_text
 
-    assert _percent(99_999 / 100_000) == "99.9 %"
-    assert _percent(1.0) == "100.0 %"
+    assert _percent_text(99_999 / 100_000) == "99.9 %"
+    assert _percent_text(1.0) == "100.0 %"
 
 
 def test_json_has_what_the_tables_have(ask: Any) -> None:

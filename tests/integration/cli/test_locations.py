@@ -100,9 +100,9 @@ def test_the_list_marks_a_place_that_is_far_off() -> None:
         (("add", "A", "--lat", "north", "--lon", "2"), "'north' is not a valid float"),
         (("add", "A", "--lat", "1"), "Missing option '--lon'"),
         (("add", "A", "--lat", "1", "--lon", "2", "--schedule", "often"), "schedule='often': must be an interval"),
-        (("pause",), "name locations, or give one of --tag and --all"),
-        (("resume", "A", "--all"), "name locations, or give one of --tag and --all"),
-        (("remove", "A", "--with-data", "--keep-data"), "exclude each other"),
+        (("pause",), "name locations, or use one of --tag and --all"),
+        (("resume", "A", "--all"), "name locations, or use one of --tag and --all"),
+        (("remove", "A", "--with-data", "--keep-data"), "use only one of --with-data and --keep-data"),
         (("import", "missing.csv"), "'missing.csv': No such file"),
         (("import", "-"), "--format is missing"),
         (("export", "out.txt"), "--format is missing"),
@@ -133,7 +133,7 @@ def test_import_and_export_through_files(ending: str, tmp_path: Path) -> None:
     file = f"out.{ending}"
     ended = _run("export", file)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", f"wrote 2 to {file}\n")
-    _says(_run("import", file), 0, "nothing to do: all 2 are there as the file has them\n")
+    _says(_run("import", file), 0, "nothing to do: all 2 locations are up to date\n")
     _run("remove", "Åbo")
     _says(_run("import", file), 0, "added 1, updated 0, unchanged 1\n")
     piped = _run("export", "--format", "geojson" if ending == "json" else ending, "-").stdout
@@ -151,8 +151,8 @@ def test_every_bad_line_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
         "places.csv line 6: name='A': must be in the file once, and is on line 2 too",
         "places.csv line 7: name='Old': the existing location differs (longitude is 6.0, here 7.0)",
     )
-    hint = " (--update lets the file overrule what is there)"
-    wrong = f"4 rows are wrong: nothing was changed; --skip-bad goes on without{hint}"
+    hint = " (--update updates existing locations)"
+    wrong = f"4 rows are wrong: nothing was changed; --skip-bad imports the others{hint}"
     _says(_run("import", "places.csv"), 1, "", *errors, wrong)
     assert _names() == ["Old"]
     ended = _run("import", "places.csv", "--json")
@@ -183,7 +183,7 @@ def test_many_warnings_are_counted() -> None:
     text = HEADER + "".join(f"p{number},1,2\n" for number in range(50))
     lines = _run("import", "-", "--format", "csv", given=text).stderr.splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "meteorograph: warning: and 29 more like these"
+    assert lines[-1] == "meteorograph: warning: and 29 more"
 
 
 @ONE_DATABASE
@@ -218,4 +218,4 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     assert b"reading" in shown
     assert b"storing" in shown
     assert b"100%" in shown
-    _says(_run("import", str(path)), 0, "nothing to do: all 20000 are there as the file has them\n")
+    _says(_run("import", str(path)), 0, "nothing to do: all 20000 locations are up to date\n")

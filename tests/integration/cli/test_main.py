@@ -127,7 +127,7 @@ def test_without_a_command_it_is_the_help_and_an_error(command: str) -> None:
         ("ingest --nonsense", "No such option"),
         ("ingest extra", "unexpected extra argument"),
         ("ingest --lat north --lon 1", "'north' is not a valid float"),
-        ("ingest --location A --lat 1", "do not go together"),
+        ("ingest --location A --lat 1", "use only one of"),
         ("ingest --location", "requires an argument"),
         ("serve --port 65536", "65536"),
         ("serve --port x", "'x' is not a valid int"),

@@ -189,7 +189,7 @@ def test_the_command_writes_to_stdout_or_to_a_file(rows: int, tmp_path: Path) ->
     ("options", "reason"),
     [
         (["--format", "parquet"], "name it with --output"),
-        (["--partitioned", "-o", "x"], "--partitioned goes with --format parquet, not csv"),
+        (["--partitioned", "-o", "x"], "--partitioned needs --format parquet, not csv"),
         (["--start", "yesterday"], "--start yesterday: must be an ISO 8601 time"),
         (["--format", "xml"], "'xml' is not one of"),
     ],

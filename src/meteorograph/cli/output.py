@@ -1,0 +1,94 @@
+"""Output of the commands: tables, JSON, and errors as one line on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from ..redaction import redact
+
+#: Rows that rich lays out at most. It needs 1 ms of CPU time for a row of nine columns: 10 s for 10,000 locations.
+_MAX_RICH_ROWS: Final = 1000
+
+_STYLES: Final = {
+    **dict.fromkeys(("active", "succeeded", "enough"), "green"),
+    **dict.fromkeys(("partial", "paused", "pending", "pending activation", "running"), "yellow"),
+    **dict.fromkeys(("failed", "missed", "invalid", "blocked", "plan missing", "unrecoverable", "NOT ENOUGH"), "red"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    title: str = ""
+    is_number: bool = False
+    #: Whether its cells are states, which are coloured on a terminal.
+    is_state: bool = False
+    #: Whether a terminal that is too narrow breaks its cells into lines.
+    wraps: bool = False
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns that are as wide as their cells; columns without a value are left out.
+
+    A terminal gets colours and its own width. Other outputs get plain text of any width. ``NO_COLOR`` is respected.
+    """
+    used = [place for place in range(len(columns)) if any(row[place] for row in rows)]
+    columns = [columns[place] for place in used]
+    rows = [[row[place] for place in used] for row in rows]
+    if sys.stdout.isatty() and len(rows) <= _MAX_RICH_ROWS:
+        _print_with_rich(columns, rows)
+    else:
+        _print_plain(columns, rows)
+
+
+def _print_plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    titles = [column.title for column in columns]
+    lines = [titles, *rows] if any(titles) else rows
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (
+            cell.rjust(width) if column.is_number else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        )
+        click.echo("  ".join(cells).rstrip())
+
+
+def _print_with_rich(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    # Imported here: `meteorograph --help` and piped commands start faster without rich.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=any(column.title for column in columns), header_style="bold")
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=not column.wraps, overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(Text(cell, _STYLES.get(cell, "") if column.is_state else "") for cell, column in zip(row, columns, strict=True))
+        )
+    Console(highlight=False).print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def complain(line: str) -> None:
+    """Write one line to stderr, without secrets."""
+    click.echo(f"meteorograph: {redact(' '.join(line.split()))}", err=True)
+
+
+def report_error(error: Exception, line: str) -> None:
+    """Write an error in one line to stderr; ``--debug`` puts its traceback before the line."""
+    if "--debug" in sys.argv[1:2]:
+        click.echo(redact("".join(traceback.format_exception(error))), err=True)
+    complain(line)

@@ -1,0 +1,30 @@
+"""``meteorograph serve``: the service in one process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option("--host", help="Address to listen on [HOST, 127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [PORT, 8000]; 0 takes a free one.")
+@click.option("--demo", is_flag=True, help="Run on the built-in simulator, with twelve cities and a separate database.")
+@click.option("--demo-without-key", is_flag=True, help="Like --demo, but only if no API key is set.")
+@click.option("--no-scheduler", is_flag=True, help="Serve stored data, collect nothing.")
+@click.option("--no-web", is_flag=True, help="Collect, but start no web server: other processes serve.")
+def serve(host: str | None, port: int | None, demo: bool, demo_without_key: bool, no_scheduler: bool, no_web: bool) -> None:
+    """Run web server, scheduler and collector in one process."""
+    from ..config.loading import load_settings
+    from ..server.serve import collect_forever
+    from ..server.serve import serve as serve_forever
+
+    if no_web:
+        if no_scheduler or demo or demo_without_key or host or port is not None:
+            raise click.UsageError("--no-web cannot be combined with another option")
+        collect_forever(load_settings(scheduler_enabled=True))
+        return
+    options: dict[str, Any] = {"host": host, "port": port, "scheduler_enabled": False if no_scheduler else None}
+    settings = load_settings(**{name: value for name, value in options.items() if value is not None})
+    serve_forever(settings, demo=demo, demo_without_key=demo_without_key)
