@@ -150,9 +150,9 @@ def test_a_scheduler_that_was_shut_down(collecting_client: FlaskClient) -> None:
 
 
 def test_a_scheduler_that_is_stuck(collecting_client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "_last_beat", time.monotonic() - scheduler.STALE_HEARTBEAT_SECONDS + 10)
+    monkeypatch.setattr(scheduler._process, "last_heartbeat", time.monotonic() - scheduler.STALE_HEARTBEAT_SECONDS + 10)
     _health(collecting_client, 200)
-    monkeypatch.setattr(scheduler, "_last_beat", time.monotonic() - scheduler.STALE_HEARTBEAT_SECONDS - 1)
+    monkeypatch.setattr(scheduler._process, "last_heartbeat", time.monotonic() - scheduler.STALE_HEARTBEAT_SECONDS - 1)
     body = _health(collecting_client, 503)
     assert body["scheduler_running"] is False
     assert scheduler.scheduler.is_alive()
