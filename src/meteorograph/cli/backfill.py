@@ -79,7 +79,9 @@ def _print_estimate(estimate: BackfillEstimate) -> None:
     click.echo(f"{estimate.slots:,} slots of {estimate.locations:,} {noun} to fill, {period}")
     rows = []
     for account, calls in estimate.calls.items():
-        left = ", ".join(f"{window.calls:,} of {window.limit:,} left this {window.window}" for window in estimate.budgets[account])
+        left = ", ".join(
+            f"{window.calls:,} of {window.limit:,} left this {window.window}" for window in estimate.budgets[account]
+        )
         rows.append((account, f"{calls:,} calls" + (f"; {left}" if left else "")))
     if rows:
         print_table((Column(), Column(wraps=True)), rows)

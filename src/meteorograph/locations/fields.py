@@ -80,7 +80,7 @@ def check_fields(
     checked: dict[str, Any] = {}
     for field, value in values.items():
         if field not in allowed:
-            errors.append(FieldError(field, value, f"is not known here; {', '.join(allowed)} are"))
+            errors.append(FieldError(field, value, f"is unknown; use {', '.join(allowed)}"))
             continue
         try:
             checked[field] = _CHECKS[field](value)

@@ -1,4 +1,4 @@
-"""The demonstration: the service on the built-in simulator, with twelve cities, a short interval and a database of its own."""
+"""The demonstration: the service on the built-in simulator, with twelve cities, a short interval and a separate database."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from ..storage.observations import store, to_row
 KEY: Final = "key-of-the-simulator"
 DATABASE: Final = Path("data/demo.db")
 JOURNAL: Final = Path("data/demo-journal")
-NO_LIMIT: Final = 1_000_000_000  # the simulator has no quotas of its own
+NO_LIMIT: Final = 1_000_000_000  # the simulator has no quotas
 INTERVAL: Final = timedelta(seconds=10)
 HOUR: Final = timedelta(hours=1)
 
-#: How far back the demonstration has data.
+#: Period of simulated data before the start.
 PAST: Final = timedelta(days=7)
 
 #: Name, latitude [degree north], longitude [degree east], elevation [m], IANA time zone.
@@ -52,12 +52,12 @@ CITIES: Final = (
 
 @contextmanager
 def demonstration(settings: Settings) -> Iterator[Settings]:
-    """Settings under which the service runs on a simulator that lives as long as the block.
+    """Start a simulator and give the settings to use it; the simulator stops at the end of the block.
 
-    Its database is made anew at each start; simulated weather never goes into the one that the user has set. An interval
-    that the user has set is kept.
+    Each start creates a new database. Simulated weather never goes into the database of the user. An interval that the user
+    has set is kept.
     """
-    chosen = settings.model_fields_set
+    configured = settings.model_fields_set
     for suffix in ("", "-wal", "-shm"):
         DATABASE.with_name(DATABASE.name + suffix).unlink(missing_ok=True)
     shutil.rmtree(JOURNAL, ignore_errors=True)
@@ -79,7 +79,7 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
                 "open_meteo_archive_base_url": simulator.url,
                 "journal_dir": JOURNAL,
                 "database_url": SecretStr(f"sqlite:///{DATABASE}"),
-                "interval": settings.interval if "interval" in chosen else INTERVAL,
+                "interval": settings.interval if "interval" in configured else INTERVAL,
             }
         )
         pin_settings(simulated)
@@ -91,9 +91,9 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
 
 def _add_cities() -> None:
     with get_db_session() as session:
-        known = {name for (name,) in session.query(Location.name)}
+        existing = {name for (name,) in session.query(Location.name)}
         for name, latitude, longitude, elevation, timezone in CITIES:
-            if name not in known:
+            if name not in existing:
                 session.add(
                     Location(
                         name=name,
@@ -108,7 +108,7 @@ def _add_cities() -> None:
 
 
 def _add_past(simulator: Simulator) -> None:
-    """The hours of the last days, as if they had been collected: a page without a past shows little."""
+    """Store the hours of the last days as if they had been collected, so that the charts have values."""
     now = clock.now().replace(minute=0, second=0, microsecond=0)
     with get_db_session(read_only=True) as session:
         cities = session.execute(select(Location.id, Location.latitude, Location.longitude)).all()

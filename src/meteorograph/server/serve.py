@@ -1,4 +1,4 @@
-"""The service in one process: web server, scheduler and collector; or the last two alone."""
+"""The service in one process: web server, scheduler and collector, or scheduler and collector alone."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from .demo import demonstration
 
 log = get_logger(__name__)
 
-#: Requests that are served at once; each holds a database connection for some milliseconds.
+#: Requests served at the same time. Each holds a database connection for some milliseconds.
 THREADS = 8
 
-#: Bytes of an answer that wait for a slow reader at most; then what makes the answer waits.
+#: Bytes of an answer buffered for a slow client; beyond that the view waits.
 BUFFERED = 1024 * 1024
 
 
 def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT; what is being collected is then finished or given back.
+    """Serve until SIGTERM or SIGINT; then finish or give back the current runs.
 
     Raises:
-        ConfigurationError: There is no key to collect with, the address cannot be used, or a setting is wrong.
-        StoreError: The database cannot be brought up to date.
+        ConfigurationError: No key is configured, the address cannot be used, or a setting is wrong.
+        StoreError: The database schema cannot be upgraded.
     """
     _begin(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         if demo or (demo_without_key and not _has_key(settings)):
             settings = stack.enter_context(demonstration(settings))
-            log.warning("no weather is real here: this is the built-in simulator; set OWM_API_KEY to collect for real")
+            log.warning("simulated weather from the built-in simulator; set OWM_API_KEY to collect real weather")
         elif settings.scheduler_enabled:
             _require_key(settings)
         _prepare(settings)
@@ -56,29 +56,29 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             threads=THREADS,
             ident=None,
             max_request_body_size=MAX_IMPORT_BYTES,
-            connection_limit=1000,  # browsers and proxies keep idle ones open
+            connection_limit=1000,  # browsers and proxies keep idle connections open
             outbuf_high_watermark=BUFFERED,
-            outbuf_overflow=2 * BUFFERED,  # never a temporary file
+            outbuf_overflow=2 * BUFFERED,  # never write a temporary file
         )
         stack.callback(server.close)
-        log.info("serving", address=_address(listener), interval=str(settings.interval), database=_shown(settings))
+        log.info("serving", address=_address(listener), interval=str(settings.interval), database=_database_url(settings))
         server.run()
         log.info("stopping")
 
 
 def collect_forever(settings: Settings) -> None:
-    """Scheduler and collector without a web server, until SIGTERM or SIGINT; other processes may serve.
+    """Run scheduler and collector without a web server until SIGTERM or SIGINT; other processes may serve.
 
     Raises:
-        ConfigurationError: There is no key to collect with, or a setting is wrong.
-        StoreError: The database cannot be brought up to date.
+        ConfigurationError: No key is configured, or a setting is wrong.
+        StoreError: The database schema cannot be upgraded.
     """
     _begin(settings)
     _require_key(settings)
     _prepare(settings)
     scheduler.start(settings)
     try:
-        log.info("collecting", interval=str(settings.interval), database=_shown(settings))
+        log.info("collecting", interval=str(settings.interval), database=_database_url(settings))
         threading.Event().wait()
     finally:
         scheduler.stop()
@@ -110,7 +110,7 @@ def _require_key(settings: Settings) -> None:
     try:
         require_key(settings)
     except MissingAPIKeyError as error:
-        raise MissingAPIKeyError(f"{error}; to try it without a key: meteorograph serve --demo") from None
+        raise MissingAPIKeyError(f"{error}; to try it without a key, run meteorograph serve --demo") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -129,11 +129,11 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _shown(settings: Settings) -> str:
+def _database_url(settings: Settings) -> str:
     url = make_url(settings.database_url.get_secret_value())
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
     raise SystemExit(0)

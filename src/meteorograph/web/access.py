@@ -1,4 +1,4 @@
-"""Who may spend quota: anyone as long as no tokens are set (the server listens on loopback), else who has one."""
+"""Access: without tokens everyone may spend quota (the server listens on loopback), with tokens only who sends one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..config.loading import get_settings
 
 
 def refuse_other_sites() -> None:
-    """Let no page of another site change anything here through the browser of somebody who may.
+    """Refuse requests that a page of another site sends through a user's browser (CSRF).
 
-    A browser says where a request comes from; scripts and ``curl`` say nothing, and are served.
+    A browser names the origin of a request. Scripts and ``curl`` name none and are served.
 
     Raises:
-        Forbidden: It would change something, and a browser sends it from another site's page.
+        Forbidden: The request may change something and comes from another site's page.
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
@@ -32,12 +32,12 @@ def require_token() -> None:
     """Refuse the request unless it carries one of ``METEOROGRAPH_API_TOKENS`` as a bearer token.
 
     Raises:
-        Unauthorized: Tokens are set and the request has none of them.
+        Unauthorized: Tokens are set and the request has no valid one.
     """
-    tokens = [token.get_secret_value() for token in get_settings().api_tokens]
-    given = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
-    known = [hmac.compare_digest((given or "").encode(), token.encode()) for token in tokens]
-    if tokens and not any(known):
+    tokens = [secret.get_secret_value() for secret in get_settings().api_tokens]
+    token = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
+    matches = [hmac.compare_digest((token or "").encode(), known.encode()) for known in tokens]
+    if tokens and not any(matches):
         raise Unauthorized(
             "This route spends quota: send one of METEOROGRAPH_API_TOKENS as 'Authorization: Bearer TOKEN'.",
             www_authenticate=WWWAuthenticate("bearer", {"realm": "meteorograph"}),

@@ -1,4 +1,4 @@
-"""``/data/aggregate``: what the rows come to in buckets of time."""
+"""``/data/aggregate``: statistics of rows in buckets of time."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ PARAMETERS: Final = ("location", "start", "end", "bucket", "fields", "units", "z
 _HEAD: Final = ("location", "start", "end", "due", "stored", "coverage")
 
 
-#: From when on buckets are told when nobody says, for months, days and shorter ones.
+#: Default period for months, for days, and for shorter buckets.
 _PERIODS: Final = (timedelta(days=365), timedelta(days=30), time_range.DEFAULT_RANGE)
 
 
 class _Statistics(msgspec.Struct, gc=False):
-    """What is told of a quantity, in the order of ``STATISTICS``."""
+    """Statistics of a quantity, in the order of ``STATISTICS``."""
 
     min: float | None
     max: float | None
@@ -48,36 +48,36 @@ class _Statistics(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How buckets are told."""
+    """Fields and units of the answer."""
 
     fields: tuple[str, ...]
     system: System
 
-    def objects(self, found: LocationBuckets) -> list[Any]:
+    def objects(self, buckets: LocationBuckets) -> list[Any]:
         """Buckets of a location as objects for JSON."""
-        columns = [list(map(_Statistics, *self._values(found, name))) for name in self.fields]
-        return list(map(row_type((*_HEAD, *self.fields)), *self._head(found), *columns))
+        columns = [list(map(_Statistics, *self._values(buckets, name))) for name in self.fields]
+        return list(map(row_type((*_HEAD, *self.fields)), *self._head(buckets), *columns))
 
-    def rows(self, found: LocationBuckets) -> Iterator[tuple[Any, ...]]:
+    def rows(self, buckets: LocationBuckets) -> Iterator[tuple[Any, ...]]:
         """Buckets of a location as rows for CSV."""
-        return zip(*self._head(found), *chain.from_iterable(self._values(found, name) for name in self.fields), strict=True)
+        return zip(*self._head(buckets), *chain.from_iterable(self._values(buckets, name) for name in self.fields), strict=True)
 
-    def lines(self, found: LocationBuckets, format: str) -> bytes:
+    def lines(self, buckets: LocationBuckets, format: str) -> bytes:
         """Buckets of a location as bytes of a stream."""
-        return csv_lines(self.rows(found)) if format == "csv" else json_lines(self.objects(found))
+        return csv_lines(self.rows(buckets)) if format == "csv" else json_lines(self.objects(buckets))
 
     def first_line(self, format: str) -> bytes:
-        """What comes first in a stream."""
+        """The first line of a stream: the header of CSV."""
         columns = (*_HEAD, *(f"{name}_{part}" for name in self.fields for part in STATISTICS))
         return csv_lines([columns]) if format == "csv" else b""
 
-    def _head(self, found: LocationBuckets) -> Sequence[Sequence[Any]]:
-        edges = _edges(found.edges, found.zone)
-        coverage = divide_columns(found.stored, found.due)
-        return [found.name] * len(found.due), edges[:-1], edges[1:], found.due, found.stored, coverage
+    def _head(self, buckets: LocationBuckets) -> Sequence[Sequence[Any]]:
+        edges = _edges(buckets.edges, buckets.zone)
+        coverage = divide_columns(buckets.stored, buckets.due)
+        return [buckets.name] * len(buckets.due), edges[:-1], edges[1:], buckets.due, buckets.stored, coverage
 
-    def _values(self, found: LocationBuckets, name: str) -> Sequence[Sequence[Any]]:
-        columns, change = found.values[name], converter(name, self.system)
+    def _values(self, buckets: LocationBuckets, name: str) -> Sequence[Sequence[Any]]:
+        columns, change = buckets.values[name], converter(name, self.system)
         if change is None:
             return columns
         changed = [[None if value is None else change(value) for value in column] for column in columns[:-1]]
@@ -95,52 +95,52 @@ def buckets() -> Response:
     params.refuse_unknown(PARAMETERS)
     format = params.word("format", tuple(MEDIA_TYPES)) or "json"
     shape = _Shape(params.names("fields", tuple(BY_NAME)), params.system())
-    asked = {**_stretch(), "zone": str(params.zone()) if "zone" in request.args else None, "quantities": shape.fields}
-    asked["include_flagged"] = params.word("flagged", ("exclude", "include")) == "include"
-    asked["location"] = request.args.get("location")
+    query = {**_bucket_range(), "zone": str(params.zone()) if "zone" in request.args else None, "quantities": shape.fields}
+    query["include_flagged"] = params.word("flagged", ("exclude", "include")) == "include"
+    query["location"] = request.args.get("location")
     with get_db_session(read_only=True) as session:
         try:
-            found = aggregates.read_bucket_page(session, **asked)
+            buckets = aggregates.read_bucket_page(session, **query)
         except ValueError as error:
-            raise BadInputError("bucket", asked["bucket"], str(error)) from None
-    told = units_of(shape.fields, shape.system)
-    about = {"bucket": asked["bucket"], "units": told}
-    if format == "json" and asked["location"] is not None:
-        return answers.json({"data": shape.objects(found[0]), **about})
-    pages = _pages(asked, found)
+            raise BadInputError("bucket", query["bucket"], str(error)) from None
+    units = units_of(shape.fields, shape.system)
+    about = {"bucket": query["bucket"], "units": units}
+    if format == "json" and query["location"] is not None:
+        return answers.json({"data": shape.objects(buckets[0]), **about})
+    pages = _pages(query, buckets)
     if format == "json":
         return answers.stream(_json(shape, pages, {**about, "request_id": g.request_id}), format)
-    lines = chain([shape.first_line(format)], (shape.lines(each, format) for each in pages))
-    return answers.with_units(answers.stream(lines, format), told)
+    lines = chain([shape.first_line(format)], (shape.lines(page, format) for page in pages))
+    return answers.with_units(answers.stream(lines, format), units)
 
 
-def _stretch() -> dict[str, Any]:
-    """The buckets that are asked for, and from when to when."""
+def _bucket_range() -> dict[str, Any]:
+    """The parameters ``bucket``, ``start`` and ``end``."""
     bucket = request.args.get("bucket", "hour")
     try:
         length = parse_bucket(bucket)
     except ValueError as error:
         raise BadInputError("bucket", bucket, str(error)) from None
-    usual = _PERIODS[0] if length is None else _PERIODS[1] if length == DAY else _PERIODS[2]
-    start, end = params.period(usual)
+    default_length = _PERIODS[0] if length is None else _PERIODS[1] if length == DAY else _PERIODS[2]
+    start, end = params.period(default_length)
     return {"bucket": bucket, "start": start, "end": end}
 
 
-def _pages(asked: dict[str, Any], found: list[LocationBuckets]) -> Iterator[LocationBuckets]:
-    """All locations from a first page on, page by page."""
-    while found:
-        yield from found
-        if asked["location"] is not None or len(found) < aggregates.LOCATIONS_PER_PAGE:
+def _pages(query: dict[str, Any], buckets: list[LocationBuckets]) -> Iterator[LocationBuckets]:
+    """All locations, page by page; the first page is read already."""
+    while buckets:
+        yield from buckets
+        if query["location"] is not None or len(buckets) < aggregates.LOCATIONS_PER_PAGE:
             return
         with get_db_session(read_only=True) as session:
-            found = aggregates.read_bucket_page(session, **asked, after=found[-1].id)
+            buckets = aggregates.read_bucket_page(session, **query, after=buckets[-1].id)
 
 
 def _json(shape: _Shape, pages: Iterator[LocationBuckets], about: dict[str, Any]) -> Iterator[bytes]:
-    """One object whose ``data`` is as long as it may be."""
-    before = b'{"data":['
-    for found in pages:
-        if found.due:
-            yield before + msgspec.json.encode(shape.objects(found))[1:-1]
-            before = b","
-    yield (b"" if before == b"," else before) + b"]," + msgspec.json.encode(about)[1:] + b"\n"
+    """The bytes of one JSON object with ``data`` of any length."""
+    prefix = b'{"data":['
+    for buckets in pages:
+        if buckets.due:
+            yield prefix + msgspec.json.encode(shape.objects(buckets))[1:-1]
+            prefix = b","
+    yield (b"" if prefix == b"," else prefix) + b"]," + msgspec.json.encode(about)[1:] + b"\n"

@@ -20,15 +20,15 @@ from . import access, aggregate, compression, data, health, ingest, ledger, loca
 
 log = get_logger(__name__)
 
-#: Longest request body that is read [bytes].
+#: Largest request body [bytes].
 MAX_BODY_BYTES: Final = 64 * 1024
 
-#: Under this name an application keeps the id of the process in which it has started the scheduler.
+#: Key in ``app.extensions``: id of the process in which the application started the scheduler.
 _STARTED_IN: Final = "meteorograph.scheduler"
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-#: Pages are made of our own files only; the API is for anyone's script but for no foreign page.
+#: Pages load only our own files, and no other site may embed them.
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "Referrer-Policy": "same-origin",
@@ -37,12 +37,12 @@ _HEADERS: Final = {
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application: logging, database, routes, and the scheduler unless it is switched off.
+    """Make the application: logging, database, routes, and the scheduler unless it is disabled.
 
-    Starts without a network, a provider or a database that answers; ``/health`` says what is missing.
+    Works without a network, a provider or a reachable database; ``/health`` names what is missing.
 
     Args:
-        settings: In force in this process from now on; without them, what the environment says at each use.
+        settings: Settings of this process from now on. Without them every use reads the environment.
 
     Raises:
         ConfigurationError: A setting is wrong.
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     setup_logging(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has this attribute
     for module in (aggregate, data, health, ingest, ledger, locations, metrics, openapi, page, quota):
         app.register_blueprint(module.blueprint)
     problems.register(app)
@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     try:
         init_db()
     except StoreError as error:
-        log.error("the database is not usable yet", reason=str(error))  # noqa: TRY400  # the reason says all
+        log.error("the database is not usable yet", reason=str(error))  # noqa: TRY400  # the reason is enough
     if settings.scheduler_enabled:
         _start_scheduler(app, settings)
     return app
@@ -75,13 +75,13 @@ def _start_scheduler(app: Flask, settings: Settings) -> None:
 
 
 def _begin() -> None:
-    told = request.headers.get("X-Request-ID", "")
-    g.request_id = told if _SANE_ID.fullmatch(told) else uuid.uuid4().hex
+    request_id = request.headers.get("X-Request-ID", "")
+    g.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
     settings = get_settings()
     if settings.scheduler_enabled and current_app.extensions.get(_STARTED_IN) != os.getpid():
-        # A worker forked from a preloaded application has no threads yet. One that lost them is left to show it.
+        # A worker forked from a preloaded application has no threads yet. A dead scheduler is not restarted: /health shows it.
         _start_scheduler(current_app, settings)
 
 

@@ -1,4 +1,4 @@
-"""``/data`` and ``/data/latest``: what is stored."""
+"""``/data`` and ``/data/latest``: stored rows."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from . import answers, params
 
 blueprint = Blueprint("data", __name__)
 
-#: Rows that a stream reads at a time, in a transaction of its own: a slow reader holds nothing up.
+#: Rows per page of a stream. Each page has its own transaction, so that a slow client blocks nothing.
 _AT_ONCE: Final = 2000
 
 
 @blueprint.get("/data")
 def rows() -> Response:
-    """Rows, newest first; CSV and NDJSON have all of them unless there is a limit."""
+    """Rows, newest first; CSV and NDJSON have all rows unless a limit is given."""
     params.refuse_unknown(("location", "start", "end", "limit", "cursor", "fields", "units", "zone", "format"))
     shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
-    place = params.after_place()
-    after = Position(*place) if place else None
+    position = params.after_place()
+    after = Position(*position) if position else None
     start, end, name = params.instant("start"), params.instant("end"), request.args.get("location")
-    whole = format != "json" and "limit" not in request.args
-    limit = _AT_ONCE if whole else params.limit()
+    is_stream = format != "json" and "limit" not in request.args
+    limit = _AT_ONCE if is_stream else params.limit()
     with get_db_session(read_only=True) as session:
         location = None if name is None else (get_location_id(session, name), name)
-        asked = RowQuery(shape.fields, location, start, end)
-        found, more = columns.read_page(session, asked, limit, after)
-    told = units_of(shape.fields, shape.system)
-    if whole:
-        return answers.with_units(answers.stream(_all(shape, format, asked, found, more), format), told)
+        query = RowQuery(shape.fields, location, start, end)
+        found, more = columns.read_page(session, query, limit, after)
+    units = units_of(shape.fields, shape.system)
+    if is_stream:
+        return answers.with_units(answers.stream(_all(shape, format, query, found, more), format), units)
     following = params.place_cursor(more.due_at, more.location_id) if more else None
     if format == "json":
-        return answers.json({"data": shape.objects(found), "next": following, "units": told})
+        return answers.json({"data": shape.objects(found), "next": following, "units": units})
     return answers.with_next(_table(shape, format, found), following)
 
 
-def _all(shape: AnswerFormat, format: str, asked: RowQuery, found: Columns, more: Position | None) -> Iterator[bytes]:
-    """All rows from a first page on, page by page."""
+def _all(shape: AnswerFormat, format: str, query: RowQuery, found: Columns, more: Position | None) -> Iterator[bytes]:
+    """All rows, page by page; the first page is read already."""
     yield _head(shape, format)
     yield _lines(shape, format, found)
     while more is not None:
         with get_db_session(read_only=True) as session:
-            found, more = columns.read_page(session, asked, _AT_ONCE, more)
+            found, more = columns.read_page(session, query, _AT_ONCE, more)
         yield _lines(shape, format, found)
 
 

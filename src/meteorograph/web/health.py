@@ -1,4 +1,4 @@
-"""``/health``, ``/livez`` and ``/api/version``: whether the service does its work."""
+"""``/health``, ``/livez`` and ``/api/version``: the state of the service."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ blueprint = Blueprint("health", __name__)
 
 
 def report() -> tuple[dict[str, Any], int]:
-    """The state of the service and its HTTP status: 200, or 503 with what is wrong in ``problems``."""
+    """The state of the service and its HTTP status: 200, or 503 with the causes in ``problems``."""
     settings, now = get_settings(), clock.now()
     database: LedgerHealth | None = None
-    keys = {
+    accounts = {
         name: account_state.AccountStatus(KeyState.MISSING if settings.key(name) is None else "unknown")
         for name in settings.named_providers
     }
     try:
         with get_db_session(read_only=True) as session:
             database = read_health(session, now, schedule.Interval(settings.interval))
-            keys = {
+            accounts = {
                 name: account_state.account_status(session, name, settings.key(name), now) for name in settings.named_providers
             }
     except (MeteorographError, SQLAlchemyError) as error:
-        log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason says all
+        log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
     running = _is_scheduler_running(settings, database)
     problems = [] if database else ["the database does not answer"]
     if settings.scheduler_enabled and not running:
@@ -67,17 +67,17 @@ def report() -> tuple[dict[str, Any], int]:
         "next_run": schedule.Interval(settings.interval).next_after(now).isoformat() if running else None,
         "providers": {
             name: {
-                "key": known.key_state,
-                "closed_until": known.closed_until and known.closed_until.isoformat(),
-                "reason": known.reason,
+                "key": account.key_state,
+                "closed_until": account.closed_until and account.closed_until.isoformat(),
+                "reason": account.reason,
             }
-            for name, known in keys.items()
+            for name, account in accounts.items()
         },
     }, (503 if problems else 200)
 
 
 def _is_scheduler_running(settings: Settings, database: LedgerHealth | None) -> bool:
-    """This process's scheduler; where it is switched off, that of any process that left a sign of life."""
+    """Whether the scheduler of this process runs; if it is disabled, whether any process has a recent heartbeat."""
     if settings.scheduler_enabled:
         return scheduler.is_running()
     age = database.heartbeat_seconds if database else None
@@ -86,18 +86,18 @@ def _is_scheduler_running(settings: Settings, database: LedgerHealth | None) -> 
 
 @blueprint.get("/health")
 def health() -> tuple[dict[str, Any], int]:
-    """Whether the service does its work."""
+    """The state of the service."""
     body, status = report()
     return {**body, "request_id": g.request_id}, status
 
 
 @blueprint.get("/livez")
 def livez() -> dict[str, Any]:
-    """That the process lives; asks nothing else."""
+    """Liveness only; checks no dependency."""
     return {"status": "alive", "request_id": g.request_id}
 
 
 @blueprint.get("/api/version")
 def version() -> dict[str, Any]:
-    """The version of the program and of the newest schema it knows."""
+    """Versions of the program and of its database schema."""
     return {"version": __version__, "schema": migrations.newest_revision(), "request_id": g.request_id}

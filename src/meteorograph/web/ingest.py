@@ -1,4 +1,4 @@
-"""``/ingest``: collect one place now."""
+"""``/ingest``: collect one point now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LIMITS: Final = {"lat": 90, "lon": 180}
 
 @blueprint.get("/ingest")
 def usage() -> dict[str, Any]:
-    """How to use the route."""
+    """How to use this route."""
     return {
         "usage": 'POST /ingest with the JSON body {"lat": 51.5, "lon": -0.13}; {} collects the default place',
         "lat": "number from -90 to 90 [degree north]",
@@ -39,14 +39,14 @@ def collect() -> dict[str, Any]:
 
 
 def _body() -> dict[str, Any]:
-    told = request.get_data()
-    if told and not request.is_json:
-        # A page of another site can send a form unasked, but not JSON.
+    data = request.get_data()
+    if data and not request.is_json:
+        # A page of another site can send a form, but not JSON.
         raise UnsupportedMediaType("The body must be JSON, sent as 'Content-Type: application/json'.")
     try:
         body = request.get_json()
     except (BadRequest, UnsupportedMediaType, RecursionError):
-        raise BadInputError("body", told.decode(errors="replace"), 'must be JSON such as {"lat": 51.5, "lon": -0.13}') from None
+        raise BadInputError("body", data.decode(errors="replace"), 'must be JSON such as {"lat": 51.5, "lon": -0.13}') from None
     if not isinstance(body, dict):
         raise BadInputError("body", body, 'must be a JSON object such as {"lat": 51.5, "lon": -0.13}')
     return body
@@ -55,13 +55,13 @@ def _body() -> dict[str, Any]:
 def _point(body: dict[str, Any]) -> tuple[float | None, float | None]:
     for name, value in body.items():
         if name not in _LIMITS:
-            raise BadInputError(name, value, "is not known here; lat and lon are")
+            raise BadInputError(name, value, "is unknown; use lat and lon")
     if body.get("lat") is None and body.get("lon") is None:
         return None, None
     for name, limit in _LIMITS.items():
         value = body.get(name)
         if value is None:
-            raise BadInputError(name, None, f"must be a number from -{limit} to {limit}, since its fellow coordinate is given")
+            raise BadInputError(name, None, f"must be a number from -{limit} to {limit}, because the other coordinate is given")
         if isinstance(value, bool) or not isinstance(value, int | float) or not -limit <= value <= limit:
             raise BadInputError(name, value, f"must be a number from -{limit} to {limit}")
     return float(body["lat"]), float(body["lon"])

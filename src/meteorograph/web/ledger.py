@@ -1,4 +1,4 @@
-"""``/api/runs``, ``/api/gaps`` and ``/api/coverage``: what was collected, what was not, and why."""
+"""``/api/runs``, ``/api/gaps`` and ``/api/coverage``: what was collected, what was missed, and why."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def gaps() -> dict[str, Any]:
 
 @blueprint.post("/api/gaps/retry")
 def retry() -> dict[str, Any]:
-    """Let missed slots be asked for again, also those that were given up; they are filled as the quotas allow."""
+    """Mark missed slots for healing again, also unrecoverable ones; they are filled as the quotas allow."""
     access.require_token()
     params.refuse_unknown(("start", "end", "location"))
     start, end = params.period(time_range.DEFAULT_RANGE)
-    name = request.args.get("location")
+    location = request.args.get("location")
     with get_db_session() as session:
-        location_id = None if name is None else repository.get_location(session, name).id
+        location_id = None if location is None else repository.get_location(session, location).id
         slots = missed_slots.reopen_slots(session, location_id, start, end)
     settings = get_settings()
-    heals = settings.healing and any(PROVIDERS[each].history for each in settings.backfill_providers or settings.providers)
+    heals = settings.healing and any(PROVIDERS[name].history for name in settings.backfill_providers or settings.providers)
     if heals:
         scheduler.heal_soon()
     return {"slots": slots, "heals": heals, "request_id": g.request_id}
@@ -66,9 +66,9 @@ def retry() -> dict[str, Any]:
 
 @blueprint.get("/api/coverage")
 def coverage_() -> dict[str, Any]:
-    """What became of the slots, by location, by day, or by both."""
+    """Stored, missed and pending slots by location, by day, or by both."""
     text = params.word("by", coverage.BY) or "location"
-    by = next(each for each in coverage.BY if each == text)
+    by = next(grouping for grouping in coverage.BY if grouping == text)
     params.refuse_unknown(("start", "end", "location", "by", *(() if by == "day" else ("limit", "cursor"))))
     start, end = params.period(time_range.DEFAULT_RANGE)
     limit, after = params.limit(), params.after()

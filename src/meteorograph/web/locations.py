@@ -1,4 +1,4 @@
-"""``/api/locations``: the places that are collected, read and changed."""
+"""``/api/locations``: list and change locations."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from .problems import shown_value
 
 blueprint = Blueprint("locations", __name__)
 
-#: Wrong rows and warnings that an answer lists; it has the number of all.
-_MOST_TOLD: Final = 1000
+#: Wrong rows and warnings that an answer lists. Its counts include all.
+_MAX_LISTED: Final = 1000
 
 
 def _bad_fields(error: InvalidLocationError) -> BadInputError:
-    """The answer to a body with wrong fields of a location."""
-    wrong = "; ".join(f"{shown_value(one.field)}: {one.allowed}" for one in error.errors)
-    return BadInputError("body", None, wrong, errors=error.errors)
+    """The error for a request body with invalid fields of a location."""
+    details = "; ".join(f"{shown_value(field.field)}: {field.allowed}" for field in error.errors)
+    return BadInputError("body", None, details, errors=error.errors)
 
 
 @blueprint.get("/api/locations")
 def listing() -> dict[str, Any] | Response:
-    """All locations by name, or those in a state or with a tag; as JSON, CSV or GeoJSON."""
-    asked = _query(state=LOCATION_STATES, tag=None, format=("json", *FORMATS))
-    state, tag, format = asked.get("state"), asked.get("tag"), asked.get("format", "json")
+    """Locations by name, all or with a state or tag; as JSON, CSV or GeoJSON."""
+    query = _query(state=LOCATION_STATES, tag=None, format=("json", *FORMATS))
+    state, tag, format = query.get("state"), query.get("tag"), query.get("format", "json")
     with get_db_session(read_only=True) as session:
         if format != "json":
             found = views.list_fields(session, state=state, tag=tag)
             return Response(write_locations(found, format), mimetype=MEDIA_TYPES[format])
-        told = [location_object(location) for location in views.list_locations(session, state=state, tag=tag)]
-    return {"locations": told, "request_id": g.request_id}
+        content = [location_object(location) for location in views.list_locations(session, state=state, tag=tag)]
+    return {"locations": content, "request_id": g.request_id}
 
 
 @blueprint.post("/api/locations")
@@ -54,14 +54,14 @@ def add() -> tuple[dict[str, Any], int, dict[str, str]]:
     body = _body()
     try:
         with get_db_session() as session:
-            made, warnings = repository.add_location(session, body, clock.now())
-            told = location_object(views.make_view(made))
+            location, warnings = repository.add_location(session, body, clock.now())
+            content = location_object(views.make_view(location))
     except InvalidLocationError as error:
         raise _bad_fields(error) from None
     except errors.LocationExistsError as error:
         raise Conflict(str(error)) from None
-    place = f"/api/locations/{quote(made.name)}"
-    return {"location": told, "warnings": warnings, "request_id": g.request_id}, 201, {"Location": place}
+    place = f"/api/locations/{quote(location.name)}"
+    return {"location": content, "warnings": warnings, "request_id": g.request_id}, 201, {"Location": place}
 
 
 @blueprint.get("/api/locations/<path:name>")
@@ -73,22 +73,22 @@ def show(name: str) -> dict[str, Any]:
 
 @blueprint.patch("/api/locations/<path:name>")
 def change(name: str) -> dict[str, Any]:
-    """Change state, elevation, timezone, schedule or tags."""
+    """Change state, elevation, timezone, schedule or tags of a location."""
     require_token()
     body = _body()
     try:
         with get_db_session() as session:
             repository.change_location(session, name, body)
             session.flush()
-            told = location_object(views.get_location_view(session, name))
+            content = location_object(views.get_location_view(session, name))
     except InvalidLocationError as error:
         raise _bad_fields(error) from None
-    return {"location": told, "request_id": g.request_id}
+    return {"location": content, "request_id": g.request_id}
 
 
 @blueprint.delete("/api/locations/<path:name>")
 def remove(name: str) -> dict[str, Any]:
-    """Remove a location; where it has data, ``data`` says whether that is deleted or kept."""
+    """Remove a location; if it has rows, ``data`` decides whether they are deleted or kept."""
     require_token()
     match _query(data=("delete", "keep")).get("data"):
         case "delete":
@@ -111,40 +111,40 @@ def import_file() -> dict[str, Any]:
     """Add the locations of a CSV or GeoJSON file, all or none, in one transaction."""
     require_token()
     flags = ("0", "1")
-    asked = _query(skip_bad=flags, update=flags)
+    query = _query(skip_bad=flags, update=flags)
     format = next((name for name, type in MEDIA_TYPES.items() if request.mimetype == type), None)
     if format is None:
         raise UnsupportedMediaType(f"The body must be sent as one of {', '.join(MEDIA_TYPES.values())}.")
     request.max_content_length = MAX_IMPORT_BYTES
     lines = io.BytesIO(request.get_data(cache=False))
-    skip, replace = asked.get("skip_bad") == "1", asked.get("update") == "1"
+    skip, update_existing = query.get("skip_bad") == "1", query.get("update") == "1"
     try:
         rows = list(read_locations(lines, format))
     except LocationFileError as error:
         raise BadInputError("file", None, str(error)) from None
     with get_db_session() as session:
-        made = plan_import(session, rows, update_existing=replace)
-        if not made.bad or skip:
-            for _ in execute_plan(session, made, clock.now()):
+        plan = plan_import(session, rows, update_existing=update_existing)
+        if not plan.bad or skip:
+            for _ in execute_plan(session, plan, clock.now()):
                 pass
-    summary = _short(made)
-    if made.bad and not skip:
-        hint = "; update=1 lets the file overrule what is there" if made.conflicts and not replace else ""
-        reason = f"{len(made.bad)} rows are wrong: nothing was changed; skip_bad=1 goes on without{hint}"
+    summary = _short(plan)
+    if plan.bad and not skip:
+        hint = "; update=1 updates existing locations" if plan.conflicts and not update_existing else ""
+        reason = f"{len(plan.bad)} rows are wrong: nothing was changed; skip_bad=1 imports the others{hint}"
         raise BadInputError("file", None, reason, rows=summary["errors"])
     return {**summary, "request_id": g.request_id}
 
 
-def _short(made: ImportPlan) -> dict[str, Any]:
-    summary = import_object(made)
+def _short(plan: ImportPlan) -> dict[str, Any]:
+    summary = import_object(plan)
     for name in ("errors", "warnings"):
-        summary[name] = summary[name][:_MOST_TOLD]
+        summary[name] = summary[name][:_MAX_LISTED]
     return summary
 
 
 def _body() -> dict[str, Any]:
     if not request.is_json:
-        # A page of another site can send a form unasked, but not JSON.
+        # A page of another site can send a form, but not JSON.
         raise UnsupportedMediaType("The body must be JSON, sent as 'Content-Type: application/json'.")
     try:
         body = request.get_json()
@@ -155,12 +155,12 @@ def _body() -> dict[str, Any]:
     return body
 
 
-def _query(**known: tuple[str, ...] | None) -> dict[str, str]:
-    """The parameters of the request; each is known and is given once, with one of its words where it has any."""
+def _query(**allowed: tuple[str, ...] | None) -> dict[str, str]:
+    """The query parameters, each allowed, given once, and with one of its allowed values if it has any."""
     for name, values in request.args.lists():
-        if name not in known:
-            raise BadInputError(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
-        words = known[name]
+        if name not in allowed:
+            raise BadInputError(name, values[0], f"is unknown; use {', '.join(allowed)}")
+        words = allowed[name]
         if len(values) > 1:
             raise BadInputError(name, ", ".join(values), "must be given once")
         if words is not None and values[0] not in words:

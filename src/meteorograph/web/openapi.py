@@ -1,4 +1,4 @@
-"""``/openapi.json`` and ``/docs``: the API as an OpenAPI 3.1 document, made of the routes that there are, and as a page."""
+"""``/openapi.json`` and ``/docs``: the API as an OpenAPI 3.1 document, made from the routes, and as a page."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from flask import Blueprint, Flask, Response, current_app
 
 from ..version import __version__
 from . import answers
-from .openapi_routes import ROUTES, Described
+from .openapi_routes import ROUTES, RouteDescription
 from .openapi_types import Problem
 from .page.layout import render
 
 blueprint = Blueprint("openapi", __name__)
 
-#: Where the types of the document stand in it.
+#: Reference to a type of the document.
 _REF: Final = "#/components/schemas/{name}"
 
-#: What is told of pages, which are for people.
-_PAGE: Final = Described(media=("text/html",), errors=(400, 404))
+#: Description of the pages of the dashboard.
+_PAGE: Final = RouteDescription(media=("text/html",), errors=(400, 404))
 
 _PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
 @blueprint.get("/openapi.json")
 def document() -> Response:
-    """This description of the API, as OpenAPI 3.1."""
-    body = msgspec.json.encode(described(current_app))
+    """This API as an OpenAPI 3.1 document."""
+    body = msgspec.json.encode(describe(current_app))
     return answers.validated(Response(body, mimetype="application/json"), body)
 
 
 @blueprint.get("/docs")
 def page() -> Response:
-    """This description of the API, as a page."""
-    return render("api.html", api=described(current_app))
+    """This API as a page."""
+    return render("api.html", api=describe(current_app))
 
 
-def described(app: Flask) -> dict[str, Any]:
+def describe(app: Flask) -> dict[str, Any]:
     """The application's routes as an OpenAPI 3.1 document."""
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
     used = {
@@ -47,8 +47,8 @@ def described(app: Flask) -> dict[str, Any]:
         for rule in sorted(rules, key=lambda rule: rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     }
-    known = {key: ROUTES.get(key, _PAGE) for key in used}
-    types = [each for one in known.values() for each in (one.answer, one.body) if isinstance(each, type)]
+    descriptions = {key: ROUTES.get(key, _PAGE) for key in used}
+    types = [kind for route in descriptions.values() for kind in (route.answer, route.body) if isinstance(kind, type)]
     _, schemas = msgspec.json.schema_components([Problem, *types], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), rule in used.items():
@@ -57,7 +57,7 @@ def described(app: Flask) -> dict[str, Any]:
             "operationId": rule.endpoint.replace(".", "_"),
             "summary": (view.__doc__ or rule.endpoint).strip().partition("\n")[0],
             "tags": [rule.endpoint.partition(".")[0]],
-            **_operation(known[method, path], sorted(rule.arguments)),
+            **_operation(descriptions[method, path], sorted(rule.arguments)),
         }
     return {
         "openapi": "3.1.0",
@@ -67,28 +67,28 @@ def described(app: Flask) -> dict[str, Any]:
     }
 
 
-def _operation(one: Described, path_parameters: list[str]) -> dict[str, Any]:
+def _operation(route: RouteDescription, path_parameters: list[str]) -> dict[str, Any]:
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in path_parameters
     ]
     parameters += [
         {"name": name, "in": "query", "schema": {key: value for key, value in schema.items() if key != "description"}}
         | ({"description": schema["description"]} if "description" in schema else {})
-        for name, schema in one.query.items()
+        for name, schema in route.query.items()
     ]
-    told: dict[str, Any] = {"parameters": parameters} if parameters else {}
-    if one.body is not None:
-        told["requestBody"] = {"required": isinstance(one.body, tuple), "content": _body(one.body)}
-    if 401 in one.errors:
-        told["security"] = [{}, {"token": []}]
-    found = {"description": HTTPStatus(one.status).phrase, "content": _content(one)}
-    told["responses"] = {str(one.status): found}
-    if one.also is not None:
-        told["responses"][str(one.also)] = {**found, "description": HTTPStatus(one.also).phrase}
+    operation: dict[str, Any] = {"parameters": parameters} if parameters else {}
+    if route.body is not None:
+        operation["requestBody"] = {"required": isinstance(route.body, tuple), "content": _body(route.body)}
+    if 401 in route.errors:
+        operation["security"] = [{}, {"token": []}]
+    success = {"description": HTTPStatus(route.status).phrase, "content": _content(route)}
+    operation["responses"] = {str(route.status): success}
+    if route.also is not None:
+        operation["responses"][str(route.also)] = {**success, "description": HTTPStatus(route.also).phrase}
     problem = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
-    for status in one.errors:
-        told["responses"].setdefault(str(status), {"description": HTTPStatus(status).phrase, "content": problem})
-    return told
+    for status in route.errors:
+        operation["responses"].setdefault(str(status), {"description": HTTPStatus(status).phrase, "content": problem})
+    return operation
 
 
 def _body(body: Any) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def _file(media: str) -> dict[str, Any]:
     return {"type": "object" if media.endswith("json") and "nd" not in media else "string"}
 
 
-def _content(one: Described) -> dict[str, Any]:
-    plain = {media: {"schema": _file(media)} for media in one.media}
-    if one.answer is None:
+def _content(route: RouteDescription) -> dict[str, Any]:
+    plain = {media: {"schema": _file(media)} for media in route.media}
+    if route.answer is None:
         return plain
-    return {"application/json": {"schema": {"$ref": _REF.format(name=one.answer.__name__)}}, **plain}
+    return {"application/json": {"schema": {"$ref": _REF.format(name=route.answer.__name__)}}, **plain}

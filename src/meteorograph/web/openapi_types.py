@@ -1,4 +1,4 @@
-"""What requests and answers are made of, as types that the description of the API is generated from."""
+"""Types of requests and answers, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def _field_type(name: str) -> Any:
     return str | None if name in _MAYBE_TEXTS else dict[str, Any] | None if name in DOCUMENTS else float | None
 
 
-#: A row; it has the fields that were asked for.
+#: A row, with the requested fields.
 Row: Any = msgspec.defstruct("Row", [(name, _field_type(name), UNSET) for name in FIELDS])
 Statistics = msgspec.defstruct("Statistics", [(name, int if name == "count" else float | None) for name in STATISTICS])
-#: A bucket; it has the quantities that were asked for.
+#: A bucket, with the requested quantities.
 Bucket: Any = msgspec.defstruct(
     "Bucket",
     [
@@ -40,7 +40,7 @@ Bucket: Any = msgspec.defstruct(
 
 
 class FieldError(Struct):
-    """A field that is wrong, what it was and what is allowed."""
+    """An invalid field, its value and what is allowed."""
 
     field: str
     value: Any
@@ -60,14 +60,14 @@ class Problem(Struct):
 
 
 class Point(Struct, forbid_unknown_fields=True):
-    """Where to collect; the default place without both."""
+    """The point to collect; without both coordinates the default place."""
 
     lat: Annotated[float, Meta(ge=-90, le=90, description="degree north")] | None = None
     lon: Annotated[float, Meta(ge=-180, le=180, description="degree east")] | None = None
 
 
 class Changes(Struct, forbid_unknown_fields=True):
-    """What may be changed of a location."""
+    """Fields of a location that may be changed."""
 
     state: Literal["active", "paused"] = "active"
     elevation: Annotated[float, Meta(ge=-500, le=9000, description="m")] | None = None
@@ -89,7 +89,7 @@ class NewLocation(Struct, forbid_unknown_fields=True):
 
 
 class Location(Struct):
-    """A location as it is."""
+    """A stored location."""
 
     name: str
     latitude: float
@@ -104,5 +104,5 @@ class Location(Struct):
 
 
 def answer(name: str, **fields: Any) -> type[Struct]:
-    """The type of an answer with these fields and the request's id."""
+    """The type of an answer with these fields and the id of the request."""
     return msgspec.defstruct(name, [*fields.items(), ("request_id", RequestID)])

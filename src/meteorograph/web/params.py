@@ -1,4 +1,4 @@
-"""Parameters that several routes read from their query string; what is wrong with one is said in a 400."""
+"""Query parameters that several routes share. An invalid one raises ``BadInputError``, which gives a 400."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ..errors import BadInputError
 from ..model import clock, time_range
 from ..model.units import SYSTEMS, System
 
-_CURSOR = "must be the `next` of an earlier answer"
+_CURSOR = "must be the `next` of a previous answer"
 
 
 def refuse_unknown(known: Sequence[str]) -> None:
-    """Every parameter must be one of these, and be given once."""
+    """Refuse parameters that are not in ``known`` or are selected twice."""
     for name, values in request.args.lists():
         if name not in known:
-            raise BadInputError(name, values[0], f"is not known here; {', '.join(known)} {'are' if len(known) > 1 else 'is'}")
+            raise BadInputError(name, values[0], f"is unknown; use {', '.join(known)}")
         if len(values) > 1:
             raise BadInputError(name, ", ".join(values), "must be given once")
 
 
 def limit() -> int:
-    """How many entries an answer may have."""
+    """The parameter ``limit``: most entries of an answer."""
     text = request.args.get("limit", "100")
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 1000):
         raise BadInputError("limit", text, "must be a whole number from 1 to 1000")
@@ -36,7 +36,7 @@ def limit() -> int:
 
 
 def word(name: str, allowed: Sequence[str]) -> str | None:
-    """One of some words; None when it is not given."""
+    """A parameter that is one of the allowed words; None if it is not selected."""
     text = request.args.get(name)
     if text is not None and text not in allowed:
         raise BadInputError(name, text, f"must be one of {'; '.join(allowed) if ',' in ''.join(allowed) else ', '.join(allowed)}")
@@ -44,26 +44,26 @@ def word(name: str, allowed: Sequence[str]) -> str | None:
 
 
 def time_text(name: str) -> str | None:
-    """A time as it was meant: in a query string a plus sign is a space unless it is encoded, and few people encode it."""
+    """A time as text. An unencoded plus sign arrives as a space in a query string; few clients encode it, so it is restored."""
     text = request.args.get(name)
     return text.replace(" ", "+") if text and "T" in text else text
 
 
 def instant(name: str) -> datetime | None:
-    """An instant (aware UTC); None when it is not given."""
+    """An instant (aware UTC); None if it is not selected."""
     text = time_text(name)
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        allowed = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
-        raise BadInputError(name, request.args[name], allowed) from None
+        expected = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
+        raise BadInputError(name, request.args[name], expected) from None
 
 
 def period(length: timedelta) -> tuple[datetime, datetime]:
-    """From when to when: ``start`` and ``end``, each an instant or a time back from now; so long up to now without them."""
+    """``start`` and ``end`` (aware UTC), each an instant or a duration back from now; without them the last ``length``."""
     now = clock.now()
     try:
         return time_range.resolve_range(_moment("start", now), _moment("end", now), now, length)
@@ -80,18 +80,18 @@ def _moment(name: str, now: datetime) -> datetime | None:
 
 
 def names(name: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Some of these names, separated by commas; all when none is given."""
+    """Names from a list, separated by commas; all if the parameter is not selected."""
     text = request.args.get(name)
     if text is None:
         return tuple(known)
-    given = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not given or set(given) - set(known):
+    selected = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not selected or set(selected) - set(known):
         raise BadInputError(name, text, f"must be some of {', '.join(known)}, separated by commas")
-    return given
+    return selected
 
 
 def system() -> System:
-    """The system of units."""
+    """The parameter ``units``."""
     text = request.args.get("units", "metric")
     for known in SYSTEMS:
         if text == known:
@@ -100,7 +100,7 @@ def system() -> System:
 
 
 def zone() -> tzinfo:
-    """The time zone that times are told in; UTC when it is not given."""
+    """The parameter ``zone``: time zone of the times in the answer; UTC if it is not selected."""
     text = request.args.get("zone", "UTC")
     if text not in _zones():
         raise BadInputError("zone", text, "must be an IANA time zone such as Europe/Dublin")
@@ -113,12 +113,12 @@ def _zones() -> frozenset[str]:
 
 
 def cursor(plain: str) -> str:
-    """A position in an answer as text for a query string."""
+    """Encode a position as a cursor."""
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
 def after() -> str | None:
-    """The position that the parameter ``cursor`` stands for; None when it is not given."""
+    """The position in the parameter ``cursor``; None if it is not selected."""
     text = request.args.get("cursor")
     if text is None:
         return None
@@ -132,20 +132,20 @@ def after() -> str | None:
 
 
 def place_cursor(at: datetime, id_: int) -> str:
-    """The cursor of an entry that an instant and an id tell from the others."""
+    """The cursor of the entry with this instant and id."""
     return cursor(f"{at.isoformat()}/{id_}")
 
 
 def after_place() -> tuple[datetime, int] | None:
-    """The instant (aware UTC) and the id that the parameter ``cursor`` stands for; None when it is not given."""
+    """The instant (aware UTC) and the id in the parameter ``cursor``; None if it is not selected."""
     plain = after()
     if plain is None:
         return None
     try:
         text, number = plain.split("/")
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is None or not 0 <= int(number) < 2**63:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None or not 0 <= int(number) < 2**63:
             raise ValueError(plain)
-        return found.astimezone(UTC), int(number)
+        return moment.astimezone(UTC), int(number)
     except (ValueError, OverflowError):
         raise BadInputError("cursor", request.args["cursor"], _CURSOR) from None

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: what was wrong and what is allowed, never what the program looks like inside."""
+"""Errors as RFC 9457 problem documents: the invalid input and what is allowed, never internals of the program."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ from ..redaction import redact
 
 log = get_logger(__name__)
 
-#: Longer texts are cut where an answer repeats them.
-_LONGEST: Final = 200
-#: Larger numbers, which not every reader of JSON knows, are told as a text.
-_LARGEST: Final = 2**53
+#: Longest input text that an answer repeats; longer ones are cut.
+_MAX_TEXT: Final = 200
+#: Larger numbers are repeated as text, since not every JSON reader represents them.
+_MAX_NUMBER: Final = 2**53
 
 
 def shown_value(value: object) -> object:
-    """A value as it came, if it is short and plain: no answer is made large, deep or invalid by what was asked."""
+    """An input value for an error message, shortened: input must not make an answer large, deep or invalid."""
     match value:
         case str():
             text = redact(value)
-            return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+            return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
         case list():
             return "[…]"
         case dict():
             return "{…}"
-        case int() | float() if not abs(value) <= _LARGEST:
+        case int() | float() if not abs(value) <= _MAX_NUMBER:
             return f"{float(value):g}" if isinstance(value, float) else f"a number of {len(str(value))} digits"
     return value
 
 
-def problem(status: int, title: str, detail: str | None = None, **more: Any) -> Response:
+def problem(status: int, title: str, detail: str | None = None, **extra: Any) -> Response:
     """A problem document."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail and redact(detail), **more}
-    told = {name: value for name, value in body.items() if value is not None}
-    text = json.dumps({**told, "request_id": g.get("request_id")})
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail and redact(detail), **extra}
+    members = {name: value for name, value in body.items() if value is not None}
+    text = json.dumps({**members, "request_id": g.get("request_id")})
     return Response(text, status=status, content_type="application/problem+json")
 
 
 def register(app: Flask) -> None:
-    """Let the application answer every error with a problem document."""
+    """Register handlers that answer every error with a problem document."""
     app.register_error_handler(BadInputError, _bad_input)
     app.register_error_handler(LocationNotFoundError, _not_found)
     app.register_error_handler(MissingAPIKeyError, _no_key)
@@ -70,12 +70,14 @@ def register(app: Flask) -> None:
 
 
 def _bad_input(error: BadInputError) -> Response:
-    fields = [{"field": shown_value(one.field), "value": shown_value(one.value), "allowed": one.allowed} for one in error.errors]
+    fields = [
+        {"field": shown_value(field.field), "value": shown_value(field.value), "allowed": field.allowed} for field in error.errors
+    ]
     return problem(400, "Bad Request", bad_input_detail(error), errors=fields if error.rows is None else error.rows)
 
 
 def bad_input_detail(error: BadInputError) -> str:
-    """What is wrong with an input, in one line; its name is shortened, since a request may invent one."""
+    """The error of an input in one line. The name is shortened, since a request may contain any name."""
     return f"{shown_value(error.field)}: {error.allowed}"
 
 
@@ -108,7 +110,7 @@ def _store(error: StoreError) -> Response:
 
 
 def _database(error: DBAPIError) -> Response:
-    """Not one of the errors that a session expects: a file that is no database, a schema that is not there."""
+    """Errors that a session does not translate: a file that is no database, a missing schema."""
     log.error("the database failed", exc_info=error)
     return problem(503, "The database is not available")
 
@@ -123,4 +125,4 @@ def _http(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     log.error("unexpected error", exc_info=error)
-    return problem(500, "Internal Server Error", "The log has the details under this request's id.")
+    return problem(500, "Internal Server Error", "The log has the details under the id of this request.")

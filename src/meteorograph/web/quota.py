@@ -1,4 +1,4 @@
-"""``/api/quota``: what is spent of each provider's account, and whether it may be called."""
+"""``/api/quota``: quota usage of each provider, and whether it is open."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ blueprint = Blueprint("quota", __name__)
 
 @blueprint.get("/api/quota")
 def quotas() -> dict[str, Any]:
-    """The account with each provider of the settings: its key's state, whether it is closed, and its windows."""
+    """Key state, closing time and quota windows of each configured provider."""
     with get_db_session(read_only=True) as session:
-        return {"data": accounts_told(session, get_settings()), "request_id": g.request_id}
+        return {"data": account_views(session, get_settings()), "request_id": g.request_id}
 
 
-def accounts_told(session: Session, settings: Settings) -> list[dict[str, Any]]:
-    """What is known of each provider of the settings, the first one first."""
+def account_views(session: Session, settings: Settings) -> list[dict[str, Any]]:
+    """The account of each configured provider, in the order of the settings."""
     return [_account_view(session, settings.account(name), settings.key(name)) for name in settings.named_providers]
 
 
 def _account_view(session: Session, account: Account, key: str | None) -> dict[str, Any]:
     now = clock.now()
-    known = account_state.account_status(session, account.name, key, now)
+    status = account_state.account_status(session, account.name, key, now)
     return {
         "provider": account.name,
-        "key_state": known.key_state,
-        "closed_until": known.closed_until and known.closed_until.isoformat(),
-        "reason": known.reason,
+        "key_state": status.key_state,
+        "closed_until": status.closed_until and status.closed_until.isoformat(),
+        "reason": status.reason,
         "windows": [
             {
-                "window": one.window,
-                "limit": one.limit,
-                "used": one.used,
-                "reserved": quota.reserve_of(one.limit),
-                "resets_at": one.resets_at.isoformat(),
+                "window": usage.window,
+                "limit": usage.limit,
+                "used": usage.used,
+                "reserved": quota.reserve_of(usage.limit),
+                "resets_at": usage.resets_at.isoformat(),
             }
-            for one in quota.usage(session, account, now)
+            for usage in quota.usage(session, account, now)
         ],
     }

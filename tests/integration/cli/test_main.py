@@ -362,7 +362,7 @@ def test_the_demonstration(tmp_path: Path, option: str) -> None:
         page = service.get("/")[1]
         assert "Demonstration" in page
         assert page.count('<th scope="row">') == 12
-        assert "no weather is real here" in service.printed()
+        assert "simulated weather" in service.printed()
         assert service.end() == 0
         assert "stopping" in service.printed()
         assert "Traceback" not in service.printed()

@@ -185,7 +185,7 @@ def test_the_plan_without_locations_is_that_of_the_default_place(monkeypatch: py
     ended = _run("plan")
     assert ended.exit_code == 0
     assert ended.stdout.startswith("1 location, every 1 h\n")
-    assert "a month      744  999,950  1,000,000  holds\n" in ended.stdout
+    assert "a month      744  999,950  1,000,000  enough\n" in ended.stdout
     assert "Weatherstack gives the precipitation of 12 % of slots" in ended.stdout
     monkeypatch.setenv("OWM_API_KEY", "")
     assert _run("plan").exit_code == 0, "it needs no key"
@@ -216,7 +216,7 @@ def test_a_plan_that_does_not_hold_ends_with_1_and_serve_says_the_same(
     ended = _run("plan")
     assert ended.exit_code == 1
     sentence = ended.stdout.splitlines()[-1]
-    assert "DOES NOT HOLD" in ended.stdout
+    assert "NOT ENOUGH" in ended.stdout
     assert sentence.endswith("What would fit: 14 locations at this schedule, or these 41 every 3 h.")
     with caplog.at_level(logging.WARNING):
         plan_inputs.log_plan(get_settings(), NOON)

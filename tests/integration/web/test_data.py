@@ -180,9 +180,9 @@ def _cursor(text: str) -> str:
 
 
 TIME = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
-NEXT = "must be the `next` of an earlier answer"
+NEXT = "must be the `next` of a previous answer"
 LIMIT = "must be a whole number from 1 to 1000"
-KNOWN = "is not known here; location, start, end, limit, cursor, fields, units, zone, format are"
+KNOWN = "is unknown; use location, start, end, limit, cursor, fields, units, zone, format"
 FIELDS = f"must be some of {', '.join(FIELDS_)}, separated by commas"
 
 
@@ -209,7 +209,7 @@ FIELDS = f"must be some of {', '.join(FIELDS_)}, separated by commas"
         ("/data", "zone", "Mars/Olympus", "must be an IANA time zone such as Europe/Dublin"),
         ("/data", "loc", "Athens", KNOWN),
         ("/data", "x" * 300, "1", None),
-        ("/data/latest", "limit", "5", "is not known here; fields, units, zone, format are"),
+        ("/data/latest", "limit", "5", "is unknown; use fields, units, zone, format"),
     ],
 )
 def test_a_bad_parameter_is_named_with_its_value_and_what_is_allowed(

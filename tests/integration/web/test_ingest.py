@@ -95,7 +95,7 @@ NUMBER_90 = "must be a number from -90 to 90"
 NUMBER_180 = "must be a number from -180 to 180"
 OBJECT = 'must be a JSON object such as {"lat": 51.5, "lon": -0.13}'
 ANY_JSON = 'must be JSON such as {"lat": 51.5, "lon": -0.13}'
-MISSING = ", since its fellow coordinate is given"
+MISSING = ", because the other coordinate is given"
 
 
 @ONE_DATABASE
@@ -131,9 +131,9 @@ MISSING = ", since its fellow coordinate is given"
         ('{"lat": 1e999, "lon": 0}', "lat", "inf", NUMBER_90),
         ('{"lat": 1' + "0" * 400 + ', "lon": 0}', "lat", "a number of 401 digits", NUMBER_90),
         ('{"lat": 0, "lon": -1' + "0" * 4000 + "}", "lon", "a number of 4002 digits", NUMBER_180),
-        ('{"lat": 51.5, "lon": 0, "units": "K"}', "units", "K", "is not known here; lat and lon are"),
-        ('{"latitude": 51.5, "longitude": 0}', "latitude", 51.5, "is not known here; lat and lon are"),
-        ('{"' + "x" * 1000 + '": 1}', "x" * 200 + "…", 1, "is not known here; lat and lon are"),
+        ('{"lat": 51.5, "lon": 0, "units": "K"}', "units", "K", "is unknown; use lat and lon"),
+        ('{"latitude": 51.5, "longitude": 0}', "latitude", 51.5, "is unknown; use lat and lon"),
+        ('{"' + "x" * 1000 + '": 1}', "x" * 200 + "…", 1, "is unknown; use lat and lon"),
         ('{"lat": ' + "[" * 900 + "]" * 900 + ', "lon": 0}', "lat", "[…]", NUMBER_90),
         ('{"lat": "\\ud800", "lon": 0}', "lat", "\ud800", NUMBER_90),
     ],

@@ -169,7 +169,7 @@ def test_an_import_is_all_or_nothing(client: FlaskClient) -> None:
         (4, "name='Old'"),
     ]
     assert body["detail"].endswith(
-        "2 rows are wrong: nothing was changed; skip_bad=1 goes on without; update=1 lets the file overrule what is there"
+        "2 rows are wrong: nothing was changed; skip_bad=1 imports the others; update=1 updates existing locations"
     )
     assert _count() == 1
     done = client.post("/api/locations/import?skip_bad=1&update=1", data=text, headers=CSV)

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from meteorograph import create_app
 from meteorograph.config.loading import load_settings
-from meteorograph.web.openapi import described
+from meteorograph.web.openapi import describe
 from meteorograph.web.openapi_routes import ROUTES
 
 pytestmark = [
@@ -44,7 +44,7 @@ def schema(app: Flask) -> Any:
 
 
 def test_every_route_of_the_table_is_one(app: Flask) -> None:
-    found = {(method.upper(), path) for path, methods in described(app)["paths"].items() for method in methods}
+    found = {(method.upper(), path) for path, methods in describe(app)["paths"].items() for method in methods}
     assert set(ROUTES) - found == set()
     assert not [path for _, path in found - set(ROUTES) if path.startswith(("/api", "/data", "/ingest"))]
 
@@ -54,7 +54,7 @@ def test_the_parameters_are_those_that_the_route_knows(app: Flask) -> None:
     for (method, path), one in ROUTES.items():
         if method == "GET" and one.query:
             told = client.get(f"{path}?nothing=1").get_json()["errors"][0]["allowed"]
-            known = re.fullmatch(r"is not known here; (.*) (?:is|are)", told)
+            known = re.fullmatch(r"is unknown; use (.*)", told)
             assert known, told
             assert set(known[1].split(", ")) == set(one.query), path
 

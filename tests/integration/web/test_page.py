@@ -119,7 +119,7 @@ def test_a_stale_name_is_only_a_name_in_the_status_line_too(client: FlaskClient)
 
 def test_the_empty_state(client: FlaskClient) -> None:
     shown = _overview(client)
-    assert "Nothing is stored yet" in shown.text
+    assert "No values yet" in shown.text
     assert "table" not in shown.tags
     heartbeat.record_heartbeat(NOON)
     assert "at 13:00:00 UTC at the latest" in _overview(client).text
@@ -127,14 +127,14 @@ def test_the_empty_state(client: FlaskClient) -> None:
 
 def test_a_place_without_values_is_there_and_waits(client: FlaskClient) -> None:
     add("Athens")
-    assert _overview(client).rows[1][:2] == ["Athens waiting for its first values", DASH]
+    assert _overview(client).rows[1][:2] == ["Athens no values yet", DASH]
 
 
 def test_the_last_run(client: FlaskClient) -> None:
     with get_db_session() as session:
         session.add(Run(schedule="default", due_at=NOON, state="partial", due=3, stored=2, failed=1))
     text = " ".join(re.sub("<[^>]+>", " ", _overview(client).text).split())
-    assert "Last run 2 of 3 stored Missed in it 1 partial Due at 12:00 2026-03-01 UTC" in text
+    assert "Stored 2 of 3 in the last run Missed 1 partial Last run 12:00 2026-03-01 UTC" in text
 
 
 def test_names_and_tags_are_found_in_any_case(client: FlaskClient) -> None:
@@ -169,7 +169,7 @@ def test_many_locations_come_in_pages(client: FlaskClient) -> None:
 @pytest.mark.parametrize("query", ["?page=0", "?page=x", "?show=some", "?color=red", f"?q={'x' * 201}", "?q=a&q=b"])
 def test_what_cannot_be_shown_is_told_on_a_page(client: FlaskClient, query: str) -> None:
     shown = page(client, f"/{query}", 400)
-    assert "must be" in shown.text or "is not known here" in shown.text
+    assert "must be" in shown.text or "is unknown" in shown.text
     assert 'data-refresh="0"' in shown.text
 
 
@@ -185,7 +185,7 @@ def test_the_course_is_a_line_that_breaks_at_gaps(client: FlaskClient) -> None:
 
 
 def test_the_state_of_the_service(client: FlaskClient) -> None:
-    assert "Nothing is collected: no scheduler runs" in _overview(client).text
+    assert "Not collecting: no scheduler is running" in _overview(client).text
     heartbeat.record_heartbeat(NOON)
     text = _overview(client).text
     assert "Collecting" in text
@@ -197,7 +197,7 @@ def test_the_banner_of_the_demonstration() -> None:
         create_app(load_settings(scheduler_enabled=False, demo=demo)).test_client().get("/").text for demo in (False, True)
     )
     assert "simulated" not in plain
-    assert "Demonstration: this weather is simulated." in demo
+    assert "Demonstration with simulated weather." in demo
 
 
 @ONE_DATABASE

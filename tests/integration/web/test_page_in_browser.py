@@ -109,9 +109,9 @@ def test_a_gap_is_healed_from_the_page(chrome: Browser, demo: str, demo_folder: 
         )
     with opened(chrome) as (page, wrong):
         page.goto(f"{demo}/location?name=Nairobi&range=7d")
-        gap = page.locator(".gaps li").filter(has_text="given up")
+        gap = page.locator(".gaps li").filter(has_text="unrecoverable")
         gap.get_by_role("button", name="Try again").click()
-        expect(page.locator("#retried")).to_contain_text("1 slot will be asked for again")
+        expect(page.locator("#retried")).to_contain_text("1 slot will be requested again")
         expect(gap).to_have_count(0, timeout=60_000)
         assert wrong == []
 

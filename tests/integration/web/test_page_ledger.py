@@ -83,13 +83,13 @@ def test_a_map_of_many_locations_comes_in_pages(client: FlaskClient) -> None:
 
 @ONE_DATABASE
 def test_nothing_to_show_yet(client: FlaskClient) -> None:
-    assert "Nothing was due yet" in page(client, "/coverage").text
-    assert "There was no run in the last 7 days." in page(client, "/runs").text
+    assert "No slot was due in this period" in page(client, "/coverage").text
+    assert "No run in the last 7 days." in page(client, "/runs").text
     assert "No run of the last 7 days is failed." in page(client, "/runs?state=failed").text
     assert "There is no location yet." in page(client, "/locations").text
     for path in ("/coverage?days=8", "/coverage?cursor=x%00", "/runs?state=odd", "/runs?limit=3", "/locations?page=-1"):
-        assert "That cannot be shown" in page(client, path, 400).text
-    assert "There is no such location" in page(client, "/coverage?location=Nowhere", 404).text
+        assert "Invalid parameter" in page(client, path, 400).text
+    assert "Location not found" in page(client, "/coverage?location=Nowhere", 404).text
 
 
 @pytest.mark.usefixtures("two_days")
@@ -114,7 +114,7 @@ def test_gauges_tell_when_a_quota_runs_out(client: FlaskClient) -> None:
     gauges = [(one["aria-valuenow"], one["aria-valuemax"]) for one in shown.all("svg") if one.get("role") == "meter"]
     assert ("12", "60") in gauges
     assert ("999000", "1000000") in gauges
-    assert "At this pace it is used up on 2026-03-01 12:01" in _words(shown)
+    assert "At this rate the quota runs out on 2026-03-01 12:01" in _words(shown)
 
 
 def test_no_key_and_no_token_is_on_a_page_or_among_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def test_suspect_values_and_rows_that_were_filled_in_are_marked(client: FlaskCli
     assert (marks["flagged"]["x"], marks["flagged"]["y"]) == (["2026-03-01T10:00"], [2.0])
     assert (marks["backfilled"]["x"], marks["backfilled"]["y"]) == (["2026-03-01T08:00"], [4.0])
     assert " · OpenWeatherMap · step" in figure["notes"]
-    assert " · OpenWeatherMap · filled in afterwards" in figure["notes"]
+    assert " · OpenWeatherMap · backfilled" in figure["notes"]
 
 
 def test_gaps_are_shown_with_their_reason_and_what_the_provider_said(client: FlaskClient) -> None:
@@ -139,7 +139,7 @@ def test_earlier_and_later(client: FlaskClient) -> None:
     assert _figure(before)["times"][-1] == "2026-02-28T11:00"
     [later] = [one["href"] for one in before.all("a") if one.get("rel") == "next"]
     assert later.endswith("end=2026-03-01T12:00Z")
-    assert "Nothing is stored between" in _place(client, query="&end=2026-01-01T00:00Z").text
+    assert "No values between" in _place(client, query="&end=2026-01-01T00:00Z").text
 
 
 @ONE_DATABASE
@@ -152,13 +152,13 @@ def test_the_download_has_the_rows_of_the_period(client: FlaskClient) -> None:
 
 @ONE_DATABASE
 def test_no_place_no_values_and_a_place_that_is_paused(client: FlaskClient) -> None:
-    assert "There is no such location" in _place(client, "Nowhere", status=404).text
+    assert "Location not found" in _place(client, "Nowhere", status=404).text
     add("Athens")
     assert "No values yet" in _place(client).text
     add("Bergen", {}, state="paused", resolved_distance_km=23.4, resolved_name="<i>Oslo</i>", tags=["<u>"])
     words = _words(_place(client, "Bergen"))
     assert "Bergen paused" in words
-    assert "The provider answers for &lt;i&gt;Oslo&lt;/i&gt;, 23.4 km from here." in words
+    assert "Values are for &lt;i&gt;Oslo&lt;/i&gt;, 23.4 km from here." in words
 
 
 @ONE_DATABASE
@@ -166,7 +166,7 @@ def test_no_place_no_values_and_a_place_that_is_paused(client: FlaskClient) -> N
     "query", ["", "?name=", "?name=a&range=2d", "?name=a&end=x", "?name=a&end=0001-01-01T00:00Z", "?name=a&b=c"]
 )
 def test_what_cannot_be_shown_is_told_on_a_page(client: FlaskClient, query: str) -> None:
-    assert "That cannot be shown" in page(client, f"/location{query}", 400).text
+    assert "Invalid parameter" in page(client, f"/location{query}", 400).text
 
 
 @ONE_DATABASE

@@ -131,7 +131,7 @@ def test_a_file_that_is_no_such_table_is_refused(text: bytes, told: str) -> None
         ("tags", ["a;b"], "without ';'"),
         ("tags", ["a", ""], "1 to 50 characters"),
         ("tags", [str(number) for number in range(51)], "at most 50 tags"),
-        ("color", "red", "is not known here; name, latitude"),
+        ("color", "red", "is unknown; use name, latitude"),
     ],
 )
 def test_wrong_values_say_what_is_allowed(field: str, value: object, told: str) -> None:

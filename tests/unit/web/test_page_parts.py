@@ -10,7 +10,7 @@ from meteorograph.accounts import quota
 from meteorograph.ledger import queries
 from meteorograph.reading.aggregates import Bucket
 from meteorograph.reading.overview import MAX_POINTS, SeriesPoint, insert_breaks, thin_out, usual_step
-from meteorograph.web.page.chart_series import of_buckets
+from meteorograph.web.page.chart_series import series_of_buckets
 from meteorograph.web.page.filters import REASONS
 from meteorograph.web.page.plotly_figure import figure
 from meteorograph.web.page.quota_gauges import gauge
@@ -115,19 +115,21 @@ def test_a_summary_weighs_means_by_their_counts() -> None:
 
 def test_buckets_without_values_break_the_line_and_those_at_the_ends_are_left_out() -> None:
     full = {"low": 1.0, "high": 3.0, "mean": 2.0, "count": 1}
-    course = of_buckets([_bucket(0, count=0), _bucket(1, **full), _bucket(2, count=0), _bucket(3, **full), _bucket(4, count=0)])
+    course = series_of_buckets(
+        [_bucket(0, count=0), _bucket(1, **full), _bucket(2, count=0), _bucket(3, **full), _bucket(4, count=0)]
+    )
     assert course.values["temperature"] == [2.0, None, 2.0]
     assert course.lowest == [1.0, None, 1.0]
-    assert of_buckets([_bucket(0, count=0)]).times == []
+    assert series_of_buckets([_bucket(0, count=0)]).times == []
 
 
 def test_a_value_without_neighbours_is_a_dot() -> None:
     full = {"low": 1.0, "high": 3.0, "mean": 2.0, "count": 1}
-    course = of_buckets([_bucket(1, **full), _bucket(2, count=0), _bucket(3, **full), _bucket(4, **full)])
+    course = series_of_buckets([_bucket(1, **full), _bucket(2, count=0), _bucket(3, **full), _bucket(4, **full)])
     made = figure(course, [], NOON, NOON + 9 * HOUR)
     [temperature] = [trace for trace in made["data"] if trace["name"] == "Temperature"]
     assert temperature["marker"]["size"] == [5, 0, 0, 0]
-    assert figure(of_buckets([]), [], NOON, NOON + HOUR) == {}
+    assert figure(series_of_buckets([]), [], NOON, NOON + HOUR) == {}
 
 
 def test_every_reason_for_a_gap_has_words() -> None:

@@ -1,4 +1,4 @@
-"""What is drawn of a location: values by time, with a None where the line breaks, and what is to be known of each. Pure."""
+"""Time series of a location for its charts: values, their notes and flags, with None where the line breaks. Pure."""
 
 from __future__ import annotations
 
@@ -18,75 +18,75 @@ from .filters import period
 
 
 @dataclass(slots=True)
-class Course:
+class ChartSeries:
     """Values by time, oldest first."""
 
     times: list[datetime] = field(default_factory=list)
     #: Quantity → its values; None where there is none.
-    values: dict[str, list[float | None]] = field(default_factory=lambda: {one.name: [] for one in QUANTITIES})
-    #: Quantity → what is to be told of each value beside it: whose it is, and its flags. Text of HTML.
-    notes: dict[str, list[str]] = field(default_factory=lambda: {one.name: [] for one in QUANTITIES})
-    #: Quantity → places of values that are not to be trusted.
-    flagged: dict[str, list[int]] = field(default_factory=lambda: {one.name: [] for one in QUANTITIES})
-    #: Places of rows that were filled in afterwards.
+    values: dict[str, list[float | None]] = field(default_factory=lambda: {quantity.name: [] for quantity in QUANTITIES})
+    #: Quantity → note of each value: its provider and its flags, as escaped HTML.
+    notes: dict[str, list[str]] = field(default_factory=lambda: {quantity.name: [] for quantity in QUANTITIES})
+    #: Quantity → indexes of suspect values.
+    flagged: dict[str, list[int]] = field(default_factory=lambda: {quantity.name: [] for quantity in QUANTITIES})
+    #: Indexes of backfilled rows.
     backfilled: list[int] = field(default_factory=list)
-    #: Lowest and highest temperature [°C] at each time; empty where each value is a single one.
+    #: Lowest and highest temperature [°C] at each time; empty if the values are not means.
     lowest: list[float | None] = field(default_factory=list)
     highest: list[float | None] = field(default_factory=list)
 
 
-def of_rows(rows: Sequence[WeatherRow]) -> Course:
-    """The course of rows as ``read_rows`` returns them, but oldest first."""
-    made = Course()
+def series_of_rows(rows: Sequence[WeatherRow]) -> ChartSeries:
+    """Series of single rows, which come oldest first."""
+    series = ChartSeries()
     step = usual_step(row.due_at for row in rows)
-    before: datetime | None = None
+    previous: datetime | None = None
     for row in rows:
-        if before is not None and step is not None and row.due_at - before > step * BREAK:
-            _break(made, before + step)
-        before = row.due_at
-        place = len(made.times)
-        made.times.append(row.due_at)
+        if previous is not None and step is not None and row.due_at - previous > step * BREAK:
+            _break(series, previous + step)
+        previous = row.due_at
+        index = len(series.times)
+        series.times.append(row.due_at)
         if row.origin == Origin.BACKFILL:
-            made.backfilled.append(place)
+            series.backfilled.append(index)
         for quantity in QUANTITIES:
             name = quantity.name
-            words = row.flags_of(name)
-            made.values[name].append(getattr(row, name))
-            made.notes[name].append(_note(row, name, words))
-            if getattr(row, name) is not None and is_suspect(words):
-                made.flagged[name].append(place)
-    return made
+            flags = row.flags_of(name)
+            series.values[name].append(getattr(row, name))
+            series.notes[name].append(_note(row, name, flags))
+            if getattr(row, name) is not None and is_suspect(flags):
+                series.flagged[name].append(index)
+    return series
 
 
-def of_buckets(found: Sequence[Bucket]) -> Course:
-    """The course of the means of buckets, of precipitation that of the sums; before the first value there is none."""
-    made = Course()
-    filled = [place for place, bucket in enumerate(found) if any(part.get("count") for part in bucket.values.values())]
-    for bucket in found[filled[0] : filled[-1] + 1] if filled else ():
-        made.times.append(bucket.start)
+def series_of_buckets(buckets: Sequence[Bucket]) -> ChartSeries:
+    """Series of bucket means, for precipitation of sums, from the first bucket with values to the last."""
+    series = ChartSeries()
+    used = [index for index, bucket in enumerate(buckets) if any(part.get("count") for part in bucket.values.values())]
+    for bucket in buckets[used[0] : used[-1] + 1] if used else ():
+        series.times.append(bucket.start)
         for quantity in QUANTITIES:
             part = bucket.values.get(quantity.name) or {}
-            made.values[quantity.name].append(part.get("sum" if quantity.name == "precipitation" else "mean"))
-            made.notes[quantity.name].append("")
+            series.values[quantity.name].append(part.get("sum" if quantity.name == "precipitation" else "mean"))
+            series.notes[quantity.name].append("")
         temperature = bucket.values.get("temperature") or {}
-        made.lowest.append(temperature.get("min"))
-        made.highest.append(temperature.get("max"))
-    return made
+        series.lowest.append(temperature.get("min"))
+        series.highest.append(temperature.get("max"))
+    return series
 
 
-def _break(made: Course, at: datetime) -> None:
-    made.times.append(at)
+def _break(series: ChartSeries, at: datetime) -> None:
+    series.times.append(at)
     for quantity in QUANTITIES:
-        made.values[quantity.name].append(None)
-        made.notes[quantity.name].append("")
+        series.values[quantity.name].append(None)
+        series.notes[quantity.name].append("")
 
 
-def _note(row: WeatherRow, name: str, words: list[str]) -> str:
+def _note(row: WeatherRow, name: str, flags: list[str]) -> str:
     provider = row.provider_of(name)
-    told = [PROVIDERS[provider].title if provider in PROVIDERS else provider]
+    parts = [PROVIDERS[provider].title if provider in PROVIDERS else provider]
     if name == "precipitation" and row.precipitation_period:
-        told.insert(0, f"in {period(row.precipitation_period)}")
+        parts.insert(0, f"in {period(row.precipitation_period)}")
     if row.origin == Origin.BACKFILL:
-        told.append("filled in afterwards")
-    told += [word.replace("_", " ") for word in words]
-    return escape(" · ".join(told))
+        parts.append("backfilled")
+    parts += [flag.replace("_", " ") for flag in flags]
+    return escape(" · ".join(parts))

@@ -1,4 +1,4 @@
-"""``/coverage``: what became of the slots of each location, day by day."""
+"""``/coverage``: stored and missed slots of each location by day."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ...storage.engine import get_db_session
 from .. import params
 from .layout import blueprint, render
 
-#: The periods that are offered [days].
+#: Periods to choose from [days].
 DAYS: Final = ("7", "30", "90")
-#: Locations of a page.
+#: Locations per page.
 _LIMIT: Final = 25
 
-#: Coverage from which on a cell has a colour, worst first; the last one is complete.
+#: Least coverage of each colour, worst first; the last is complete.
 _STEPS: Final = (0.0, 0.5, 0.8, 0.95, 1.0)
 
 
 @blueprint.get("/coverage")
 def heat_map() -> Response:
-    """Coverage, as a page: a row for each location, a column for each UTC day."""
+    """The coverage page: a row for each location, a column for each UTC day."""
     params.refuse_unknown(("days", "location", "cursor"))
     days = int(params.word("days", DAYS) or "30")
     now, name = clock.now(), request.args.get("location") or None

@@ -1,4 +1,4 @@
-"""Values as text on a page. Pure; every function is a filter of the templates."""
+"""Template filters: values as text. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .layout import blueprint
 
 _POINTS: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
-#: What stands for a value that is not given.
+#: Stands for a missing value.
 DASH: Final = "–"  # noqa: RUF001  # a typographic sign, like the minus below
 
-#: Why a slot was missed, in words.
+#: Missed reason → text.
 REASONS: Final[dict[str, str]] = {
     MissedReason.DOWN: "the service was down",
     MissedReason.LATE: "the run before it was still at work",
@@ -27,7 +27,7 @@ REASONS: Final[dict[str, str]] = {
 
 @blueprint.app_template_filter()
 def ago(instant: datetime | None, now: datetime) -> str:
-    """How long ago an instant was, in one unit."""
+    """Age of an instant in one unit."""
     if instant is None:
         return "unknown"
     seconds = int((now - instant).total_seconds())
@@ -36,7 +36,7 @@ def ago(instant: datetime | None, now: datetime) -> str:
 
 @blueprint.app_template_filter()
 def duration(seconds: float) -> str:
-    """A length of time [s] in the largest unit of which it has two."""
+    """A duration [s] in the largest unit of which it has at least two."""
     for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * length:
             return f"{int(seconds // length)} {unit}"
@@ -45,7 +45,7 @@ def duration(seconds: float) -> str:
 
 @blueprint.app_template_filter()
 def number(value: float | None, decimals: int = 0) -> str:
-    """A value with so many decimals and its thousands parted; a dash for "not given"."""
+    """A number with fixed decimals, with separators from 10,000 on; a dash for None."""
     if value is None:
         return DASH
     rounded = round(value, decimals) + 0.0  # never "-0"
@@ -55,35 +55,35 @@ def number(value: float | None, decimals: int = 0) -> str:
 
 @blueprint.app_template_filter()
 def percent(part: float | None) -> str:
-    """A part of one in percent, rounded down: only what is whole is 100 %."""
+    """A fraction in percent, rounded down: only 1 is 100 %."""
     return DASH if part is None else f"{math.floor(part * 1000 + 1e-9) / 10:.1f} %"
 
 
 @blueprint.app_template_filter()
 def compass(degrees: float | None) -> str:
-    """The point of the compass that a wind comes from."""
+    """The compass point from which the wind comes."""
     return "" if degrees is None else _POINTS[round(degrees / 45) % 8]
 
 
 @blueprint.app_template_filter()
 def period(seconds: int) -> str:
-    """A length of time [s] in whole hours where it is some, else in minutes."""
+    """A duration [s] in hours if it is a whole number of them, else in minutes."""
     return f"{seconds // 3600} h" if seconds % 3600 == 0 else f"{seconds // 60} min"
 
 
 @blueprint.app_template_filter()
 def instant(at: datetime | None) -> str:
-    """An instant in UTC to the minute, or to the second where it has some."""
+    """An instant in UTC to the minute, or to the second if it has seconds."""
     return DASH if at is None else at.strftime("%Y-%m-%d %H:%M:%S" if at.second else "%Y-%m-%d %H:%M")
 
 
 @blueprint.app_template_filter()
 def reason(word: str) -> str:
-    """Why a slot was missed, in words."""
+    """Text of a missed reason."""
     return REASONS.get(word, word)
 
 
 @blueprint.app_template_filter()
 def reasons(missed: dict[str, int]) -> str:
-    """How many slots were missed why."""
+    """Counts of missed slots by reason, as text."""
     return "; ".join(f"{many} missed because {reason(word)}" for word, many in missed.items())

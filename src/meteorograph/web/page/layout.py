@@ -1,4 +1,4 @@
-"""What all pages share: the state of the service above, the credits below, their tag in caches, and errors as pages."""
+"""Parts of all pages: service state, provider credits, ETag, and error pages."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from ..problems import bad_input_detail
 log = get_logger(__name__)
 blueprint = Blueprint("page", __name__)
 
-#: How often a page is renewed: no faster than this, and no slower.
+#: Shortest and longest time between two updates of a page.
 _SOONEST: Final = timedelta(seconds=5)
 _LATEST: Final = timedelta(seconds=30)
 
-#: The parts of a page that change though nothing has happened.
+#: Ages, which change without new data. They are not part of the ETag.
 _AGES: Final = re.compile(r"(<time[^>]*>)[^<]*(</time>)")
 
 
 @blueprint.before_request
-def _take_html() -> None:
+def _require_html() -> None:
     if request.accept_mimetypes and not request.accept_mimetypes.accept_html:
-        raise NotAcceptable("This is a page of HTML; /data/latest and the other routes have the same as JSON.")
+        raise NotAcceptable("This page is HTML only. /data/latest and the other API routes answer in JSON.")
 
 
-def render(template: str, *, providers: Iterable[str] = (), status: int = 200, **more: Any) -> Response:
-    """A page, or 304 where the browser has it as it is.
+def render(template: str, *, providers: Iterable[str] = (), status: int = 200, **context: Any) -> Response:
+    """Render a page, or answer 304 if the browser has it already.
 
     Args:
-        template: Name of its template.
-        providers: The providers whose data are shown, which are credited.
+        template: File name of the template.
+        providers: Providers of the data on the page, for the credits.
         status: HTTP status.
-        more: What the template wants.
+        context: Variables of the template.
     """
     settings = get_settings()
     health, _ = report()
@@ -55,11 +55,11 @@ def render(template: str, *, providers: Iterable[str] = (), status: int = 200, *
         health=health,
         demo=settings.demo,
         version=__version__,
-        # What is not there, or cannot be shown, is not asked for again.
+        # A page with a client error does not update itself.
         refresh_seconds=0 if 400 <= status < 500 else int(max(_SOONEST, min(_LATEST, settings.interval)).total_seconds()),
         attributions=[PROVIDERS[name].attribution for name in sorted(set(providers)) if name in PROVIDERS],
         titles={name: provider.title for name, provider in PROVIDERS.items()},
-        **more,
+        **context,
     )
     response = make_response(text, status)
     response.headers["Cache-Control"] = "no-cache"
@@ -71,7 +71,7 @@ def render(template: str, *, providers: Iterable[str] = (), status: int = 200, *
 
 
 def page_number() -> int:
-    """The parameter ``page``: 1 is the first."""
+    """The parameter ``page``, counted from 1."""
     text = request.args.get("page", "1")
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):
         raise BadInputError("page", text, "must be a whole number from 1 to 99999")
@@ -80,17 +80,17 @@ def page_number() -> int:
 
 @blueprint.errorhandler(BadInputError)
 def _bad_input(error: BadInputError) -> Response:
-    return render("error.html", status=400, title="That cannot be shown", detail=bad_input_detail(error))
+    return render("error.html", status=400, title="Invalid parameter", detail=bad_input_detail(error))
 
 
 @blueprint.errorhandler(LocationNotFoundError)
 def _not_found(error: LocationNotFoundError) -> Response:
-    return render("error.html", status=404, title="There is no such location", detail=str(error))
+    return render("error.html", status=404, title="Location not found", detail=str(error))
 
 
 @blueprint.errorhandler(StoreError)
 @blueprint.errorhandler(DBAPIError)
 def _no_database(error: Exception) -> Response:
-    log.error("the database failed", reason=str(error))  # in the words of the driver, as for every other route
-    detail = "The database does not answer. This page comes back by itself as soon as it does."
-    return render("error.html", status=503, title="Nothing can be read", detail=detail)
+    log.error("the database failed", reason=str(error))  # the driver's text, as for every other route
+    detail = "The database does not answer. This page keeps trying."
+    return render("error.html", status=503, title="Database not available", detail=detail)

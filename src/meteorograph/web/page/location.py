@@ -1,4 +1,4 @@
-"""``/location``: one place, as charts and in numbers."""
+"""``/location``: charts, summary and gaps of one location."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...reading.columns import Position
 from ...reading.rows import WeatherRow, read_rows
 from ...storage.engine import get_db_session
 from .. import params
-from .chart_series import of_buckets, of_rows
+from .chart_series import series_of_buckets, series_of_rows
 from .layout import blueprint, render
 from .plotly_figure import figure
 from .script import plotly
@@ -31,14 +31,14 @@ DAY: Final = timedelta(days=1)
 
 
 class Range(NamedTuple):
-    """A length of time that can be looked at."""
+    """A period to choose from."""
 
     title: str
     length: timedelta
-    #: Buckets of the summary, and of the charts where there are too many rows for them.
+    #: Buckets of the summary, and of the charts if there are too many rows.
     bucket: str
     coarse: str
-    #: Whether single rows are shown, if there are not too many.
+    #: Whether charts show single rows if there are few enough.
     has_rows: bool
 
 
@@ -49,13 +49,13 @@ RANGES: Final = {
     "1y": Range("1 year", 365 * DAY, "day", "day", has_rows=False),
 }
 
-#: Rows that are drawn one by one at most.
-_MOST_ROWS: Final = 1500
+#: Rows that charts draw one by one at most.
+_MAX_ROWS: Final = 1500
 
 
 @blueprint.get("/location")
 def place() -> Response:
-    """One location, as a page: charts, numbers, gaps and downloads."""
+    """The page of a location: charts, summary, gaps and downloads."""
     params.refuse_unknown(("name", "range", "end"))
     name = request.args.get("name", "")
     if not name:
@@ -65,33 +65,35 @@ def place() -> Response:
     end = _end(now)
     start = _floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
     with get_db_session(read_only=True) as session:
-        known = views.get_location_view(session, name)
+        location = views.get_location_view(session, name)
         newest, _ = read_rows(session, location=name, limit=1)
         rows, more = _rows(session, name, start, end) if chosen.has_rows else ([], None)
-        summed = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
+        summary_buckets = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
         is_coarse = more is not None or not chosen.has_rows
         if is_coarse and chosen.coarse != chosen.bucket:
-            drawn = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
+            chart_buckets = aggregates.read_buckets(
+                session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC"
+            )
         else:
-            drawn = summed
+            chart_buckets = summary_buckets
         gaps, more_gaps = list_gaps(session, start, end, location=name, limit=100)
-    course = of_buckets(drawn) if is_coarse else of_rows(rows)
-    shown = [*newest, *rows]
-    providers = Counter(row.provider for row in shown)
-    providers.update(other for row in shown for other in (row.providers or {}).values())
+    series = series_of_buckets(chart_buckets) if is_coarse else series_of_rows(rows)
+    rows_on_page = [*newest, *rows]
+    providers = Counter(row.provider for row in rows_on_page)
+    providers.update(other for row in rows_on_page for other in (row.providers or {}).values())
     script = plotly()
     return render(
         "location.html",
         providers=providers,
-        known=known,
-        zone_time=now.astimezone(ZoneInfo(known.timezone)) if known.timezone else None,
+        location=location,
+        zone_time=now.astimezone(ZoneInfo(location.timezone)) if location.timezone else None,
         newest=newest[0] if newest else None,
-        figure=figure(course, gaps, start, end),
-        is_empty=not course.times,
+        figure=figure(series, gaps, start, end),
+        is_empty=not series.times,
         is_coarse=is_coarse,
-        summary=summary(summed),
-        due=sum(bucket.due for bucket in summed),
-        stored=sum(bucket.stored for bucket in summed),
+        summary=summary(summary_buckets),
+        due=sum(bucket.due for bucket in summary_buckets),
+        stored=sum(bucket.stored for bucket in summary_buckets),
         gaps=[{"gap": gap, "end": gap.last_slot + timedelta(seconds=1)} for gap in gaps],
         wants_token=bool(get_settings().api_tokens),
         more_gaps=more_gaps is not None,
@@ -107,18 +109,18 @@ def place() -> Response:
 
 
 def _rows(session: Any, name: str, start: datetime, end: datetime) -> tuple[list[WeatherRow], Position | None]:
-    found, more = read_rows(session, location=name, start=start, end=end, limit=_MOST_ROWS)
-    return found[::-1], more
+    rows, more = read_rows(session, location=name, start=start, end=end, limit=_MAX_ROWS)
+    return rows[::-1], more
 
 
 def _end(now: datetime) -> datetime:
-    """Where the time that is looked at ends: with this minute, or at an earlier instant that was asked for."""
-    asked, latest = params.instant("end"), _floor(now, MINUTE) + MINUTE
-    if asked is None:
+    """End of the period: the parameter ``end``, but at most the end of this minute."""
+    end, latest = params.instant("end"), _floor(now, MINUTE) + MINUTE
+    if end is None:
         return latest
-    if asked < datetime(1980, 1, 1, tzinfo=now.tzinfo):
+    if end < datetime(1980, 1, 1, tzinfo=now.tzinfo):
         raise BadInputError("end", request.args["end"], "must be in 1980 or later")
-    return min(asked, latest)
+    return min(end, latest)
 
 
 def _floor(at: datetime, length: timedelta) -> datetime:

@@ -1,4 +1,4 @@
-"""``/locations``: the places that are collected. Its buttons and forms speak to ``/api/locations`` as any script does."""
+"""``/locations``: list and change locations. Buttons and forms call ``/api/locations``."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ...reading import overview
 from ...storage.engine import get_db_session
 from .. import params
 from .layout import blueprint, page_number, render
-from .overview import LIMIT, words_asked_for
+from .overview import LIMIT, search_text
 
 
 @blueprint.get("/locations")
 def places() -> Response:
-    """The places that are collected, as a page that also changes them."""
+    """The page that lists and changes locations."""
     params.refuse_unknown(("q", "page"))
-    words, number, settings = words_asked_for(), page_number(), get_settings()
+    words, number, settings = search_text(), page_number(), get_settings()
     with get_db_session(read_only=True) as session:
-        found = overview.read_overview_page(
+        page = overview.read_overview_page(
             session, words=words, only=None, skip=(number - 1) * LIMIT, limit=LIMIT, since=clock.now()
         )
     return render(
         "locations.html",
-        shown=found.cards,
-        total=found.total,
+        shown=page.cards,
+        total=page.total,
         words=words,
         number=number,
-        pages=-(-found.total // LIMIT),
+        pages=-(-page.total // LIMIT),
         first=(number - 1) * LIMIT + 1,
         interval=interval_text(settings.interval),
         wants_token=bool(settings.api_tokens),

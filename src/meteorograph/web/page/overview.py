@@ -18,42 +18,42 @@ from ..health import report
 from .layout import blueprint, page_number, render
 from .sparkline import sparkline
 
-#: Locations of a page.
+#: Locations per page.
 LIMIT: Final = 50
 _DAY: Final = timedelta(days=1)
 
 
 @blueprint.get("/")
 def page() -> Response:
-    """The newest values of every location, as a page; it answers also while the database does not."""
+    """The overview page: newest values of every location. It works without the database."""
     params.refuse_unknown(("q", "show", "page"))
-    words, show, number = words_asked_for(), params.word("show", ("all", "stale")) or "all", page_number()
+    words, show, number = search_text(), params.word("show", ("all", "stale")) or "all", page_number()
     now = clock.now()
     since = now - min(_DAY, overview.MAX_POINTS * get_settings().interval)
     only, skip = report()[0]["stale"] if show == "stale" else None, (number - 1) * LIMIT
-    found = overview.OverviewPage([], 0)
+    overview_page = overview.OverviewPage([], 0)
     try:
         with get_db_session(read_only=True) as session:
-            found = overview.read_overview_page(session, words=words, only=only, skip=skip, limit=LIMIT, since=since)
+            overview_page = overview.read_overview_page(session, words=words, only=only, skip=skip, limit=LIMIT, since=since)
     except (MeteorographError, SQLAlchemyError):
-        pass  # the state of the service says it
-    rows = [one.row for one in found.cards if one.row is not None]
+        pass  # the page shows the state of the service
+    rows = [card.row for card in overview_page.cards if card.row is not None]
     return render(
         "overview.html",
         providers={row.provider for row in rows} | {name for row in rows for name in (row.providers or {}).values()},
-        shown=[(one.location, one.row, sparkline(one.temperatures, since, now)) for one in found.cards],
-        total=found.total,
+        shown=[(card.location, card.row, sparkline(card.temperatures, since, now)) for card in overview_page.cards],
+        total=overview_page.total,
         words=words,
         show=show,
         number=number,
-        pages=-(-found.total // LIMIT),
+        pages=-(-overview_page.total // LIMIT),
         first=skip + 1,
         course_seconds=(now - since).total_seconds(),
     )
 
 
-def words_asked_for() -> str:
-    """The parameter ``q``: what a name or a tag must have in it."""
+def search_text() -> str:
+    """The parameter ``q``: part of a name or tag."""
     words = request.args.get("q", "").strip()
     if len(words) > 200:
         raise BadInputError("q", words, "must be 200 characters or fewer")

@@ -1,7 +1,7 @@
-"""A course as a figure of Plotly: five charts above each other on one axis of time. Pure.
+"""The Plotly figure of a location: five charts on one time axis. Pure.
 
-The page's script completes it: it puts in the times of traces that have none of their own, the notes in place of their
-numbers, and what the style sheet's variables, by whose names colours go here, are by day or by night.
+The script of the page completes the figure: it adds the shared times to the traces, replaces the numbers of notes by their
+texts, and replaces names of CSS variables by the colours of the light or dark theme.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from ...ledger.gaps import Gap
-from .chart_series import Course
+from .chart_series import ChartSeries
 
-#: Quantity, title, unit, decimals, and the part of the height that its chart has.
+#: Quantity, title, unit, decimals, and fraction of the height.
 _CHARTS: Final = (
     ("temperature", "Temperature", "°C", 1, 0.27),
     ("humidity", "Humidity", "%", 0, 0.13),
@@ -23,45 +23,45 @@ _CHARTS: Final = (
 )
 _BETWEEN: Final = 0.035
 
-#: Arrows of the wind's direction in a figure at most.
-_MOST_ARROWS: Final = 32
+#: Wind arrows in a figure at most.
+_MAX_ARROWS: Final = 32
 
 
-def figure(course: Course, gaps: Sequence[Gap], start: datetime, end: datetime) -> dict[str, Any]:
-    """``data`` and ``layout`` of Plotly, with the ``times`` and the ``notes``; empty where there is nothing to draw."""
-    if not course.times:
+def figure(series: ChartSeries, gaps: Sequence[Gap], start: datetime, end: datetime) -> dict[str, Any]:
+    """``data`` and ``layout`` of Plotly, ``times`` and ``notes``; empty without values."""
+    if not series.times:
         return {}
     notes: dict[str, int] = {}
     data: list[dict[str, Any]] = []
     layout: dict[str, Any] = {
         "xaxis": {
             "type": "date",
-            "range": [_utc(max(start, course.times[0] - (end - start) / 100)), _utc(end)],
+            "range": [_utc(max(start, series.times[0] - (end - start) / 100)), _utc(end)],
             "anchor": f"y{len(_CHARTS)}",
         },
         "shapes": _bands(gaps),
         "annotations": [],
-        # What was zoomed into stays when the page is renewed.
+        # Keeps the zoom when the page updates.
         "uirevision": f"{(end - start).days}",
     }
     top = 0.965
     for number, (name, title, unit, decimals, height) in enumerate(_CHARTS, 1):
         axis = "y" if number == 1 else f"y{number}"
-        layout["yaxis" if number == 1 else f"yaxis{number}"] = {"domain": [max(0.0, top - height), top], **_scale(name, course)}
+        layout["yaxis" if number == 1 else f"yaxis{number}"] = {"domain": [max(0.0, top - height), top], **_scale(name, series)}
         layout["annotations"].append({"text": f"{title} [{unit}]", "y": top})
         top -= height + _BETWEEN
         trace = {"yaxis": axis, "hovertemplate": _hover(unit, decimals)}
-        data += _traces(name, title, trace, course, notes)
-    return {"times": [_utc(at) for at in course.times], "notes": list(notes), "data": data, "layout": layout}
+        data += _traces(name, title, trace, series, notes)
+    return {"times": [_utc(at) for at in series.times], "notes": list(notes), "data": data, "layout": layout}
 
 
 def _utc(at: datetime) -> str:
-    """An instant as Plotly takes it: it draws what is written, and knows no time zones."""
+    """An instant as text for Plotly, which knows no time zones."""
     return at.strftime("%Y-%m-%dT%H:%M:%S" if at.second else "%Y-%m-%dT%H:%M")
 
 
-def _scale(name: str, course: Course) -> dict[str, Any]:
-    values = [value for value in course.values[name] if value is not None]
+def _scale(name: str, series: ChartSeries) -> dict[str, Any]:
+    values = [value for value in series.values[name] if value is not None]
     match name:
         case "humidity":
             return {"range": [0, 103], "dtick": 50}
@@ -69,7 +69,7 @@ def _scale(name: str, course: Course) -> dict[str, Any]:
             return {"range": [0, max([1.0, *(value * 1.1 for value in values)])]}
         case "wind_speed":
             return {"rangemode": "tozero"}
-    # A quantity that hardly moves is a line in the middle, not noise blown up to the whole height.
+    # Least span of the axis: noise of a steady quantity must not fill the whole height.
     least = {"temperature": 4.0, "pressure": 6.0}[name]
     if values and max(values) - min(values) < least:
         middle = (max(values) + min(values)) / 2
@@ -81,35 +81,35 @@ def _hover(unit: str, decimals: int, *, noted: bool = True) -> str:
     return f"%{{y:.{decimals}f}} {unit}" + ("%{customdata}" if noted else "")
 
 
-def _traces(name: str, title: str, trace: dict[str, Any], course: Course, notes: dict[str, int]) -> list[dict[str, Any]]:
+def _traces(name: str, title: str, trace: dict[str, Any], series: ChartSeries, notes: dict[str, int]) -> list[dict[str, Any]]:
     color = f"--{name.replace('_', '-')}"
-    numbers = [notes.setdefault(f" · {note}" if note else "", len(notes)) for note in course.notes[name]]
-    own = {**trace, "name": title.partition(" ")[0], "y": course.values[name], "customdata": numbers}
+    numbers = [notes.setdefault(f" · {note}" if note else "", len(notes)) for note in series.notes[name]]
+    base = {**trace, "name": title.partition(" ")[0], "y": series.values[name], "customdata": numbers}
     if name == "precipitation":
-        return [{**own, "type": "bar", "marker": {"color": color}}, *_marks(name, own, course)]
-    made = [{**own, "type": "scatter", "mode": "lines", "connectgaps": False, "line": {"color": color, "width": 1.8}}]
-    made[0] |= _points(course.values[name], color)
-    if name == "temperature" and course.highest:
-        made = [*_band(trace, course), *made]
+        return [{**base, "type": "bar", "marker": {"color": color}}, *_marks(name, base, series)]
+    traces = [{**base, "type": "scatter", "mode": "lines", "connectgaps": False, "line": {"color": color, "width": 1.8}}]
+    traces[0] |= _points(series.values[name], color)
+    if name == "temperature" and series.highest:
+        traces = [*_band(trace, series), *traces]
     if name == "wind_speed":
-        made += _gusts(trace, course)
-    return made + _marks(name, own, course)
+        traces += _gusts(trace, series)
+    return traces + _marks(name, base, series)
 
 
 def _points(values: list[float | None], color: str) -> dict[str, Any]:
-    """Dots where a line would show nothing: at values without a neighbour, or where there are few of them."""
-    given = [value is not None for value in values]
+    """Dots at values without a neighbour, where a line shows nothing."""
+    has_value = [value is not None for value in values]
     alone = [
-        here and not (place and given[place - 1]) and not given[place + 1 : place + 2] == [True]
-        for place, here in enumerate(given)
+        here and not (index and has_value[index - 1]) and not has_value[index + 1 : index + 2] == [True]
+        for index, here in enumerate(has_value)
     ]
     if not any(alone):
         return {}
-    return {"mode": "lines+markers", "marker": {"color": color, "size": [5 if one else 0 for one in alone]}}
+    return {"mode": "lines+markers", "marker": {"color": color, "size": [5 if is_alone else 0 for is_alone in alone]}}
 
 
-def _band(trace: dict[str, Any], course: Course) -> list[dict[str, Any]]:
-    """From the lowest to the highest temperature of each bucket."""
+def _band(trace: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
+    """The band between the lowest and the highest temperature of each bucket."""
     edge = {
         **trace,
         "hovertemplate": _hover("°C", 1, noted=False),
@@ -119,22 +119,22 @@ def _band(trace: dict[str, Any], course: Course) -> list[dict[str, Any]]:
         "line": {"width": 0},
     }
     shade = {"fill": "tonexty", "fillcolor": "--temperature-band"}
-    return [{**edge, "name": "Lowest", "y": course.lowest}, {**edge, "name": "Highest", "y": course.highest, **shade}]
+    return [{**edge, "name": "Lowest", "y": series.lowest}, {**edge, "name": "Highest", "y": series.highest, **shade}]
 
 
-def _gusts(trace: dict[str, Any], course: Course) -> list[dict[str, Any]]:
+def _gusts(trace: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
     line = {"color": "--wind-gust", "width": 1.2, "dash": "dot"}
     trace = {**trace, "hovertemplate": _hover("m/s", 1, noted=False)}
-    gusts = {**trace, "name": "Gust", "y": course.values["wind_gust"], "type": "scatter", "mode": "lines", "line": line}
-    directed = [place for place, value in enumerate(course.values["wind_direction"]) if value is not None]
-    some = directed[:: -(-len(directed) // _MOST_ARROWS) or 1]
-    if not some:
+    gusts = {**trace, "name": "Gust", "y": series.values["wind_gust"], "type": "scatter", "mode": "lines", "line": line}
+    directed = [index for index, value in enumerate(series.values["wind_direction"]) if value is not None]
+    arrow_indexes = directed[:: -(-len(directed) // _MAX_ARROWS) or 1]
+    if not arrow_indexes:
         return [gusts]
-    angles = [(course.values["wind_direction"][place] or 0.0) for place in some]
+    angles = [(series.values["wind_direction"][index] or 0.0) for index in arrow_indexes]
     arrows = {
         **trace,
-        "x": [_utc(course.times[place]) for place in some],
-        "y": [0.0 for _ in some],
+        "x": [_utc(series.times[index]) for index in arrow_indexes],
+        "y": [0.0 for _ in arrow_indexes],
         "name": "Direction",
         "type": "scatter",
         "mode": "markers",
@@ -147,34 +147,34 @@ def _gusts(trace: dict[str, Any], course: Course) -> list[dict[str, Any]]:
     return [gusts, arrows]
 
 
-def _marks(name: str, own: dict[str, Any], course: Course) -> list[dict[str, Any]]:
-    """Marks on values that are not to be trusted, and on those that were filled in afterwards."""
+def _marks(name: str, base: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
+    """Marks on suspect and on backfilled values."""
     kinds = (
-        ("flagged", course.flagged[name], {"symbol": "x-thin", "size": 8, "line": {"width": 2, "color": "--bad"}}),
+        ("flagged", series.flagged[name], {"symbol": "x-thin", "size": 8, "line": {"width": 2, "color": "--bad"}}),
         (
             "backfilled",
-            [place for place in course.backfilled if course.values[name][place] is not None],
+            [index for index in series.backfilled if series.values[name][index] is not None],
             {"symbol": "circle-open", "size": 6, "line": {"width": 1.4}, "color": "--note-ink"},
         ),
     )
     return [
         {
-            "x": [_utc(course.times[place]) for place in places],
-            "y": [own["y"][place] for place in places],
-            "yaxis": own["yaxis"],
+            "x": [_utc(series.times[index]) for index in indexes],
+            "y": [base["y"][index] for index in indexes],
+            "yaxis": base["yaxis"],
             "name": kind,
             "type": "scatter",
             "mode": "markers",
             "marker": marker,
             "hoverinfo": "skip",
         }
-        for kind, places, marker in kinds
-        if places
+        for kind, indexes, marker in kinds
+        if indexes
     ]
 
 
 def _bands(gaps: Sequence[Gap]) -> list[dict[str, Any]]:
-    """Where slots were missed, over all charts."""
+    """Shaded periods of missed slots, over all charts."""
     band = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
     return [
         {

@@ -1,4 +1,4 @@
-"""How far the windows of an account are spent, and when they will be. Pure."""
+"""Usage of quota windows and the forecast of when they run out. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from ...accounts import quota
 
-#: The pace of a window that has only begun says little: it is taken over this part of the window at least.
+#: Least fraction of a window over which the rate is computed: right after the start it would be arbitrary.
 _LEAST: Final = 1 / 30
 
 
@@ -23,33 +23,33 @@ class Gauge:
     #: Calls that only collection on demand may spend.
     reserved: int
     resets_at: datetime
-    #: Part of the limit that is used, and that will be at the end of the window at this pace.
+    #: Fraction of the limit that is used now, and expected at the end of the window at this rate.
     share: float
     expected: float
-    #: When the limit is reached at this pace; None if not before the window ends.
+    #: When the limit is reached at this rate; None if the window ends before.
     exhausted_at: datetime | None
 
     @property
     def level(self) -> str:
-        """How it stands: ``good``, ``near`` or ``out``."""
+        """``good``, ``near`` or ``out``."""
         if self.used >= self.limit - self.reserved:
             return "out"
         return "near" if self.exhausted_at or self.share >= 0.8 else "good"
 
 
 def gauge(usage: quota.Usage, planned: int, now: datetime) -> Gauge:
-    """The gauge of a window, in which the plan is to make ``planned`` calls.
+    """The gauge of a window for which the plan has ``planned`` calls.
 
-    The pace is that of the window so far or that of the plan, whichever is faster. Minutes have none: what does not fit into
-    one waits for the next.
+    The rate is that of the window so far or that of the plan, whichever is higher. Minutes have no rate: calls above the
+    limit wait for the next minute.
     """
     length = (usage.resets_at - usage.starts_at).total_seconds()
     passed = max((now - usage.starts_at).total_seconds(), length * _LEAST)
-    pace = 0.0 if usage.window == "minute" else max(usage.used / passed, planned / length)
-    left = (usage.limit - usage.used) / pace if pace else None
+    rate = 0.0 if usage.window == "minute" else max(usage.used / passed, planned / length)
+    left = (usage.limit - usage.used) / rate if rate else None
     remaining = usage.resets_at - now
-    exhausted = left is not None and left < remaining.total_seconds()
-    at = now + remaining * (left / remaining.total_seconds()) if exhausted and left is not None else None
+    runs_out = left is not None and left < remaining.total_seconds()
+    at = now + remaining * (left / remaining.total_seconds()) if runs_out and left is not None else None
     return Gauge(
         window=usage.window,
         used=usage.used,
@@ -57,11 +57,11 @@ def gauge(usage: quota.Usage, planned: int, now: datetime) -> Gauge:
         reserved=quota.reserve_of(usage.limit),
         resets_at=usage.resets_at,
         share=usage.used / usage.limit,
-        expected=(usage.used + pace * remaining.total_seconds()) / usage.limit,
+        expected=(usage.used + rate * remaining.total_seconds()) / usage.limit,
         exhausted_at=at and at.replace(second=0, microsecond=0),
     )
 
 
-def gauges(usage: list[quota.Usage], planned: Mapping[str, int], now: datetime) -> list[Gauge]:
-    """The gauges of an account's windows."""
-    return [gauge(one, planned.get(one.window, 0), now) for one in usage]
+def gauges(usages: list[quota.Usage], planned: Mapping[str, int], now: datetime) -> list[Gauge]:
+    """The gauges of all windows of an account."""
+    return [gauge(usage, planned.get(usage.window, 0), now) for usage in usages]

@@ -1,4 +1,4 @@
-"""``/runs``: what the runs did, and what is spent of each provider's account."""
+"""``/runs``: runs, and the quota usage of each provider."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from .. import params
 from .layout import blueprint, render
 from .quota_gauges import gauges
 
-#: How far back runs are shown, and how many on a page.
+#: Period of the runs, and runs per page.
 _PERIOD: Final = timedelta(days=7)
 _LIMIT: Final = 25
 
 
 @blueprint.get("/runs")
 def runs() -> Response:
-    """Runs and quotas, as a page."""
+    """The page of runs and quotas."""
     params.refuse_unknown(("state", "cursor"))
     state, place, now = params.word("state", queries.RUN_STATES), params.after_place(), clock.now()
     after = queries.Cursor(*place) if place else None
     end = now + timedelta(microseconds=1)
     with get_db_session(read_only=True) as session:
-        found, more = queries.list_runs(session, end - _PERIOD, end, limit=_LIMIT, state=state, after=after)
-        told = _accounts(session, get_settings(), now)
+        entries, more = queries.list_runs(session, end - _PERIOD, end, limit=_LIMIT, state=state, after=after)
+        accounts = _accounts(session, get_settings(), now)
     return render(
         "runs.html",
-        runs=found,
-        accounts=told,
+        runs=entries,
+        accounts=accounts,
         state=state,
         states=queries.RUN_STATES,
         more=more and params.place_cursor(*more),
@@ -46,17 +46,17 @@ def runs() -> Response:
 
 
 def _accounts(session: Session, settings: Settings, now: datetime) -> list[dict[str, Any]]:
-    """Each provider of the plan: what it is asked for, the state of its key, and its gauges."""
-    made = make_plan(plan_inputs.schedule_groups(session, settings), settings, now)
+    """The plan, account status and gauges of each provider of the plan."""
+    plan = make_plan(plan_inputs.schedule_groups(session, settings), settings, now)
     return [
         {
-            "provider": one,
-            "known": account_state.account_status(session, one.provider, settings.key(one.provider), now),
+            "provider": provider_plan,
+            "status": account_state.account_status(session, provider_plan.provider, settings.key(provider_plan.provider), now),
             "gauges": gauges(
-                quota.usage(session, settings.account(one.provider), now),
-                {need.window: need.calls for need in one.needs},
+                quota.usage(session, settings.account(provider_plan.provider), now),
+                {need.window: need.calls for need in provider_plan.needs},
                 now,
             ),
         }
-        for one in made.providers
+        for provider_plan in plan.providers
     ]

@@ -1,4 +1,4 @@
-"""The charting library's script, out of its installed package: under an address that says which one it is."""
+"""Plotly's script from the installed package, at a URL with the digest of its content."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from werkzeug.exceptions import NotFound
 
 from .layout import blueprint
 
-#: The script looks whether an element of this id is there before it adds a style sheet to the page, which the page's
-#: Content-Security-Policy would refuse. The id is another one in each version.
+#: The script adds a style sheet unless an element with this id exists. The page's Content-Security-Policy forbids that style
+#: sheet, so pages have such an element. The id differs between versions.
 _SHEET: Final = re.compile(rb'document\.getElementById\("([0-9a-f]{64})"\)')
 
 
@@ -27,13 +27,13 @@ class Script:
 
     path: Path
     digest: str
-    #: Ids of the style sheets that it would add.
+    #: Ids of the style sheets that the script would add.
     sheets: tuple[str, ...]
 
 
 @cache
 def plotly() -> Script:
-    """Plotly's script. Its Python side is never imported."""
+    """Plotly's script. Its Python code is never imported."""
     path = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))
     body = path.read_bytes()
     sheets = dict.fromkeys(found.decode() for found in _SHEET.findall(body))
@@ -41,18 +41,18 @@ def plotly() -> Script:
 
 
 @cache
-def _packed() -> bytes:
+def _gzipped() -> bytes:
     return gzip.compress(plotly().path.read_bytes(), 6)
 
 
 @blueprint.get("/scripts/plotly-<digest>.js")
 def plotly_script(digest: str) -> Response:
-    """The script that draws charts; whoever has it once need not ask again."""
+    """The script that draws charts; browsers keep it for a year."""
     if digest != plotly().digest:
-        raise NotFound("There is no such script; the page names the one that there is.")
-    is_packed = request.accept_encodings.quality("gzip") > 0
-    response = Response(_packed() if is_packed else plotly().path.read_bytes(), mimetype="text/javascript")
-    if is_packed:
+        raise NotFound("No script has this digest; the page has the current URL.")
+    accepts_gzip = request.accept_encodings.quality("gzip") > 0
+    response = Response(_gzipped() if accepts_gzip else plotly().path.read_bytes(), mimetype="text/javascript")
+    if accepts_gzip:
         response.headers["Content-Encoding"] = "gzip"
     response.vary.add("Accept-Encoding")
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"

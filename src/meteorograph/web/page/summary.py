@@ -1,4 +1,4 @@
-"""Lowest, mean and highest value of each quantity over many buckets; of precipitation what fell in all. Pure."""
+"""Lowest, mean and highest value of each quantity over many buckets, and the precipitation total. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...reading.aggregates import Bucket
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One quantity, in its canonical unit; None where there are no values."""
+    """One quantity, in its canonical unit; None without values."""
 
     name: str
     unit: str
@@ -23,27 +23,27 @@ class Summary:
     total: float | None
 
 
-def summary(found: Sequence[Bucket]) -> list[Summary]:
-    """The quantities that have values. A direction has no lowest and no highest one, and is left out."""
-    made = [_of(quantity, found) for quantity in QUANTITIES if quantity.name != "wind_direction"]
-    return [one for one in made if one.count]
+def summary(buckets: Sequence[Bucket]) -> list[Summary]:
+    """Summaries of the quantities that have values, without wind direction, which has no lowest or highest value."""
+    summaries = [_summarise(quantity, buckets) for quantity in QUANTITIES if quantity.name != "wind_direction"]
+    return [summary for summary in summaries if summary.count]
 
 
-def _of(quantity: Quantity, found: Sequence[Bucket]) -> Summary:
-    parts = [bucket.values[quantity.name] for bucket in found if quantity.name in bucket.values]
+def _summarise(quantity: Quantity, buckets: Sequence[Bucket]) -> Summary:
+    parts = [bucket.values[quantity.name] for bucket in buckets if quantity.name in bucket.values]
 
-    def given(kind: str) -> list[float]:
+    def values_of(kind: str) -> list[float]:
         return [value for part in parts if (value := part.get(kind)) is not None]
 
     weighted = [(mean, count) for part in parts if (mean := part.get("mean")) is not None and (count := part.get("count"))]
-    many = sum(count for _, count in weighted)
-    sums = given("sum")
+    total_count = sum(count for _, count in weighted)
+    sums = values_of("sum")
     return Summary(
         name=quantity.name,
         unit=quantity.unit,
-        count=int(sum(given("count"))),
-        lowest=min(given("min"), default=None),
-        mean=sum(mean * count for mean, count in weighted) / many if many else None,
-        highest=max(given("max"), default=None),
+        count=int(sum(values_of("count"))),
+        lowest=min(values_of("min"), default=None),
+        mean=sum(mean * count for mean, count in weighted) / total_count if total_count else None,
+        highest=max(values_of("max"), default=None),
         total=sum(sums) if sums and quantity.name == "precipitation" else None,
     )

@@ -1,4 +1,4 @@
-// Calls of the API, as any script makes them, and what came of them.
+// Calls the API and shows the result or the error.
 "use strict";
 
 async function call(method, path, type, body) {
@@ -6,32 +6,32 @@ async function call(method, path, type, body) {
   const token = document.getElementById("token")?.value;
   if (token) headers.Authorization = `Bearer ${token}`;
   const response = await fetch(path, { method, headers, body });
-  const told = await response.json();
-  if (!response.ok) throw new Error(complaint(told));
-  return told;
+  const body = await response.json();
+  if (!response.ok) throw new Error(errorText(body));
+  return body;
 }
 
-function complaint(problem) {
+function errorText(problem) {
   const errors = problem.errors ?? [];
-  const lines = errors.map((one) => (one.line ? `line ${one.line}: ${one.reason}` : one.field ? `${one.field}: ${one.allowed}` : ""));
+  const lines = errors.map((error) => (error.line ? `line ${error.line}: ${error.reason}` : error.field ? `${error.field}: ${error.allowed}` : ""));
   const head = lines.length && errors[0].field ? [] : [problem.detail ?? problem.title];
   const rest = lines.length > 8 ? [`and ${lines.length - 8} more`] : [];
   return [...head, ...lines.slice(0, 8), ...rest].join("\n");
 }
 
-function say(where, text, isBad) {
-  where.textContent = text;
-  where.classList.toggle("bad", isBad);
+function showResult(element, text, isBad) {
+  element.textContent = text;
+  element.classList.toggle("bad", isBad);
 }
 
-async function attempt(where, button, work) {
+async function attempt(element, button, work) {
   button.disabled = true;
-  say(where, "…", false);
+  showResult(element, "…", false);
   try {
-    say(where, await work(), false);
+    showResult(element, await work(), false);
     document.dispatchEvent(new Event("changed"));
   } catch (error) {
-    say(where, error instanceof TypeError ? "The server does not answer." : error.message, true);
+    showResult(element, error instanceof TypeError ? "The server does not answer." : error.message, true);
   } finally {
     button.disabled = false;
   }

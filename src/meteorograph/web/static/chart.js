@@ -1,4 +1,4 @@
-// Draws the figure that the page carries, in the colours of the day or of the night.
+// Draws the figure in the page with Plotly, in the colours of the light or dark theme.
 "use strict";
 
 const box = document.getElementById("chart");
@@ -12,21 +12,21 @@ function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-// Names of the style sheet's variables become their values.
+// Replaces names of CSS variables by their values.
 function themed(value) {
   if (typeof value === "string") return value.startsWith("--") ? color(value) : value;
   if (Array.isArray(value)) return value.length && typeof value[0] !== "object" ? value : value.map(themed);
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, themed(one)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item)]));
 }
 
-function layout(given) {
+function layout(figureLayout) {
   const ink = color("--ink");
   const soft = color("--soft");
   const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: soft };
   const axis = { gridcolor: color("--line"), zerolinecolor: color("--line"), fixedrange: true, nticks: 4, tickfont: font };
-  const made = {
-    ...given,
+  const result = {
+    ...figureLayout,
     height: Math.min(860, Math.max(640, innerHeight - 80)),
     margin: { l: 44, r: 8, t: 8, b: 30 },
     paper_bgcolor: "transparent",
@@ -37,52 +37,52 @@ function layout(given) {
     hovermode: "x unified",
     hoversubplots: "axis",
     hoverlabel: { bgcolor: color("--sheet"), bordercolor: color("--line"), font: { ...font, color: ink } },
-    // On a touch screen a finger scrolls the page; the buttons zoom.
+    // A finger scrolls the page, so touch screens zoom with the buttons.
     dragmode: touch.matches ? false : "zoom",
-    xaxis: { ...given.xaxis, gridcolor: color("--line"), tickfont: font, fixedrange: touch.matches, hoverformat: "%a %d %b %Y, %H:%M UTC", nticks: innerWidth < 600 ? 5 : 12 },
-    annotations: given.annotations.map((one) => ({
-      ...one, x: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false, font: { ...font, color: ink, weight: 600 },
+    xaxis: { ...figureLayout.xaxis, gridcolor: color("--line"), tickfont: font, fixedrange: touch.matches, hoverformat: "%a %d %b %Y, %H:%M UTC", nticks: innerWidth < 600 ? 5 : 12 },
+    annotations: figureLayout.annotations.map((annotation) => ({
+      ...annotation, x: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false, font: { ...font, color: ink, weight: 600 },
     })),
   };
-  for (const name of Object.keys(given)) if (name.startsWith("yaxis")) made[name] = { ...axis, ...given[name] };
-  return made;
+  for (const name of Object.keys(figureLayout)) if (name.startsWith("yaxis")) result[name] = { ...axis, ...figureLayout[name] };
+  return result;
 }
 
-// A trace with its times and notes.
-function whole(trace, figure) {
+// Adds the times and notes that all traces share.
+function complete(trace, figure) {
   return { x: figure.times, ...trace, customdata: trace.customdata?.map((number) => figure.notes[number]) };
 }
 
-async function draw(again) {
+async function draw(isForced) {
   const text = document.getElementById("figure")?.textContent ?? "{}";
-  if (text === drawn && !again) return;
+  if (text === drawn && !isForced) return;
   drawn = text;
   const figure = JSON.parse(text);
   if (!figure.data) return;
   try {
     box.querySelector(".loading")?.remove();
-    await Plotly.react(box, themed(figure.data.map((trace) => whole(trace, figure))), layout(themed(figure.layout)), config);
+    await Plotly.react(box, themed(figure.data.map((trace) => complete(trace, figure))), layout(themed(figure.layout)), config);
     box.dataset.drawn = "yes";
     zoom.hidden = false;
   } catch (error) {
-    box.textContent = "The charts could not be drawn; the numbers are in the table below.";
+    box.textContent = "Drawing the charts failed; the table below has the numbers.";
     console.error(error);
   }
 }
 
-// Plotly writes times without a zone; all of them are UTC.
-function instant(text) {
+// Milliseconds of a time that Plotly writes in UTC without a zone.
+function milliseconds(text) {
   return Date.parse(`${text.replace(" ", "T")}Z`);
 }
 
 zoom.addEventListener("click", (event) => {
   const factor = event.target.dataset.zoom;
   if (factor === undefined) return;
-  const everything = JSON.parse(drawn).layout.xaxis.range;
-  const [start, end] = box.layout.xaxis.range.map(instant);
+  const wholeRange = JSON.parse(drawn).layout.xaxis.range;
+  const [start, end] = box.layout.xaxis.range.map(milliseconds);
   const middle = (start + end) / 2;
   const half = ((end - start) / 2) * Number(factor);
-  const [first, last] = everything.map(instant);
+  const [first, last] = wholeRange.map(milliseconds);
   const range = half ? [Math.max(first, middle - half), Math.min(last, middle + half)] : [first, last];
   Plotly.relayout(box, { "xaxis.range": range.map((at) => new Date(at).toISOString().slice(0, -1)) });
 });
@@ -92,5 +92,5 @@ if (globalThis.Plotly) {
   document.addEventListener("renewed", () => draw(false));
   dark.addEventListener("change", () => draw(true));
 } else {
-  box.textContent = "The charts could not be loaded; the numbers are in the table below.";
+  box.textContent = "Loading the charts failed; the table below has the numbers.";
 }

@@ -1,4 +1,4 @@
-// Lets a gap be asked for again through /api/gaps/retry.
+// Requests missed slots again through /api/gaps/retry.
 "use strict";
 
 document.addEventListener("click", (event) => {
@@ -6,7 +6,7 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   attempt(document.getElementById("retried"), button, async () => {
     const { slots, heals } = await call("POST", `/api/gaps/retry?${button.dataset.retry}`, "application/json", null);
-    const what = `${slots} slot${slots === 1 ? "" : "s"}`;
-    return heals ? `${what} will be asked for again, within a minute.` : `No provider of the settings has the past: ${what} stay missed.`;
+    const count = `${slots} slot${slots === 1 ? "" : "s"}`;
+    return heals ? `${count} will be requested again within a minute.` : `No configured provider has a history: ${count} cannot be filled.`;
   });
 });

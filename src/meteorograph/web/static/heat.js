@@ -1,4 +1,4 @@
-// The coverage map: arrow keys move from cell to cell, and a cell that is pointed at or focused says what became of its slots.
+// The coverage map: arrow keys move between cells; the focused or hovered cell shows its counts in a tooltip.
 "use strict";
 
 const tip = document.getElementById("tip");
@@ -14,7 +14,7 @@ function enter(cell) {
 function start() {
   const rows = cells();
   const focused = document.activeElement;
-  // The newest day of the first location is where the keyboard comes in: one stop, not one for each cell.
+  // Tab stops once in the map, at the newest day of the first location, not at every cell.
   if (rows.length && rows[0].length) enter(focused?.matches("[data-cell]") ? focused : rows[0][rows[0].length - 1]);
 }
 
@@ -39,9 +39,9 @@ document.addEventListener("keydown", (event) => {
   const cell = event.target.closest?.("[data-cell]");
   if (!cell || !(event.key in steps)) return;
   const rows = cells();
-  const row = rows.findIndex((each) => each.includes(cell));
+  const place = rows.findIndex((row) => row.includes(cell));
   const [down, right] = steps[event.key];
-  const next = rows[row + down]?.[rows[row].indexOf(cell) + right];
+  const next = rows[place + down]?.[rows[place].indexOf(cell) + right];
   event.preventDefault();
   if (!next) return;
   enter(next);
@@ -56,5 +56,5 @@ document.addEventListener("focusin", (event) => { if (event.target.matches("[dat
 addEventListener("scroll", hide, { capture: true, passive: true });
 document.addEventListener("renewed", start);
 start();
-// The newest days are on the right.
+// Scroll to the newest days, which are on the right.
 for (const box of document.querySelectorAll("#heat .scroll")) box.scrollLeft = box.scrollWidth;

@@ -1,4 +1,4 @@
-// Renews the parts of the page that are marked with data-live, without a reload.
+// Updates the parts of the page that have data-live, without a reload.
 "use strict";
 
 const period = Number(document.body.dataset.refresh) * 1000;
@@ -16,7 +16,7 @@ function ago(then) {
   return `${seconds} s ago`;
 }
 
-function age() {
+function updateAges() {
   for (const time of document.querySelectorAll("time:not([data-keep])")) time.textContent = ago(Date.parse(time.dateTime));
 }
 
@@ -24,8 +24,8 @@ function ids(doc) {
   return [...doc.querySelectorAll("[data-live]")].map((part) => part.id).join(" ");
 }
 
-// What the focus is on, so that it is found again among the new elements.
-function place(element) {
+// A test that finds the focused element again among the new elements.
+function matcher(element) {
   const { id, href, dataset } = element;
   if (id) return (other) => other.id === id;
   if (href) return (other) => other.href === href;
@@ -34,12 +34,12 @@ function place(element) {
 
 function swap(part, fresh) {
   const active = document.activeElement;
-  const wanted = part.contains(active) ? place(active) : null;
+  const isFocused = part.contains(active) ? matcher(active) : null;
   const scrolled = [...part.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   part.className = fresh.className;
   part.replaceChildren(...fresh.childNodes);
   part.querySelectorAll(".scroll").forEach((box, index) => { box.scrollLeft = scrolled[index] ?? 0; });
-  if (wanted) [...part.querySelectorAll("a, button, [tabindex]")].find(wanted)?.focus({ preventScroll: true });
+  if (isFocused) [...part.querySelectorAll("a, button, [tabindex]")].find(isFocused)?.focus({ preventScroll: true });
 }
 
 async function renew() {
@@ -71,4 +71,4 @@ if (period) {
   document.addEventListener("visibilitychange", () => { if (!document.hidden) renew(); });
   document.addEventListener("changed", renew);
 }
-setInterval(age, 1000);
+setInterval(updateAges, 1000);

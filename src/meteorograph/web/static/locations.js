@@ -1,7 +1,7 @@
-// Adds, imports, pauses and resumes locations through /api/locations, as any script does.
+// Adds, imports, pauses and resumes locations through /api/locations.
 "use strict";
 
-const kinds = { csv: "text/csv", geojson: "application/geo+json", json: "application/geo+json" };
+const mediaTypes = { csv: "text/csv", geojson: "application/geo+json", json: "application/geo+json" };
 
 function number(text) {
   return /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/.test(text) ? Number(text) : text;
@@ -10,13 +10,13 @@ function number(text) {
 const add = document.getElementById("add");
 add.addEventListener("submit", (event) => {
   event.preventDefault();
-  const given = Object.fromEntries([...new FormData(add)].filter(([, text]) => text.trim()));
-  for (const name of ["latitude", "longitude"]) given[name] = number(given[name] ?? "");
-  if (given.tags) given.tags = given.tags.split(",").map((tag) => tag.trim()).filter(Boolean);
+  const fields = Object.fromEntries([...new FormData(add)].filter(([, text]) => text.trim()));
+  for (const name of ["latitude", "longitude"]) fields[name] = number(fields[name] ?? "");
+  if (fields.tags) fields.tags = fields.tags.split(",").map((tag) => tag.trim()).filter(Boolean);
   attempt(add.querySelector(".result"), add.querySelector("[type=submit]"), async () => {
-    const { location, warnings } = await call("POST", "/api/locations", "application/json", JSON.stringify(given));
+    const { location, warnings } = await call("POST", "/api/locations", "application/json", JSON.stringify(fields));
     add.reset();
-    return [`${location.name} is added; its first values come with the next run.`, ...warnings].join("\n");
+    return [`${location.name} was added. The next run collects its first values.`, ...warnings].join("\n");
   });
 });
 
@@ -25,11 +25,11 @@ imported.addEventListener("submit", (event) => {
   event.preventDefault();
   const file = imported.elements.file.files[0];
   const flags = ["skip_bad", "update"].filter((name) => imported.elements[name].checked).map((name) => `${name}=1`);
-  const type = kinds[file.name.split(".").pop().toLowerCase()] ?? "text/csv";
+  const type = mediaTypes[file.name.split(".").pop().toLowerCase()] ?? "text/csv";
   attempt(imported.querySelector(".result"), imported.querySelector("[type=submit]"), async () => {
-    const told = await call("POST", `/api/locations/import?${flags.join("&")}`, type, file);
-    const lines = [...told.errors.map((one) => `line ${one.line}: ${one.reason}`), ...told.warnings].slice(0, 8);
-    return [`${told.added} added, ${told.updated} updated, ${told.unchanged} unchanged, ${told.bad} left out.`, ...lines].join("\n");
+    const result = await call("POST", `/api/locations/import?${flags.join("&")}`, type, file);
+    const lines = [...result.errors.map((error) => `line ${error.line}: ${error.reason}`), ...result.warnings].slice(0, 8);
+    return [`${result.added} added, ${result.updated} updated, ${result.unchanged} unchanged, ${result.bad} skipped.`, ...lines].join("\n");
   });
 });
 
