@@ -1,12 +1,15 @@
-"""The documentation names everything that there is, and nothing that there is not."""
+"""The documentation names everything that exists, and nothing that does not exist."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import click
+import pytest
 from flask import Flask
 from pydantic import SecretStr
 
@@ -110,3 +113,65 @@ def test_every_provider_is_documented() -> None:
         provider.title for provider in providers if not _on_one_page(provider.title, provider.key_setting or provider.setting)
     ]
     assert not missing, _told(missing)
+
+
+#: Documents and sources that name files.
+TEXTS = [
+    *ROOT.glob("*.md"),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "src").rglob("*.py")),
+]
+
+
+FILES = {f"/{file.relative_to(ROOT)}" for folder in ("src", "tests", "benchmarks", "docs") for file in (ROOT / folder).rglob("*.py")}
+
+#: Files that a reader makes while following an example.
+EXAMPLES = {"backyard.py", "test_backyard.py"}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_python_file_that_is_named_exists(path: Path) -> None:
+    """``src/meteorograph/cli/main.py``, ``cli/main.py`` and ``main.py`` all name a file that exists."""
+    names = set(re.findall(r"(?<![\w/.<>*{-])(?:\.\./)*((?:[\w-]+/)*[\w-]+\.py)\b", path.read_text(encoding="utf-8")))
+    assert not sorted(name for name in names - EXAMPLES if not any(file.endswith(f"/{name}") for file in FILES))
+
+
+@pytest.mark.parametrize("path", [path for path in TEXTS if path.suffix == ".md"], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (path.parent / link).exists()]
+
+
+CLI_PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_command_line_has_every_command_and_option() -> None:
+    missing = [
+        entry for entry, *patterns in _commands(cli, "meteorograph") if not all(re.search(part, CLI_PAGE) for part in patterns)
+    ]
+    assert not missing
+
+
+#: Commands after a prompt in ``console`` blocks, without settings before them.
+SAMPLES = [
+    sample
+    for page in _pages()
+    for block in re.findall(r"^```console\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for sample in re.findall(r"^\$ (?:[A-Z_]+=\S* )*meteorograph (.+)$", block, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_sample_commands_parse(sample: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in re.findall(r"[\w-]+\.(?:csv|geojson)", sample):
+        Path(name).touch()
+    arguments = shlex.split(re.split(r" [|>] ?| # ", sample)[0])
+    command: click.Command = cli
+    context = click.Context(cli, info_name="meteorograph")
+    while isinstance(command, click.Group) and arguments:
+        name, arguments = arguments[0], arguments[1:]
+        found = command.get_command(context, name)
+        assert found is not None, name
+        command = found
+    command.make_context(command.name, arguments, parent=context)
