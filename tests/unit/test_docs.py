@@ -123,7 +123,9 @@ TEXTS = [
 ]
 
 
-FILES = {f"/{file.relative_to(ROOT)}" for folder in ("src", "tests", "benchmarks", "docs") for file in (ROOT / folder).rglob("*.py")}
+FILES = {
+    f"/{file.relative_to(ROOT)}" for folder in ("src", "tests", "benchmarks", "docs") for file in (ROOT / folder).rglob("*.py")
+}
 
 #: Files that a reader makes while following an example.
 EXAMPLES = {"backyard.py", "test_backyard.py"}

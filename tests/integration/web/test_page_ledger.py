@@ -86,7 +86,7 @@ def test_nothing_to_show_yet(client: FlaskClient) -> None:
     assert "No slot was due in this period" in page(client, "/coverage").text
     assert "No run in the last 7 days." in page(client, "/runs").text
     assert "No run of the last 7 days is failed." in page(client, "/runs?state=failed").text
-    assert "There is no location yet." in page(client, "/locations").text
+    assert "No locations yet." in page(client, "/locations").text
     for path in ("/coverage?days=8", "/coverage?cursor=x%00", "/runs?state=odd", "/runs?limit=3", "/locations?page=-1"):
         assert "Invalid parameter" in page(client, path, 400).text
     assert "Location not found" in page(client, "/coverage?location=Nowhere", 404).text
