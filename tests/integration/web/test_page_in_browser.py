@@ -197,7 +197,7 @@ def test_what_is_wrong_with_a_place_or_a_file_is_told(chrome: Browser, demo: str
         expect(imported.get_by_role("status")).to_contain_text("line 3")
         imported.get_by_label("Leave out rows that are wrong").check()
         imported.get_by_role("button", name="Import").click()
-        expect(imported.get_by_role("status")).to_contain_text("1 added, 0 updated, 0 unchanged, 1 left out.")
+        expect(imported.get_by_role("status")).to_contain_text("1 added, 0 updated, 0 unchanged, 1 skipped.")
         expect(page.get_by_role("row").filter(has_text="Bergen")).to_be_visible()
         # The console tells of every answer with an error, whatever a script does with it.
         assert [text for text in wrong if "400 (BAD REQUEST)" not in text] == []
