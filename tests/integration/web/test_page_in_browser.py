@@ -150,7 +150,7 @@ def test_a_list_is_filtered(chrome: Browser, url: str) -> None:
         page.keyboard.press("Enter")
         expect(page.locator("tbody tr")).to_have_count(1)
         page.get_by_role("searchbox").fill("")
-        page.get_by_label("Which").select_option("stale")
+        page.get_by_label("Show").select_option("stale")
         page.get_by_role("button", name="Filter").click()
         expect(page.locator("tbody th")).to_contain_text(["Nairobi"])
         assert wrong == []
@@ -165,7 +165,7 @@ def test_a_place_is_added_fills_is_paused_and_resumed(chrome: Browser, demo: str
         form.get_by_label("Longitude").fill("-21.9426")
         form.get_by_label("Tags").fill("north, coast")
         form.get_by_role("button", name="Add").click()
-        expect(form.get_by_role("status")).to_contain_text("Reykjavík <1> is added")
+        expect(form.get_by_role("status")).to_contain_text("Reykjavík <1> was added")
         row = page.get_by_role("row").filter(has_text="Reykjavík <1>")
         expect(row.locator(".tag")).to_have_text(["coast", "north"])
         expect(row.locator("time")).to_be_visible(timeout=15_000)  # without a reload
@@ -195,7 +195,7 @@ def test_what_is_wrong_with_a_place_or_a_file_is_told(chrome: Browser, demo: str
         imported.get_by_label("CSV or GeoJSON").set_input_files(file)
         imported.get_by_role("button", name="Import").click()
         expect(imported.get_by_role("status")).to_contain_text("line 3")
-        imported.get_by_label("Leave out rows that are wrong").check()
+        imported.get_by_label("Skip invalid rows").check()
         imported.get_by_role("button", name="Import").click()
         expect(imported.get_by_role("status")).to_contain_text("1 added, 0 updated, 0 unchanged, 1 skipped.")
         expect(page.get_by_role("row").filter(has_text="Bergen")).to_be_visible()
