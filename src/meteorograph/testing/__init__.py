@@ -1,19 +1,19 @@
-"""The contract suite of providers, as a part of the package, so that a provider from elsewhere is held to it too.
+"""The contract suite for providers, part of the package so that plug-ins can use it too.
 
-A provider brings ``Fixtures``: bodies written by hand after its contract, and what each must give. Then, with pytest::
+The author of a provider writes ``Fixtures``: example bodies and their expected results. Then, with pytest::
 
     @pytest.mark.parametrize("check", checks(PROVIDER, FIXTURES), ids=str)
     def test_contract(check):
         check()
 
-or without it ``check_provider(PROVIDER, FIXTURES)``. See ``docs/providers/README.md``.
+or without pytest ``check_provider(PROVIDER, FIXTURES)``. See ``docs/providers/README.md``.
 """
 
 from __future__ import annotations
 
 from ..providers.base import Provider
-from . import rewriting  # noqa: F401  # before those that it rewrites
-from .checks import Check
+from . import rewriting  # noqa: F401  # must be imported before the modules that it rewrites
+from .assertions import assert_checked, assert_gives, assert_sound_error
 from .current import current_checks
 from .fixtures import (
     BASE_URL,
@@ -22,6 +22,7 @@ from .fixtures import (
     POINT,
     Answer,
     Batch,
+    Check,
     Fixtures,
     HistoryFixtures,
     Lookup,
@@ -36,7 +37,6 @@ from .lookups import lookup_checks
 from .metadata import metadata_checks
 from .past import history_checks
 from .reading import assert_answer, assert_refusal, look_up, read, read_all, read_page
-from .sound import assert_checked, assert_gives, assert_sound_error
 
 __all__ = [
     "BASE_URL",
@@ -69,7 +69,7 @@ __all__ = [
 
 
 def checks(provider: Provider, fixtures: Fixtures) -> list[Check]:
-    """Every check of the suite for this provider, each with a name of its own."""
+    """All checks of the suite for a provider, with unique names."""
     return [
         *metadata_checks(provider, fixtures),
         *current_checks(provider, fixtures),
@@ -83,7 +83,7 @@ def check_provider(provider: Provider, fixtures: Fixtures) -> None:
     """Run the whole suite.
 
     Raises:
-        AssertionError: The provider does not keep the contract; its note names the check.
+        AssertionError: The provider violates the contract; a note names the check.
     """
     for check in checks(provider, fixtures):
         try:

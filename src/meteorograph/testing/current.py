@@ -1,4 +1,4 @@
-"""Checks of what a provider's parser makes of answers, of refusals and of damaged bodies."""
+"""Checks of a provider's parser with answers, refusals and damaged bodies."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from ..errors import FetchError, MeteorographError, PayloadError
 from ..model.quantities import BY_NAME
 from ..model.values import Observation, Payload
 from ..providers.base import Provider
-from .checks import ODD_KEY, Check, check, path_name
-from .damage import GREAT_NUMBERS, NO_NUMBERS, NOT_JSON, Path, paths, replaced, with_in_every_text, without, wrong_at
-from .fixtures import KEY, Batch, Body, Fixtures, encoded, payload
+from .assertions import assert_gives, assert_no_new_values
+from .damage import (
+    EXTREME_NUMBERS,
+    INVALID_NUMBERS,
+    NOT_JSON,
+    Path,
+    append_to_texts,
+    path_name,
+    paths,
+    remove_at,
+    replace_at,
+    wrong_types_at,
+)
+from .fixtures import KEY, ODD_KEY, Batch, Body, Check, Fixtures, encoded, make_check, payload
 from .reading import assert_answer, assert_refusal, read, read_all
-from .sound import assert_gives, assert_no_new_values
 
 _STATUSES = (204, 400, 401, 404, 429, 500, 503, 599)
 
@@ -23,37 +33,37 @@ _STATUSES = (204, 400, 401, 404, 429, 500, 503, 599)
 def current_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
     """Checks of ``Provider.parse``."""
     for answer in fixtures.answers:
-        yield check(_answer, provider, fixtures, answer, of=answer.name)
+        yield make_check(_answer, provider, fixtures, answer, case=answer.name)
     for refusal in fixtures.refusals:
-        yield check(_refusal, provider, fixtures, refusal, of=refusal.name)
+        yield make_check(_refusal, provider, fixtures, refusal, case=refusal.name)
     for batch in fixtures.batches:
-        yield check(_batch, provider, batch, of=batch.name)
-        yield check(_damaged_batch, provider, batch, of=batch.name)
+        yield make_check(_batch, provider, batch, case=batch.name)
+        yield make_check(_damaged_batch, provider, batch, case=batch.name)
     if provider.most > 1:
-        yield check(_there_are_batches, fixtures)
-    yield check(_the_good_body_gives_every_quantity_of_the_metadata, provider, fixtures)
-    yield check(_a_body_cut_short_anywhere_cannot_be_read, provider, fixtures)
+        yield make_check(_there_are_batches, fixtures)
+    yield make_check(_the_good_body_gives_every_quantity_of_the_metadata, provider, fixtures)
+    yield make_check(_a_truncated_body_is_an_error, provider, fixtures)
     for name, body in NOT_JSON.items():
-        yield check(_no_weather, provider, fixtures, body, of=name)
-    yield check(_a_good_body_with_something_deep_in_it_is_read_or_refused, provider, fixtures)
+        yield make_check(_no_weather, provider, fixtures, body, case=name)
+    yield make_check(_a_deeply_nested_body_is_parsed_or_refused, provider, fixtures)
     for path in paths(fixtures.good):
-        yield check(_wrong_type, provider, fixtures, path, of=path_name(path))
-        yield check(_missing, provider, fixtures, path, of=path_name(path))
-        yield check(_out_of_bounds, provider, fixtures, path, of=path_name(path))
+        yield make_check(_wrong_type, provider, fixtures, path, case=path_name(path))
+        yield make_check(_missing, provider, fixtures, path, case=path_name(path))
+        yield make_check(_out_of_bounds, provider, fixtures, path, case=path_name(path))
     if provider.key_setting:
-        yield check(_no_error_repeats_the_key, provider, fixtures, KEY, of="plain")
-        yield check(_no_error_repeats_the_key, provider, fixtures, ODD_KEY, of="odd")
-    yield check(_a_long_text_is_cut, provider, fixtures)
+        yield make_check(_no_error_repeats_the_key, provider, fixtures, KEY, case="plain")
+        yield make_check(_no_error_repeats_the_key, provider, fixtures, ODD_KEY, case="odd")
+    yield make_check(_a_long_text_is_truncated, provider, fixtures)
 
 
-def of_point(provider: Provider, fixtures: Fixtures, body: Body, *, status: int = 200, key: str = KEY) -> Payload:
-    """The payload of a call for the one point of the fixtures."""
+def payload_for_point(provider: Provider, fixtures: Fixtures, body: Body, *, status: int = 200, key: str = KEY) -> Payload:
+    """The payload of a call for the point of the fixtures."""
     return payload(provider, body, status=status, key=key, points=[fixtures.point])
 
 
-def good(provider: Provider, fixtures: Fixtures) -> Observation:
-    """What the good body gives."""
-    found = read(provider, of_point(provider, fixtures, fixtures.good))
+def parse_good(provider: Provider, fixtures: Fixtures) -> Observation:
+    """The observation of the good body."""
+    found = read(provider, payload_for_point(provider, fixtures, fixtures.good))
     assert isinstance(found, Observation), found
     return found
 
@@ -73,15 +83,15 @@ def _batch(provider: Provider, batch: Batch) -> None:
     for observation, gives in zip(found, batch.gives, strict=True):
         if gives is None or observation is None:
             assert observation is None, observation
-            assert gives is None, "nothing for a point"
+            assert gives is None, "no observation for a point"
         else:
             assert_gives(observation, gives, whole=False)
 
 
 def _damaged_batch(provider: Provider, batch: Batch) -> None:
-    """Whatever is gone or of a wrong type, there is an answer or None for each point, or an error for all."""
+    """With a missing or wrong value, each point has an observation or None, or the whole call fails."""
     for path in paths(batch.body):
-        for body in (without(batch.body, path), replaced(batch.body, path, None), replaced(batch.body, path, [])):
+        for body in (remove_at(batch.body, path), replace_at(batch.body, path, None), replace_at(batch.body, path, [])):
             read_all(provider, payload(provider, body, points=batch.points), len(batch.points))
 
 
@@ -90,7 +100,7 @@ def _there_are_batches(fixtures: Fixtures) -> None:
 
 
 def _the_good_body_gives_every_quantity_of_the_metadata(provider: Provider, fixtures: Fixtures) -> None:
-    found = good(provider, fixtures)
+    found = parse_good(provider, fixtures)
     assert {name for name in BY_NAME if getattr(found, name) is not None} == provider.quantities.keys()
     assert found.observed_at is not None
     for name in ("place", "condition"):
@@ -98,71 +108,72 @@ def _the_good_body_gives_every_quantity_of_the_metadata(provider: Provider, fixt
 
 
 def _may_be_nothing(fixtures: Fixtures, status: int, body: bytes) -> bool:
-    """Whether the fixtures say that this answer means that there is nothing for the point."""
+    """Whether this answer means, according to the fixtures, that there are no data for the point."""
     return any(
         answer.gives is None and answer.status == status and (status == 204 or encoded(answer.body).strip() == body.strip())
         for answer in fixtures.answers
     )
 
 
-def _a_body_cut_short_anywhere_cannot_be_read(provider: Provider, fixtures: Fixtures) -> None:
+def _a_truncated_body_is_an_error(provider: Provider, fixtures: Fixtures) -> None:
     body = encoded(fixtures.good)
     for end in range(len(body)):
-        assert type(read(provider, of_point(provider, fixtures, body[:end]))) is PayloadError
-        assert isinstance(read(provider, of_point(provider, fixtures, body[:end], status=500)), FetchError)
+        assert type(read(provider, payload_for_point(provider, fixtures, body[:end]))) is PayloadError
+        assert isinstance(read(provider, payload_for_point(provider, fixtures, body[:end], status=500)), FetchError)
 
 
 def _no_weather(provider: Provider, fixtures: Fixtures, body: bytes) -> None:
     for status in (200, *_STATUSES):
-        found = read(provider, of_point(provider, fixtures, body, status=status))
+        found = read(provider, payload_for_point(provider, fixtures, body, status=status))
         if found is None:
-            assert _may_be_nothing(fixtures, status, body), "nothing for the point, though the fixtures have no such answer"
+            assert _may_be_nothing(fixtures, status, body), "no observation, but the fixtures have no such answer"
         else:
             assert type(found) is PayloadError if status == 200 else isinstance(found, FetchError), found
 
 
-def _a_good_body_with_something_deep_in_it_is_read_or_refused(provider: Provider, fixtures: Fixtures) -> None:
+def _a_deeply_nested_body_is_parsed_or_refused(provider: Provider, fixtures: Fixtures) -> None:
     start, key = encoded(fixtures.good)[:-1], b"" if isinstance(fixtures.good, list) else b'"deep": '
     for depth in (10, 500, 5_000, 100_000):
         end = b"]" if isinstance(fixtures.good, list) else b"}"
-        deep = of_point(provider, fixtures, start + b", " + key + b"[" * depth + b"]" * depth + end)
+        deep = payload_for_point(provider, fixtures, start + b", " + key + b"[" * depth + b"]" * depth + end)
         assert isinstance(read(provider, deep), Observation | PayloadError)
 
 
 def _wrong_type(provider: Provider, fixtures: Fixtures, path: Path) -> None:
-    whole = good(provider, fixtures)
-    for value in wrong_at(fixtures.good, path):
-        _makes_up_nothing(provider, fixtures, whole, replaced(fixtures.good, path, value))
+    whole = parse_good(provider, fixtures)
+    for value in wrong_types_at(fixtures.good, path):
+        _assert_nothing_invented(provider, fixtures, whole, replace_at(fixtures.good, path, value))
 
 
 def _missing(provider: Provider, fixtures: Fixtures, path: Path) -> None:
-    _makes_up_nothing(provider, fixtures, good(provider, fixtures), without(fixtures.good, path))
+    _assert_nothing_invented(provider, fixtures, parse_good(provider, fixtures), remove_at(fixtures.good, path))
 
 
-def _makes_up_nothing(provider: Provider, fixtures: Fixtures, whole: Observation, body: Body) -> None:
-    found = read(provider, of_point(provider, fixtures, body))
+def _assert_nothing_invented(provider: Provider, fixtures: Fixtures, whole: Observation, body: Body) -> None:
+    found = read(provider, payload_for_point(provider, fixtures, body))
     if isinstance(found, Observation):
         assert_no_new_values(whole, found)
 
 
 def _out_of_bounds(provider: Provider, fixtures: Fixtures, path: Path) -> None:
-    whole, body = good(provider, fixtures), json.dumps(replaced(fixtures.good, path, "<number>")).encode()
-    for number in NO_NUMBERS:
-        _makes_up_nothing(provider, fixtures, whole, body.replace(b'"<number>"', number))
-    for number in GREAT_NUMBERS:
-        read(provider, of_point(provider, fixtures, body.replace(b'"<number>"', number)))
+    whole, body = parse_good(provider, fixtures), json.dumps(replace_at(fixtures.good, path, "<number>")).encode()
+    for number in INVALID_NUMBERS:
+        _assert_nothing_invented(provider, fixtures, whole, body.replace(b'"<number>"', number))
+    for number in EXTREME_NUMBERS:
+        read(provider, payload_for_point(provider, fixtures, body.replace(b'"<number>"', number)))
 
 
 def _no_error_repeats_the_key(provider: Provider, fixtures: Fixtures, key: str) -> None:
     for refusal in fixtures.refusals:
         for form in {key, quote(key, ""), quote_plus(key)}:
-            said = f"/weather?appid={form}&x"
-            body = refusal.body.replace(b"<", b"<!-- " + said.encode() + b" --><") if isinstance(refusal.body, bytes) else None
-            for one in (body, with_in_every_text(refusal.body, said), with_in_every_text(refusal.body, "x" * 290 + form)):
-                read(provider, of_point(provider, fixtures, one, status=refusal.status, key=key))  # which looks for the key
+            text = f"/weather?appid={form}&x"
+            body = refusal.body.replace(b"<", b"<!-- " + text.encode() + b" --><") if isinstance(refusal.body, bytes) else None
+            for damaged in (body, append_to_texts(refusal.body, text), append_to_texts(refusal.body, "x" * 290 + form)):
+                # ``read`` asserts that the error does not show the key.
+                read(provider, payload_for_point(provider, fixtures, damaged, status=refusal.status, key=key))
 
 
-def _a_long_text_is_cut(provider: Provider, fixtures: Fixtures) -> None:
+def _a_long_text_is_truncated(provider: Provider, fixtures: Fixtures) -> None:
     for refusal in fixtures.refusals:
-        long = with_in_every_text(refusal.body, "no \x1b[31m\u2028\x85\n" * 1000)
-        read(provider, of_point(provider, fixtures, long, status=refusal.status))
+        long = append_to_texts(refusal.body, "no \x1b[31m\u2028\x85\n" * 1000)
+        read(provider, payload_for_point(provider, fixtures, long, status=refusal.status))

@@ -1,4 +1,4 @@
-"""Bodies that are damaged on purpose: each field of another type, out of all bounds, or gone; and what is no JSON at all."""
+"""Damaged bodies: fields of a wrong type, out of bounds, or missing; and bodies that are no JSON."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ NOT_JSON: Final = {
     "half a surrogate": rb'{"name": "\ud800", "cod": 200}',
 }
 
-WRONG: Final[tuple[object, ...]] = (None, True, {}, [], [None], [[]], {"x": "y"}, "x", "")
-NO_NUMBERS: Final = (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1" + b"0" * 400, b"1" + b"0" * 5000)
-GREAT_NUMBERS: Final = (
+WRONG_TYPES: Final[tuple[object, ...]] = (None, True, {}, [], [None], [[]], {"x": "y"}, "x", "")
+INVALID_NUMBERS: Final = (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1" + b"0" * 400, b"1" + b"0" * 5000)
+EXTREME_NUMBERS: Final = (
     b"1e308",
     b"-1e308",
     b"1.7976931348623157e308",
@@ -42,56 +42,61 @@ GREAT_NUMBERS: Final = (
 Path = tuple[str | int, ...]
 
 
-def fields(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
-    """Every value inside a JSON value with its path, itself first."""
+def iterate_fields(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """All values inside a JSON value with their paths, starting with the value itself."""
     yield path, value
     if isinstance(value, dict):
         for name, item in value.items():
-            yield from fields(item, (*path, name))
+            yield from iterate_fields(item, (*path, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from fields(item, (*path, index))
+            yield from iterate_fields(item, (*path, index))
+
+
+def path_name(path: Path) -> str:
+    """A path inside a JSON value as one word."""
+    return ".".join(map(str, path))
 
 
 def paths(value: object) -> list[Path]:
-    """The path of every value inside a JSON value, but its own."""
-    return [path for path, _ in fields(value) if path]
+    """The paths of all values inside a JSON value."""
+    return [path for path, _ in iterate_fields(value) if path]
 
 
-def wrong_at(value: object, path: Path) -> tuple[object, ...]:
-    """Values of other types than that at ``path``; a number is none for a number."""
-    return (*WRONG, 7) if isinstance(dict(fields(value))[path], dict | list) else WRONG
+def wrong_types_at(value: object, path: Path) -> tuple[object, ...]:
+    """Values of other types than the value at ``path``; another number is no wrong type for a number."""
+    return (*WRONG_TYPES, 7) if isinstance(dict(iterate_fields(value))[path], dict | list) else WRONG_TYPES
 
 
-def changed(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:
-    """A copy of a JSON value with the one at ``path`` changed."""
+def change_at(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:
+    """A copy of a JSON value, with the value at ``path`` changed."""
     if not path:
         return change(value)
     copy: Any = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = changed(copy[path[0]], path[1:], change)
+    copy[path[0]] = change_at(copy[path[0]], path[1:], change)
     return copy
 
 
-def replaced(value: Any, path: Path, by: object) -> Any:
-    """A copy of a JSON value with ``by`` at ``path``."""
-    return changed(value, path, lambda _: by)
+def replace_at(value: Any, path: Path, by: object) -> Any:
+    """A copy of a JSON value, with ``by`` at ``path``."""
+    return change_at(value, path, lambda _: by)
 
 
-def without(value: Any, path: Path) -> Any:
-    """A copy of a JSON value without the one at ``path``."""
+def remove_at(value: Any, path: Path) -> Any:
+    """A copy of a JSON value, without the value at ``path``."""
 
     def drop(container: Any) -> Any:
         if isinstance(container, dict):
             return {name: item for name, item in container.items() if name != path[-1]}
         return [item for index, item in enumerate(container) if index != path[-1]]
 
-    return changed(value, path[:-1], drop)
+    return change_at(value, path[:-1], drop)
 
 
-def with_in_every_text(value: Any, text: str) -> Any:
-    """A copy of a JSON value in which every text ends in ``text``, ``units`` and such included."""
+def append_to_texts(value: Any, text: str) -> Any:
+    """A copy of a JSON value, with ``text`` appended to all texts."""
     if isinstance(value, dict):
-        return {name: with_in_every_text(item, text) for name, item in value.items()}
+        return {name: append_to_texts(item, text) for name, item in value.items()}
     if isinstance(value, list):
-        return [with_in_every_text(item, text) for item in value]
+        return [append_to_texts(item, text) for item in value]
     return f"{value} {text}" if isinstance(value, str) else value

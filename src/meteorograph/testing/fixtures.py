@@ -1,20 +1,23 @@
-"""What the author of a provider writes down for the contract suite: bodies after its contract, and what each must give."""
+"""Fixtures for the contract suite: example bodies of a provider and their expected results; and the checks made from them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from ..errors import MeteorographError
 from ..model.values import Coordinates, Payload, RequestPoint, Station
 from ..providers.base import Provider
 
-#: The key that the suite calls with; no text, error or traceback may show it.
+#: The key of the suite's calls; no text, error or traceback may show it.
 KEY: Final = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-#: When the suite's calls are answered.
+#: A key with characters that a URL must encode.
+ODD_KEY: Final = "k&y=0f1e/2d3c+4b5a 6978%"
+#: Time of the answers to the suite's calls.
 NOON: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 POINT: Final = RequestPoint(51.5, -0.13)
 BASE_URL: Final = "https://provider.invalid"
@@ -23,16 +26,36 @@ Body = bytes | dict[str, Any] | list[Any] | str | int | float | None
 
 
 @dataclass(frozen=True)
+class Check:
+    """A check that raises ``AssertionError`` if the provider violates the contract."""
+
+    name: str
+    run: Callable[[], None]
+
+    def __call__(self) -> None:
+        self.run()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def make_check(function: Callable[..., None], *args: Any, case: object = None) -> Check:
+    """The check that calls ``function`` with these arguments, named after the function and its case."""
+    name = function.__name__.strip("_").replace("_", " ")
+    return Check(f"{name}: {case}" if case is not None else name, partial(function, *args))
+
+
+@dataclass(frozen=True)
 class Answer:
-    """A body and the fields of the observation it must give; a quantity that is not named must be None."""
+    """A body, and the fields of the expected observation; all other quantities must be None."""
 
     name: str
     body: Body
-    #: None: the provider has nothing for the point.
+    #: None if the provider has no data for the point.
     gives: Mapping[str, object] | None
-    #: Parameters of the request that differ from those of ``Provider.request``.
+    #: Request parameters that differ from those of ``Provider.request``.
     params: Mapping[str, str] = field(default_factory=dict)
-    #: Whether ``gives`` names every quantity that the body has.
+    #: Whether ``gives`` contains all quantities of the body.
     whole: bool = True
     status: int = 200
     fetched_at: datetime = NOON
@@ -40,7 +63,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Batch:
-    """A body for several points, and what it must give for each."""
+    """A body for several points, and the expected fields for each point."""
 
     name: str
     points: Sequence[RequestPoint]
@@ -50,15 +73,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A body and the error it must raise."""
+    """A body, and the expected error."""
 
     name: str
     body: Body
     raises: type[MeteorographError]
     status: int = 200
-    #: Words that the text of the error has.
+    #: Words in the text of the error.
     says: str = ""
-    #: For ``QuotaExceededError``: when to ask again.
+    #: For ``QuotaExceededError``: when to call again.
     retry_at: datetime | None = None
     retry_after: str | None = None
     fetched_at: datetime = NOON
@@ -66,11 +89,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Lookup:
-    """The bodies that answer one request after the other until the station is known, and the outcome."""
+    """The bodies that answer the requests of a station lookup, and the expected result."""
 
     name: str
     bodies: Sequence[Body]
-    #: The station, or the error that the last body raises.
+    #: The station, or the error for the last body.
     gives: Station | type[MeteorographError]
     #: Status of the last body.
     status: int = 200
@@ -79,25 +102,25 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Pages:
-    """A body of a history and what each of its observations must give, oldest first."""
+    """A body of a history, and the expected fields of each observation, oldest first."""
 
     name: str
     body: Body
     gives: Sequence[Mapping[str, object]]
     next_start: datetime | None = None
-    #: Whether each of ``gives`` names every quantity that is there.
+    #: Whether each entry of ``gives`` contains all quantities of its hour.
     whole: bool = True
     params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class HistoryFixtures:
-    """All that the suite needs of one history."""
+    """The fixtures of a history."""
 
-    #: The hours that the bodies are asked for.
+    #: First and last requested hour of the bodies.
     start: datetime
     end: datetime
-    #: A body with every field of the contract.
+    #: A body with all documented fields.
     good: dict[str, Any] | list[Any]
     answers: Sequence[Pages]
     refusals: Sequence[Refusal]
@@ -105,27 +128,27 @@ class HistoryFixtures:
 
 @dataclass(frozen=True)
 class Fixtures:
-    """All that the suite needs of one provider."""
+    """The fixtures of a provider."""
 
-    #: A body with every field of the contract for the one point, in the units that ``Provider.request`` asks for.
+    #: A body with all documented fields for one point, in the units of ``Provider.request``.
     good: dict[str, Any] | list[Any]
     answers: Sequence[Answer]
     refusals: Sequence[Refusal]
     batches: Sequence[Batch] = ()
-    #: Station lookups; the first one is good.
+    #: Station lookups; the first one must find a station.
     lookups: Sequence[Lookup] = ()
-    #: One for each of ``Provider.history``, in order.
+    #: One for each history of ``Provider.history``, in the same order.
     histories: Sequence[HistoryFixtures] = ()
-    #: The point that the bodies answer for, with its station where the provider answers by station.
+    #: The point of the bodies, with its station if the provider answers by station.
     point: RequestPoint = POINT
-    #: Parameters that fix the units; none where the provider lets nobody choose.
+    #: Request parameters for the units; empty if the provider has fixed units.
     units: Sequence[str] = ("units",)
-    #: Of ``place`` and ``condition``, what the provider never tells.
+    #: ``place`` or ``condition``, if the provider never gives them.
     lacks: frozenset[str] = frozenset()
 
 
 def encoded(body: Body) -> bytes:
-    """The body as it comes over the wire."""
+    """The bytes of a body."""
     return body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
 
 
@@ -140,7 +163,7 @@ def payload(
     fetched_at: datetime = NOON,
     points: Sequence[RequestPoint] = (POINT,),
 ) -> Payload:
-    """The payload of a call to the provider that was answered with ``body``."""
+    """The payload of a call to the provider with the answer ``body``."""
     request = provider.request(BASE_URL, points, key if provider.key_setting else "")
     request.params.update(params or {})
     return Payload(request, status, encoded(body), fetched_at, retry_after)

@@ -1,4 +1,4 @@
-"""Checks with generated damage; they need Hypothesis, and are left out where it is not installed."""
+"""Checks with generated damage; they are only run if Hypothesis is installed."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import Any
 
 from ..model.values import RequestPoint
 from ..providers.base import Provider
-from .checks import Check, check
-from .current import of_point
-from .damage import paths, replaced, without
-from .fixtures import Fixtures, encoded
+from .current import payload_for_point
+from .damage import paths, remove_at, replace_at
+from .fixtures import Check, Fixtures, encoded, make_check
 from .metadata import the_request_asks_for_its_point
 from .reading import read
 
 
 def fuzz_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
-    """Any point in a request, any value in any field, any damage to the bytes; always the same ones."""
+    """Requests for random points, bodies with random values and random bytes; reproducible."""
     if find_spec("hypothesis"):
-        yield check(_the_request_asks_for_any_point, provider, fixtures)
-        yield check(_any_value_in_any_field_is_read_or_refused, provider, fixtures)
-        yield check(_any_damage_to_the_bytes_is_read_or_refused, provider, fixtures)
+        yield make_check(_the_request_asks_for_any_point, provider, fixtures)
+        yield make_check(_any_value_in_any_field_is_parsed_or_refused, provider, fixtures)
+        yield make_check(_any_damage_to_the_bytes_is_parsed_or_refused, provider, fixtures)
 
 
 def _fuzzed() -> Any:
@@ -35,7 +34,7 @@ def _the_request_asks_for_any_point(provider: Provider, fixtures: Fixtures) -> N
     from hypothesis import given
     from hypothesis import strategies as st
 
-    @_fuzzed()  # type: ignore[untyped-decorator]  # settings of Hypothesis, which need not be there
+    @_fuzzed()  # type: ignore[untyped-decorator]  # Hypothesis may not be installed
     @given(latitude=st.floats(-90, 90), longitude=st.floats(-180, 180))
     def run(latitude: float, longitude: float) -> None:
         the_request_asks_for_its_point(provider, fixtures, RequestPoint(latitude, longitude, fixtures.point.station))
@@ -44,7 +43,7 @@ def _the_request_asks_for_any_point(provider: Provider, fixtures: Fixtures) -> N
 
 
 def _values() -> Any:
-    """Any JSON value of a few parts."""
+    """A strategy for small JSON values."""
     from hypothesis import strategies as st
 
     numbers = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**30), 10**30))
@@ -58,40 +57,40 @@ def _values() -> Any:
     )
 
 
-def _any_value_in_any_field_is_read_or_refused(provider: Provider, fixtures: Fixtures) -> None:
+def _any_value_in_any_field_is_parsed_or_refused(provider: Provider, fixtures: Fixtures) -> None:
     from hypothesis import given
     from hypothesis import strategies as st
 
     values = _values()
 
-    @_fuzzed()  # type: ignore[untyped-decorator]  # settings of Hypothesis, which need not be there
+    @_fuzzed()  # type: ignore[untyped-decorator]  # Hypothesis may not be installed
     @given(data=st.data())
     def run(data: st.DataObject) -> None:
         body: Any = fixtures.good
         for _ in range(data.draw(st.integers(1, 4))):
-            if not (there := paths(body)):
+            if not (all_paths := paths(body)):
                 break
-            path, value = data.draw(st.sampled_from(there)), data.draw(values)
-            body = without(body, path) if data.draw(st.booleans()) else replaced(body, path, value)
+            path, value = data.draw(st.sampled_from(all_paths)), data.draw(values)
+            body = remove_at(body, path) if data.draw(st.booleans()) else replace_at(body, path, value)
         status = data.draw(st.sampled_from([200, 200, 200, 400, 429, 500]))
-        read(provider, of_point(provider, fixtures, body, status=status))
+        read(provider, payload_for_point(provider, fixtures, body, status=status))
 
     run()
 
 
-def _any_damage_to_the_bytes_is_read_or_refused(provider: Provider, fixtures: Fixtures) -> None:
+def _any_damage_to_the_bytes_is_parsed_or_refused(provider: Provider, fixtures: Fixtures) -> None:
     from hypothesis import given
     from hypothesis import strategies as st
 
     parts = st.binary(max_size=4) | st.sampled_from([b'"', b"}", b"e", b"\\u"])
 
-    @_fuzzed()  # type: ignore[untyped-decorator]  # settings of Hypothesis, which need not be there
+    @_fuzzed()  # type: ignore[untyped-decorator]  # Hypothesis may not be installed
     @given(data=st.data())
     def run(data: st.DataObject) -> None:
         body = bytearray(encoded(fixtures.good))
         for _ in range(data.draw(st.integers(1, 5))):
             start = data.draw(st.integers(0, len(body)))
             body[start : start + data.draw(st.integers(0, 8))] = data.draw(parts)
-        read(provider, of_point(provider, fixtures, bytes(body)))
+        read(provider, payload_for_point(provider, fixtures, bytes(body)))
 
     run()

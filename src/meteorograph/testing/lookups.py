@@ -1,4 +1,4 @@
-"""Checks of how a provider finds the station for a point."""
+"""Checks of a provider's station lookup."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from collections.abc import Iterator
 from ..errors import FetchError, MeteorographError, PayloadError
 from ..model.values import Payload, Request, Station
 from ..providers.base import Provider
-from .checks import Check, check
-from .damage import NOT_JSON, paths, replaced, without, wrong_at
-from .fixtures import BASE_URL, KEY, NOON, Body, Fixtures, Lookup, encoded
+from .assertions import assert_sound_request
+from .damage import NOT_JSON, paths, remove_at, replace_at, wrong_types_at
+from .fixtures import BASE_URL, KEY, NOON, Body, Check, Fixtures, Lookup, encoded, make_check
 from .reading import look_up, read_station
-from .sound import assert_sound_request
 
 
 def lookup_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
-    """Checks of ``Provider.stations``; none for a provider that answers for the point itself."""
+    """Checks of ``Provider.stations``; none for a provider without stations."""
     if provider.stations is None:
         return
-    yield check(_there_are_lookups, fixtures)
-    yield check(_the_lookup_stays_at_its_address, provider, fixtures.lookups[0])
-    yield check(_a_damaged_answer_gives_a_station_or_an_error, provider, fixtures.lookups[0])
+    yield make_check(_there_are_lookups, fixtures)
+    yield make_check(_the_lookup_stays_at_its_address, provider, fixtures.lookups[0])
+    yield make_check(_a_damaged_answer_gives_a_station_or_an_error, provider, fixtures.lookups[0])
     for lookup in fixtures.lookups:
-        yield check(_lookup, provider, lookup, of=lookup.name)
+        yield make_check(_lookup, provider, lookup, case=lookup.name)
 
 
 def _there_are_lookups(fixtures: Fixtures) -> None:
     assert fixtures.point.station, "the point of the fixtures has no station"
-    assert isinstance(fixtures.lookups[0].gives, Station), "the first lookup must be a good one"
+    assert isinstance(fixtures.lookups[0].gives, Station), "the first lookup must find a station"
 
 
 def _lookup(provider: Provider, lookup: Lookup) -> None:
@@ -39,7 +38,7 @@ def _lookup(provider: Provider, lookup: Lookup) -> None:
 
 
 def _steps(provider: Provider, lookup: Lookup, base_url: str) -> Iterator[tuple[Request, Body]]:
-    """Each request of a good lookup with the body that answers it."""
+    """Each request of a lookup with the body that answers it."""
     assert provider.stations is not None
     request = provider.stations.request(base_url, lookup.point)
     for body in lookup.bodies:
@@ -50,7 +49,7 @@ def _steps(provider: Provider, lookup: Lookup, base_url: str) -> Iterator[tuple[
 
 
 def _the_lookup_stays_at_its_address(provider: Provider, lookup: Lookup) -> None:
-    """Also where a body names a link: calls go where the settings say, and nowhere that an answer says."""
+    """All requests go to the address of the settings, even if an answer contains a link."""
     base_url = f"{BASE_URL}/base/"
     for request, _ in _steps(provider, lookup, base_url):
         assert_sound_request(provider, request, base_url, KEY)
@@ -59,10 +58,10 @@ def _the_lookup_stays_at_its_address(provider: Provider, lookup: Lookup) -> None
 def _a_damaged_answer_gives_a_station_or_an_error(provider: Provider, lookup: Lookup) -> None:
     for request, body in _steps(provider, lookup, BASE_URL):
         damaged: list[Body] = list(NOT_JSON.values())
-        damaged += [without(body, path) for path in paths(body)]
-        damaged += [replaced(body, path, value) for path in paths(body) for value in wrong_at(body, path)]
-        for one in damaged:
-            found = read_station(provider, Payload(request, 200, encoded(one), NOON))
+        damaged += [remove_at(body, path) for path in paths(body)]
+        damaged += [replace_at(body, path, value) for path in paths(body) for value in wrong_types_at(body, path)]
+        for damaged_body in damaged:
+            found = read_station(provider, Payload(request, 200, encoded(damaged_body), NOON))
             assert isinstance(found, Station | Request | MeteorographError), found
         whole = encoded(body)
         for end in range(len(whole)):

@@ -1,4 +1,4 @@
-"""Checks of what a provider says of itself, and of the requests it makes."""
+"""Checks of a provider's metadata and requests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from ..model.values import RequestPoint
 from ..providers.base import Provider
 from ..providers.plugins import find_faults
-from .checks import ODD_KEY, Check, check
-from .fixtures import BASE_URL, KEY, Fixtures
-from .sound import assert_asks_for, assert_line, assert_sound_request
+from .assertions import assert_asks_for, assert_line, assert_sound_request
+from .fixtures import BASE_URL, KEY, ODD_KEY, Check, Fixtures, make_check
 
 POINTS = (
     *((latitude, longitude) for latitude in (-90.0, 0.0, -0.0, 90.0) for longitude in (-180.0, -0.0, 0.0, 180.0)),
@@ -19,12 +18,12 @@ POINTS = (
 
 def metadata_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
     """Checks of the metadata and of ``Provider.request``."""
-    yield check(_the_metadata_can_be_used, provider)
-    yield check(_the_names_of_the_cases_are_their_own, fixtures)
+    yield make_check(_the_metadata_can_be_used, provider)
+    yield make_check(_the_names_of_the_cases_are_unique, fixtures)
     for latitude, longitude in POINTS:
         point = RequestPoint(latitude, longitude, fixtures.point.station)
-        yield check(the_request_asks_for_its_point, provider, fixtures, point, of=point)
-    yield check(_the_request_asks_for_many_points, provider, fixtures)
+        yield make_check(the_request_asks_for_its_point, provider, fixtures, point, case=point)
+    yield make_check(_the_request_asks_for_many_points, provider, fixtures)
 
 
 def _the_metadata_can_be_used(provider: Provider) -> None:
@@ -38,19 +37,19 @@ def _the_metadata_can_be_used(provider: Provider) -> None:
     assert all(provider.quantities.values()), "a quantity without a unit"
 
 
-def _the_names_of_the_cases_are_their_own(fixtures: Fixtures) -> None:
+def _the_names_of_the_cases_are_unique(fixtures: Fixtures) -> None:
     for cases in (fixtures.answers, fixtures.refusals, fixtures.batches, fixtures.lookups):
         names = [case.name for case in cases]
         assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
 
 
 def the_request_asks_for_its_point(provider: Provider, fixtures: Fixtures, point: RequestPoint) -> None:
-    """The request asks for this point or its station, names its units, and shows the key in no text."""
+    """The request contains this point or its station, and its units, and does not show the key."""
     base_url = f"{BASE_URL}/base/"
     for key in (KEY, ODD_KEY) if provider.key_setting else ("",):
         request = provider.request(base_url, [point], key)
         assert_sound_request(provider, request, base_url, key)
-        assert set(fixtures.units) <= request.params.keys(), "a provider's default is relied on"
+        assert set(fixtures.units) <= request.params.keys(), "the request relies on default units of the provider"
         if point.station is not None:
             assert point.station in f"{request.url}?{request.params}"
         else:

@@ -1,4 +1,4 @@
-"""Payloads through a provider's own functions, each outcome held to the contract."""
+"""Parse payloads with a provider's functions, and check each result against the contract."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from itertools import pairwise
 from ..errors import FetchError, MeteorographError, PayloadError, QuotaExceededError
 from ..model.values import Observation, Payload, Request, RequestPoint, Station
 from ..providers.base import History, Page, Provider
+from .assertions import assert_gives, assert_line, assert_sound_error, assert_sound_observation, assert_sound_request
 from .fixtures import BASE_URL, KEY, NOON, POINT, Answer, Lookup, Refusal, encoded, payload
-from .sound import assert_gives, assert_line, assert_sound_error, assert_sound_observation, assert_sound_request
 
 Failed = FetchError | PayloadError
 
 
 def read_all(provider: Provider, answered: Payload, count: int) -> Sequence[Observation | None] | Failed:
-    """What the parser makes of a payload for ``count`` points; any exception but our own passes through."""
+    """Parse a payload for ``count`` points; gives the observations or our error. Other exceptions are not caught."""
     try:
         found = provider.parse(answered)
     except (FetchError, PayloadError) as error:
         assert_sound_error(provider, answered, error)
         return error
-    assert len(found) == count, f"{len(found)} answers for {count} points"
+    assert len(found) == count, f"{len(found)} observations for {count} points"
     for observation in found:
         if observation is not None:
             assert_sound_observation(provider, answered, observation)
@@ -30,13 +30,13 @@ def read_all(provider: Provider, answered: Payload, count: int) -> Sequence[Obse
 
 
 def read(provider: Provider, answered: Payload) -> Observation | Failed | None:
-    """What the parser makes of a payload for one point."""
+    """Parse a payload for one point; gives the observation, None, or the error."""
     found = read_all(provider, answered, 1)
     return found if isinstance(found, MeteorographError) else found[0]
 
 
 def read_page(provider: Provider, history: History, answered: Payload) -> Page | Failed:
-    """What the parser of a history makes of a payload."""
+    """Parse a payload of a history; gives the page or the error."""
     try:
         page = history.parse(answered)
     except (FetchError, PayloadError) as error:
@@ -47,30 +47,30 @@ def read_page(provider: Provider, history: History, answered: Payload) -> Page |
         assert_sound_observation(provider, answered, observation)
         assert observation.observed_at is not None
         times.append(observation.observed_at)
-    assert all(before < after for before, after in pairwise(times)), "not one for a time, oldest first"
+    assert all(before < after for before, after in pairwise(times)), "the times do not ascend"
     if page.next_start is not None:
         assert page.next_start.utcoffset() == timedelta()
-        assert not times or page.next_start > times[0], "the next page does not go on"
+        assert not times or page.next_start > times[0], "the next page does not start later"
     return page
 
 
 def look_up(provider: Provider, lookup: Lookup) -> Station | Failed:
-    """What the lookup comes to, its bodies answering one request after the other."""
+    """Run a station lookup with its bodies as answers; gives the station or the error."""
     assert provider.stations is not None
-    request, asked = provider.stations.request(BASE_URL, lookup.point), 0
-    for asked, body in enumerate(lookup.bodies, 1):
+    request, count = provider.stations.request(BASE_URL, lookup.point), 0
+    for count, body in enumerate(lookup.bodies, 1):
         assert_sound_request(provider, request, BASE_URL, KEY)
-        last = asked == len(lookup.bodies)
-        found = read_station(provider, Payload(request, lookup.status if last else 200, encoded(body), NOON))
+        is_last = count == len(lookup.bodies)
+        found = read_station(provider, Payload(request, lookup.status if is_last else 200, encoded(body), NOON))
         if not isinstance(found, Request):
-            assert last, f"{found!r} after {asked} of {len(lookup.bodies)} bodies"
+            assert is_last, f"{found!r} after {count} of {len(lookup.bodies)} bodies"
             return found
         request = found
-    raise AssertionError(f"another request after all {asked} bodies: {request}")
+    raise AssertionError(f"another request after all {count} bodies: {request}")
 
 
 def read_station(provider: Provider, answered: Payload) -> Station | Request | Failed:
-    """What the station lookup makes of one payload."""
+    """Parse one payload of a station lookup; gives the station, the next request, or the error."""
     assert provider.stations is not None
     try:
         found = provider.stations.parse(answered)
@@ -87,7 +87,7 @@ def read_station(provider: Provider, answered: Payload) -> Station | Request | F
 
 
 def assert_answer(provider: Provider, answer: Answer, point: RequestPoint = POINT) -> Observation | None:
-    """The body gives what it must."""
+    """The body gives the expected observation."""
     answered = payload(
         provider, answer.body, status=answer.status, params=answer.params, fetched_at=answer.fetched_at, points=[point]
     )
@@ -101,7 +101,7 @@ def assert_answer(provider: Provider, answer: Answer, point: RequestPoint = POIN
 
 
 def assert_raised(found: object, refusal: Refusal) -> None:
-    """The outcome is the error that the body must raise, of that class and no other."""
+    """The result is the expected error, of exactly this class."""
     assert type(found) is refusal.raises, found
     assert refusal.says in str(found)
     if isinstance(found, QuotaExceededError) and refusal.retry_at is not None:
@@ -109,7 +109,7 @@ def assert_raised(found: object, refusal: Refusal) -> None:
 
 
 def assert_refusal(provider: Provider, refusal: Refusal, point: RequestPoint = POINT) -> None:
-    """The body raises what it must."""
+    """The body raises the expected error."""
     answered = payload(
         provider,
         refusal.body,

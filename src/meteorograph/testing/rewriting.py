@@ -1,10 +1,10 @@
-"""Imported before the other modules of the suite: under pytest, their failed assertions tell their values."""
+"""Let pytest show the values of the suite's failed assertions. Imported before the other modules of the suite."""
 
 from __future__ import annotations
 
 import sys
 
-_PARTS = ("sound", "reading", "metadata", "current", "lookups", "past", "fuzz")
+_MODULES = ("assertions", "reading", "metadata", "current", "lookups", "past", "fuzz")
 
 if "pytest" in sys.modules:
-    sys.modules["pytest"].register_assert_rewrite(*(f"{__package__}.{part}" for part in _PARTS))
+    sys.modules["pytest"].register_assert_rewrite(*(f"{__package__}.{module}" for module in _MODULES))

@@ -1,4 +1,4 @@
-"""What holds of every request, observation and error of a provider, whatever the body was."""
+"""Assertions for every request, observation and error of a provider, independent of the body."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..providers.base import Provider
 from ..quality.impossible_values import drop_impossible
 from .fixtures import NOON
 
-LONGEST_TEXT = 400
+MAX_TEXT_LENGTH = 400
 
 
 def assert_sound_request(provider: Provider, request: Request, base_url: str, key: str) -> None:
-    """The request goes to the address it was told, carries the key where one is needed, and shows it in no text."""
+    """The request goes to the given address, contains the key if one is needed, and does not show the key in any text."""
     assert request.provider == provider.name
     assert request.url.startswith(base_url.rstrip("/") + "/")
     assert "//" not in request.url.partition("://")[2]
@@ -33,8 +33,8 @@ def assert_sound_request(provider: Provider, request: Request, base_url: str, ke
     assert all(type(text) is str and text.isprintable() for text in texts)
 
 
-def asked_points(params: Mapping[str, str]) -> list[tuple[float, float]]:
-    """The plain decimal numbers of a request: ``lat`` and ``lon`` (or in full), or the pair in ``query``; lists by commas."""
+def requested_points(params: Mapping[str, str]) -> list[tuple[float, float]]:
+    """The points of a request, from ``lat``/``lon``, ``latitude``/``longitude`` or ``query``, as plain decimal numbers."""
     if "query" in params:
         pairs = [tuple(params["query"].split(","))]
     elif "lat" in params:
@@ -50,10 +50,10 @@ def asked_points(params: Mapping[str, str]) -> list[tuple[float, float]]:
 
 
 def assert_asks_for(params: Mapping[str, str], points: Sequence[Coordinates]) -> None:
-    """The request asks for these points in their order, to 4 decimals and on the earth."""
-    asked = asked_points(params)
-    assert len(asked) == len(points)
-    for (latitude, longitude), point in zip(asked, points, strict=True):
+    """The request contains these points in their order, with 4 decimals and on the earth."""
+    requested = requested_points(params)
+    assert len(requested) == len(points)
+    for (latitude, longitude), point in zip(requested, points, strict=True):
         assert abs(latitude - point.latitude) <= 0.00005001
         assert abs(longitude - point.longitude) <= 0.00005001
         assert abs(latitude) <= 90
@@ -61,7 +61,7 @@ def assert_asks_for(params: Mapping[str, str], points: Sequence[Coordinates]) ->
 
 
 def assert_sound_observation(provider: Provider, answered: Payload, observation: Observation) -> None:
-    """Times are UTC, numbers are floats of quantities of the metadata, texts are one line, and ``check`` can work on it."""
+    """Times are UTC, values are floats of quantities in the metadata, and texts are on one line."""
     assert observation.provider == provider.name
     assert observation.fetched_at == answered.fetched_at
     assert observation.observed_at is None or observation.observed_at.utcoffset() == timedelta()
@@ -82,7 +82,7 @@ def assert_sound_observation(provider: Provider, answered: Payload, observation:
 
 
 def assert_checked(observation: Observation) -> None:
-    """``check`` leaves possible values alone, and replaces each impossible one by None and a flag that tells it."""
+    """``drop_impossible`` keeps possible values, and replaces impossible values by None and a flag with the value."""
     checked = drop_impossible(observation)
     for quantity in QUANTITIES:
         before, after = getattr(observation, quantity.name), getattr(checked, quantity.name)
@@ -93,20 +93,20 @@ def assert_checked(observation: Observation) -> None:
         else:
             assert after is None
             assert [flag.partition(":")[0] for flag in flags] == ["impossible"]
-            told = float(flags[0].partition(":")[2])
-            assert told == before or math.isclose(told, before, rel_tol=1e-14)
+            flagged = float(flags[0].partition(":")[2])
+            assert flagged == before or math.isclose(flagged, before, rel_tol=1e-14)
         assert after is None or (type(after) is float and math.isfinite(after))
     assert checked.flags.keys() <= {quantity.name for quantity in QUANTITIES}
     assert drop_impossible(checked) == checked
 
 
 def assert_sound_error(provider: Provider, answered: Payload, error: FetchError | PayloadError) -> None:
-    """Its text is one short line that begins with the provider and shows no key; a body is kept."""
+    """The text is one short line that starts with the provider and does not show the key; a ``PayloadError`` has the body."""
     text = str(error)
     assert text.startswith(f"{provider.name}: ")
     assert error.provider == provider.name
     assert_line(text)
-    assert len(text) <= LONGEST_TEXT
+    assert len(text) <= MAX_TEXT_LENGTH
     for key in answered.request.secrets.values():
         assert_no_key(text, key)
         assert_no_key("".join(traceback.format_exception(error)), key)
@@ -126,7 +126,7 @@ def assert_no_key(text: str, key: str) -> None:
 
 
 def assert_line(text: str | None) -> None:
-    """None, or one line of printable text with something on it."""
+    """The text is None, or one non-empty line of printable text."""
     if text is not None:
         assert text.splitlines() == [text]
         assert text.strip() == text
@@ -134,19 +134,19 @@ def assert_line(text: str | None) -> None:
 
 
 def assert_no_new_values(good: Observation, found: Observation) -> None:
-    """Every value of ``found`` is that of ``good``, or not given, or flagged: damage to a body makes up nothing."""
+    """Every value of ``found`` equals that of ``good``, is None, or is flagged: a damaged body gives no invented value."""
     for quantity in QUANTITIES:
         value = getattr(found, quantity.name)
-        given = value is None or value == getattr(good, quantity.name) or quantity.name in found.flags
-        assert given, f"{quantity.name}: {value!r}"
+        is_allowed = value is None or value == getattr(good, quantity.name) or quantity.name in found.flags
+        assert is_allowed, f"{quantity.name}: {value!r}"
     assert found.observed_at is None or abs(found.observed_at - (good.observed_at or NOON)) < timedelta(minutes=1)
     assert found.place is None or good.place is None or found.place.coordinates == good.place.coordinates
 
 
 def assert_gives(found: Observation, gives: Mapping[str, object], *, whole: bool = True) -> None:
-    """The observation has these fields; with ``whole``, no other quantity."""
-    wanted: dict[str, object] = {quantity.name: None for quantity in QUANTITIES} if whole else {}
-    for name, value in {**wanted, **gives}.items():
-        given = getattr(found, name)
-        near = isinstance(value, float) and isinstance(given, float) and math.isclose(given, value, abs_tol=1e-4)
-        assert near or given == value, f"{name}: {given!r} instead of {value!r}"
+    """The observation has these fields; with ``whole``, all other quantities are None."""
+    defaults: dict[str, object] = {quantity.name: None for quantity in QUANTITIES} if whole else {}
+    for name, value in {**defaults, **gives}.items():
+        actual = getattr(found, name)
+        is_near = isinstance(value, float) and isinstance(actual, float) and math.isclose(actual, value, abs_tol=1e-4)
+        assert is_near or actual == value, f"{name}: {actual!r} instead of {value!r}"
