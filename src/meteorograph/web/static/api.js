@@ -6,9 +6,9 @@ async function call(method, path, type, body) {
   const token = document.getElementById("token")?.value;
   if (token) headers.Authorization = `Bearer ${token}`;
   const response = await fetch(path, { method, headers, body });
-  const body = await response.json();
-  if (!response.ok) throw new Error(errorText(body));
-  return body;
+  const result = await response.json();
+  if (!response.ok) throw new Error(errorText(result));
+  return result;
 }
 
 function errorText(problem) {
