@@ -41,7 +41,7 @@ def _alias(name: str) -> Any:
 class Settings(BaseSettings):
     """The settings, validated (``docs/settings.md``).
 
-    ``key``, ``limits`` and ``base_url`` give the settings of the providers, whose fields come from the registry
+    ``key``, ``account`` and ``base_url`` give the settings of the providers, whose fields come from the registry
     (``COMPLETE_SETTINGS``).
     """
 

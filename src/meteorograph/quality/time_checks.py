@@ -85,7 +85,7 @@ class PastState(msgspec.Struct, array_like=True):
     unchanged_since: int
     unchanged_rows: int
     #: Quantity → its last trusted value.
-    trusted: dict[str, LastTrustedValue]
+    last_trusted: dict[str, LastTrustedValue]
 
     @property
     def is_stale(self) -> bool:
@@ -118,7 +118,7 @@ def compare_with_past(
     else:
         for name, value in zip(QUANTITY_NAMES, values, strict=True):
             if value is not None and name not in untrusted:
-                state.trusted[name] = LastTrustedValue(value, state.at, state.at, 1)
+                state.last_trusted[name] = LastTrustedValue(value, state.at, state.at, 1)
     return state, flags
 
 
@@ -134,7 +134,7 @@ def _next_state(row: Mapping[str, Any], values: Sequence[Any], at: int, before: 
         checksum=checksum,
         unchanged_since=before.unchanged_since if before is not None and same else at,
         unchanged_rows=before.unchanged_rows + 1 if before is not None and same else 1,
-        trusted=dict(before.trusted) if before is not None else {},
+        last_trusted=dict(before.last_trusted) if before is not None else {},
     )
 
 
@@ -142,26 +142,26 @@ def _compare(
     row: Mapping[str, Any], values: Sequence[Any], state: PastState, before: PastState, untrusted: Container[str], flags: Flags
 ) -> None:
     """Compare each value with the last trusted value of the same provider; update ``state`` and ``flags``."""
-    at, trusted = state.at, state.trusted
+    at, last_trusted = state.at, state.last_trusted
     same_source = state.provider == before.provider and state.providers == before.providers
     wind = row.get("wind_speed")
     for name, value in zip(QUANTITY_NAMES, values, strict=True):
         if value is None or name in untrusted:
             continue
-        last = trusted.get(name)
+        last = last_trusted.get(name)
         if last is None or not (same_source or _source(state, name) == _source(before, name)):
-            trusted[name] = LastTrustedValue(value, at, at, 1)
+            last_trusted[name] = LastTrustedValue(value, at, at, 1)
         elif value != last.value:
             limit = MAX_CHANGE_PER_HOUR.get(name)
             age = at - last.at
             if limit is not None and age <= MAX_STEP_AGE and abs(value - last.value) > limit * max(1.0, age / 3600):
                 flags[name] = [Flag.STEP]
             else:
-                trusted[name] = LastTrustedValue(value, at, at, 1)
+                last_trusted[name] = LastTrustedValue(value, at, at, 1)
         elif name == "wind_direction" and wind is not None and wind <= 0.5:
-            trusted[name] = LastTrustedValue(value, at, at, 1)  # a wind vane does not move in a calm
+            last_trusted[name] = LastTrustedValue(value, at, at, 1)  # a wind vane does not move in a calm
         else:
-            trusted[name] = LastTrustedValue(value, at, last.unchanged_since, last.unchanged_rows + 1)
+            last_trusted[name] = LastTrustedValue(value, at, last.unchanged_since, last.unchanged_rows + 1)
             if last.unchanged_rows + 1 >= MIN_PERSISTENCE_ROWS and _is_persistent(name, value, at - last.unchanged_since):
                 flags[name] = [Flag.PERSISTENCE]
 

@@ -60,10 +60,10 @@ def assert_asks_for(params: Mapping[str, str], points: Sequence[Coordinates]) ->
         assert abs(longitude) <= 180
 
 
-def assert_sound_observation(provider: Provider, answered: Payload, observation: Observation) -> None:
+def assert_sound_observation(provider: Provider, response: Payload, observation: Observation) -> None:
     """Times are UTC, values are floats of quantities in the metadata, and texts are on one line."""
     assert observation.provider == provider.name
-    assert observation.fetched_at == answered.fetched_at
+    assert observation.fetched_at == response.fetched_at
     assert observation.observed_at is None or observation.observed_at.utcoffset() == timedelta()
     assert observation.providers == {}
     period = observation.precipitation_period
@@ -100,23 +100,23 @@ def assert_checked(observation: Observation) -> None:
     assert drop_impossible(checked) == checked
 
 
-def assert_sound_error(provider: Provider, answered: Payload, error: FetchError | PayloadError) -> None:
+def assert_sound_error(provider: Provider, response: Payload, error: FetchError | PayloadError) -> None:
     """The text is one short line that starts with the provider and does not show the key; a ``PayloadError`` has the body."""
     text = str(error)
     assert text.startswith(f"{provider.name}: ")
     assert error.provider == provider.name
     assert_line(text)
     assert len(text) <= MAX_TEXT_LENGTH
-    for key in answered.request.secrets.values():
+    for key in response.request.secrets.values():
         assert_no_key(text, key)
         assert_no_key("".join(traceback.format_exception(error)), key)
     if isinstance(error, PayloadError):
-        assert error.body == answered.body
+        assert error.body == response.body
     else:
-        assert error.status == answered.status
+        assert error.status == response.status
     if isinstance(error, QuotaExceededError):
         assert error.retry_at.tzinfo is not None
-        assert error.retry_at >= answered.fetched_at
+        assert error.retry_at >= response.fetched_at
 
 
 def assert_no_key(text: str, key: str) -> None:
@@ -133,20 +133,20 @@ def assert_line(text: str | None) -> None:
         assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text)
 
 
-def assert_no_new_values(good: Observation, found: Observation) -> None:
-    """Every value of ``found`` equals that of ``good``, is None, or is flagged: a damaged body gives no invented value."""
+def assert_no_new_values(good: Observation, result: Observation) -> None:
+    """Every value of ``result`` equals that of ``good``, is None, or is flagged: a damaged body gives no invented value."""
     for quantity in QUANTITIES:
-        value = getattr(found, quantity.name)
-        is_allowed = value is None or value == getattr(good, quantity.name) or quantity.name in found.flags
+        value = getattr(result, quantity.name)
+        is_allowed = value is None or value == getattr(good, quantity.name) or quantity.name in result.flags
         assert is_allowed, f"{quantity.name}: {value!r}"
-    assert found.observed_at is None or abs(found.observed_at - (good.observed_at or NOON)) < timedelta(minutes=1)
-    assert found.place is None or good.place is None or found.place.coordinates == good.place.coordinates
+    assert result.observed_at is None or abs(result.observed_at - (good.observed_at or NOON)) < timedelta(minutes=1)
+    assert result.place is None or good.place is None or result.place.coordinates == good.place.coordinates
 
 
-def assert_gives(found: Observation, gives: Mapping[str, object], *, whole: bool = True) -> None:
+def assert_gives(result: Observation, gives: Mapping[str, object], *, whole: bool = True) -> None:
     """The observation has these fields; with ``whole``, all other quantities are None."""
     defaults: dict[str, object] = {quantity.name: None for quantity in QUANTITIES} if whole else {}
     for name, value in {**defaults, **gives}.items():
-        actual = getattr(found, name)
+        actual = getattr(result, name)
         is_near = isinstance(value, float) and isinstance(actual, float) and math.isclose(actual, value, abs_tol=1e-4)
         assert is_near or actual == value, f"{name}: {actual!r} instead of {value!r}"

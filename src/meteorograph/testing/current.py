@@ -63,9 +63,9 @@ def payload_for_point(provider: Provider, fixtures: Fixtures, body: Body, *, sta
 
 def parse_good(provider: Provider, fixtures: Fixtures) -> Observation:
     """The observation of the good body."""
-    found = read(provider, payload_for_point(provider, fixtures, fixtures.good))
-    assert isinstance(found, Observation), found
-    return found
+    result = read(provider, payload_for_point(provider, fixtures, fixtures.good))
+    assert isinstance(result, Observation), result
+    return result
 
 
 def _answer(provider: Provider, fixtures: Fixtures, answer: Any) -> None:
@@ -78,9 +78,9 @@ def _refusal(provider: Provider, fixtures: Fixtures, refusal: Any) -> None:
 
 def _batch(provider: Provider, batch: Batch) -> None:
     assert len(batch.points) <= provider.most
-    found = read_all(provider, payload(provider, batch.body, points=batch.points), len(batch.points))
-    assert not isinstance(found, MeteorographError), found
-    for observation, gives in zip(found, batch.gives, strict=True):
+    result = read_all(provider, payload(provider, batch.body, points=batch.points), len(batch.points))
+    assert not isinstance(result, MeteorographError), result
+    for observation, gives in zip(result, batch.gives, strict=True):
         if gives is None or observation is None:
             assert observation is None, observation
             assert gives is None, "no observation for a point"
@@ -100,11 +100,11 @@ def _there_are_batches(fixtures: Fixtures) -> None:
 
 
 def _the_good_body_gives_every_quantity_of_the_metadata(provider: Provider, fixtures: Fixtures) -> None:
-    found = parse_good(provider, fixtures)
-    assert {name for name in BY_NAME if getattr(found, name) is not None} == provider.quantities.keys()
-    assert found.observed_at is not None
+    result = parse_good(provider, fixtures)
+    assert {name for name in BY_NAME if getattr(result, name) is not None} == provider.quantities.keys()
+    assert result.observed_at is not None
     for name in ("place", "condition"):
-        assert (getattr(found, name) is None) == (name in fixtures.lacks), name
+        assert (getattr(result, name) is None) == (name in fixtures.lacks), name
 
 
 def _may_be_nothing(fixtures: Fixtures, status: int, body: bytes) -> bool:
@@ -124,11 +124,11 @@ def _a_truncated_body_is_an_error(provider: Provider, fixtures: Fixtures) -> Non
 
 def _no_weather(provider: Provider, fixtures: Fixtures, body: bytes) -> None:
     for status in (200, *_STATUSES):
-        found = read(provider, payload_for_point(provider, fixtures, body, status=status))
-        if found is None:
+        result = read(provider, payload_for_point(provider, fixtures, body, status=status))
+        if result is None:
             assert _may_be_nothing(fixtures, status, body), "no observation, but the fixtures have no such answer"
         else:
-            assert type(found) is PayloadError if status == 200 else isinstance(found, FetchError), found
+            assert type(result) is PayloadError if status == 200 else isinstance(result, FetchError), result
 
 
 def _a_deeply_nested_body_is_parsed_or_refused(provider: Provider, fixtures: Fixtures) -> None:
@@ -140,25 +140,25 @@ def _a_deeply_nested_body_is_parsed_or_refused(provider: Provider, fixtures: Fix
 
 
 def _wrong_type(provider: Provider, fixtures: Fixtures, path: Path) -> None:
-    whole = parse_good(provider, fixtures)
+    original = parse_good(provider, fixtures)
     for value in wrong_types_at(fixtures.good, path):
-        _assert_nothing_invented(provider, fixtures, whole, replace_at(fixtures.good, path, value))
+        _assert_nothing_invented(provider, fixtures, original, replace_at(fixtures.good, path, value))
 
 
 def _missing(provider: Provider, fixtures: Fixtures, path: Path) -> None:
     _assert_nothing_invented(provider, fixtures, parse_good(provider, fixtures), remove_at(fixtures.good, path))
 
 
-def _assert_nothing_invented(provider: Provider, fixtures: Fixtures, whole: Observation, body: Body) -> None:
-    found = read(provider, payload_for_point(provider, fixtures, body))
-    if isinstance(found, Observation):
-        assert_no_new_values(whole, found)
+def _assert_nothing_invented(provider: Provider, fixtures: Fixtures, original: Observation, body: Body) -> None:
+    result = read(provider, payload_for_point(provider, fixtures, body))
+    if isinstance(result, Observation):
+        assert_no_new_values(original, result)
 
 
 def _out_of_bounds(provider: Provider, fixtures: Fixtures, path: Path) -> None:
-    whole, body = parse_good(provider, fixtures), json.dumps(replace_at(fixtures.good, path, "<number>")).encode()
+    original, body = parse_good(provider, fixtures), json.dumps(replace_at(fixtures.good, path, "<number>")).encode()
     for number in INVALID_NUMBERS:
-        _assert_nothing_invented(provider, fixtures, whole, body.replace(b'"<number>"', number))
+        _assert_nothing_invented(provider, fixtures, original, body.replace(b'"<number>"', number))
     for number in EXTREME_NUMBERS:
         read(provider, payload_for_point(provider, fixtures, body.replace(b'"<number>"', number)))
 

@@ -30,11 +30,11 @@ def _there_are_lookups(fixtures: Fixtures) -> None:
 
 
 def _lookup(provider: Provider, lookup: Lookup) -> None:
-    found = look_up(provider, lookup)
+    result = look_up(provider, lookup)
     if isinstance(lookup.gives, Station):
-        assert found == lookup.gives
+        assert result == lookup.gives
     else:
-        assert type(found) is lookup.gives, found
+        assert type(result) is lookup.gives, result
 
 
 def _steps(provider: Provider, lookup: Lookup, base_url: str) -> Iterator[tuple[Request, Body]]:
@@ -43,9 +43,9 @@ def _steps(provider: Provider, lookup: Lookup, base_url: str) -> Iterator[tuple[
     request = provider.stations.request(base_url, lookup.point)
     for body in lookup.bodies:
         yield request, body
-        found = read_station(provider, Payload(request, 200, encoded(body), NOON))
-        if isinstance(found, Request):
-            request = found
+        result = read_station(provider, Payload(request, 200, encoded(body), NOON))
+        if isinstance(result, Request):
+            request = result
 
 
 def _the_lookup_stays_at_its_address(provider: Provider, lookup: Lookup) -> None:
@@ -61,9 +61,9 @@ def _a_damaged_answer_gives_a_station_or_an_error(provider: Provider, lookup: Lo
         damaged += [remove_at(body, path) for path in paths(body)]
         damaged += [replace_at(body, path, value) for path in paths(body) for value in wrong_types_at(body, path)]
         for damaged_body in damaged:
-            found = read_station(provider, Payload(request, 200, encoded(damaged_body), NOON))
-            assert isinstance(found, Station | Request | MeteorographError), found
-        whole = encoded(body)
-        for end in range(len(whole)):
-            assert type(read_station(provider, Payload(request, 200, whole[:end], NOON))) is PayloadError
-            assert isinstance(read_station(provider, Payload(request, 500, whole[:end], NOON)), FetchError)
+            result = read_station(provider, Payload(request, 200, encoded(damaged_body), NOON))
+            assert isinstance(result, Station | Request | MeteorographError), result
+        original = encoded(body)
+        for end in range(len(original)):
+            assert type(read_station(provider, Payload(request, 200, original[:end], NOON))) is PayloadError
+            assert isinstance(read_station(provider, Payload(request, 500, original[:end], NOON)), FetchError)

@@ -45,9 +45,9 @@ class HistoryCase:
 
     def parse_good(self) -> Page:
         """The page of the good body."""
-        found = self.read(self.own.good)
-        assert isinstance(found, Page), found
-        return found
+        result = self.read(self.own.good)
+        assert isinstance(result, Page), result
+        return result
 
 
 def history_checks(provider: Provider, fixtures: Fixtures) -> Iterator[Check]:
@@ -88,15 +88,15 @@ def _the_metadata_of_a_history_can_be_used(past: HistoryCase) -> None:
 
 def _a_request_asks_for_its_hours(past: HistoryCase) -> None:
     base_url, provider = f"{BASE_URL}/base/", past.provider
-    point, own, asked = past.fixtures.point, past.own, set()
+    point, own, requests = past.fixtures.point, past.own, set()
     for key in (KEY, ODD_KEY) if provider.key_setting else ("",):
         for hours in (0, 1, 2):
             request = past.history.request(base_url, point, own.start + hours * timedelta(hours=1), own.end, key)
             assert_sound_request(provider, request, base_url, key)
-            asked.add((request.url, *request.params.values(), *request.secrets.values()))
+            requests.add((request.url, *request.params.values(), *request.secrets.values()))
             if point.station is None:
                 assert_asks_for(request.params, [point])
-    assert len(asked) == (6 if provider.key_setting else 3), "requests with different starts are equal"
+    assert len(requests) == (6 if provider.key_setting else 3), "requests with different starts are equal"
 
 
 def _a_good_page(past: HistoryCase) -> None:
@@ -110,9 +110,9 @@ def _a_good_page(past: HistoryCase) -> None:
 
 
 def _pages(past: HistoryCase, answer: Pages) -> None:
-    answered = past.payload(answer.body)
-    answered.request.params.update(answer.params)
-    page = read_page(past.provider, past.history, answered)
+    response = past.payload(answer.body)
+    response.request.params.update(answer.params)
+    page = read_page(past.provider, past.history, response)
     assert isinstance(page, Page), page
     assert page.next_start == answer.next_start
     assert len(page.observations) == len(answer.gives)
@@ -122,8 +122,8 @@ def _pages(past: HistoryCase, answer: Pages) -> None:
 
 def _refusal_of_a_history(past: HistoryCase, refusal: Refusal) -> None:
     request = past.payload(refusal.body).request
-    answered = Payload(request, refusal.status, encoded(refusal.body), refusal.fetched_at, refusal.retry_after)
-    assert_raised(read_page(past.provider, past.history, answered), refusal)
+    response = Payload(request, refusal.status, encoded(refusal.body), refusal.fetched_at, refusal.retry_after)
+    assert_raised(read_page(past.provider, past.history, response), refusal)
 
 
 def _a_page_cut_short_cannot_be_read(past: HistoryCase) -> None:
@@ -134,12 +134,12 @@ def _a_page_cut_short_cannot_be_read(past: HistoryCase) -> None:
 
 def _a_page_that_is_no_weather_cannot_be_read(past: HistoryCase) -> None:
     for name, body in NOT_JSON.items():
-        found = past.read(body)
-        nothing = isinstance(found, Page) and not found.observations
-        assert type(found) is PayloadError or (nothing and name in ("list", "blank", "empty")), f"{name}: {found!r}"
+        result = past.read(body)
+        nothing = isinstance(result, Page) and not result.observations
+        assert type(result) is PayloadError or (nothing and name in ("list", "blank", "empty")), f"{name}: {result!r}"
         for status in (400, 401, 404, 429, 500, 503, 599):
-            found = past.read(body, status=status)
-            assert isinstance(found, FetchError) or (isinstance(found, Page) and not found.observations), f"{name} {status}"
+            result = past.read(body, status=status)
+            assert isinstance(result, FetchError) or (isinstance(result, Page) and not result.observations), f"{name} {status}"
 
 
 def _no_error_of_a_history_repeats_the_key(past: HistoryCase) -> None:
@@ -152,14 +152,14 @@ def _no_error_of_a_history_repeats_the_key(past: HistoryCase) -> None:
 def _damaged_page(past: HistoryCase, path: Path) -> None:
     """With a missing, wrong or extreme value, no value is invented, and none is assigned to another hour."""
     body = past.own.good
-    whole = {observation.observed_at: observation for observation in past.parse_good().observations}
+    original = {observation.observed_at: observation for observation in past.parse_good().observations}
     marked = json.dumps(replace_at(body, path, "<number>")).encode()
     damaged: list[Body] = [remove_at(body, path), *(replace_at(body, path, value) for value in wrong_types_at(body, path))]
     damaged += [marked.replace(b'"<number>"', number) for number in INVALID_NUMBERS]
     for damaged_body in damaged:
-        found = past.read(damaged_body)
-        for observation in found.observations if isinstance(found, Page) else ():
-            assert observation.observed_at in whole, f"{observation.observed_at} is invented"
-            assert_no_new_values(whole[observation.observed_at], observation)
+        result = past.read(damaged_body)
+        for observation in result.observations if isinstance(result, Page) else ():
+            assert observation.observed_at in original, f"{observation.observed_at} is invented"
+            assert_no_new_values(original[observation.observed_at], observation)
     for number in EXTREME_NUMBERS:
         past.read(marked.replace(b'"<number>"', number))

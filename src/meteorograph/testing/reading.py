@@ -15,36 +15,36 @@ from .fixtures import BASE_URL, KEY, NOON, POINT, Answer, Lookup, Refusal, encod
 Failed = FetchError | PayloadError
 
 
-def read_all(provider: Provider, answered: Payload, count: int) -> Sequence[Observation | None] | Failed:
+def read_all(provider: Provider, response: Payload, count: int) -> Sequence[Observation | None] | Failed:
     """Parse a payload for ``count`` points; gives the observations or our error. Other exceptions are not caught."""
     try:
-        found = provider.parse(answered)
+        result = provider.parse(response)
     except (FetchError, PayloadError) as error:
-        assert_sound_error(provider, answered, error)
+        assert_sound_error(provider, response, error)
         return error
-    assert len(found) == count, f"{len(found)} observations for {count} points"
-    for observation in found:
+    assert len(result) == count, f"{len(result)} observations for {count} points"
+    for observation in result:
         if observation is not None:
-            assert_sound_observation(provider, answered, observation)
-    return found
+            assert_sound_observation(provider, response, observation)
+    return result
 
 
-def read(provider: Provider, answered: Payload) -> Observation | Failed | None:
+def read(provider: Provider, response: Payload) -> Observation | Failed | None:
     """Parse a payload for one point; gives the observation, None, or the error."""
-    found = read_all(provider, answered, 1)
-    return found if isinstance(found, MeteorographError) else found[0]
+    result = read_all(provider, response, 1)
+    return result if isinstance(result, MeteorographError) else result[0]
 
 
-def read_page(provider: Provider, history: History, answered: Payload) -> Page | Failed:
+def read_page(provider: Provider, history: History, response: Payload) -> Page | Failed:
     """Parse a payload of a history; gives the page or the error."""
     try:
-        page = history.parse(answered)
+        page = history.parse(response)
     except (FetchError, PayloadError) as error:
-        assert_sound_error(provider, answered, error)
+        assert_sound_error(provider, response, error)
         return error
     times = []
     for observation in page.observations:
-        assert_sound_observation(provider, answered, observation)
+        assert_sound_observation(provider, response, observation)
         assert observation.observed_at is not None
         times.append(observation.observed_at)
     assert all(before < after for before, after in pairwise(times)), "the times do not ascend"
@@ -61,56 +61,56 @@ def look_up(provider: Provider, lookup: Lookup) -> Station | Failed:
     for count, body in enumerate(lookup.bodies, 1):
         assert_sound_request(provider, request, BASE_URL, KEY)
         is_last = count == len(lookup.bodies)
-        found = read_station(provider, Payload(request, lookup.status if is_last else 200, encoded(body), NOON))
-        if not isinstance(found, Request):
-            assert is_last, f"{found!r} after {count} of {len(lookup.bodies)} bodies"
-            return found
-        request = found
+        result = read_station(provider, Payload(request, lookup.status if is_last else 200, encoded(body), NOON))
+        if not isinstance(result, Request):
+            assert is_last, f"{result!r} after {count} of {len(lookup.bodies)} bodies"
+            return result
+        request = result
     raise AssertionError(f"another request after all {count} bodies: {request}")
 
 
-def read_station(provider: Provider, answered: Payload) -> Station | Request | Failed:
+def read_station(provider: Provider, response: Payload) -> Station | Request | Failed:
     """Parse one payload of a station lookup; gives the station, the next request, or the error."""
     assert provider.stations is not None
     try:
-        found = provider.stations.parse(answered)
+        result = provider.stations.parse(response)
     except (FetchError, PayloadError) as error:
-        assert_sound_error(provider, answered, error)
+        assert_sound_error(provider, response, error)
         return error
-    if isinstance(found, Station):
-        assert found.id
-        assert_line(found.id)
-        assert_line(found.place.name)
-        assert -90 <= found.place.coordinates.latitude <= 90
-        assert -180 <= found.place.coordinates.longitude <= 180
-    return found
+    if isinstance(result, Station):
+        assert result.id
+        assert_line(result.id)
+        assert_line(result.place.name)
+        assert -90 <= result.place.coordinates.latitude <= 90
+        assert -180 <= result.place.coordinates.longitude <= 180
+    return result
 
 
 def assert_answer(provider: Provider, answer: Answer, point: RequestPoint = POINT) -> Observation | None:
     """The body gives the expected observation."""
-    answered = payload(
+    response = payload(
         provider, answer.body, status=answer.status, params=answer.params, fetched_at=answer.fetched_at, points=[point]
     )
-    found = read(provider, answered)
+    result = read(provider, response)
     if answer.gives is None:
-        assert found is None, found
+        assert result is None, result
         return None
-    assert isinstance(found, Observation), found
-    assert_gives(found, answer.gives, whole=answer.whole)
-    return found
+    assert isinstance(result, Observation), result
+    assert_gives(result, answer.gives, whole=answer.whole)
+    return result
 
 
-def assert_raised(found: object, refusal: Refusal) -> None:
+def assert_raised(result: object, refusal: Refusal) -> None:
     """The result is the expected error, of exactly this class."""
-    assert type(found) is refusal.raises, found
-    assert refusal.says in str(found)
-    if isinstance(found, QuotaExceededError) and refusal.retry_at is not None:
-        assert found.retry_at == refusal.retry_at
+    assert type(result) is refusal.raises, result
+    assert refusal.says in str(result)
+    if isinstance(result, QuotaExceededError) and refusal.retry_at is not None:
+        assert result.retry_at == refusal.retry_at
 
 
 def assert_refusal(provider: Provider, refusal: Refusal, point: RequestPoint = POINT) -> None:
     """The body raises the expected error."""
-    answered = payload(
+    response = payload(
         provider,
         refusal.body,
         status=refusal.status,
@@ -118,4 +118,4 @@ def assert_refusal(provider: Provider, refusal: Refusal, point: RequestPoint = P
         fetched_at=refusal.fetched_at,
         points=[point],
     )
-    assert_raised(read(provider, answered), refusal)
+    assert_raised(read(provider, response), refusal)

@@ -1,0 +1,57 @@
+"""Unit factors and conversions, against values computed by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from meteorograph.model import units
+from meteorograph.model.units import converter, fahrenheit_to_celsius, kelvin_to_celsius, scale
+
+
+@pytest.mark.parametrize(
+    ("value", "factor", "canonical"),
+    [
+        (36, units.KILOMETRE_PER_HOUR, 10.0),
+        (20, units.KNOT, 10.2889),
+        (10, units.MILE_PER_HOUR, 4.4704),
+        (1000, units.FOOT, 304.8),
+        (10, units.STATUTE_MILE, 16093.44),
+        (9.9, units.KILOMETRE, 9900.0),
+        (0.1, units.INCH, 2.54),
+        (0.0031, units.METRE_OF_WATER, 3.1),
+        (29.92, units.INCH_OF_MERCURY, 1013.2076),
+        (101325, units.PASCAL, 1013.25),
+    ],
+)
+def test_factors(value: float, factor: float, canonical: float) -> None:
+    assert scale(value, factor) == canonical
+    assert scale(None, factor) is None
+
+
+def test_temperatures() -> None:
+    assert [fahrenheit_to_celsius(value) for value in (-40, 32, 50, 77)] == [-40, 0, 10, 25]
+    assert [kelvin_to_celsius(value) for value in (0, 273.15, 300)] == [-273.15, 0, 26.85]
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "value", "converted"),
+    [
+        ("temperature", "imperial", -40.0, -40.0),
+        ("temperature", "si", 0.0, 273.15),
+        ("pressure", "imperial", 33.86389, 1.0),
+        ("wind_speed", "imperial", 4.4704, 10.0),
+        ("visibility", "imperial", 1609.344, 1.0),
+        ("precipitation", "imperial", 25.4, 1.0),
+        ("precipitation", "si", 1.0, 0.001),
+    ],
+)
+def test_answers_in_other_systems(name: str, system: units.System, value: float, converted: float) -> None:
+    convert = converter(name, system)
+    assert convert is not None
+    assert convert(value) == converted
+
+
+def test_what_needs_no_conversion_has_none() -> None:
+    assert converter("temperature", "metric") is None
+    assert converter("humidity", "imperial") is None
+    assert converter("condition", "si") is None
