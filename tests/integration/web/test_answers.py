@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 import socket
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -274,8 +273,6 @@ def test_many_readers_while_one_writes(app: Flask) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with served(app) as url, ThreadPoolExecutor(8) as pool:
-        began = time.monotonic()
         writes = [pool.submit(_ask, url, "POST", "/ingest", b"{}", {"Content-Type": "application/json"}) for _ in range(4)]
         reads = [pool.submit(_ask, url, "GET", path) for path in PATHS for _ in range(4)]
         assert {asked.result().status for asked in (*writes, *reads)} == {200}
-        assert time.monotonic() - began < 30

@@ -230,7 +230,8 @@ def test_without_a_key_it_says_how_to_set_one(client: FlaskClient, monkeypatch: 
 def test_a_providers_failure_is_told_as_one(
     client: FlaskClient, collecting: Simulator, monkeypatch: pytest.MonkeyPatch, fault: str, status: int, said: str
 ) -> None:
-    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "0.3")
+    if status == 504:  # for the others a busy machine may need longer
+        monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "0.3")
     collecting.set_faults(f"{fault} provider=openweathermap")
     response = client.post("/ingest", json={"lat": 53.35, "lon": -6.26})
     problem = _problem(response, status)

@@ -209,7 +209,7 @@ def test_changes_need_a_token_where_there_are_tokens(client: FlaskClient, monkey
 @ONE_DATABASE
 def test_behind_the_real_server(client: FlaskClient) -> None:
     with served(client.application) as address:
-        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=300)
         text = HEADER + "".join(f"p{number},{number % 90},{number % 180}.{number}\n" for number in range(10_000))
         connection.request("POST", "/api/locations/import", text, CSV)
         answer = connection.getresponse()
