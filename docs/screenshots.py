@@ -1,4 +1,4 @@
-"""Take the pictures of the docs in a real browser, from a past of forty simulated days: ``make screenshots``."""
+"""Take the pictures of the docs in a real browser, from forty simulated days: ``make screenshots``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-import past  # noqa: E402  # found by the line above
+import past  # noqa: E402  # the line above makes it importable
 from browser import browser, chromium, opened, service  # noqa: E402
 
 #: Name, page, width, height, scheme.

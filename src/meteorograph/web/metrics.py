@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry
@@ -30,7 +30,7 @@ from ..model.quantities import QUANTITIES
 from ..reading.rows import WeatherRow, read_latest_rows
 from ..storage.engine import get_db_session
 from ..version import __version__
-from .health import report
+from .health import HealthReport, read_report
 from .quota import account_views
 
 log = get_logger(__name__)
@@ -62,11 +62,11 @@ class _State(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics; only those of the process if the database does not answer."""
-        health, status = report()
+        health = read_report()
         yield InfoMetricFamily("meteorograph_build", "Version of the program.", {"version": __version__})
-        yield _gauge("healthy", "1 if the service is healthy, 0 if /health lists problems.", status == 200)
-        yield _gauge("scheduler_running", "1 if a scheduler has a recent heartbeat.", health["scheduler_running"])
-        yield _gauge("database_up", "1 if the database answers.", health["database"] == "ok")
+        yield _gauge("healthy", "1 if the service is healthy, 0 if /health lists problems.", health.is_healthy)
+        yield _gauge("scheduler_running", "1 if a scheduler has a recent heartbeat.", health.is_scheduler_running)
+        yield _gauge("database_up", "1 if the database answers.", health.is_database_up)
         metrics: list[Metric] = []
         try:
             with get_db_session(read_only=True) as session:
@@ -85,28 +85,27 @@ def _labelled_gauge(name: str, text: str, labels: tuple[str, ...]) -> GaugeMetri
     return GaugeMetricFamily(f"meteorograph_{name}", text, labels=labels)
 
 
-def _locations(session: Session, health: dict[str, Any]) -> Iterator[Metric]:
+def _locations(session: Session, health: HealthReport) -> Iterator[Metric]:
     states = _labelled_gauge("locations", "Locations by state.", ("state",))
     for state, count in views.count_by_state(session).items():
         states.add_metric([state], count)
     yield states
-    yield _gauge("locations_stale", "Scheduled locations that have no recent slot.", len(health["stale"]))
+    yield _gauge("locations_stale", "Scheduled locations that have no recent slot.", len(health.stale))
     ages = _labelled_gauge("location_age_seconds", "Age of each scheduled location's newest slot.", ("location",))
-    for name, age in health["freshness"].items():
+    for name, age in health.freshness.items():
         if age is not None:
             ages.add_metric([name], age)
     yield ages
 
 
-def _runs(health: dict[str, Any]) -> Iterator[Metric]:
-    last = health["last_run"]
-    if last is None:
+def _runs(health: HealthReport) -> Iterator[Metric]:
+    run = health.last_run
+    if run is None:
         return
-    at = datetime.fromisoformat(last["due_at"]).timestamp()
-    yield _gauge("last_run_due_timestamp_seconds", "When the newest run was due.", at)
+    yield _gauge("last_run_due_timestamp_seconds", "When the newest run was due.", run.due_at.timestamp())
     slots = _labelled_gauge("last_run_locations", "Locations of the newest run by outcome.", ("outcome",))
-    for outcome in ("due", "stored", "failed"):
-        slots.add_metric([outcome], last[outcome])
+    for outcome, count in (("due", run.due), ("stored", run.stored), ("failed", run.failed)):
+        slots.add_metric([outcome], count)
     yield slots
 
 
@@ -130,20 +129,19 @@ def _quota(session: Session) -> Iterator[Metric]:
     open_ = _labelled_gauge("provider_open", "1 if a provider may be called, 0 while it is closed.", ("provider",))
     keys = _labelled_gauge("provider_key", "1 for the current state of a provider's key.", ("provider", "state"))
     for account in account_views(session, get_settings()):
-        name = account["provider"]
-        open_.add_metric([name], float(account["closed_until"] is None))
-        keys.add_metric([name, account["key_state"]], 1)
-        for window in account["windows"]:
-            place = [name, window["window"]]
-            used.add_metric(place, window["used"])
-            limit.add_metric(place, window["limit"])
-            resets.add_metric(place, datetime.fromisoformat(window["resets_at"]).timestamp())
+        open_.add_metric([account.provider], float(account.status.closed_until is None))
+        keys.add_metric([account.provider, account.status.key_state], 1)
+        for usage in account.usages:
+            place = [account.provider, usage.window]
+            used.add_metric(place, usage.used)
+            limit.add_metric(place, usage.limit)
+            resets.add_metric(place, usage.resets_at.timestamp())
     yield from (used, limit, resets, open_, keys)
 
 
-def _values(session: Session, health: dict[str, Any]) -> Iterator[Metric]:
+def _values(session: Session, health: HealthReport) -> Iterator[Metric]:
     """The newest values of scheduled locations that are not stale, without suspect values."""
-    current = health["freshness"].keys() - set(health["stale"])
+    current = health.freshness.keys() - set(health.stale)
     rows = [row for row in read_latest_rows(session) if row.location in current]
     for quantity in QUANTITIES:
         name = f"{quantity.name}_{_UNITS.get(quantity.unit) or re.sub('[^a-z]+', '_', quantity.unit.lower())}"

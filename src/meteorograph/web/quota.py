@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, g
@@ -11,7 +12,6 @@ from ..accounts import account_state, quota
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..model import clock
-from ..model.account import Account
 from ..storage.engine import get_db_session
 
 blueprint = Blueprint("quota", __name__)
@@ -21,19 +21,36 @@ blueprint = Blueprint("quota", __name__)
 def quotas() -> dict[str, Any]:
     """Key state, closing time and quota windows of each configured provider."""
     with get_db_session(read_only=True) as session:
-        return {"data": account_views(session, get_settings()), "request_id": g.request_id}
+        views = account_views(session, get_settings())
+    return {"data": [_account_object(view) for view in views], "request_id": g.request_id}
 
 
-def account_views(session: Session, settings: Settings) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """The account of a provider: its state and the usage of its quota windows."""
+
+    provider: str
+    status: account_state.AccountStatus
+    usages: list[quota.Usage]
+
+
+def account_views(session: Session, settings: Settings) -> list[AccountView]:
     """The account of each configured provider, in the order of the settings."""
-    return [_account_view(session, settings.account(name), settings.key(name)) for name in settings.named_providers]
-
-
-def _account_view(session: Session, account: Account, key: str | None) -> dict[str, Any]:
     now = clock.now()
-    status = account_state.account_status(session, account.name, key, now)
+    return [
+        AccountView(
+            name,
+            account_state.account_status(session, name, settings.key(name), now),
+            quota.usage(session, settings.account(name), now),
+        )
+        for name in settings.named_providers
+    ]
+
+
+def _account_object(view: AccountView) -> dict[str, Any]:
+    status = view.status
     return {
-        "provider": account.name,
+        "provider": view.provider,
         "key_state": status.key_state,
         "closed_until": status.closed_until and status.closed_until.isoformat(),
         "reason": status.reason,
@@ -45,6 +62,6 @@ def _account_view(session: Session, account: Account, key: str | None) -> dict[s
                 "reserved": quota.reserve_of(usage.limit),
                 "resets_at": usage.resets_at.isoformat(),
             }
-            for usage in quota.usage(session, account, now)
+            for usage in view.usages
         ],
     }

@@ -18,7 +18,7 @@ from ...log_output import get_logger
 from ...model import clock
 from ...providers.registry import PROVIDERS
 from ...version import __version__
-from ..health import report
+from ..health import read_report
 from ..problems import bad_input_detail
 
 log = get_logger(__name__)
@@ -48,11 +48,10 @@ def render(template: str, *, providers: Iterable[str] = (), status: int = 200, *
         context: Variables of the template.
     """
     settings = get_settings()
-    health, _ = report()
     text = render_template(
         template,
         now=clock.now(),
-        health=health,
+        health=read_report(),
         demo=settings.demo,
         version=__version__,
         # A page with a client error does not update itself.

@@ -14,7 +14,7 @@ from ...model import clock
 from ...reading import overview
 from ...storage.engine import get_db_session
 from .. import params
-from ..health import report
+from ..health import read_report
 from .layout import blueprint, page_number, render
 from .sparkline import sparkline
 
@@ -30,7 +30,7 @@ def page() -> Response:
     words, show, number = search_text(), params.word("show", ("all", "stale")) or "all", page_number()
     now = clock.now()
     since = now - min(_DAY, overview.MAX_POINTS * get_settings().interval)
-    only, skip = report()[0]["stale"] if show == "stale" else None, (number - 1) * LIMIT
+    only, skip = read_report().stale if show == "stale" else None, (number - 1) * LIMIT
     overview_page = overview.OverviewPage([], 0)
     try:
         with get_db_session(read_only=True) as session:
