@@ -155,7 +155,7 @@ def make_plan(groups: Sequence[ScheduleGroup], settings: Settings, now: datetime
     usable = [name for name in settings.providers if settings.key(name) is not None] or settings.providers
     main = usable[0]
     plans = {main: _plan_provider(main, "observation", groups, settings, now)}
-    for names in (settings.precipitation_providers, *settings.quantity_providers.values()):
+    for names in settings.quantity_orders().values():
         candidates = [name for name in names if settings.key(name) is not None or name == main]
         for name in candidates[: candidates.index(main)] if main in candidates else candidates:
             rest = candidates[candidates.index(name) + 1 :]

@@ -111,7 +111,7 @@ async def _first_giver(
             return giver
         if giver is not None and giver is not own:
             log.warning("a quantity is not in the answer, calling the next", quantity=quantity, provider=name)
-    return None
+    return own if quantity in context.own_last and getattr(own, quantity) is not None else None
 
 
 async def _request_other(

@@ -51,6 +51,8 @@ class RunContext:
     quantities: Mapping[str, Sequence[ProviderAccess]]
     #: The slot that is collected.
     due_at: datetime
+    #: Quantities that come with the observation where none of their providers gives them.
+    own_last: frozenset[str] = frozenset()
     #: Attempts at one request; more than one only where nobody waits for the answer.
     attempts: int = 1
     #: A provider whose quota is used up is waited for until then; None to call the next provider at once.
@@ -135,12 +137,11 @@ def make_context(
         return [accesses[name] for name in names if name in accesses]
 
     observation = usable(settings.providers)
-    # An empty list of precipitation providers leaves precipitation to the observation.
-    single = {"precipitation": settings.precipitation_providers or settings.providers, **settings.quantity_providers}
     return RunContext(
         observation,
-        {quantity: usable(names) for quantity, names in single.items()},
+        {quantity: usable(names) for quantity, names in settings.quantity_orders().items()},
         due_at,
+        own_last=frozenset({"precipitation"}) if settings.keeps_own_precipitation else frozenset(),
         attempts=1 if on_demand else ATTEMPTS,
         waits_until=waits_until,
         journal=open_journal(settings.journal_dir) if settings.journal_days else None,

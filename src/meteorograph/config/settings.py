@@ -165,6 +165,20 @@ class Settings(BaseSettings):
         others = (name for names in self.quantity_providers.values() for name in names)
         return list(dict.fromkeys((*self.providers, *self.precipitation_providers, *others)))
 
+    def quantity_orders(self) -> dict[str, list[str]]:
+        """Quantity → providers of this quantity alone, in order; the other quantities come with the observation.
+
+        Precipitation comes with the observation too where none of its providers can be used.
+        """
+        can_be_used = any(self.key(name) is not None for name in self.precipitation_providers)
+        precipitation = {"precipitation": self.precipitation_providers} if can_be_used else {}
+        return {**precipitation, **self.quantity_providers}
+
+    @property
+    def keeps_own_precipitation(self) -> bool:
+        """Whether precipitation comes with the observation where its providers give none: unless the user has chosen them."""
+        return "precipitation_providers" not in self.model_fields_set
+
     def key(self, provider: str) -> str | None:
         """The key for a provider: None if it is missing, an empty text if the provider needs none."""
         name = PROVIDERS[provider].key_setting

@@ -74,7 +74,7 @@ def _live_need(session: Session, settings: Settings, account: str, now: datetime
 def _live_providers(settings: Settings) -> set[str]:
     """The providers that are called in every slot. Other providers are called only when these fail."""
     usable = [name for name in settings.providers if settings.key(name) is not None]
-    rain = [name for name in settings.precipitation_providers if settings.key(name) is not None]
+    rain = [name for name in settings.quantity_orders().get("precipitation", ()) if settings.key(name) is not None]
     before = rain[: rain.index(usable[0])] if usable and usable[0] in rain else rain
     single = [name for names in settings.quantity_providers.values() for name in names[:1]]
     return {*usable[:1], *before, *single}

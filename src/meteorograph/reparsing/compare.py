@@ -52,8 +52,10 @@ def assemble_row(location_id: int, due_at: datetime, payloads: ParsedPayloads, s
     observation = next((newest[name] for name in settings.providers if name in newest), None)
     if observation is None:
         return None
-    orders = {"precipitation": settings.precipitation_providers or settings.providers, **settings.quantity_providers}
-    for quantity, names in orders.items():
+    orders = settings.quantity_orders()
+    for quantity, order in orders.items():
+        is_own_last = quantity == "precipitation" and settings.keeps_own_precipitation
+        names = [*order, observation.provider] if is_own_last else order
         candidates = (newest[name] for name in names if name in newest and getattr(newest[name], quantity) is not None)
         source = next(candidates, None)
         if source is None or source.provider != observation.provider:
