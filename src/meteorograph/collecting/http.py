@@ -1,4 +1,4 @@
-"""Stop 4, fetch: a request → the payload a provider answered with; one attempt. The only module that speaks HTTP."""
+"""Fetch one request, in one attempt. Stop 4 of the walk: takes a request, gives a payload. The only module that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from ..errors import ConfigurationError, FetchError, FetchTimeoutError, Permanen
 from ..model import clock
 from ..model.values import Payload, Request
 
-#: Longest body that is read [bytes after decompression]; a weather answer has a few thousand.
+#: Longest body that is read [bytes after decompression]; a weather answer has a few thousand bytes.
 MAX_BODY_BYTES: Final = 1024 * 1024
-#: Longest wait for a connection, TLS included.
+#: Longest wait for a connection, including TLS.
 MAX_CONNECT_TIME: Final = timedelta(seconds=5)
-#: Redirects that are followed within one attempt.
+#: Redirects that one attempt follows.
 MAX_REDIRECTS: Final = 3
 
 _REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-# Also how far the client reads ahead, so that a body of ordinary size costs one read.
+# The client also reads this much ahead, so that a body of ordinary size needs one read.
 _READ_BYTES: Final = 64 * 1024
-# Ten times what was ever needed [s].
-_LETTING_GO: Final = 0.01
+# Ten times the longest time that was measured [s].
+_CLIENT_RELEASE_SECONDS: Final = 0.01
 
-# Words in the client's messages → what we say. The messages themselves carry the URL with the key and go nowhere.
+# Words in the client's messages → our reason. The messages contain the URL with the key, so they are never passed on.
 _REASONS: Final = (
     ("dns error", "the name of the host does not resolve"),
     ("tunnel", "the proxy opened no tunnel"),
@@ -64,7 +64,7 @@ class Fetcher:
     Args:
         timeout: Longest duration of one attempt, redirects and body included, and of any silence within it.
         user_agent: The ``User-Agent`` that providers see.
-        connections: Attempts in flight at most; further calls wait, and their time starts when the wait is over.
+        connections: Attempts in progress at most; further calls wait, and their timeout starts after the wait.
 
     Raises:
         ConfigurationError: The trusted certificates cannot be used.
@@ -81,18 +81,18 @@ class Fetcher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        client, self._client = self._client, None  # idle connections stay open for as long as the client is referred to
+        client, self._client = self._client, None  # idle connections stay open as long as a reference to the client exists
         if client is not None:
             await client.close()
-            # The client's thread may still hold on to its last call into Python; were the interpreter to end before it
-            # has let go, the process would abort (pyreqwest 0.15, CPython 3.11).
-            await asyncio.sleep(_LETTING_GO)
+            # The thread of the client may still be in its last call into Python. If the interpreter ended before that call
+            # returns, the process would abort (pyreqwest 0.15, CPython 3.11).
+            await asyncio.sleep(_CLIENT_RELEASE_SECONDS)
 
     async def fetch(self, request: Request) -> Payload:
-        """What the provider answered, whatever its status: reading an error out of a body is its parser's part.
+        """Fetch the answer of the provider, whatever its status: the parser reads an error out of a body.
 
-        A cancelled call ends at once. The client lets go of a request that has no answer yet instead of closing it, so
-        that its connection may stay open until the timeout of the call.
+        A cancelled call ends at once. The client does not close a request that has no answer yet, so its connection may
+        stay open until the timeout of the call.
 
         Raises:
             FetchTimeoutError: No complete answer in time.
@@ -104,16 +104,16 @@ class Fetcher:
         cancels = task.cancelling()
         async with self._places:
             outcome = await self._attempt(request, task, cancels)
-        # The client drops a cancellation that comes together with its answer or error.
+        # The client loses a cancellation that arrives together with its answer or error.
         if task.cancelling() > cancels:
             raise asyncio.CancelledError
-        # Raised here and not where it is noticed: neither the chain nor the frames of the traceback see the key.
+        # Raised here and not where it occurs, so that the key is in neither the chain nor the frames of the traceback.
         if isinstance(outcome, FetchError):
             raise outcome
         return outcome
 
     async def _attempt(self, request: Request, task: asyncio.Task[Any], cancels: int) -> Payload | FetchError:
-        # Known to this frame only: an error that is kept would keep those of its traceback, and so the connections.
+        # In this frame only: a stored error would keep the frames of its traceback, and so the connections.
         client = self._client
         if client is None:
             raise RuntimeError("the fetcher is closed")
@@ -140,16 +140,16 @@ class Fetcher:
                 left = max(timedelta(0), self._timeout - timedelta(seconds=time.monotonic() - began))
                 call = client.get(url).timeout(left)
         except PyreqwestError as error:
-            return _translated(error, request)
+            return _to_our_error(error, request)
         except ValueError:
             return PermanentFetchError(request.provider, "the address, or the one it redirects to, is no URL")
         return PermanentFetchError(request.provider, f"{_host(request)} redirects more than {MAX_REDIRECTS} times")
 
 
 def _address(request: Request) -> str:
-    """The URL with the key in it: made here, because the client takes three times as long to encode a query."""
+    """The URL with the key in it, built here because the client needs three times as long to encode a query."""
     query = {**request.params, **request.secrets}
-    if not _is_plain("".join((*query, *query.values()))):  # one look at all of them: most need nothing done
+    if not _is_plain("".join((*query, *query.values()))):  # one test for all of them: most need no quoting
         query = {quote(name, ""): quote(value, "") for name, value in query.items()}
     return f"{request.url}?{'&'.join([f'{name}={value}' for name, value in query.items()])}" if query else request.url
 
@@ -158,7 +158,7 @@ _is_plain: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 def _client(timeout: timedelta, user_agent: str, connections: int) -> Client:
-    # Without `max_connections`: the wait in its queue counts against the time of the call that waits.
+    # Without `max_connections`: a wait in the client's queue would count against the timeout of the call.
     try:
         return (
             ClientBuilder()
@@ -203,13 +203,13 @@ async def _payload(request: Request, response: Response) -> Payload | FetchError
 
 
 async def _body(reader: ResponseBodyReader) -> bytes | None:
-    """The whole body, or None as soon as it is longer than it may be."""
+    """The whole body; None as soon as it is longer than allowed."""
     body = b""
     while (part := await reader.read(_READ_BYTES)) is not None:
         body += part.to_bytes()
         if len(body) > MAX_BODY_BYTES:
             return None
-        if len(part) < _READ_BYTES:  # a short read is the end of the body
+        if len(part) < _READ_BYTES:  # a short read ends the body
             break
     return body
 
@@ -221,8 +221,8 @@ def _header(response: Response, name: str) -> str | None:
         return None
 
 
-def _translated(error: PyreqwestError, request: Request) -> FetchError:
-    """Our error for the client's, in words of our own."""
+def _to_our_error(error: PyreqwestError, request: Request) -> FetchError:
+    """The error of ours that corresponds to the client's, with a reason of ours."""
     host = _host(request)
     causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
     said = " / ".join(cause["message"] for cause in causes or ()).lower()

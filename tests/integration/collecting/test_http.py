@@ -544,7 +544,7 @@ def test_every_error_of_the_client_is_one_of_ours(kind: type[client_errors.Pyreq
     details = {"causes": causes, "status": 500, "doc": KEY, "pos": 0}
     detailed = issubclass(kind, client_errors.DetailedPyreqwestError)
     raised = kind(f"failed: {KEY}", details) if detailed else kind(f"failed: {KEY}")
-    error = fetch_module._translated(raised, to("http://127.0.0.1/"))
+    error = fetch_module._to_our_error(raised, to("http://127.0.0.1/"))
     assert isinstance(error, FetchError)
     assert isinstance(error, FetchTimeoutError) is isinstance(raised, TimeoutError)
     assert KEY not in f"{error} {error!r}"
