@@ -68,6 +68,7 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
                 "owm_api_key": SecretStr(KEY),
                 "weatherstack_api_key": SecretStr(KEY),
                 "owm_calls_per_minute": NO_LIMIT,
+                "owm_calls_per_month": NO_LIMIT,
                 "weatherstack_calls_per_month": NO_LIMIT,
                 "owm_onecall_calls_per_day": NO_LIMIT,
                 "open_meteo_calls_per_minute": NO_LIMIT,

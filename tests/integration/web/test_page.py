@@ -134,7 +134,7 @@ def test_the_last_run(client: FlaskClient) -> None:
     with get_db_session() as session:
         session.add(Run(schedule="default", due_at=NOON, state="partial", due=3, stored=2, failed=1))
     text = " ".join(re.sub("<[^>]+>", " ", _overview(client).text).split())
-    assert "Stored 2 of 3 in the last run Missed 1 partial Last run 12:00 2026-03-01 UTC" in text
+    assert "Stored 2 of 3 in the last run Missed 1 in the last run Last run 12:00 2026-03-01 UTC" in text
 
 
 def test_names_and_tags_are_found_in_any_case(client: FlaskClient) -> None:
