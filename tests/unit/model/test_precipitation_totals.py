@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meteorograph.model.precipitation_totals import Total, Window, place_windows, total_ranges
+from meteorograph.model.precipitation_totals import Total, Window, place_windows, total_range, total_ranges
 
 HOUR = 3600
 MIDNIGHT = 1_772_323_200  # 2026-03-01
@@ -147,3 +147,48 @@ def test_the_order_of_the_amounts_does_not_matter(truth: list[float], asked: lis
     amounts = sampled(truth, asked)
     shuffled = [amounts[n] for n in order if n < len(amounts)]
     assert place_windows(amounts, slack=0) == place_windows(shuffled, slack=0)
+
+
+LONG = Window(10_800, 10_800, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("window", "amount", "covered"),
+    [
+        (Window(1199, 1800, 1.0), 5.0, 10_800),  # starts 601 s before the range: has no influence
+        (Window(1200, 1800, 1.0), 1.0, 1200),  # starts 600 s before: counts, and LONG overlaps it
+        (Window(11_401, 1800, 1.0), 5.0, 10_800),  # ends 601 s after the range
+        (Window(11_400, 1800, 1.0), 1.0, 1200),
+        (Window(600, 1200, 1.0), 5.0, 10_800),  # its middle is the start of the range, which is excluded
+        (Window(11_400, 1200, 1.0), 6.0, 10_800),  # its middle is the end, which is included: LONG is trimmed
+        (Window(3600, None, 1.0), 5.0, 10_800),
+    ],
+)
+def test_a_window_counts_in_a_range_up_to_the_slack(window: Window, amount: float, covered: float) -> None:
+    total = total_range([LONG, window], 0, 10_800)
+    assert total == Total(amount, covered, 10_800, int(window.seconds is None))
+    assert total_range([window, LONG], 0, 10_800) == total
+
+
+@pytest.mark.parametrize(
+    ("windows", "slack", "amount", "covered"),
+    [
+        ([Window(3600, 3600, 1.0), Window(7140, 3600, 2.0)], 600, 3.0, 7140),
+        ([Window(3600, 3600, 1.0), Window(7140, 3600, 2.0)], 0, 1.0, 3600),
+        ([Window(3600, 3600, 1.0), Window(6600, 3600, 2.0)], 600, 3.0, 6600),  # overlap of the slack, at the start
+        ([Window(3600, 3600, 1.0), Window(6599, 3600, 2.0)], 600, 1.0, 3600),
+        ([Window(3600, 3600, 1.0), Window(6000, 3000, 2.0)], 600, 3.0, 6000),  # overlap of the slack, at the end
+        ([Window(3601, 3600, 1.0), Window(6000, 3000, 2.0)], 600, 2.0, 3000),
+        ([Window(3600, 3600, 5.0), Window(300, 300, 1.0)], 600, 5.0, 3600),  # same start: contained, not trimmed
+        ([Window(3600, 3600, 5.0), Window(3600, 300, 1.0)], 600, 5.0, 3600),  # same end
+        ([Window(7200, 7200, 0.1234567)], 600, 0.123457, 7200),
+    ],
+)
+def test_two_ways_to_the_same_total(windows: list[Window], slack: float, amount: float, covered: float) -> None:
+    expected = Total(amount, covered, 7200, 0)
+    assert total_range(windows, 0, 7200, slack) == total_ranges(windows, (0, 7200), slack)[0] == expected
+
+
+def test_a_stretch_in_the_slack_after_the_range_covers_nothing_of_the_range() -> None:
+    total = total_range([Window(11_100, 11_100, 5.0), Window(10_900, 600, 1.0)], 0, 10_800)
+    assert total == Total(5.0, 10_800, 10_800, 0)

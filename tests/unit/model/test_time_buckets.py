@@ -152,3 +152,17 @@ def test_only_precipitation_has_a_sum() -> None:
 def test_what_fell_is_counted_once(windows: list[tuple[float, float, float]], fell: float | None) -> None:
     given = [Window(end * 3600, hours * 3600, amount) for end, hours, amount in windows]
     assert total_range(given, 0, 6 * 3600).amount == fell
+
+
+def test_the_most_buckets_are_allowed() -> None:
+    quarter = timedelta(minutes=15)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    assert len(bucket_edges(start, start + 50_000 * quarter, quarter, ZoneInfo("UTC"))) == 50_001
+    with pytest.raises(ValueError, match="would give 50,001 buckets"):
+        bucket_edges(start, start + 50_001 * quarter, quarter, ZoneInfo("UTC"))
+
+
+def test_the_first_month_is_the_local_one() -> None:
+    start = datetime(2026, 3, 1, 2, tzinfo=UTC)  # still February in New York
+    edges = bucket_edges(start, start + HOUR, None, ZoneInfo("America/New_York"))
+    assert edges == [datetime(2026, 2, 1, 5, tzinfo=UTC), datetime(2026, 3, 1, 5, tzinfo=UTC)]

@@ -55,3 +55,23 @@ def test_what_needs_no_conversion_has_none() -> None:
     assert converter("temperature", "metric") is None
     assert converter("humidity", "imperial") is None
     assert converter("condition", "si") is None
+
+
+def test_conversions_of_answers_are_rounded_to_nine_decimals() -> None:
+    convert = converter("precipitation", "imperial")
+    assert convert is not None
+    assert convert(1.0) == 0.039370079
+    assert (units.scale(1 / 3, 1), fahrenheit_to_celsius(33), kelvin_to_celsius(300.123456)) == (0.3333, 0.5556, 26.9735)
+
+
+def test_units_of_names() -> None:
+    assert units.units_of(["temperature", "condition", "precipitation_period", "humidity"], "imperial") == {
+        "temperature": "°F",
+        "precipitation_period": "s",
+        "humidity": "%",
+    }
+    names = ["temperature", "pressure", "wind_speed", "visibility", "precipitation"]
+    assert list(units.units_of(names).values()) == ["°C", "hPa", "m/s", "m", "mm"]
+    assert list(units.units_of(names, "imperial").values()) == ["°F", "inHg", "mi/h", "mi", "in"]
+    assert list(units.units_of(names, "si").values()) == ["K", "Pa", "m/s", "m", "m"]
+    assert (units.unit_of("precipitation_period"), units.unit_of("temperature")) == ("s", "°C")
