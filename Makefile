@@ -8,7 +8,7 @@ UV := $(shell command -v uv)
 # uv where it is installed: it is faster. pip otherwise, with its progress.
 INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check --no-input)
 
-.PHONY: run test test-fast lint types lock screenshots clean
+.PHONY: run test test-fast lint types mutants lock screenshots clean
 
 run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_API_KEY, on the simulator without
 	@echo "Starting the service: its log names the address, Ctrl-C stops it ..."
@@ -27,6 +27,14 @@ lint: $(DEV_STAMP)
 
 types: $(DEV_STAMP)
 	$(BIN)/mypy
+
+# What to mutate: all packages of [tool.mutmut] in pyproject.toml, or for example: make mutants MUTANTS='meteorograph.model*'
+MUTANTS ?=
+MUTANT_PROCESSES ?= 2
+
+mutants: $(DEV_STAMP)  ## mutation tests: changes the code bit by bit and looks whether a test fails (docs/testing.md)
+	$(BIN)/mutmut run --max-children $(MUTANT_PROCESSES) $(foreach name,$(MUTANTS),'$(name)')
+	$(BIN)/mutmut results --all true | $(BIN)/python benchmarks/mutants.py
 
 screenshots: $(DEV_STAMP)  ## docs/img, taken from the demo in a real browser
 	$(BIN)/python docs/screenshots.py
