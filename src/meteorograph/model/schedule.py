@@ -1,9 +1,9 @@
 """Stop 1 of the walk: takes a schedule and the time, gives the slot that is due. Pure.
 
 Slots of an interval lie on a grid that starts at the Unix epoch, not at the start of a process, so a restart neither shifts
-nor repeats a slot. Slots of a cron expression follow its time zone as Debian's cron does: a fixed time that the clocks skip is
-due right after the jump, a fixed time that the clocks show twice is due once, and an hourly expression has a slot in every
-real hour.
+nor repeats a slot. Slots of a cron expression follow its time zone as Debian's cron does (``cron``): a fixed time that the clocks
+skip is due right after the jump, a fixed time that the clocks show twice is due once, and an hourly expression has a slot in
+every real hour.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from .cron import Cron
 from .time_range import parse_duration
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,34 +68,6 @@ class Interval:
     def next_after(self, now: datetime) -> datetime:
         """The first slot after ``now``."""
         return self.slot_at(now) + self.length
-
-
-@dataclass(frozen=True, slots=True)
-class Cron:
-    """A slot at each minute that a cron expression matches in its time zone."""
-
-    expression: str
-    zone: str = "UTC"
-
-    def slot_at(self, now: datetime) -> datetime | None:
-        """The latest slot at or before ``now`` (aware UTC)."""
-        minute_after = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        return self._first(minute_after, reverse=True)
-
-    def slots_between(self, after: datetime, before: datetime) -> Iterator[datetime]:
-        """The slots strictly between two instants, oldest first."""
-        for local in CronSim(self.expression, after.astimezone(ZoneInfo(self.zone))):
-            if (slot := local.astimezone(UTC)) >= before:
-                return
-            yield slot
-
-    def next_after(self, now: datetime) -> datetime | None:
-        """The first slot after ``now``; None if the expression never matches again."""
-        return self._first(now, reverse=False)
-
-    def _first(self, start: datetime, *, reverse: bool) -> datetime | None:
-        local = next(CronSim(self.expression, start.astimezone(ZoneInfo(self.zone)), reverse=reverse), None)
-        return None if local is None else local.astimezone(UTC)
 
 
 @cache

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meteorograph.model import schedule
-from meteorograph.model.schedule import Cron, Interval, parse_schedule, tick_seconds
+from meteorograph.model.cron import Cron
+from meteorograph.model.schedule import Interval, parse_schedule, tick_seconds
 
 ATHENS = ZoneInfo("Europe/Athens")
 HOUR = timedelta(hours=1)
