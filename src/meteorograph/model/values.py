@@ -116,7 +116,11 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """Values of quantities at one place and time, in the units of ``quantities.py``; None means "not given"."""
+    """Values of quantities at one place and time, in the units of ``quantities.py``; None means "not given".
+
+    A calm has no direction: if ``wind_speed`` is 0, ``wind_direction`` is None, without a flag. Some providers give 0, which is
+    the code for a calm (WMO-No. 8, volume I, chapter 5), others the last direction of the vane. The rule holds for all providers.
+    """
 
     provider: str
     fetched_at: datetime
@@ -142,3 +146,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     #: Quantity → provider, for each quantity that does not come from ``provider``.
     providers: dict[str, str] = {}
     place: AnsweredPlace | None = None
+
+    def __post_init__(self) -> None:
+        if self.wind_speed == 0 and self.wind_direction is not None:
+            msgspec.structs.force_setattr(self, "wind_direction", None)
+            if "wind_direction" in self.flags:
+                flags = {name: flags for name, flags in self.flags.items() if name != "wind_direction"}
+                msgspec.structs.force_setattr(self, "flags", flags)

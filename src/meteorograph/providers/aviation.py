@@ -46,8 +46,11 @@ def parse_cloud_cover(codes: Iterable[str | None]) -> tuple[float | None, str | 
 
 
 def describe_weather(codes: str | None) -> str | None:
-    """The words for weather codes, such as "light rain, mist" for ``-RA BR``; a group with unknown codes is not changed."""
-    groups = (codes or "").split()
+    """The words for weather codes, such as "light rain, mist" for ``-RA BR``; a group with unknown codes is not changed.
+
+    Slashes (``//``) mean that the weather was not observed, and give no words: WMO-No. 306, FM 15, regulation 15.8.
+    """
+    groups = (group for group in (codes or "").split() if group.strip("/"))
     words = (" ".join(map(_WORDS.__getitem__, _PART.findall(group))) if _CODE.fullmatch(group) else group for group in groups)
     return ", ".join(words) or None
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from ..errors import PayloadError
+from ..model.quantities import QUANTITIES
 from ..model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
 
 #: Exceptions that decoding raises: for a body of another shape, invalid text, or too deep nesting.
@@ -168,6 +169,11 @@ def place_at(latitude: float | None, longitude: float | None, name: str | None) 
 def place_of(position: Sequence[float | None] | None, name: str | None, numbers: int = 2) -> AnsweredPlace | None:
     """The place of a GeoJSON position, longitude first; None unless the position has ``numbers`` numbers."""
     return place_at(position[1], position[0], name) if position and len(position) == numbers else None
+
+
+def has_values(observation: Observation) -> bool:
+    """Whether an observation has a value of any quantity. Words about the weather alone are no observation."""
+    return any(getattr(observation, quantity.name) is not None for quantity in QUANTITIES)
 
 
 def one_line(text: str | None) -> str | None:

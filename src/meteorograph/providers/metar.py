@@ -18,7 +18,7 @@ from ..model.flags import Flag
 from ..model.units import INCH, KNOT, STATUTE_MILE, scale
 from ..model.values import AnsweredPlace, Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import describe_weather, parse_cloud_cover, relative_humidity
-from .base import UNREADABLE, Provider, Stations, degrees, from_unix, one_line, place_at, unreadable
+from .base import UNREADABLE, Provider, Stations, degrees, from_unix, has_values, one_line, place_at, unreadable
 from .http_errors import error_for_status
 
 NAME: Final = "metar"
@@ -70,7 +70,7 @@ def _request(base_url: str, params: dict[str, str]) -> Request:
 
 
 def parse(payload: Payload) -> list[Observation | None]:
-    """Parse an answer to ``request``: the latest report of each station, None for a station without a report.
+    """Parse an answer to ``request``: the latest report of each station, None for a station without a report or value.
 
     Raises:
         QuotaExceededError: 429.
@@ -113,11 +113,11 @@ def _recency(report: _Report) -> tuple[float, str]:
     return report.obsTime, report.receiptTime or ""
 
 
-def _observation(report: _Report, fetched_at: datetime) -> Observation:
+def _observation(report: _Report, fetched_at: datetime) -> Observation | None:
+    """The observation of a report; None if the report has no value."""
     cloud_cover, sky_words = parse_cloud_cover([report.cover] if report.cover else (layer.cover for layer in report.clouds or ()))
     visibility, is_open = _visibility(report.visib)
-    calm = report.wspd == 0 and report.wdir == 0  # 00000KT; the direction of a north wind is 360
-    return Observation(
+    observation = Observation(
         provider=NAME,
         fetched_at=fetched_at,
         observed_at=from_unix(report.obsTime),
@@ -127,7 +127,7 @@ def _observation(report: _Report, fetched_at: datetime) -> Observation:
         pressure=report.slp,
         altimeter_setting=report.altim,
         wind_speed=scale(report.wspd, KNOT),
-        wind_direction=None if calm or isinstance(report.wdir, str) else report.wdir,  # VRB
+        wind_direction=None if isinstance(report.wdir, str) else report.wdir,  # VRB
         wind_gust=scale(report.wgst, KNOT),
         cloud_cover=cloud_cover,
         visibility=visibility,
@@ -138,6 +138,7 @@ def _observation(report: _Report, fetched_at: datetime) -> Observation:
         flags={"visibility": [Flag.AT_LEAST]} if is_open else {},
         place=place_at(report.lat, report.lon, report.name or report.icaoId),
     )
+    return observation if has_values(observation) else None
 
 
 def _visibility(miles: float | str | None) -> tuple[float | None, bool]:

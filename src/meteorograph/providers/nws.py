@@ -16,7 +16,7 @@ from ..model.flags import Flag
 from ..model.units import KILOMETRE, KILOMETRE_PER_HOUR, KNOT, METRE_OF_WATER, PASCAL, fahrenheit_to_celsius, kelvin_to_celsius
 from ..model.values import Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import parse_cloud_cover
-from .base import UNREADABLE, Provider, Stations, degrees, from_iso, one_line, place_of, unreadable
+from .base import UNREADABLE, Provider, Stations, degrees, from_iso, has_values, one_line, place_of, unreadable
 from .http_errors import error_for_status
 
 NAME: Final = "nws"
@@ -155,7 +155,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         flags["precipitation"] = [Flag.REJECTED]
     values["cloud_cover"], sky_words = parse_cloud_cover(layer.amount for layer in properties.cloudLayers or ())
     observed_at = from_iso(properties.timestamp)
-    if observed_at is None or all(value is None for value in values.values()):
+    if observed_at is None:
         return [None]
     observation = Observation(
         provider=NAME,
@@ -167,7 +167,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         place=place_of(body.geometry.coordinates if body.geometry else None, properties.stationName or identifier),
         **values,
     )
-    return [observation]
+    return [observation if has_values(observation) else None]
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], payload: Payload) -> Any:
