@@ -55,11 +55,23 @@ def describe_weather(codes: str | None) -> str | None:
     return ", ".join(words) or None
 
 
+#: A dew point above the temperature by no more than this is saturated air, since both are measured and rounded apart [°C].
+_SATURATED: Final = 0.1
+
+
+def is_saturated(temperature: float | None, dew_point: float | None) -> bool:
+    """Whether the dew point [°C] is the temperature [°C], or above it by no more than their rounding."""
+    return temperature is not None and dew_point is not None and 0 <= round(dew_point - temperature, 4) <= _SATURATED
+
+
 def relative_humidity(temperature: float | None, dew_point: float | None) -> float | None:
     """Relative humidity [%] from temperature and dew point [°C]; None if either is missing, or outside -100 °C to 70 °C.
 
-    Magnus' formula over water: e(t) = 6.112 hPa · exp(17.62 t / (243.12 + t)), WMO-No. 8, volume I, annex 4.B.
+    Saturated air has 100 %.
+    Otherwise Magnus' formula over water: e(t) = 6.112 hPa · exp(17.62 t / (243.12 + t)), WMO-No. 8, volume I, annex 4.B.
     """
     if temperature is None or dew_point is None or not (-100 < temperature < 70 and -100 < dew_point < 70):
         return None
+    if is_saturated(temperature, dew_point):
+        return 100.0
     return round(100 * math.exp(17.62 * dew_point / (243.12 + dew_point) - 17.62 * temperature / (243.12 + temperature)), 4)

@@ -15,7 +15,7 @@ from ..errors import PermanentFetchError
 from ..model.flags import Flag
 from ..model.units import KILOMETRE, KILOMETRE_PER_HOUR, KNOT, METRE_OF_WATER, PASCAL, fahrenheit_to_celsius, kelvin_to_celsius
 from ..model.values import Coordinates, Observation, Payload, Request, RequestPoint, Station
-from .aviation import parse_cloud_cover
+from .aviation import is_saturated, parse_cloud_cover
 from .base import UNREADABLE, Provider, Stations, degrees, from_iso, has_values, one_line, place_of, unreadable
 from .http_errors import error_for_status
 
@@ -150,6 +150,8 @@ def parse(payload: Payload) -> list[Observation | None]:
     if not _AERODROME.fullmatch(identifier):  # other stations may report the pressure at the station here
         values["altimeter_setting"] = None
         flags.pop("altimeter_setting", None)
+    if (values["humidity"] or 0) > 100 and is_saturated(values["temperature"], values["dew_point"]):
+        values["humidity"] = 100.0  # the service computes the humidity from the two
     values["precipitation"], period, is_rejected = _precipitation(properties)
     if is_rejected:
         flags["precipitation"] = [Flag.REJECTED]

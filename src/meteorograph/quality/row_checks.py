@@ -75,9 +75,9 @@ def _contradictions(row: Mapping[str, Any]) -> tuple[str, ...]:
     """
     wrong: tuple[str, ...] = ("humidity",) if row.get("humidity") == 0 else ()
     temperature, dew_point = row.get("temperature"), row.get("dew_point")
-    if temperature is not None and dew_point is not None and dew_point > temperature + ROUNDING:
+    if temperature is not None and dew_point is not None and round(dew_point - temperature, 4) > ROUNDING:
         wrong += ("temperature", "dew_point")
     wind, gust = row.get("wind_speed"), row.get("wind_gust")
-    if wind is not None and gust is not None and gust < wind - ROUNDING:
+    if wind is not None and gust is not None and round(wind - gust, 4) > ROUNDING:
         wrong += ("wind_gust",)
     return wrong

@@ -14,7 +14,8 @@ from meteorograph.ledger import claims, closing, queries
 from meteorograph.ledger.conditions import Claim
 from meteorograph.ledger.gaps import Gap, list_gaps
 from meteorograph.ledger.queries import Cursor, ScheduleSpan
-from meteorograph.model.schedule import DEFAULT_SCHEDULE, Cron, Interval, Schedule
+from meteorograph.model.cron import Cron
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, Schedule
 from meteorograph.model.states import MissedReason
 from meteorograph.model.values import Coordinates, DueLocation
 from meteorograph.storage.models import Location, Missed, Run, WeatherData

@@ -87,7 +87,7 @@ WEATHER: dict[str, Values] = {
     "weatherstack/current_moscow_2022.json": {"temperature": 0.0, "wind_speed": 4.1667, "cloud_cover": 100.0},
     "weatherstack/current_new_york_2022.json": {"temperature": 11.0, "wind_speed": 0.0, "wind_direction": None},
     "weatherstack/current_newyork_precip07_astro_airquality_2025.json": {"precipitation": 0.7, "condition": "light rain, mist"},
-    "weatherstack/docs_current_newyork.json": {"temperature": 13.0, "wind_speed": 0.0, "wind_direction": None, "precipitation": 0.0},
+    "weatherstack/docs_current_newyork.json": {"temperature": 13.0, "wind_direction": None, "precipitation": 0.0},
     "weatherstack/docs_historical_newyork_one_hour.json": {"temperature": 15.0, "visibility": 16000.0},
 }  # fmt: skip
 

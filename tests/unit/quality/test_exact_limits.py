@@ -41,7 +41,9 @@ def _observation(**values: Any) -> Observation:
         (None, {"precipitation": 425.1, "precipitation_period": 3600}, {"precipitation": ["range"]}),
         (None, {"temperature": 0.0, "dew_point": 0.1}, {}),
         (None, {"temperature": 0.0, "dew_point": 0.11}, {"temperature": ["inconsistent"], "dew_point": ["inconsistent"]}),
+        (None, {"temperature": -15.8, "dew_point": -15.7}, {}),  # the sum -15.8 + 0.1 is less than -15.7
         (None, {"wind_speed": 0.1, "wind_gust": 0.0}, {}),
+        (None, {"wind_speed": 0.4, "wind_gust": 0.3}, {}),  # the difference 0.4 - 0.1 is more than 0.3
         (None, {"wind_speed": 0.11, "wind_gust": 0.0}, {"wind_gust": ["inconsistent"]}),
         (None, {"humidity": 0.01}, {}),
         (
