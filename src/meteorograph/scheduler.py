@@ -176,13 +176,13 @@ def start(settings: Settings) -> None:
             scheduler.begin()
             _stop_at_exit()
         first = datetime.now(UTC) + FIRST_TICK_AFTER
-        for job, seconds in (
-            (_record_heartbeat, _HEARTBEAT_SECONDS),
-            (scheduled_ingest, schedule.tick_seconds(settings.interval)),
-            (_roll_up_days, _ROLL_UP_SECONDS),
-            (_delete_old_journals, _JOURNAL_SECONDS),
+        for name, job, seconds in (
+            ("heartbeat", _record_heartbeat, _HEARTBEAT_SECONDS),
+            ("scheduled_ingest", scheduled_ingest, schedule.tick_seconds(settings.interval)),
+            ("roll_up", _roll_up_days, _ROLL_UP_SECONDS),
+            ("journal_retention", _delete_old_journals, _JOURNAL_SECONDS),
         ):
-            _add_job(job, seconds, first)
+            _add_job(name, job, seconds, first)
         scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
 
 
@@ -195,10 +195,9 @@ def _stop_at_exit() -> None:
         _process.registered_in = os.getpid()
 
 
-def _add_job(job: Callable[[], None], seconds: int, first: datetime) -> None:
+def _add_job(name: str, job: Callable[[], None], seconds: int, first: datetime) -> None:
     """Run a job at ``first``, and then on its grid. A job of its own makes the first run: it would shift the interval."""
     grid = schedule.Interval(timedelta(seconds=seconds)).next_after(first)
-    name = job.__name__.strip("_")
     scheduler.add_job(
         job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True, max_instances=RUNS_AT_ONCE
     )

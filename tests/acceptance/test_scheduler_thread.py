@@ -44,7 +44,9 @@ def test_an_error_in_its_own_bookkeeping_does_not_end_it(
     monkeypatch.setenv("METEOROGRAPH_INTERVAL", "1s")
     create_app()
     until(lambda: len(failures) == 2, "two errors")
-    until(lambda: sum("bookkeeping failed" in record.getMessage() for record in caplog.records) == 2, "both in the log")
+    until(
+        lambda: sum("internal error of the scheduler" in record.getMessage() for record in caplog.records) == 2, "both in the log"
+    )
     ended = len(books().ended())
     until(lambda: len(books().ended()) > ended, "a run after them")
     assert scheduler.is_running()
@@ -80,11 +82,11 @@ def test_two_applications_in_a_process_share_it(collecting: Simulator) -> None:
     assert len(thread) == 1
     jobs = [job.id for job in scheduler.scheduler.get_jobs()]
     assert sorted(name for name in jobs if not name.startswith("first ")) == [
-        "fold",
         "healing",
         "heartbeat",
+        "journal_retention",
+        "roll_up",
         "scheduled_ingest",
-        "tidy",
     ]
     until(lambda: books().ended(), "the run")
     assert collecting.count("openweathermap") == 1
