@@ -100,7 +100,7 @@ def _check_measured(stored: dict[tuple[str, datetime], WeatherData], recorded: R
             number("temp_c"),
             number("rh_pct"),
             number("pressure_msl_hpa"),
-            number("wind_dir_deg"),
+            None if wind == 0 else number("wind_dir_deg"),
         ), key
         assert row.wind_speed == (None if wind is None else pytest.approx(wind * KNOT, abs=1e-3)), key
         assert (row.wind_gust, row.cloud_cover, row.visibility) == (None, None, None)

@@ -13,7 +13,16 @@ import msgspec
 
 from ..errors import PermanentFetchError
 from ..model.flags import Flag
-from ..model.units import KILOMETRE, KILOMETRE_PER_HOUR, KNOT, METRE_OF_WATER, PASCAL, fahrenheit_to_celsius, kelvin_to_celsius
+from ..model.units import (
+    KILOMETRE,
+    KILOMETRE_PER_HOUR,
+    KNOT,
+    METRE_OF_WATER,
+    PASCAL,
+    STATUTE_MILE,
+    fahrenheit_to_celsius,
+    kelvin_to_celsius,
+)
 from ..model.values import Coordinates, Observation, Payload, Request, RequestPoint, Station
 from .aviation import is_saturated, parse_cloud_cover
 from .base import UNREADABLE, Provider, Stations, degrees, from_iso, has_values, one_line, place_of, unreadable
@@ -47,6 +56,11 @@ _FIELDS: Final[dict[str, tuple[str, _Units]]] = {
 }
 #: The amounts overlap: only the one of the shortest period is used.
 _AMOUNTS: Final = (("precipitationLastHour", 1), ("precipitationLast3Hours", 3), ("precipitationLast6Hours", 6))
+
+#: Automatic stations report no visibility above ten miles [m], which the service gives as 16090, 16093 or 16093.44:
+#: ASOS User's Guide (1998), chapter 3.
+_VISIBILITY_CAP: Final = 10 * STATUTE_MILE
+_VISIBILITY_ROUNDING: Final = 5.0
 
 _STATIONS: Final = re.compile(r"https?://[^/]+(/gridpoints/[A-Z]{3}/[0-9]{1,4},[0-9]{1,4}/stations)")
 _AERODROME: Final = re.compile(r"[A-Z]{4}")
@@ -146,6 +160,9 @@ def parse(payload: Payload) -> list[Observation | None]:
         values[quantity], is_rejected = _value(getattr(properties, name), units)
         if is_rejected:
             flags[quantity] = [Flag.REJECTED]
+    visibility = values["visibility"]
+    if visibility is not None and abs(visibility - _VISIBILITY_CAP) < _VISIBILITY_ROUNDING:
+        flags.setdefault("visibility", []).append(Flag.AT_LEAST)
     identifier = (properties.station or "").rpartition("/")[2]
     if not _AERODROME.fullmatch(identifier):  # other stations may report the pressure at the station here
         values["altimeter_setting"] = None

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ..model.flags import Flag
 from ..model.states import KeyState
 from ..model.units import (
     INCH,
@@ -39,6 +40,9 @@ _ACCOUNT_CODES: Final = {
     403: KeyState.PLAN_MISSING,
 }
 _RETRYABLE_CODES: Final = {408, 615}  # 615 request_failed: "please try again", but also the code for an unknown place
+
+#: The largest visibility of most answers [km]; larger ones are rare. In miles, rounding hides the limit.
+_VISIBILITY_CAP: Final = 10.0
 
 _UNITS: Final = {"m", "s", "f"}
 
@@ -130,6 +134,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         cloud_cover=current.cloudcover,
         visibility=scale(current.visibility, STATUTE_MILE if is_imperial else KILOMETRE),
         precipitation=scale(current.precip, INCH if is_imperial else 1),
+        flags={"visibility": [Flag.AT_LEAST]} if current.visibility == _VISIBILITY_CAP and not is_imperial else {},
         condition=_words(current.weather_descriptions),
         place=place_at(_number(location.lat), _number(location.lon), location.name),
     )

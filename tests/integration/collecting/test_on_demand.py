@@ -200,7 +200,7 @@ def test_no_rain_in_the_answer_is_an_implied_zero(collecting: Simulator, monkeyp
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
     data = ingest_data(*_dry(collecting))
     assert (data["precipitation"], data["precipitation_period"]) == (0, 3600)
-    assert data["flags"] == {"precipitation": ["implied_zero"]}
+    assert data["flags"]["precipitation"] == ["implied_zero"]
 
 
 def test_snow_counts(collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

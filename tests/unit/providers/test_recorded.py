@@ -61,7 +61,8 @@ WEATHER: dict[str, Values] = {
     "openweathermap/current_london_coords.json": {"temperature": 8.93, "precipitation": 1.52, "condition": "moderate rain"},
     "openweathermap/current_london_rain1h.json": {"temperature": 9.42, "precipitation": 0.51, "visibility": 10000.0},
     "openweathermap/current_moscow_fr_metric_rain_no_rain_object.json": {
-        "temperature": 13.67, "precipitation": 0.0, "flags": {"precipitation": ["implied_zero"]}, "condition": "petites averses",
+        "temperature": 13.67, "precipitation": 0.0, "condition": "petites averses",
+        "flags": {"precipitation": ["implied_zero"], "visibility": ["at_least"]},
     },
     "openweathermap/current_moscow_ru_imperial.json": {"temperature": 12.0, "wind_speed": 2.9996, "pressure": 1014.0},
     "openweathermap/current_moscow_ru_metric.json": {"temperature": 12.0, "wind_speed": 3.0, "condition": "ясно"},
@@ -72,7 +73,7 @@ WEATHER: dict[str, Values] = {
     },
     "openweathermap/current_yakutsk_clear_2022.json": {"temperature": 1.93, "cloud_cover": 0.0, "wind_gust": None},
     "openweathermap/docs_current_london_drizzle_no_rain.json": {
-        "temperature": 7.17, "precipitation": 0.0, "flags": {"precipitation": ["implied_zero"]},
+        "temperature": 7.17, "precipitation": 0.0, "flags": {"precipitation": ["implied_zero"], "visibility": ["at_least"]},
     },
     "openweathermap/docs_current_newtonhill_metric.json": {"temperature": 8.48, "wind_gust": 13.48, "pressure": 1016.0},
     "openweathermap/docs_current_turin_rain1h.json": {
@@ -83,7 +84,9 @@ WEATHER: dict[str, Values] = {
     },
     "weatherstack/current_fountainhills_zip_usa_2026.json": {"temperature": 31.0, "wind_speed": 1.3889, "condition": "clear"},
     "weatherstack/current_guttenberg_latlon_precip02.json": {"precipitation": 0.2, "visibility": 16000.0},
-    "weatherstack/current_london_2022.json": {"temperature": 4.0, "precipitation": 0.0, "condition": "rain", "flags": {}},
+    "weatherstack/current_london_2022.json": {
+        "temperature": 4.0, "precipitation": 0.0, "condition": "rain", "flags": {"visibility": ["at_least"]},
+    },
     "weatherstack/current_moscow_2022.json": {"temperature": 0.0, "wind_speed": 4.1667, "cloud_cover": 100.0},
     "weatherstack/current_new_york_2022.json": {"temperature": 11.0, "wind_speed": 0.0, "wind_direction": None},
     "weatherstack/current_newyork_precip07_astro_airquality_2025.json": {"precipitation": 0.7, "condition": "light rain, mist"},
@@ -109,7 +112,8 @@ BY_STATION: dict[str, dict[str, Values | None]] = {
     },
     "nws/stations_observations_latest.json": {"KFLL": {
         "temperature": 22.8, "humidity": 75.7709, "pressure": 1018.7, "altimeter_setting": 1018.6, "wind_speed": 2.1,
-        "wind_gust": None, "precipitation": 0.0, "precipitation_period": 21600, "flags": {}, "condition": "mostly cloudy",
+        "wind_gust": None, "precipitation": 0.0, "precipitation_period": 21600, "condition": "mostly cloudy",
+        "flags": {"visibility": ["at_least"]},
     }},
     "nws/gridpoints_forecast_si.json": {"KFLL": None},
     "nws/points.json": {"KFLL": None},

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from ...errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from ...model.flags import Flag
 from ...model.states import KeyState
 from ...model.units import MILE_PER_HOUR, fahrenheit_to_celsius, kelvin_to_celsius, scale
 from ...model.values import Payload
@@ -17,6 +18,10 @@ NAME: Final = "openweathermap"
 
 #: Wait after a 429 without ``Retry-After``. "repeat your request in 10 minutes": https://openweathermap.org/appid
 BLOCKED_FOR: Final = timedelta(minutes=10)
+
+
+#: The largest visibility of an answer [m]: "The maximum value of the visibility is 10 km", https://openweathermap.org/current
+VISIBILITY_CAP: Final = 10_000.0
 
 
 class Condition(msgspec.Struct, gc=False):
@@ -46,6 +51,16 @@ def total_precipitation(rain: Amount | None, snow: Amount | None) -> tuple[float
         return sum(hourly), 3600
     three_hourly = [amount.three_hours for amount in amounts if amount.three_hours is not None]
     return (sum(three_hourly), 10800) if three_hourly else (None, None)
+
+
+def make_flags(amount: float | None, visibility: float | None) -> dict[str, list[str]]:
+    """The flags of an answer with this amount of precipitation [mm] and this visibility [m]."""
+    flags: dict[str, list[str]] = {}
+    if amount is None:
+        flags["precipitation"] = [Flag.IMPLIED_ZERO]
+    if visibility == VISIBILITY_CAP:
+        flags["visibility"] = [Flag.AT_LEAST]
+    return flags
 
 
 def to_celsius(value: float, units: str) -> float:

@@ -9,10 +9,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...model.flags import Flag
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, degrees, from_unix, place_at
-from .common import NAME, Condition, describe, refusal, to_celsius, to_metres_per_second, total_precipitation, unexpected_body
+from .common import (
+    NAME,
+    Condition,
+    describe,
+    make_flags,
+    refusal,
+    to_celsius,
+    to_metres_per_second,
+    total_precipitation,
+    unexpected_body,
+)
 
 
 class _Main(msgspec.Struct, gc=False):
@@ -99,7 +108,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         precipitation=0.0 if amount is None else amount,
         precipitation_period=3600 if amount is None else period,
         condition=describe(body.weather),
-        flags={"precipitation": [Flag.IMPLIED_ZERO]} if amount is None else {},
+        flags=make_flags(amount, body.visibility),
         place=place_at(coord.lat, coord.lon, body.name),
     )
     return [observation]

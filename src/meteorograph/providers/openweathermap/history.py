@@ -11,10 +11,19 @@ from typing import Final
 
 import msgspec
 
-from ...model.flags import Flag
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
-from .common import NAME, Condition, describe, refusal, to_celsius, to_metres_per_second, total_precipitation, unexpected_body
+from .common import (
+    NAME,
+    Condition,
+    describe,
+    make_flags,
+    refusal,
+    to_celsius,
+    to_metres_per_second,
+    total_precipitation,
+    unexpected_body,
+)
 
 ACCOUNT: Final = f"{NAME}-onecall"
 WINDOWS: Final[Mapping[str, int]] = {"day": 1000}
@@ -131,7 +140,7 @@ def _observation(record: _Record, at: datetime, body: _Body, payload: Payload) -
         precipitation=0.0 if amount is None else amount,
         precipitation_period=3600 if amount is None else period,
         condition=describe(record.weather),
-        flags={"precipitation": [Flag.IMPLIED_ZERO]} if amount is None else {},
+        flags=make_flags(amount, record.visibility),
         place=place_at(body.lat, body.lon, None),
     )
 
