@@ -31,6 +31,10 @@ _OURS = ("OWM_", "WEATHERSTACK_", "METEOROGRAPH_", "DATABASE_URL", "HOST", "PORT
 # A test must not fail because the machine is busy.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+# Mutation tests need any failure, not the smallest one.
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, database=None, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+)
 
 
 @pytest.fixture(autouse=True)

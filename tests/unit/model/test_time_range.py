@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from meteorograph.model.time_buckets import bucket_edges
 from meteorograph.model.time_range import DURATION_ALLOWED, INSTANT_ALLOWED, parse_duration, parse_instant, resolve_range
 from support import NOON
 
@@ -48,6 +52,27 @@ def test_what_is_no_instant_says_what_is_allowed(text: str) -> None:
     with pytest.raises(ValueError, match="must be an ISO 8601 time") as caught:
         parse_instant(text, NOON)
     assert str(caught.value) == INSTANT_ALLOWED
+
+
+@pytest.fixture(params=["Asia/Kolkata", "America/New_York"])
+def _zone_of_the_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system cannot change the zone of a process")
+@pytest.mark.usefixtures("_zone_of_the_machine")
+def test_the_zone_of_the_machine_does_not_matter() -> None:
+    assert parse_instant("2026-03-01T12:00", NOON) == NOON
+    edges = bucket_edges(datetime(2026, 3, 1, 2, tzinfo=UTC), datetime(2026, 3, 1, 3, tzinfo=UTC), None, ZoneInfo("America/Lima"))
+    assert edges[0] == datetime(2026, 2, 1, 5, tzinfo=UTC)  # still February in Lima
+    edges = bucket_edges(
+        datetime(2026, 2, 28, 17, tzinfo=UTC), datetime(2026, 2, 28, 18, tzinfo=UTC), None, ZoneInfo("Asia/Tokyo")
+    )
+    assert edges[0] == datetime(2026, 2, 28, 15, tzinfo=UTC)  # already March in Tokyo
 
 
 def test_ranges() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,6 +21,7 @@ QUARTER = EARTH_RADIUS_KM * 3.141592653589793 / 2
         ((0, 0), (0, 90), QUARTER),
         ((0, 0), (90, 0), QUARTER),
         ((90, 0), (-90, 120), 2 * QUARTER),
+        ((-8, -173), (8, 7), 2 * QUARTER),  # rounding gives a little more than half the circle
         ((10, 170), (10, -170), 2189.7763),  # across the date line
         ((60, 10), (60, 30), 1107.7088),
         ((40.6413, -73.7781), (51.47, -0.4543), 5540.0),  # John F. Kennedy to Heathrow
@@ -63,6 +64,7 @@ def test_coordinates_and_requests_in_texts() -> None:
 def test_how_long_to_wait(header: str | None, wait: float | None) -> None:
     payload = Payload(Request("a", "https://a.example", {}), 429, b"", NOON, retry_after=header)
     assert payload.wait == (None if wait is None else timedelta(seconds=wait))
+    assert payload.retry_at(timedelta(0)).tzinfo is UTC
 
 
 @pytest.mark.parametrize("header", [None, "", "soon"])

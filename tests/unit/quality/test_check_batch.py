@@ -69,6 +69,17 @@ def test_older_rows_are_compared_with_each_other_and_leave_the_state_alone() -> 
     assert mixed.states[1].at == state.at + 1
 
 
+@pytest.mark.parametrize("is_older", [False, True])
+def test_a_value_out_of_range_is_not_compared_with_the_next_one(is_older: bool) -> None:
+    state = check_batch([_row(1, 10, temperature=40.0)], {1: LocationPast(10.0, None)}).states[1]
+    rows = [_row(1, 8, temperature=60.0), _row(1, 9, temperature=10.0), _row(1, 9.5, temperature=40.0)]
+    assert _flags(rows, {1: LocationPast(10.0, state if is_older else None)}) == [
+        {"temperature": ["range"]},
+        None,
+        {"temperature": ["step"]},
+    ]
+
+
 def test_an_answer_becomes_stale_once() -> None:
     rows = [_row(1, hour, temperature=10.0, **SPREAD) for hour in range(9)]
     whole = check_batch(rows, {1: LocationPast(10.0, None)})
