@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meteorograph.model.precipitation_totals import Total, Window, place_windows, total_range, total_ranges
+from meteorograph.model.precipitation_totals import PlacedWindow, Total, Window, place_windows, total_range, total_ranges
 
 HOUR = 3600
 MIDNIGHT = 1_772_323_200  # 2026-03-01
@@ -192,3 +192,15 @@ def test_two_ways_to_the_same_total(windows: list[Window], slack: float, amount:
 def test_a_stretch_in_the_slack_after_the_range_covers_nothing_of_the_range() -> None:
     total = total_range([Window(11_100, 11_100, 5.0), Window(10_900, 600, 1.0)], 0, 10_800)
     assert total == Total(5.0, 10_800, 10_800, 0)
+
+
+def test_a_window_is_trimmed_at_both_ends_around_a_window_inside() -> None:
+    before, inside, after = Window(300, 1800, 1.0), Window(4800, 1800, 2.0), Window(12_300, 1800, 3.0)
+    assert place_windows([Window(10_800, 10_800, 9.0), after, inside, before]) == [
+        PlacedWindow(((-1500, 300),), 1.0),
+        PlacedWindow(((300, 3000), (4800, 10_500)), 7.0),
+        PlacedWindow(((3000, 4800),), 2.0),
+        PlacedWindow(((10_500, 12_300),), 3.0),
+    ]
+    assert place_windows([Window(10_800, 10_800, 9.0), inside, before])[1] == PlacedWindow(((300, 3000), (4800, 10_800)), 7.0)
+    assert place_windows([Window(10_800, 10_800, 9.0), after, inside])[0] == PlacedWindow(((0, 3000), (4800, 10_500)), 7.0)

@@ -50,3 +50,15 @@ def test_the_same_name_is_not_its_own_neighbour() -> None:
     assert grid.find_near_and_add("a", 1, 1) is None
     grid.add("b", 1, 1)
     assert grid.find_near_and_add("a", 1, 1) == ("b", 0.0)
+
+
+def test_a_point_that_is_near_is_found_among_points_that_are_not() -> None:
+    grid = ProximityGrid()
+    for number, metres in enumerate((-140, 140, 260, 380)):
+        grid.add(f"far {number}", metres * METRE, 0)
+    grid.add("near", 0, 60 * METRE)
+    for number, metres in enumerate((-260, -380)):
+        grid.add(f"far too {number}", 0, metres * METRE)
+    near = grid.find_near_and_add("here", 0, 0)
+    assert near is not None
+    assert near[0] == "near"

@@ -42,6 +42,7 @@ def _flags(*rows: dict[str, Any]) -> dict[str, list[str]]:
         ([_row(0), _row(1, temperature=10.0)], "temperature", (10.0, 1, 1, 1)),
         ([_row(0, temperature=10.0), _row(1, temperature=10.0, provider="b")], "temperature", (10.0, 1, 1, 1)),
         ([_row(hour, wind_direction=240, wind_speed=0.5) for hour in range(3)], "wind_direction", (240, 2, 2, 1)),  # calm
+        ([_row(hour, wind_direction=240, wind_speed=0.5) for hour in range(2)], "wind_direction", (240, 1, 1, 1)),
         ([_row(hour, wind_direction=240, wind_speed=0.6) for hour in range(3)], "wind_direction", (240, 2, 0, 3)),
         ([_row(hour, wind_direction=240) for hour in range(3)], "wind_direction", (240, 2, 0, 3)),
         ([_row(hour, wind_gust=0.4, wind_speed=0.4) for hour in range(3)], "wind_gust", (0.4, 2, 0, 3)),
