@@ -76,11 +76,15 @@ class BatchQueue:
     Args:
         locations: The locations.
         accesses: The providers in their order.
+        must_end: Whether no further batch may be taken.
     """
 
-    def __init__(self, locations: LocationQueue, accesses: Sequence[ProviderAccess]) -> None:
+    def __init__(
+        self, locations: LocationQueue, accesses: Sequence[ProviderAccess], must_end: Callable[[], bool] = lambda: False
+    ) -> None:
         self._locations = locations
         self._accesses = accesses
+        self._must_end = must_end
         self._failed: list[list[DueLocation]] = [[] for _ in accesses]
         self._in_progress = [0] * len(accesses)
         self._is_probed = [False] * len(accesses)
@@ -92,13 +96,13 @@ class BatchQueue:
         return self._locations.is_exhausted and not any(self._failed)
 
     async def available(self) -> int:
-        """Batches that can be taken now."""
-        size = self._accesses[self._first_open()].batch_size
-        return -(-(await self._locations.available() + sum(map(len, self._failed))) // size)
+        """Batches of the locations at hand, at the open provider with the smallest ones: any location may fail before it."""
+        sizes = [access.batch_size for access in self._accesses if access.gate.closed is None]
+        return -(-(await self._locations.available() + sum(map(len, self._failed))) // min(sizes, default=1))
 
     async def take(self) -> Batch | None:
-        """The next batch; None when there will be no further one. Call ``done`` after each."""
-        while True:
+        """The next batch; None when there will be no further one, or the workers must end. Call ``done`` after each."""
+        while not self._must_end():
             batch = self._take_failed() or await self._take_from_queue() or self._take_failed()
             if batch is not None:
                 self._in_progress[batch.rank] += 1
@@ -107,6 +111,7 @@ class BatchQueue:
                 return None
             self._changed.clear()
             await self._changed.wait()
+        return None
 
     def done(self, batch: Batch, failed: Sequence[DueLocation]) -> None:
         """End a batch; its ``failed`` locations wait for the next provider."""

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ..accounts.account_state import Closed
-from ..errors import PayloadError, ProviderClosedError, RetryableFetchError, StoreError
+from ..errors import PayloadError, ProviderClosedError, QuotaExceededError, RetryableFetchError, StoreError
 from ..log_output import get_logger
 from ..model.states import MissedReason
 from ..model.values import DueLocation, Observation
@@ -105,7 +105,7 @@ class WorkerPool:
         Raises:
             StoreError: Results could not be stored; those that were not stored yet are lost to this call.
         """
-        batches = BatchQueue(locations, self.context.observation)
+        batches = BatchQueue(locations, self.context.observation, self._must_end)
         writing = asyncio.create_task(self._write_results())
         guarding = asyncio.create_task(companion)
         working = asyncio.create_task(self._work_all(fetcher, batches, workers))
@@ -140,6 +140,8 @@ class WorkerPool:
         finally:
             for worker in workers:
                 worker.cancel()
+            if workers:
+                await asyncio.wait(workers)  # they use the HTTP client and the gates, which are closed after this
 
     async def _work(self, fetcher: Fetcher, batches: BatchQueue) -> None:
         while (batch := await batches.take()) is not None:
@@ -156,8 +158,9 @@ class WorkerPool:
             if not self._yields_soon:
                 self._yields_soon = True
                 asyncio.get_running_loop().call_soon(self._yield_interpreter)
-            if self._stop.is_set() or self.closed() is not None:
-                return
+
+    def _must_end(self) -> bool:
+        return self._stop.is_set() or self.closed() is not None
 
     def _yield_interpreter(self) -> None:
         self._yields_soon = False
@@ -179,16 +182,24 @@ class WorkerPool:
         if isinstance(outcome, FailedLocation):
             return outcome
         if isinstance(outcome, Observation):
-            return CollectedRow(to_row(location.id, self.context.due_at, outcome), resolved_place(location, outcome))
+            return self._collected(location, outcome)
         if isinstance(outcome, PayloadError):
             return FailedLocation(location.id, MissedReason.PAYLOAD_ERROR, str(outcome))
-        if isinstance(outcome, ProviderClosedError) or self.closed() is not None:  # this outcome may have closed it
+        if self.closed() is not None:  # this outcome may have closed it
             return None
-        failed = FailedLocation(location.id, MissedReason.PROVIDER_ERROR, str(outcome))
-        if isinstance(outcome, RetryableFetchError):
+        reason = MissedReason.QUOTA if isinstance(outcome, QuotaExceededError) else MissedReason.PROVIDER_ERROR
+        failed = FailedLocation(location.id, reason, str(outcome))
+        if isinstance(outcome, RetryableFetchError | ProviderClosedError):  # a closed one may be open when it is tried again
             self.retryable_failures.append(failed)
             return None
         return failed
+
+    def _collected(self, location: DueLocation, observation: Observation) -> CollectedRow | FailedLocation:
+        try:
+            return CollectedRow(to_row(location.id, self.context.due_at, observation), resolved_place(location, observation))
+        except Exception as error:  # a fault of our own costs one location and not the run
+            log.exception("the row of a location could not be made", location=location.name)
+            return FailedLocation(location.id, MissedReason.PROVIDER_ERROR, f"unexpected {type(error).__name__}")
 
     async def _write_results(self) -> None:
         """Store results in batches, until None arrives."""

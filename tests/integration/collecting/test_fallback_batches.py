@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections import Counter
+from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from meteorograph import WeatherData, get_db_session
+from meteorograph.accounts.account_state import load_or_create
 from meteorograph.collecting import run
 from meteorograph.collecting.event_loop import run_async
 from meteorograph.collecting.run import collect, store_results
@@ -20,6 +22,7 @@ from meteorograph.errors import ProviderClosedError
 from meteorograph.ledger.claims import claim_run
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
+from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Location
 from support import NOON
@@ -85,6 +88,22 @@ def test_some_that_fail_follow_when_the_others_are_done(collecting: Simulator, m
     assert _rows_by_provider() == {"openweathermap": 59, "open-meteo": 1}
 
 
+def test_a_location_that_only_a_closed_provider_is_left_for_is_not_called_for_at_every_tick(
+    collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run pauses, a little longer each time, instead of being free at once."""
+    monkeypatch.setenv("METEOROGRAPH_PRECIPITATION_PROVIDERS", "openweathermap,open-meteo")
+    collecting.set_faults("kind=html code=404 provider=openweathermap place=3,0.003")
+    _add_locations(60)
+    with get_db_session() as session:  # the fallback is closed for the whole slot
+        load_or_create(session, "open-meteo", "", NOON).closed_until = NOON + timedelta(days=1)
+    for _ in range(60):  # ticks of ten minutes
+        scheduled_ingest()
+        driven.advance(timedelta(seconds=10))
+    assert _rows_by_provider() == {"openweathermap": 59}
+    assert 60 < _calls(collecting)["openweathermap"] < 60 + 8
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_closed_first_provider_holds_no_frames_of_ten_thousand_locations(
     collecting: Simulator, monkeypatch: pytest.MonkeyPatch
@@ -99,6 +118,7 @@ def test_a_closed_first_provider_holds_no_frames_of_ten_thousand_locations(
     monkeypatch.setattr(run, "store_results", store_and_count)
     collecting.set_faults("kind=status code=401 provider=openweathermap")
     _add_locations(10_000)
+    gc.collect()  # the errors of tests before this one
     assert _collect() == "succeeded"
     assert _rows_by_provider() == {"open-meteo": 10_000}
     assert len(alive) >= 10

@@ -15,6 +15,7 @@ from sqlalchemy import event, func, select
 
 from meteorograph import WeatherData, get_db_session, scheduler, tick
 from meteorograph.collecting.event_loop import run_async
+from meteorograph.collecting.observation import observe_from
 from meteorograph.collecting.run import collect
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import StoreError
@@ -265,10 +266,16 @@ def test_a_run_that_is_told_to_stop_gives_back_what_it_has_not_done(
 ) -> None:
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "2")
     stop = threading.Event()
-    claim = _claim()
-    stop.set()
-    assert _collect(claim, stop) == "pending"
+
+    async def observe_and_stop(*args: Any) -> Any:
+        stop.set()
+        return await observe_from(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("meteorograph.collecting.worker_pool.observe_from", observe_and_stop)
+        assert _collect(_claim(), stop) == "pending"
     begun = _count()
+    assert begun == collecting.count()
     assert 0 < begun < places
     scheduled_ingest()
     assert _count() == places == collecting.count()
