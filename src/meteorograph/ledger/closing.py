@@ -56,14 +56,18 @@ def finish_run(claim: Claim, calls: int, now: datetime) -> RunState:
     """Count the rows and reasons of a run and close it.
 
     Returns:
-        Its final state; ``pending`` where a location has neither a row nor a reason, so that the run is released instead.
+        Its final state; ``pending`` where a location has neither a row nor a reason, so that the run is released instead, or
+        left to the process that has claimed it meanwhile.
     """
     with get_db_session() as session:
         unaccounted = select(Location.id).where(still_missing(claim.schedule, claim.due_at)).limit(1)
-        if session.scalar(unaccounted) is not None and _release(session, claim, calls):
+        is_open = session.scalar(unaccounted) is not None
+        if is_open and _release(session, claim, calls):
             return RunState.PENDING
         spent = update(Run).where(Run.id == claim.run_id).values(calls=Run.calls + calls)
         session.execute(spent.execution_options(synchronize_session=False))
+        if is_open and session.scalar(select(Run.state).where(Run.id == claim.run_id)) in OPEN_STATES:
+            return RunState.PENDING
         return _settle_run(session, claim.run_id, claim.schedule, claim.due_at, now)
 
 

@@ -147,6 +147,20 @@ def test_the_lease_of_a_dead_process_runs_out_and_another_one_goes_on(monkeypatc
     assert not claims.renew_run(claim.run_id, NOON + HOUR)
 
 
+def test_a_process_that_lost_its_lease_does_not_close_the_run_of_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the next one is killed too, the locations would have neither a row nor a reason."""
+    _as(monkeypatch, "slow:1")
+    claim = _claim(NOON)
+    assert claim
+    _as(monkeypatch, "other:2")
+    assert _claim(NOON + timedelta(seconds=31))
+    _as(monkeypatch, "slow:1")
+    _store(_due(claim)[0])
+    assert closing.finish_run(claim, 1, NOON + timedelta(seconds=32)) == "pending"
+    (run,) = _runs()
+    assert (run.state, run.holder, run.calls) == ("running", "other:2", 1)
+
+
 def test_a_lease_that_is_renewed_does_not_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     _as(monkeypatch, "slow:1")
     claim = _claim(NOON)
