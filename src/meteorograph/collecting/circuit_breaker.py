@@ -70,12 +70,15 @@ class CircuitBreaker:
             await self._note_answer()
         elif self._counts_as_outage(error) and self.closed is None:
             assert error is not None
-            # Closed at once, so that no other call starts while the database is asked.
-            self.closed = Closed(self._account, _reason(error), clock.now(), by_quota=False)
+            # Closed at once, so that no other call starts while the database is asked. By its quota at once too: where a quota
+            # is waited for, the next provider must not be called meanwhile.
+            now, by_quota = clock.now(), isinstance(error, QuotaExceededError)
+            until = error.retry_at if isinstance(error, QuotaExceededError) else now
+            self.closed = Closed(self._account, _reason(error), until, by_quota)
             retry_at = await asyncio.to_thread(
-                call_with_fallback, account_state.record_failure, self._account, self._key, error, clock.now()
+                call_with_fallback, account_state.record_failure, self._account, self._key, error, now
             )
-            self.closed = Closed(self._account, _reason(error), retry_at, by_quota=isinstance(error, QuotaExceededError))
+            self.closed = Closed(self._account, _reason(error), retry_at, by_quota)
 
     async def _note_answer(self) -> None:
         self._failures = 0

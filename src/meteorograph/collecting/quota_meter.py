@@ -86,12 +86,23 @@ class QuotaMeter:
             await self.give_back()
         missing = cost - self._unused
         size = max(missing, min(self._block_size, self._expected - self.calls - self._unused))
-        grant = await asyncio.to_thread(charge_with_fallback, self._account.name, self._spend, size, clock.now(), least=missing)
+        charging = asyncio.ensure_future(
+            asyncio.to_thread(charge_with_fallback, self._account.name, self._spend, size, clock.now(), least=missing)
+        )
+        try:
+            grant = await asyncio.shield(charging)
+        except asyncio.CancelledError:
+            await self._add(await charging)  # its thread cannot be cancelled, and what it charged must be given back
+            raise
+        await self._add(grant)
+        return grant.retry_at
+
+    async def _add(self, grant: quota.Grant) -> None:
+        """Add a grant to the unused calls, or remember that the quota refused it."""
         if grant.retry_at is not None:
             self._refused_until = grant.retry_at
-            return grant.retry_at
+            return
         if grant.periods != self._granted.periods:
             await self.give_back()
         self._granted, self._ends_at = grant, grant.ends_at
         self._unused += grant.calls
-        return None

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from meteorograph.accounts import account_state
+from meteorograph import get_db_session
+from meteorograph.accounts import account_state, quota
 from meteorograph.accounts.account_state import Closed
+from meteorograph.collecting import quota_meter
 from meteorograph.collecting.call_gate import CallGate
 from meteorograph.collecting.circuit_breaker import OUTAGE_FAILURES
 from meteorograph.collecting.event_loop import run_async
 from meteorograph.collecting.http import Fetcher
-from meteorograph.errors import MeteorographError, PayloadError, ProviderClosedError, RetryableFetchError
+from meteorograph.errors import MeteorographError, PayloadError, ProviderClosedError, QuotaExceededError, RetryableFetchError
+from meteorograph.failover.charges import charge_with_fallback
 from meteorograph.model.account import Account
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.values import RequestPoint
@@ -77,6 +82,53 @@ def test_calls_that_wait_for_the_pace_end_when_the_provider_closes() -> None:
         return outcomes
 
     assert any(isinstance(outcome, ProviderClosedError) for outcome in run_async(scene()))
+
+
+def test_a_quota_that_is_used_up_says_so_while_the_database_is_asked(driven: DrivenClock) -> None:
+    """The next provider must not be called meanwhile, where the quota is waited for."""
+    gate = CallGate(Account(NAME, {}, "UTC"), KEY, expected=1)
+    until = NOON + timedelta(minutes=1)
+
+    async def scene() -> Closed | None:
+        reporting = asyncio.create_task(gate.report(QuotaExceededError(NAME, "429", retry_at=until, status=429)))
+        await asyncio.sleep(0)
+        closed = gate.closed
+        assert not reporting.done()
+        await reporting
+        return closed
+
+    closed = run_async(scene())
+    assert closed is not None
+    assert (closed.by_quota, closed.retry_at) == (True, until)
+    assert gate.closed == closed
+
+
+def test_calls_that_are_charged_while_their_worker_is_cancelled_are_given_back(
+    driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account(NAME, {"minute": 600}, "UTC")
+    is_charging, may_charge = threading.Event(), threading.Event()
+
+    def charge_slowly(*args: Any, **kwargs: Any) -> quota.Grant:
+        is_charging.set()
+        assert may_charge.wait(10)
+        return charge_with_fallback(*args, **kwargs)
+
+    monkeypatch.setattr(quota_meter, "charge_with_fallback", charge_slowly)
+    gate = CallGate(account, KEY, expected=20)
+
+    async def scene() -> None:
+        call = asyncio.create_task(gate.spend())
+        await asyncio.to_thread(is_charging.wait, 10)
+        call.cancel()
+        asyncio.get_running_loop().call_later(0.1, may_charge.set)
+        await asyncio.wait({call})
+        assert call.cancelled()
+        await gate.close()
+
+    run_async(scene())
+    with get_db_session(read_only=True) as session:
+        assert [window.used for window in quota.usage(session, account, NOON)] == [0]
 
 
 def _attempts(simulator: Simulator, gate: CallGate, count: int) -> None:
