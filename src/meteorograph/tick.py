@@ -28,7 +28,7 @@ from .model import clock
 from .model.schedule import Interval, Schedule
 from .model.states import RunState
 from .reparsing.reparse import reparse
-from .storage.engine import get_db_session, init_db
+from .storage.engine import database_url, get_db_session, init_db
 
 log = get_logger(__name__)
 
@@ -150,7 +150,7 @@ async def _collect(claim: Claim, settings: Settings, stop: threading.Event) -> N
 
 
 def _ensure_default_location(settings: Settings, now: datetime) -> None:
-    place = (settings.database_url.get_secret_value(), settings.default_coordinates)
+    place = (database_url().render_as_string(hide_password=False), settings.default_coordinates)
     if place not in TICK_MEMORY.ensured_defaults:
         with get_db_session() as session:
             repository.ensure_default(session, settings, now)

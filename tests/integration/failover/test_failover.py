@@ -75,6 +75,21 @@ def test_an_outage_of_the_database_loses_no_slot(database: str, driven: DrivenCl
         assert session.scalars(select(Quota.used).where(Quota.window == "month")).one() == 12
 
 
+def test_the_default_place_is_added_to_the_database_also_when_it_was_away_at_first(
+    database: str, driven: DrivenClock, places: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduled_ingest()
+    monkeypatch.setenv("METEOROGRAPH_DEFAULT_LATITUDE", "59.91")
+    monkeypatch.setenv("METEOROGRAPH_DEFAULT_LONGITUDE", "10.75")
+    driven.advance(HOUR)
+    with away(database):
+        scheduled_ingest()
+    driven.advance(HOUR)
+    scheduled_ingest()
+    with get_db_session(read_only=True) as session:
+        assert session.scalars(select(Location.latitude).where(Location.longitude == 10.75)).all() == [59.91]
+
+
 def test_it_is_back_within_the_slot(database: str, driven: DrivenClock, places: Simulator) -> None:
     scheduled_ingest()
     driven.advance(HOUR)
