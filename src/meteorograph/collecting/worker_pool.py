@@ -120,6 +120,8 @@ class WorkerPool:
             await asyncio.wait({working})
             self._workers_ended.set()
             await self._end_writer(writing)
+        if guarding.done() and not guarding.cancelled() and (error := guarding.exception()):
+            log.error("The task that renews the lease failed; the run ends early", exc_info=error)
         if not working.cancelled():
             await working  # raises the error of the workers, if there was one
         return tried_all

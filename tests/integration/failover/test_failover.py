@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def places(database: str, driven: DrivenClock, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 1.0)
     monkeypatch.setattr("meteorograph.failover.call.AWAY_SECONDS", 0.0)
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
     init_db()
