@@ -202,3 +202,11 @@ def test_calls_that_are_given_back_never_go_below_zero() -> None:
     quota.give_back(account, grant, 6)
     with get_db_session(read_only=True) as session:
         assert quota.usage(session, account, NOON)[0].used == 0
+
+
+def test_windows_that_start_together_get_calls_back_once() -> None:
+    account = Account(NAME, {"minute": 10, "hour": 100, "day": 1000}, "UTC")
+    midnight = NOON - timedelta(hours=12)
+    quota.give_back(account, quota.spend(account, 8, midnight), 3)
+    with get_db_session(read_only=True) as session:
+        assert [one.used for one in quota.usage(session, account, midnight)] == [5, 5, 5]

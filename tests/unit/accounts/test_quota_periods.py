@@ -62,3 +62,8 @@ def test_what_live_collection_is_going_to_need_shrinks_towards_the_end_of_the_wi
     last = quota.live_needs(needs, _at("2026-12-01") - timedelta(microseconds=1), "UTC")
     assert (last["day"], last["month"]) == (1, 1)
     assert quota.live_needs({"month": 720}, _at("2026-11-01T06:59"), LOS_ANGELES) == {"month": 1}
+
+
+def test_a_minute_and_an_hour_count_in_full_until_their_end() -> None:
+    needs = {"minute": 50, "hour": 1000, "day": 2400}
+    assert quota.live_needs(needs, _at("2026-11-01T06:30:45"), "UTC") == {"minute": 50, "hour": 1000, "day": 1749}
