@@ -122,7 +122,9 @@ class BatchQueue:
 
     def _release(self, rank: int) -> None:
         self._in_progress[rank] -= 1
-        self._changed.set()
+        may_take = any(self._failed) or not self._locations.is_exhausted
+        if may_take or not any(self._in_progress):  # else each of the last batches would wake all idle workers for nothing
+            self._changed.set()
 
     async def _take_from_queue(self) -> Batch | None:
         rank = self._first_open()
