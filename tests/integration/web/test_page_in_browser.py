@@ -16,7 +16,7 @@ import past
 from browser import barriers, browser, chromium, demonstration, opened, service
 from support import absent
 
-expect.set_options(timeout=60_000)  # on a busy machine the charts alone take more than the 5 s that are usual
+expect.set_options(timeout=60_000)  # the usual 5 s depend on the speed of the machine
 
 VIEWS = {
     "overview": "/",
