@@ -91,6 +91,8 @@ class CallGate:
         if self._pacer.is_active:
             await self._pacer.wait(cost, lambda: self.closed is not None)
             self._raise_if_closed()
+        if self._meter.use(cost):
+            return
         retry_at = await self._meter.spend(cost)
         if retry_at is not None:
             if self.closed is None:
@@ -100,7 +102,8 @@ class CallGate:
 
     async def report(self, error: FetchError | PayloadError | None) -> None:
         """Take note of the result of a call: an error, or None for an answer that was understood."""
-        await self._breaker.report(error)
+        if error is not None or not self._breaker.note_answer():
+            await self._breaker.report(error)
 
     async def close(self) -> None:
         """Give back what was charged and not used."""

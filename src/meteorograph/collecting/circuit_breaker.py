@@ -64,10 +64,15 @@ class CircuitBreaker:
         """Make no further call in this run."""
         self.closed = closed
 
+    def note_answer(self) -> bool:
+        """Take note of an answer that was understood; False if it is the first one, which the account must record."""
+        self._failures = 0
+        return self._is_known_good
+
     async def report(self, error: FetchError | PayloadError | None) -> None:
         """Take note of the result of a call: an error, or None for an answer that was understood."""
         if _is_answer(error):
-            await self._note_answer()
+            await self._record_answer()
         elif self._counts_as_outage(error) and self.closed is None:
             assert error is not None
             # Closed at once, so that no other call starts while the database is asked. By its quota at once too: where a quota
@@ -80,9 +85,8 @@ class CircuitBreaker:
             )
             self.closed = Closed(self._account, _reason(error), retry_at, by_quota)
 
-    async def _note_answer(self) -> None:
-        self._failures = 0
-        if not self._is_known_good:
+    async def _record_answer(self) -> None:
+        if not self.note_answer():
             self._is_known_good, self.is_probing, self._was_down = True, False, False
             await asyncio.to_thread(call_with_fallback, account_state.record_success, self._account, self._key, clock.now())
 

@@ -35,19 +35,22 @@ class LocationQueue:
         """Whether every location has been taken."""
         return self._is_last and self._next >= len(self._page)
 
+    @property
+    def needs_page(self) -> bool:
+        """Whether the locations at hand have been taken, and a page is left to read."""
+        return self._next >= len(self._page) and not self._is_last
+
     async def available(self) -> int:
         """Locations of the current page that have not been taken; reads the next page where there is none."""
         async with self._reading:
-            if self._next >= len(self._page) and not self._is_last:
+            if self.needs_page:
                 after = self._page[-1].id if self._page else 0
                 page = await asyncio.to_thread(self._read, after, PAGE_SIZE)
                 self._page, self._next, self._is_last = page, 0, len(page) < PAGE_SIZE
         return len(self._page) - self._next
 
-    async def take(self, most: int) -> Sequence[DueLocation]:
-        """The next ``most`` locations, or those of the current page; none when the queue is exhausted."""
-        while self._next >= len(self._page) and not self._is_last:
-            await self.available()
+    def take(self, most: int) -> Sequence[DueLocation]:
+        """The next ``most`` locations of the current page, or as many as are left of it."""
         taken = self._page[self._next : self._next + most]
         self._next += len(taken)
         return taken
@@ -103,10 +106,13 @@ class BatchQueue:
     async def take(self) -> Batch | None:
         """The next batch; None when there will be no further one, or the workers must end. Call ``done`` after each."""
         while not self._must_end():
-            batch = self._take_failed() or await self._take_from_queue() or self._take_failed()
+            batch = self._take_failed() or self._take_from_queue()
             if batch is not None:
                 self._in_progress[batch.rank] += 1
                 return batch
+            if self._locations.needs_page and self._may_call(self._first_open()):
+                await self._locations.available()
+                continue
             if not any(self._in_progress):
                 return None
             self._changed.clear()
@@ -118,26 +124,23 @@ class BatchQueue:
         if failed:
             self._failed[batch.rank + 1].extend(failed)
         self._is_probed[batch.rank] = True
-        self._release(batch.rank)
-
-    def _release(self, rank: int) -> None:
-        self._in_progress[rank] -= 1
+        self._in_progress[batch.rank] -= 1
         may_take = any(self._failed) or not self._locations.is_exhausted
         if may_take or not any(self._in_progress):  # else each of the last batches would wake all idle workers for nothing
             self._changed.set()
 
-    async def _take_from_queue(self) -> Batch | None:
+    def _take_from_queue(self) -> Batch | None:
+        """Locations at hand for the first open provider, with those that failed at a provider that has closed since."""
         rank = self._first_open()
-        if self._locations.is_exhausted or not self._may_call(rank):
+        if not self._may_call(rank):
             return None
-        gathered = self._failed[rank]
-        self._failed[rank] = []
-        self._in_progress[rank] += 1  # while a page is read, no other worker may take the queue for exhausted
-        try:
-            locations = [*gathered, *await self._locations.take(self._accesses[rank].batch_size - len(gathered))]
-        finally:
-            self._release(rank)
-        return Batch(rank, locations) if locations else None
+        locations = self._locations.take(self._accesses[rank].batch_size - len(self._failed[rank]))
+        if not locations:
+            return None
+        if self._failed[rank]:
+            locations = [*self._failed[rank], *locations]
+            self._failed[rank] = []
+        return Batch(rank, locations)
 
     def _take_failed(self) -> Batch | None:
         """Locations that failed at the provider before: a full batch, or the last ones, when no further ones can join them."""
@@ -151,8 +154,10 @@ class BatchQueue:
 
     def _first_open(self) -> int:
         """Position of the first provider that is not closed; the first one where all are."""
-        return next((rank for rank, access in enumerate(self._accesses) if access.gate.closed is None), 0)
+        for rank, access in enumerate(self._accesses):
+            if access.gate.closed is None:
+                return rank
+        return 0
 
     def _may_call(self, rank: int) -> bool:
-        is_probing = self._accesses[rank].gate.is_probing and not self._is_probed[rank]
-        return not (is_probing and self._in_progress[rank])
+        return not (self._in_progress[rank] and self._accesses[rank].gate.is_probing and not self._is_probed[rank])

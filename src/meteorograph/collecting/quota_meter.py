@@ -51,18 +51,24 @@ class QuotaMeter:
         """Expect more calls."""
         self._expected += calls
 
+    def use(self, cost: int) -> bool:
+        """Use calls that are charged already for one request; False if they do not suffice."""
+        if self._must_charge(cost):
+            return False
+        self._unused -= cost
+        self.calls += cost
+        return True
+
     async def spend(self, cost: int) -> datetime | None:
         """Charge one request that costs ``cost`` calls.
 
         Returns:
             None when it is charged; otherwise when the quota allows it again (aware UTC).
         """
-        while self._must_charge(cost):
+        while not self.use(cost):
             async with self._charging:
                 if self._must_charge(cost) and (retry_at := await self._charge_block(cost)) is not None:
                     return retry_at
-        self._unused -= cost
-        self.calls += cost
         return None
 
     async def give_back(self) -> None:

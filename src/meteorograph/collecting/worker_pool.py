@@ -86,6 +86,8 @@ class WorkerPool:
     def closed(self) -> Closed | None:
         """Why no location can be collected now: every provider is closed, or one whose quota is waited for."""
         closed = [state for access in self.context.observation if (state := access.gate.closed) is not None]
+        if not closed:
+            return None
         for state in closed:
             if is_waited_for(self.context, state):
                 return state

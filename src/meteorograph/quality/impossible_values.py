@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from sys import float_info
 from typing import Final
 
@@ -11,23 +12,20 @@ from ..model.flags import Flag
 from ..model.quantities import QUANTITIES
 from ..model.values import Observation
 
-#: Name, smallest and largest possible value of each quantity; infinity and NaN are outside of both.
-_POSSIBLE: Final = tuple(
-    (
-        quantity.name,
-        -float_info.max if quantity.possible[0] is None else quantity.possible[0],
-        quantity.possible[1] or float_info.max,
-    )
-    for quantity in QUANTITIES
-)
+#: Names, smallest and largest possible values of the quantities; infinity and NaN are outside of both.
+_NAMES: Final = tuple(quantity.name for quantity in QUANTITIES)
+_LOWEST: Final = tuple(-float_info.max if quantity.possible[0] is None else quantity.possible[0] for quantity in QUANTITIES)
+_HIGHEST: Final = tuple(quantity.possible[1] or float_info.max for quantity in QUANTITIES)
+
+_values: Final = attrgetter(*_NAMES)
 
 
 def drop_impossible(observation: Observation) -> Observation:
     """The observation with every impossible value replaced by None and flagged ``impossible:<value>``."""
     impossible = {
         name: value
-        for name, low, high in _POSSIBLE
-        if (value := getattr(observation, name)) is not None and not low <= value <= high
+        for name, low, high, value in zip(_NAMES, _LOWEST, _HIGHEST, _values(observation), strict=True)
+        if value is not None and not low <= value <= high
     }
     if not impossible:
         return observation

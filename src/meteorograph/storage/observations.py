@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -25,6 +26,9 @@ log = get_logger(__name__)
 
 Row = dict[str, Any]
 
+_QUANTITY_NAMES: Final = tuple(quantity.name for quantity in QUANTITIES)
+_values: Final = attrgetter(*_QUANTITY_NAMES)
+
 
 def to_row(location_id: int, due_at: datetime, observation: Observation, origin: Origin = Origin.LIVE) -> Row:
     """The columns of ``WeatherData`` for the observation of a slot."""
@@ -35,7 +39,7 @@ def to_row(location_id: int, due_at: datetime, observation: Observation, origin:
         "fetched_at": observation.fetched_at,
         "provider": observation.provider,
         "origin": origin.value,
-        **{quantity.name: getattr(observation, quantity.name) for quantity in QUANTITIES},
+        **dict(zip(_QUANTITY_NAMES, _values(observation), strict=True)),
         "precipitation_period": observation.precipitation_period,
         "condition": observation.condition and observation.condition[:200],
         "providers": observation.providers or None,
