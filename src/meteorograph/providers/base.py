@@ -20,6 +20,8 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
+#: The largest ``Provider.max_age``: half a day ago, the weather is another.
+OLDEST_MAX_AGE: Final = timedelta(hours=12)
 
 Method = Literal["measured", "modelled", "blended", "forecast"]
 
@@ -110,6 +112,9 @@ class Provider:
     quota_zone: str = "UTC"
     #: What users must know about its terms; logged once at the start.
     terms: str | None = None
+    #: How old the observation of an answer may be when it is fetched. An older one does not describe the weather now. At least a
+    #: minute, and at most ``OLDEST_MAX_AGE``.
+    max_age: timedelta = timedelta(hours=3)
     #: Whether answers are used again until ``Expires``, and requested with ``If-Modified-Since`` after that.
     caches: bool = False
     #: The warning for the operator in an answer, such as the end of an interface; None for an answer without a warning.

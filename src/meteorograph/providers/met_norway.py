@@ -173,6 +173,7 @@ PROVIDER: Final = Provider(
     setting="MET_NORWAY",
     base_url="https://api.met.no",
     windows={"minute": 1200},
+    max_age=timedelta(hours=2),  # the forecast for the current hour is used
     request=request,
     parse=parse,
     terms=(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -212,6 +212,7 @@ PROVIDER: Final = Provider(
     setting="METAR",
     base_url="https://aviationweather.gov",
     windows={"minute": 100},
+    max_age=timedelta(hours=3),  # reports are hourly or half-hourly; one may be missing
     request=request,
     parse=parse,
     most=100,

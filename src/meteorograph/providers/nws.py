@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -268,6 +269,7 @@ PROVIDER: Final = Provider(
     setting="NWS",
     base_url="https://api.weather.gov",
     windows={"minute": 120},
+    max_age=timedelta(hours=3),  # reports are hourly; one may be missing, and the service may be late
     request=request,
     parse=parse,
     terms="The National Weather Service asks callers to put a domain or an e-mail address into METEOROGRAPH_USER_AGENT",

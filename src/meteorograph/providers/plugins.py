@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from ..model.quantities import BY_NAME
-from .base import Provider, one_line
+from .base import OLDEST_MAX_AGE, Provider, one_line
 
 GROUP: Final = "meteorograph.providers"
 
@@ -62,6 +63,8 @@ def find_faults(provider: Provider) -> Iterator[str]:
             yield f"windows={dict(windows)} must give at least 1 call for each window, of {', '.join(WINDOWS)}"
     if not provider.quantities or not provider.quantities.keys() <= BY_NAME.keys():
         yield f"quantities must be some of {', '.join(BY_NAME)}"
+    if not timedelta(minutes=1) <= provider.max_age <= OLDEST_MAX_AGE:
+        yield f"max_age={provider.max_age} must be between a minute and {OLDEST_MAX_AGE // timedelta(hours=1)} hours"
     if provider.most < 1 or provider.cost <= 0:
         yield "most must be at least 1, and cost above 0"
 

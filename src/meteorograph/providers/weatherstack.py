@@ -228,6 +228,7 @@ PROVIDER: Final = Provider(
     base_url="https://api.weatherstack.com",
     windows={"month": 100},
     key_setting="WEATHERSTACK_API_KEY",
+    max_age=timedelta(hours=2),  # it gives the time of the call, so an older answer is one that stands still
     request=request,
     parse=parse,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from meteorograph.providers.base import History, Provider
@@ -21,6 +23,7 @@ def row(provider: Provider) -> str:
         ", ".join(provider.quantities),
         "; ".join(map(reach, provider.history)) or "none",
         ", ".join(f"{limit} a {window}" for window, limit in provider.windows.items()),
+        f"{provider.max_age / timedelta(hours=1):g} h",
         f"`{provider.key_setting}`" if provider.key_setting else "none",
         provider.licence,
     )

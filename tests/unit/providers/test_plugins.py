@@ -75,6 +75,8 @@ def history(account: str, setting: str | None) -> tuple[History, ...]:
             "windows={'week': 1} must give at least 1 call for each window, of minute, hour, day, month",
         ),
         (replace(GOOD, quantities={"taste": "1"}), "quantities must be some of temperature, humidity, "),
+        (replace(GOOD, max_age=timedelta(0)), "max_age=0:00:00 must be between a minute and 12 hours"),
+        (replace(GOOD, max_age=timedelta(hours=13)), "max_age=13:00:00 must be between a minute and 12 hours"),
         (replace(GOOD, most=0), "most must be at least 1"),
         (replace(GOOD, history=history("nws", None)), "an account of its history belongs to nws"),
         (replace(GOOD, history=history("garden", "NWS")), "setting=GARDEN is taken by nws"),

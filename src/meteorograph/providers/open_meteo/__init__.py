@@ -21,6 +21,7 @@ PROVIDER: Final = Provider(
     setting="OPEN_METEO",
     base_url="https://api.open-meteo.com",
     windows={"minute": 600, "hour": 5000, "day": 10_000},
+    max_age=timedelta(hours=1),  # it answers for the current quarter of an hour
     request=request,
     parse=parse,
     most=1000,

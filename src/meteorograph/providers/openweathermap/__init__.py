@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from ..base import Provider
@@ -31,6 +32,7 @@ PROVIDER: Final = Provider(
     base_url="https://api.openweathermap.org",
     windows={"minute": 60, "month": 1_000_000},
     key_setting="OWM_API_KEY",
+    max_age=timedelta(hours=3),  # on the free plan, data are renewed about every two hours
     request=request,
     parse=parse,
     history=HISTORY,
