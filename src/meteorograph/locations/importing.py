@@ -15,7 +15,7 @@ from ..model.states import LocationState
 from ..model.values import Coordinates
 from ..storage.models import Location
 from .fields import FIELDS, LocationFields
-from .files import BadRow, FileRow
+from .file_rows import BadRow, FileRow, bad_row
 
 #: Number of rows of one statement.
 _STATEMENT_ROWS: Final = 5_000
@@ -72,22 +72,23 @@ def plan_import(session: Session, rows: Iterable[FileRow | BadRow], *, update_ex
     for row in existing.values():
         grid.add(row.name, row.latitude, row.longitude)
     plan = ImportPlan()
-    lines: dict[str, int] = {}
+    places: dict[str, str] = {}
     for entry in rows:
         if isinstance(entry, BadRow):
             plan.bad.append(entry)
             continue
         name = entry.values["name"]
-        if name in lines:
-            plan.bad.append(BadRow(entry.line, f"name={name!r}: must be in the file once, and is on line {lines[name]} too"))
+        if name in places:
+            reason = f"name={name!r}: must be in the file once, and is on {places[name]} too"
+            plan.bad.append(bad_row(entry.line, reason, entry.feature))
             continue
-        lines[name] = entry.line
+        places[name] = entry.place
         location = existing.get(name)
         if location is None:
             plan.added.append(LocationFields(**entry.values))
         elif not _plan_update(plan, entry, location, update_existing):
             continue
-        _warn_if_near(plan, entry, grid, lines)
+        _warn_if_near(plan, entry, grid, places)
     return plan
 
 
@@ -104,7 +105,8 @@ def _plan_update(plan: ImportPlan, entry: FileRow, location: Row[Any], update_ex
     if not update_existing and not is_revived:
         plan.conflicts += 1
         details = ", ".join(f"{name} is {getattr(location, name)!r}, here {value!r}" for name, value in differences.items())
-        plan.bad.append(BadRow(entry.line, f"name={entry.values['name']!r}: the existing location differs ({details})"))
+        reason = f"name={entry.values['name']!r}: the existing location differs ({details})"
+        plan.bad.append(bad_row(entry.line, reason, entry.feature))
         return False
     state = LocationState.ACTIVE if location.state == LocationState.UNSCHEDULED else location.state
     fields = LocationFields(**{name: getattr(location, name) for name in FIELDS})
@@ -112,16 +114,16 @@ def _plan_update(plan: ImportPlan, entry: FileRow, location: Row[Any], update_ex
     if moved_km:
         plan.moved.append(location.id)
     if moved_km > _WARN_MOVE_KM:
-        plan.warnings.append(f"line {entry.line}: {entry.values['name']!r} moves by {moved_km:.1f} km and keeps its data")
+        plan.warnings.append(f"{entry.place}: {entry.values['name']!r} moves by {moved_km:.1f} km and keeps its data")
     return bool(moved_km)
 
 
-def _warn_if_near(plan: ImportPlan, entry: FileRow, grid: ProximityGrid, lines: dict[str, int]) -> None:
+def _warn_if_near(plan: ImportPlan, entry: FileRow, grid: ProximityGrid, places: dict[str, str]) -> None:
     values = entry.values
     near = grid.find_near_and_add(values["name"], values["latitude"], values["longitude"])
     if near is not None:
-        where = f" (line {lines[near[0]]})" if near[0] in lines else ""
-        plan.warnings.append(f"line {entry.line}: {values['name']!r} is {near[1]:.0f} m from {near[0]!r}{where}")
+        where = f" ({places[near[0]]})" if near[0] in places else ""
+        plan.warnings.append(f"{entry.place}: {values['name']!r} is {near[1]:.0f} m from {near[0]!r}{where}")
 
 
 def execute_plan(session: Session, plan: ImportPlan, now: datetime) -> Iterator[int]:

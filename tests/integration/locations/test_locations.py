@@ -21,7 +21,8 @@ from meteorograph import WeatherData, get_db_session
 from meteorograph.errors import InvalidLocationError, LocationExistsError, LocationHasDataError, LocationNotFoundError
 from meteorograph.locations import repository as subject
 from meteorograph.locations import views
-from meteorograph.locations.files import BadRow, read_locations, write_locations
+from meteorograph.locations.file_rows import BadRow
+from meteorograph.locations.files import read_locations, write_locations
 from meteorograph.locations.importing import ImportPlan, execute_plan, plan_import
 from meteorograph.model.states import LocationState
 from meteorograph.storage.engine import get_engine

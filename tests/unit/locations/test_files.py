@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from meteorograph.errors import InvalidLocationError, LocationFileError
 from meteorograph.locations.fields import FIELDS, LocationFields, check_fields
-from meteorograph.locations.files import FORMATS, BadRow, FileRow, read_locations, write_locations
+from meteorograph.locations.file_rows import BadRow, FileRow
+from meteorograph.locations.files import FORMATS, read_locations, write_locations
 from meteorograph.model.proximity import NEAR_M, ProximityGrid, _Point
 from meteorograph.model.values import Coordinates
 
@@ -83,6 +84,56 @@ def test_every_bad_line_is_reported_with_its_number_in_the_file() -> None:
     assert [entry.values["name"] for entry in _read(text) if isinstance(entry, FileRow)] == ["F"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_rows_and_columns_that_a_spreadsheet_leaves_blank(end: str, mark: str) -> None:
+    lines = [
+        ",,,,",
+        "name,,latitude,longitude, ,",
+        "Berg,,46.5,8.5,,",
+        ",,,,,",
+        '" ",,, ,\u00a0,',
+        "See,,47,9",
+        "Tal,,47.5,9.5,,,,",
+        "Bad,x,47.5,9.5,,",
+        "Kurz,,47.5",
+        "Lang,,47.5,9.5,,,7",
+        "",
+    ]
+    rows = _read((mark + end.join(lines)).encode())
+    assert [(row.line, row.values) for row in rows if isinstance(row, FileRow)] == [
+        (3, {"name": "Berg", "latitude": 46.5, "longitude": 8.5}),
+        (6, {"name": "See", "latitude": 47.0, "longitude": 9.0}),
+        (7, {"name": "Tal", "latitude": 47.5, "longitude": 9.5}),
+    ]
+    assert [str(row) for row in rows if isinstance(row, BadRow)] == [
+        "line 8: has a value in column 2, which has no name in the first line",
+        "line 9: has 3 columns, the first line has 6",
+        "line 10: has 7 columns, the first line has 6",
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("first", "separator"),
+    [("sep=,", ","), ("sep=;", ";"), ("SEP=;", ";"), ("sep=\t", "\t"), ('"sep=;"', ";"), ('"sep=,",,', ","), ("sep=;;;", ";")],
+)
+def test_a_line_that_names_the_separator(end: str, mark: str, first: str, separator: str) -> None:
+    table = [["name", "latitude", "longitude", "tags"], ["Hof", "47.1", "8.1", '"a;b"'], ["Hang", "195", "8.1", ""], [""] * 4]
+    text = mark + end.join([first, *(separator.join(cells) for cells in table)])
+    row, bad = _read(text.encode())
+    assert row == FileRow(3, {"name": "Hof", "latitude": 47.1, "longitude": 8.1, "tags": ["a", "b"]})
+    assert str(bad) == "line 4: latitude=195.0: must be a number from -90 to 90"
+
+
+@pytest.mark.parametrize("first", ["sep=|", "sep=", '"sep=:"'])
+def test_a_line_that_names_another_separator_is_refused(first: str) -> None:
+    with pytest.raises(LocationFileError) as caught:
+        _read(f"{first}\nname,latitude,longitude\n".encode())
+    assert str(caught.value) == f"line 1: {first!r} names the separator; it must be ',', ';' or a tab"
+
+
 def test_swapped_coordinates_are_recognised() -> None:
     [reason] = _reasons(HEADER + b"Sydney,151.2,-33.9\n")
     assert reason.endswith("must be a number from -90 to 90; are latitude and longitude swapped?")
@@ -96,7 +147,10 @@ def test_swapped_coordinates_are_recognised() -> None:
         (b"\n\r\n", "the file is empty"),
         (b"name,lat,lon\nA,1,2\n", "line 1: .*missing: latitude, longitude; unknown: 'lat', 'lon'.*known are name, latitude"),
         (b"name,latitude,longitude,name\n", "line 1: .*twice: name"),
-        (b"name;latitude;longitude\nA;1;2\n", "line 1: the columns are separated by ';'; it must be ','"),
+        (
+            b"name;latitude;longitude\nA;1;2\n",
+            "line 1: the columns are separated by ';'; it must be ',', or the first line must be sep=;",
+        ),
         (b"name\tlatitude\tlongitude\n", "line 1: the columns are separated by tabs"),
         (b"name,latitude,longitude\rA,1,2\r", "line 1: the file's lines must end with LF or CRLF"),
         (HEADER + b'A,1,2\n"B,1,2\nC,1,2\n', "line 3: a quote that opens in this row is never closed"),
@@ -176,10 +230,87 @@ def test_geojson_is_read_with_the_line_of_each_feature() -> None:
     ]
     reasons = _reasons(text, "geojson")
     assert [reason.split(":")[0] for reason in reasons] == [f"line {line}" for line in (5, 6, 7, 8, 9, 10, 11, 12)]
-    assert reasons[0] == "line 5: latitude=191: must be a number from -90 to 90"
+    assert reasons[0] == "line 5: feature 3 ('Dublin'): latitude=191: must be a number from -90 to 90"
     assert all("must be a Feature with a Point" in reasons[number] for number in (1, 2, 3, 5, 6))
     assert "name=3" in reasons[4]
     assert "is not JSON" in reasons[7]
+
+
+def test_errors_of_a_geojson_file_on_one_line_name_the_feature() -> None:
+    features = [
+        _feature("[8, 47]", '{"name": "Alm"}'),
+        '{"type": "Feature", "geometry": null, "properties": {"name": "Weiler"}}',
+        _feature("[8, 47]", '{"name": "Joch", "elevation": "2,1 km"}'),
+        _feature("[[8, 47]]", '{"name": 12}'),
+        _feature("[8, 47]", "{}"),
+        "null",
+        _feature("[8, 1e999]"),
+    ]
+    text = _collection(*features).replace(b"\n", b"")
+    reasons = _reasons(text, "geojson")
+    heads = ["2 ('Weiler')", "3 ('Joch')", "4", "5", "6", "7"]
+    assert [reason.split(": ")[:2] for reason in reasons] == [["line 1", f"feature {head}"] for head in heads]
+    assert "elevation='2,1 km'" in reasons[1]
+    assert "name is missing" in reasons[3]
+    [row] = [row for row in _read(text, "geojson") if isinstance(row, FileRow)]
+    assert row.place == "line 1, feature 1"
+
+
+#: Members ``crs`` that say: longitude and latitude in degrees.
+DEGREES = [
+    "null",
+    '{"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}',
+    '{"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC::CRS84"}}',
+    '{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4326"}}',
+    '{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG:6.9:4326"}}',
+    '{"type": "name", "properties": {"name": "epsg:4326"}}',
+    '{"type": "name", "properties": {"name": "OGC:CRS84"}}',
+    '{"type": "name", "properties": {"name": "WGS 84"}}',
+    '{"type": "name", "properties": {"name": "http://www.opengis.net/def/crs/EPSG/0/4326"}}',
+    '{"type": "link", "properties": {"href": "http://www.opengis.net/def/crs/OGC/1.3/CRS84", "type": "ogcwkt"}}',
+    '{"type": "link", "properties": {"href": "https://spatialreference.org/ref/epsg/4326/proj4/", "type": "proj4"}}',
+    '{"type": "EPSG", "properties": {"code": 4326}}',
+    '"EPSG:4258"',
+]
+#: Other members, and what the error shows of each.
+NO_DEGREES = [
+    ('{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::25832"}}', "urn:ogc:def:crs:EPSG::25832"),
+    ('{"type": "name", "properties": {"name": "EPSG:3857"}}', "EPSG:3857"),
+    ('{"type": "name", "properties": {"name": "EPSG:900913"}}', "EPSG:900913"),
+    ('{"type": "name", "properties": {"name": "WGS 84 / UTM zone 32N"}}', "WGS 84 / UTM zone 32N"),
+    ('{"type": "name", "properties": {"name": "http://www.opengis.net/def/crs/EPSG/0/2056"}}', "EPSG/0/2056"),
+    ('{"type": "link", "properties": {"href": "https://epsg.io/21781.proj4", "type": "proj4"}}', "21781"),
+    ('{"type": "link", "properties": {"href": "http://spatialreference.org/ref/epsg/27700/", "type": "esriwkt"}}', "27700"),
+    ('{"type": "EPSG", "properties": {"code": "31467"}}', "EPSG:31467"),
+    ('{"type": "EPSG", "properties": {"code": 43260}}', "EPSG:43260"),
+    ('"EPSG:3035"', "EPSG:3035"),
+    ("{}", "{}"),
+    ("17", "17"),
+]
+
+
+def _with_crs(member: str, crs: str) -> bytes:
+    plain = _feature("[8.5, 47.5]")
+    match member:
+        case "collection":
+            return f'{{"crs": {crs}, "type": "FeatureCollection", "features": [{plain}]}}'.encode()
+        case "feature":
+            return _collection(plain.replace('{"type": "Feature"', f'{{"crs": {crs}, "type": "Feature"'))
+    return _collection(plain.replace('{"type": "Point"', f'{{"crs": {crs}, "type": "Point"'))
+
+
+@pytest.mark.parametrize("member", ["collection", "feature", "geometry"])
+@pytest.mark.parametrize("crs", DEGREES)
+def test_a_file_in_degrees_may_say_so(member: str, crs: str) -> None:
+    assert isinstance(_read(_with_crs(member, crs), "geojson")[0], FileRow)
+
+
+@pytest.mark.parametrize("member", ["collection", "feature", "geometry"])
+@pytest.mark.parametrize(("crs", "shown"), NO_DEGREES)
+def test_a_file_that_is_not_in_degrees_is_refused(member: str, crs: str, shown: str) -> None:
+    with pytest.raises(LocationFileError, match=r"^crs='.*must be longitude and latitude in degrees") as caught:
+        _read(_with_crs(member, crs), "geojson")
+    assert shown in str(caught.value)
 
 
 @pytest.mark.parametrize(
