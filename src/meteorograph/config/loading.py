@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from ..providers.registry import BROKEN, PROVIDERS
 from .messages import error_line
 from .settings import COMPLETE_SETTINGS, Settings
-from .sources import PREFIX, SECRETS, fingerprint_of_sources, read_values, unknown_names
+from .sources import SECRETS, environment_name, fingerprint_of_sources, read_values, unknown_names
 
 
 class SettingsStore:
@@ -72,7 +72,7 @@ def load_settings(**values: Any) -> Settings:
 
 def setting_names() -> dict[str, str]:
     """Field of the settings → name of its environment variable."""
-    return {name: str(field.validation_alias or PREFIX + name.upper()) for name, field in COMPLETE_SETTINGS.model_fields.items()}
+    return {name: environment_name(name, field) for name, field in COMPLETE_SETTINGS.model_fields.items()}
 
 
 def unknown_settings() -> list[str]:
@@ -89,6 +89,7 @@ def _first_error(error: ValidationError) -> str:
 
 
 def _secret_texts(settings: Settings) -> list[str]:
-    password = make_url(settings.database_url.get_secret_value()).password
-    texts = [*map(settings.key, PROVIDERS), *(token.get_secret_value() for token in settings.api_tokens), password]
+    url = make_url(settings.database_url.get_secret_value())
+    passwords = [url.password, *(url.normalized_query.get(name, ("",))[0] for name in ("password", "sslpassword"))]
+    texts = [*map(settings.key, PROVIDERS), *(token.get_secret_value() for token in settings.api_tokens), *passwords]
     return [text for text in texts if text]

@@ -20,12 +20,23 @@ def error_line(name: str, field: FieldInfo, error: ErrorDetails, *, secret: bool
     """The line for a validation error of pydantic. It never shows a secret; of a database URL it hides the password."""
     raised = error.get("ctx", {}).get("error")
     allowed = str(raised) if error["type"] == "value_error" and raised else _allowed(field)
-    value = "" if secret and name != "DATABASE_URL" else f"={_shown(str(error['input']))}"
+    shown = _without_password(str(error["input"])) if name == "DATABASE_URL" else str(error["input"])
+    value = "" if secret and name != "DATABASE_URL" else f"={_shown(shown)}"
     return f"{name}{value}: must be {allowed}"
 
 
+def _without_password(url: str) -> str:
+    """A malformed URL without what may belong to its password: all up to the last ``@``; or a text in the place of the port."""
+    before, at, host = url.rpartition("@")
+    if not at:
+        return re.sub(r"(\w://[^:/]*):(?!\d{1,5}(?:[/?]|$)).*", rf"\1:{MARK}", url, count=1, flags=re.DOTALL)
+    parts = re.fullmatch(r"(\w[\w+]*://[^:/@]*)(.*)", before, re.DOTALL)
+    user, password = parts.groups() if parts else ("", before)
+    return f"{user}{f':{MARK}' if password else ''}@{host}"
+
+
 def _shown(value: str) -> str:
-    """The value on one line. A password may contain any character, so everything between ``:`` and the last ``@`` is hidden."""
+    """The value on one line, without secrets. An address may have a password too."""
     line = redact(re.sub(r"(://[^:/@]*):.*@", rf"\1:{MARK}@", " ".join(value.split()), count=1))
     line = "".join(char if char.isprintable() else "?" for char in line)
     return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}…"

@@ -10,11 +10,12 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from ..model.quantities import QUANTITIES
 from ..providers.registry import BROKEN, PROVIDERS
+from .sources import strip_invisible, strip_quotes
 
 
 def split_names(value: object) -> object:
-    """Split a text at its commas; a value of another type is not changed."""
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+    """Split a text at its commas, without quotes around a part; a value of another type is not changed."""
+    return [name for part in value.split(",") if (name := strip_quotes(part).strip())] if isinstance(value, str) else value
 
 
 def require_known(names: list[str]) -> list[str]:
@@ -43,8 +44,14 @@ def require_history(names: list[str]) -> list[str]:
     return names
 
 
+#: A key, or nothing. Quotes and white space within are remains of a wrongly copied or quoted text.
+_KEY: Final = re.compile(r"[!#-&(-_a-~]*")
+
+
 def _stripped(key: SecretStr | None) -> SecretStr | None:
-    text = key.get_secret_value().strip() if key else ""
+    text = strip_invisible(key.get_secret_value()) if key else ""
+    if not _KEY.fullmatch(text):
+        raise ValueError("a key of ASCII letters, digits and signs, without quotes and white space")
     return SecretStr(text) if text else None
 
 

@@ -19,7 +19,11 @@ from ..providers.base import History
 from ..providers.registry import PROVIDERS
 from ..version import __version__
 from .provider_settings import ACCOUNTS, parse_quantity_providers, provider_fields, require_history, require_known, split_names
-from .sources import PREFIX, secrets_from_files
+from .sources import secrets_from_files, values_of_fields
+
+#: What must not be in the user name and the password of a URL (RFC 3986): behind an unencoded @, a part of the password is read
+#: as the host.
+_RESERVED: Final = re.compile(r"[@/?#\[\]\s]|%(?![0-9A-Fa-f]{2})")
 
 
 def duration(value: object) -> object:
@@ -46,10 +50,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
         extra="ignore",
-        env_ignore_empty=True,
         frozen=True,
         str_strip_whitespace=True,
         validate_by_name=True,
@@ -129,12 +130,18 @@ class Settings(BaseSettings):
     @classmethod
     def _check_database(cls, value: SecretStr) -> SecretStr:
         allowed = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
+        text = value.get_secret_value()
         try:
-            backend = make_url(value.get_secret_value()).get_backend_name()
+            backend = make_url(text).get_backend_name()
         except (ArgumentError, ValueError):
             raise ValueError(allowed) from None
         if backend not in ("sqlite", "postgresql", "postgres"):
             raise ValueError(allowed)
+        if backend != "sqlite" and _RESERVED.search(text.partition("://")[2].rpartition("@")[0]):
+            raise ValueError(
+                "a URL with a percent-encoded user name and password "
+                "(@ as %40, / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, % as %25, a space as %20)"
+            )
         return value
 
     @classmethod
@@ -147,7 +154,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[Any, ...]:
         """Precedence: arguments, the environment, ``.env``, and the files that ``NAME_FILE`` names."""
-        return init_settings, env_settings, dotenv_settings, secrets_from_files
+        return init_settings, lambda: values_of_fields(settings_cls.model_fields), secrets_from_files
 
     @property
     def default_coordinates(self) -> Coordinates:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from dotenv import dotenv_values
+from pydantic.fields import FieldInfo
 
 from ..errors import ConfigurationError
 from ..providers.registry import PROVIDERS
@@ -26,17 +27,74 @@ SECRETS: Final = (
 _TEST_VARIABLES: Final = frozenset({"METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR"})
 
 
+#: Pairs of quotes around a value: ``docker run --env-file`` and lists of Compose leave straight quotes in the value, and word
+#: processors replace straight quotes by curly ones.
+_QUOTES: Final = (
+    "''",
+    '""',
+    "``",
+    "\u201c\u201d",
+    "\u2018\u2019",
+    "\u201e\u201c",
+    "\u201a\u2018",
+    "\u201d\u201d",
+    "\u2019\u2019",
+    "\u00ab\u00bb",
+)
+
+#: Characters without a width with which a copied text may begin or end: byte order mark, zero-width space and joiners.
+_INVISIBLE: Final = "\ufeff\u200b\u200c\u200d\u2060"
+
+
+def strip_quotes(value: str) -> str:
+    """The text within one pair of quotes around the whole value; a value without such a pair is not changed."""
+    text = strip_invisible(value)
+    for opening, closing in _QUOTES:
+        inner = text[1:-1]
+        if len(text) > 1 and text[0] == opening and text[-1] == closing and opening not in inner and closing not in inner:
+            return strip_invisible(inner)
+    return value
+
+
+def strip_invisible(text: str) -> str:
+    """The text without white space and invisible characters at its ends."""
+    return text.strip().strip(_INVISIBLE).strip()
+
+
 def read_values() -> dict[str, str]:
-    """The variables of the environment and ``.env``, by upper-case name, without empty ones. The environment has precedence.
+    """The variables of the environment and ``.env``, by upper-case name, without quotes around values and without empty values.
+
+    The environment has precedence.
 
     Raises:
         ConfigurationError: ``.env`` cannot be read.
     """
     try:
-        file_values = dotenv_values(".env", encoding="utf-8")
+        file_values = dotenv_values(".env", encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
-    return {name.upper(): value for values in (file_values, os.environ) for name, value in values.items() if value}
+    return {
+        name.upper(): text
+        for values in (file_values, os.environ)
+        for name, value in values.items()
+        if value and (text := strip_quotes(value))
+    }
+
+
+def environment_name(field: str, info: FieldInfo) -> str:
+    """Name of the environment variable of a field of the settings."""
+    return str(info.validation_alias or PREFIX + field.upper())
+
+
+def values_of_fields(fields: Mapping[str, FieldInfo]) -> dict[str, str]:
+    """The values of the environment and ``.env`` for these fields of the settings, by alias or name of the field.
+
+    Raises:
+        ConfigurationError: ``.env`` cannot be read.
+    """
+    values = read_values()
+    names = {str(info.validation_alias or field): environment_name(field, info) for field, info in fields.items()}
+    return {key: values[name] for key, name in names.items() if name in values}
 
 
 def fingerprint_of_sources() -> object:
@@ -70,7 +128,7 @@ def _secret(name: str, values: dict[str, str]) -> str:
         raise ConfigurationError(f"{name} and {name}_FILE are both set: keep one of them")
     path = values[f"{name}_FILE"]
     try:
-        text = Path(path).read_text(encoding="utf-8-sig").strip()
+        text = strip_quotes(strip_invisible(Path(path).read_text(encoding="utf-8-sig")))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{name}_FILE={path}: {_reason(error)}; it must name a readable text file") from None
     if not text or not text.isprintable():

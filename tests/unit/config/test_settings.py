@@ -6,8 +6,10 @@ import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from meteorograph import __version__, logs, redaction
 from meteorograph.config.loading import get_settings, load_settings, pin_settings, setting_names, unknown_settings
@@ -125,6 +127,11 @@ WRONG = [
     ("DATABASE_URL", f"mysql://u:a/{PASSWORD}@b@h/n", "mysql://u:[redacted]@h/n", _URL),
     ("DATABASE_URL", f"postgresql://u:{PASSWORD}@h:port/n", "postgresql://u:[redacted]@h:port/n", _URL),
     ("DATABASE_URL", f"postgresql://u:a {PASSWORD}\n@h:port/n", "postgresql://u:[redacted]@h:port/n", _URL),
+    ("DATABASE_URL", f"u:{PASSWORD}@h/n", ":[redacted]@h/n", _URL),
+    ("DATABASE_URL", f"postgresql:/u:{PASSWORD}@h/n", ":[redacted]@h/n", _URL),
+    ("DATABASE_URL", f"mysql://u@{PASSWORD}:b@h/n", "mysql://u:[redacted]@h/n", _URL),
+    ("DATABASE_URL", f"postgresql://u:{PASSWORD}", "postgresql://u:[redacted]", _URL),
+    ("DATABASE_URL", "mysql://h:3306/n", "mysql://h:3306/n", _URL),
 ]
 
 #: What the registry of providers makes settings of: the addresses and quotas of those that are not tried one by one here.
@@ -321,6 +328,50 @@ def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, t
     assert _refused() == f"{name}={shown}: must be {allowed}"
 
 
+#: Passwords that a URL must spell otherwise.
+UNENCODED = [
+    "tief@see#blau",
+    "tief/see",
+    "tief?see",
+    "tief#see",
+    "[tiefsee]",
+    "tief see",
+    "100%",
+    "tief%zz",
+    "@tiefsee",
+    "tief@see/blau?x",
+]
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+@pytest.mark.parametrize("password", UNENCODED)
+def test_a_database_password_must_be_percent_encoded(monkeypatch: pytest.MonkeyPatch, scheme: str, password: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://store:{password}@db.example:5433/weather")
+    message = _refused()
+    assert message.startswith(
+        f"DATABASE_URL={scheme}://store:[redacted]@db.example:5433/weather: must be a URL with a percent-encoded"
+    )
+    assert not [word for word in ("tief", "see", "blau", "100%") if word in message.partition(": must be")[0]]
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://store:{quote(password, safe='')}@db.example:5433/weather")
+    assert make_url(load_settings().database_url.get_secret_value()).password == password
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:a:b@h/n",
+        "postgresql://u@h/n",
+        "postgresql://h/n?password=geheimnis",
+        "postgresql:///n?host=/run/postgresql",
+        "sqlite:///folder@home/a%zz#b.db",
+    ],
+)
+def test_a_database_url_without_reserved_characters_before_the_host(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert load_settings().database_url.get_secret_value() == url
+    assert redaction.redact("geheimnis") == (redaction.MARK if "geheimnis" in url else "geheimnis")
+
+
 def test_of_a_wrong_secret_only_the_name_is_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(api_tokens={KEY: 1})
@@ -337,6 +388,44 @@ def test_white_space_around_a_key_goes(monkeypatch: pytest.MonkeyPatch, name: st
     assert load_settings().key(provider) == KEY
     monkeypatch.setenv(name, " \t")
     assert load_settings().key(provider) is None
+
+
+#: What stands before and behind a value that a tool or a text program has quoted.
+QUOTES = ["''", '""', " \u2018\u2019", "\u201c\u201d", "\u201e\u201c ", "\u00ab\u00bb"]
+
+
+@pytest.mark.parametrize("quotes", QUOTES)
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_quotes_around_a_value_are_removed(monkeypatch: pytest.MonkeyPatch, quotes: str, where: str) -> None:
+    left, right = quotes[: len(quotes.rstrip()) - 1] or quotes[0], quotes.rstrip()[-1]
+    if where == "file":
+        Path("key").write_text(f"\ufeff{left}{KEY}{right}\r\n", encoding="utf-8")
+        monkeypatch.setenv("OWM_API_KEY_FILE", f"{left}key{right}")
+    else:
+        monkeypatch.setenv("OWM_API_KEY", f"{left} {KEY}{right}\n")
+        monkeypatch.setenv("METEOROGRAPH_INTERVAL", f"{left}15m{right}")
+        monkeypatch.setenv("METEOROGRAPH_PROVIDERS", f"{left}metar{right}, {left}nws{right}")
+        monkeypatch.setenv("METEOROGRAPH_API_TOKENS", f"{left}one,two{right}")
+        monkeypatch.setenv("PORT", f"{left}{right}")
+    settings = load_settings()
+    assert settings.key("openweathermap") == KEY
+    if where == "environment":
+        assert (settings.interval, settings.providers, settings.port) == (timedelta(minutes=15), ["metar", "nws"], 8000)
+        assert [token.get_secret_value() for token in settings.api_tokens] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "text", [f"'{KEY}", f'{KEY}"', f"{KEY[:9]} {KEY[9:]}", f"{KEY}\u201d", f"{KEY}\n{KEY}", f"{KEY}é", f"'{KEY}\""]
+)
+def test_a_key_with_a_quote_or_a_space_within_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("OWM_API_KEY", text)
+    assert _refused() == "OWM_API_KEY: must be a key of ASCII letters, digits and signs, without quotes and white space"
+
+
+def test_an_env_file_with_a_byte_order_mark() -> None:
+    Path(".env").write_text(f"OWM_API_KEY='{KEY}'\r\nPORT=\"81\"\r\n", encoding="utf-8-sig")
+    settings = load_settings()
+    assert (settings.key("openweathermap"), settings.port) == (KEY, 81)
 
 
 @pytest.mark.parametrize("text", ["", " ", ",", " , "])
