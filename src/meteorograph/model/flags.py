@@ -34,6 +34,8 @@ class Flag(StrEnum):
     DUPLICATE = "duplicate"
     #: Observed later than it was fetched.
     FUTURE = "future"
+    #: Observed longer before it was fetched than the provider's data may be old.
+    OLD = "old"
     #: Another provider gave a different value for the same slot.
     DISAGREES = "disagrees"
 
@@ -45,7 +47,18 @@ AT_LEAST: Final = Flag.AT_LEAST
 REJECTED: Final = Flag.REJECTED
 
 #: Flags of values that are probably wrong: aggregates leave such values out by default.
-SUSPECT: Final = frozenset({Flag.REJECTED, Flag.RANGE, Flag.STEP, Flag.PERSISTENCE, Flag.INCONSISTENT, Flag.STALE, Flag.FUTURE})
+SUSPECT: Final = frozenset(
+    {
+        Flag.REJECTED,
+        Flag.RANGE,
+        Flag.STEP,
+        Flag.PERSISTENCE,
+        Flag.INCONSISTENT,
+        Flag.STALE,
+        Flag.FUTURE,
+        Flag.OLD,
+    }
+)
 
 
 def is_suspect(flags: Iterable[str]) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from ..model.flags import Flag
-from .row_checks import Flags, check_row
+from .row_checks import DEFAULT_MAX_AGE, Flags, check_row
 from .time_checks import PastState, compare_with_past
 
 Row = dict[str, Any]
 
 #: Flags of values that are not compared with later values.
-UNTRUSTED: Final = frozenset({Flag.RANGE, Flag.REJECTED})
+UNTRUSTED: Final = frozenset({Flag.RANGE, Flag.REJECTED, Flag.OLD, Flag.FUTURE})
 
 
 class LocationPast(NamedTuple):
@@ -36,7 +37,9 @@ class CheckedBatch(NamedTuple):
     stale: list[PastState]
 
 
-def check_batch(rows: Sequence[Row], past: Mapping[int, LocationPast]) -> CheckedBatch:
+def check_batch(
+    rows: Sequence[Row], past: Mapping[int, LocationPast], max_ages: Mapping[str, timedelta] | None = None
+) -> CheckedBatch:
     """Flag the rows of a batch.
 
     A row that is not newer than the state of its location, because it is backfilled or stored again, is compared with the older
@@ -45,7 +48,9 @@ def check_batch(rows: Sequence[Row], past: Mapping[int, LocationPast]) -> Checke
     Args:
         rows: Columns of ``WeatherData``.
         past: Location id → its past; rows of other locations are checked without latitude and past.
+        max_ages: Provider → how old its observations may be when they are fetched.
     """
+    max_ages = max_ages or {}
     checked = list(rows)
     states: dict[int, PastState] = {}
     stale: list[PastState] = []
@@ -55,7 +60,7 @@ def check_batch(rows: Sequence[Row], past: Mapping[int, LocationPast]) -> Checke
         older_state: PastState | None = None
         for index in indexes:
             row = rows[index]
-            own = check_row(row, latitude)
+            own = check_row(row, latitude, max_ages.get(row["provider"], DEFAULT_MAX_AGE))
             parsed: Flags = row.get("flags") or {}
             untrusted = {name for flags in (own, parsed) for name, words in flags.items() if not UNTRUSTED.isdisjoint(words)}
             if before is None or int(row["due_at"].timestamp()) > before.at:

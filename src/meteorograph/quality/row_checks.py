@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..model.flags import Flag
 from ..model.quantities import BY_NAME, QUANTITIES
+from ..model.states import Origin
 from .climate_limits import likely_limits
 
 #: Quantity → flags.
@@ -19,16 +20,20 @@ QUANTITY_NAMES: Final = tuple(quantity.name for quantity in QUANTITIES)
 #: How far a provider's clock may be ahead of ours.
 MAX_CLOCK_LEAD: Final = timedelta(minutes=10)
 
+#: The age at which an observation is old, for a provider without an age of its own.
+DEFAULT_MAX_AGE: Final = timedelta(hours=12)
+
 #: Tolerance when one value must not exceed another, since both are converted and rounded [unit of the quantity].
 ROUNDING: Final = 0.1
 
 
-def check_row(row: Mapping[str, Any], latitude: float | None) -> Flags:
+def check_row(row: Mapping[str, Any], latitude: float | None, max_age: timedelta = DEFAULT_MAX_AGE) -> Flags:
     """The flags of a row's values, without a comparison with other rows.
 
     Args:
         row: Columns of ``WeatherData``.
         latitude: Of the location [degree north]; None to skip the climate check.
+        max_age: How long before it is fetched the provider's data may be observed.
     """
     flags: Flags = {}
     due_at: datetime = row["due_at"]
@@ -42,12 +47,26 @@ def check_row(row: Mapping[str, Any], latitude: float | None) -> Flags:
         flags["precipitation"] = [Flag.RANGE]
     for name in _contradictions(row):
         flags.setdefault(name, []).append(Flag.INCONSISTENT)
-    observed_at = row.get("observed_at")
-    if observed_at is not None and observed_at > row["fetched_at"] + MAX_CLOCK_LEAD:
+    word = _time_flag(row, max_age)
+    if word is not None:
         for name in QUANTITY_NAMES:
             if row.get(name) is not None:
-                flags.setdefault(name, []).append(Flag.FUTURE)
+                flags.setdefault(name, []).append(word)
     return flags
+
+
+def _time_flag(row: Mapping[str, Any], max_age: timedelta) -> Flag | None:
+    """The flag of all values if the row was observed too late or too early.
+
+    A history is fetched long after the slot, so the age of a backfilled row is its age in its slot.
+    """
+    observed_at: datetime | None = row.get("observed_at")
+    if observed_at is None:
+        return None
+    if observed_at > row["fetched_at"] + MAX_CLOCK_LEAD:
+        return Flag.FUTURE
+    since: datetime = row["due_at"] if row.get("origin") == Origin.BACKFILL else row["fetched_at"]
+    return Flag.OLD if observed_at < since - max_age else None
 
 
 def record_precipitation(period: int | None) -> float:

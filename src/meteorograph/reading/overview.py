@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from ..model import clock
 from ..model.flags import is_suspect
 from ..storage.models import Location, WeatherData
+from .rows import newest_slot
 
 #: Maximum number of points of a series.
 MAX_POINTS: Final = 96
@@ -65,8 +67,7 @@ def read_overview_page(
         if (names is None or name in names) and any(text in part.casefold() for part in (name, *(tags or ())))
     ]
     ids = matches[skip : skip + limit]
-    newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id).correlate(Location)
-    row = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest.scalar_subquery())
+    row = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(clock.now()))
     query = select(Location, WeatherData).outerjoin(WeatherData, row).where(Location.id.in_(ids)).order_by(Location.name)
     cards = {location.id: LocationCard(location, row) for location, row in session.execute(query)}
     columns = (WeatherData.location_id, WeatherData.due_at, WeatherData.temperature, WeatherData.flags)

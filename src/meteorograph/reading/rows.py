@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, literal, select
 from sqlalchemy.orm import Session
 
 from ..errors import LocationNotFoundError
+from ..model import clock
 from ..model.units import units_of
+from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..storage.models import Location, WeatherData
+from ..storage.types import UTCDateTime
 from ..storage.upsert import table_of
 from .columns import DOCUMENTS, FIELDS, INSTANTS, Columns, Position, RowQuery, fetch_columns, plain_column, read_page
 
@@ -93,22 +96,28 @@ def read_rows(
     return _make_rows(columns), position
 
 
-def read_latest_columns(session: Session, fields: Sequence[str] = FIELDS) -> Columns:
-    """The newest row of each location that has rows, by name, as columns of plain values.
+def newest_slot(now: datetime) -> ColumnElement[datetime]:
+    """Subquery of the newest slot of a location that has a row. Rows of the future, from a clock that was wrong, do not count.
 
     Needs one index seek per location instead of a scan of all rows.
     """
+    until = literal(now + MAX_CLOCK_LEAD, UTCDateTime())
+    newest = select(func.max(_table.c.due_at)).where(_table.c.location_id == Location.id, _table.c.due_at <= until)
+    return newest.correlate(Location).scalar_subquery()
+
+
+def read_latest_columns(session: Session, fields: Sequence[str] = FIELDS, now: datetime | None = None) -> Columns:
+    """The newest row of each location that has rows until now, by name, as columns of plain values."""
     dialect = session.get_bind().dialect
-    newest = select(func.max(_table.c.due_at)).where(_table.c.location_id == Location.id).correlate(Location)
     selected = [Location.name if name == "location" else plain_column(dialect, name) for name in fields]
     query = select(*selected).select_from(Location).join(WeatherData, _table.c.location_id == Location.id)
-    query = query.where(_table.c.due_at == newest.scalar_subquery()).order_by(Location.name)
+    query = query.where(_table.c.due_at == newest_slot(now or clock.now())).order_by(Location.name)
     return fetch_columns(session, query)
 
 
-def read_latest_rows(session: Session) -> list[WeatherRow]:
-    """The newest row of each location that has rows, by name."""
-    return _make_rows(read_latest_columns(session))
+def read_latest_rows(session: Session, now: datetime | None = None) -> list[WeatherRow]:
+    """The newest row of each location that has rows until now, by name."""
+    return _make_rows(read_latest_columns(session, now=now))
 
 
 def _make_rows(columns: Columns) -> list[WeatherRow]:

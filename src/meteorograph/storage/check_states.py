@@ -11,6 +11,7 @@ from sqlalchemy import Text, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
 from ..log_output import get_logger
+from ..providers.registry import PROVIDERS
 from ..quality.check_batch import LocationPast, check_batch
 from ..quality.time_checks import PastState
 from .models import CheckState, Location
@@ -19,6 +20,9 @@ from .upsert import insert_or_replace
 log = get_logger(__name__)
 
 Row = dict[str, Any]
+
+#: Provider → how old its observations may be when they are fetched.
+_MAX_AGES: Final = {name: provider.max_age for name, provider in PROVIDERS.items()}
 
 #: States that one statement loads.
 STATES_PER_STATEMENT: Final = 1000
@@ -43,7 +47,7 @@ def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
 
     Call it in the transaction that stores the rows, because the states of their locations advance with it.
     """
-    checked = check_batch(rows, _load(session, sorted({row["location_id"] for row in rows})))
+    checked = check_batch(rows, _load(session, sorted({row["location_id"] for row in rows})), _MAX_AGES)
     _save(session, checked.states)
     _warn(checked.stale)
     return checked.rows

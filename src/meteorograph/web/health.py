@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from statistics import median
+from typing import Any, Final
 
 from flask import Blueprint, g
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,25 +20,43 @@ from ..errors import MeteorographError
 from ..ledger.health import LedgerHealth, read_health
 from ..log_output import get_logger
 from ..model import clock, schedule
+from ..model.flags import Flag
 from ..model.states import KeyState
 from ..storage import migrations
 from ..storage.engine import get_db_session
 from ..storage.models import Run
+from ..storage.process import process_name
 from ..version import __version__
+from . import params
 
 log = get_logger(__name__)
 blueprint = Blueprint("health", __name__)
+
+#: Names of stale locations in an answer.
+MAX_NAMES: Final = 100
+
+
+class HealthStatus(StrEnum):
+    """What ``status`` says. ``/health`` answers 200 for the first two, and 503 for the others."""
+
+    OK = "ok"
+    #: It works, but not everywhere: ``problems`` says what.
+    DEGRADED = "degraded"
+    #: The scheduler of this process has just been started.
+    STARTING = "starting"
+    FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
     """The state of the service."""
 
-    #: Why the service is not healthy.
+    status: HealthStatus
+    #: Why the service is not healthy, causes before their effects.
     problems: list[str]
     is_scheduler_running: bool
     is_database_up: bool
-    #: Age of each scheduled location's newest slot [s]; None for a location without a row.
+    #: Age of each scheduled location's newest observation [s]; None without a row, and for an observation of the future.
     freshness: dict[str, float | None]
     #: Names of stale locations.
     stale: list[str]
@@ -68,8 +89,17 @@ def read_report() -> HealthReport:
     except (MeteorographError, SQLAlchemyError) as error:
         log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
     is_running = _is_scheduler_running(settings, ledger)
+    failures = _failures(settings, ledger, now, is_running=is_running)
+    problems = [*failures, *(_source_problems(ledger, accounts) if ledger else ())]
+    if failures or (ledger and 2 * len(ledger.stale) >= len(ledger.freshness) > 0):
+        status = HealthStatus.FAILING
+    elif is_running and ledger and settings.scheduler_enabled and process_name() not in ledger.heartbeats:
+        status, problems = HealthStatus.STARTING, [*problems, "the scheduler has just been started"]
+    else:
+        status = HealthStatus.DEGRADED if problems else HealthStatus.OK
     return HealthReport(
-        problems=_problems(settings, ledger, is_running=is_running),
+        status=status,
+        problems=problems,
         is_scheduler_running=is_running,
         is_database_up=ledger is not None,
         freshness=ledger.freshness if ledger else {},
@@ -80,24 +110,60 @@ def read_report() -> HealthReport:
     )
 
 
-def _problems(settings: Settings, ledger: LedgerHealth | None, *, is_running: bool) -> list[str]:
+def _failures(settings: Settings, ledger: LedgerHealth | None, now: datetime, *, is_running: bool) -> list[str]:
+    """Why nothing can be collected at all."""
     problems = [] if ledger else ["the database does not answer"]
     if settings.scheduler_enabled and not is_running:
         problems.append("the scheduler is not running")
-    if ledger and is_running and ledger.stale:
-        problems.append(f"{len(ledger.stale)} of {len(ledger.freshness)} locations are stale: {', '.join(ledger.stale[:5])}")
+    elif ledger and not is_running:
+        problems += _missing_collector(ledger, now)
     return problems
+
+
+def _missing_collector(ledger: LedgerHealth, now: datetime) -> list[str]:
+    """That the process that collected is gone; nothing if rows are stored without it, as by a command that cron runs."""
+    age, newest = min(ledger.heartbeats.values(), default=None), ledger.newest_slot
+    if not ledger.freshness or (age is None and not ledger.stale):
+        return []
+    if age is None:
+        return ["no process collects"]
+    has_other = newest is not None and (now - newest).total_seconds() < age - scheduler.STALE_HEARTBEAT_SECONDS
+    return [] if has_other and not ledger.stale else [f"no process collects: the last heartbeat is {age:.0f} s old"]
+
+
+def _source_problems(ledger: LedgerHealth, accounts: Mapping[str, account_state.AccountStatus]) -> Iterator[str]:
+    """What is wrong with the data, and why as far as it is known."""
+    if ledger.stale:
+        for name, account in accounts.items():
+            if account.closed_until is not None:
+                yield f"{name} is closed until {account.closed_until.isoformat()}: {account.reason}"
+    for (flag, provider), names in sorted(ledger.standing_still.items()):
+        yield _TIME_PROBLEMS[flag].format(provider=provider, places=_places(names, ledger))
+    if ledger.stale:
+        yield f"{len(ledger.stale)} of {len(ledger.freshness)} locations are stale: {', '.join(ledger.stale[:5])}"
+
+
+_TIME_PROBLEMS: Final = {
+    Flag.OLD: "{provider} stands still: its observations are too old at {places}",
+    Flag.STALE: "{provider} stands still: its values no longer change at {places}",
+    Flag.FUTURE: "{provider} has observations of the future at {places}",
+}
+
+
+def _places(names: Sequence[str], ledger: LedgerHealth) -> str:
+    return f"{len(names)} of {len(ledger.freshness)} locations: {', '.join(names[:5])}"
 
 
 def _report_object(report: HealthReport) -> dict[str, Any]:
     last = report.last_run
+    ages = [age for age in report.freshness.values() if age is not None]
     return {
-        "status": "ok" if report.is_healthy else "unhealthy",
+        "status": report.status,
         "problems": report.problems,
         "scheduler_running": report.is_scheduler_running,
         "database": "ok" if report.is_database_up else "unreachable",
-        "freshness": report.freshness,
-        "stale": report.stale,
+        "freshness": {"oldest": max(ages, default=None), "median": median(ages) if ages else None},
+        "stale": report.stale[:MAX_NAMES],
         "last_run": last
         and {
             "due_at": last.due_at.isoformat(),
@@ -118,19 +184,32 @@ def _report_object(report: HealthReport) -> dict[str, Any]:
     }
 
 
+def _location_page(report: HealthReport) -> dict[str, Any]:
+    """The age of each location's newest observation [s], by name, with the cursor of the next page."""
+    after, limit, stale = params.after() or "", params.limit(), set(report.stale)
+    names = [name for name in sorted(report.freshness) if name > after]
+    page = [{"location": name, "age": report.freshness[name], "stale": name in stale} for name in names[:limit]]
+    return {"locations": page, "next": params.cursor(names[limit - 1]) if len(names) > limit else None}
+
+
 def _is_scheduler_running(settings: Settings, ledger: LedgerHealth | None) -> bool:
-    """Whether the scheduler of this process runs; if it is disabled, whether any process has a recent heartbeat."""
-    if settings.scheduler_enabled:
-        return scheduler.is_running()
-    age = ledger.heartbeat_seconds if ledger else None
-    return age is not None and age < scheduler.STALE_HEARTBEAT_SECONDS
+    """Whether the scheduler of this process runs, or another process has a recent heartbeat."""
+    if settings.scheduler_enabled and scheduler.is_running():
+        return True
+    # The last heartbeat of this process may be recent although its scheduler is dead.
+    own = process_name() if settings.scheduler_enabled else None
+    beats = ledger.heartbeats if ledger else {}
+    return any(age < scheduler.STALE_HEARTBEAT_SECONDS for name, age in beats.items() if name != own)
 
 
 @blueprint.get("/health")
 def health() -> tuple[dict[str, Any], int]:
     """The state of the service: 200, or 503 with the causes in ``problems``."""
+    params.refuse_unknown(("locations", "limit", "cursor"))
+    with_locations = params.word("locations", ("true", "false")) == "true"
     report = read_report()
-    return {**_report_object(report), "request_id": g.request_id}, 200 if report.is_healthy else 503
+    content = {**_report_object(report), **(_location_page(report) if with_locations else {}), "request_id": g.request_id}
+    return content, 200 if report.status in (HealthStatus.OK, HealthStatus.DEGRADED) else 503
 
 
 @blueprint.get("/livez")

@@ -91,7 +91,7 @@ def _locations(session: Session, health: HealthReport) -> Iterator[Metric]:
         states.add_metric([state], count)
     yield states
     yield _gauge("locations_stale", "Scheduled locations that have no recent slot.", len(health.stale))
-    ages = _labelled_gauge("location_age_seconds", "Age of each scheduled location's newest slot.", ("location",))
+    ages = _labelled_gauge("location_age_seconds", "Age of each scheduled location's newest observation.", ("location",))
     for name, age in health.freshness.items():
         if age is not None:
             ages.add_metric([name], age)

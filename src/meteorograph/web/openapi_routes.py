@@ -96,7 +96,12 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
     ("POST", "/ingest"): RouteDescription(
         answer("Collected", message=str, data=dict[str, Any]), body=Point, errors=(400, 401, 413, 415, 502, 503, 504)
     ),
-    ("GET", "/health"): RouteDescription(answer("Health", status=str, problems=list[str], scheduler_running=bool), also=503),
+    ("GET", "/health"): RouteDescription(
+        answer("Health", status=str, problems=list[str], scheduler_running=bool),
+        {"locations": _word("Whether to list the locations", ("true", "false")), **PAGE},
+        errors=(400,),
+        also=503,
+    ),
     ("GET", "/livez"): RouteDescription(answer("Alive", status=str)),
     ("GET", "/api/version"): RouteDescription(answer("Version", version=str, schema=str)),
     ("GET", "/api/locations"): RouteDescription(

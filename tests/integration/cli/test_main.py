@@ -63,7 +63,7 @@ class Service:
             connection.close()
 
     def health(self) -> dict[str, Any]:
-        body: dict[str, Any] = self.get("/health")[1]
+        body: dict[str, Any] = self.get("/health?locations=true")[1]
         return body
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -374,14 +374,14 @@ def test_the_demonstration(tmp_path: Path, option: str) -> None:
 
 def _is_collecting(service: Service, locations: int) -> bool:
     body = service.health()
-    return body["status"] == "ok" and sum(age is not None for age in body["freshness"].values()) == locations
+    return body["status"] == "ok" and sum(one["age"] is not None for one in body["locations"]) == locations
 
 
 @pytest.mark.usefixtures("one_slot")
 def test_with_a_key_it_collects_for_real_until_it_is_told_to_end(tmp_path: Path, collecting: Simulator, database: str) -> None:
     with _serving(tmp_path, "serve", "--demo-without-key", "--port", "0") as service:
         wait_until(lambda: _is_collecting(service, 1), 120, "one fresh location")
-        assert list(service.health()["freshness"]) == ["London"]
+        assert [one["location"] for one in service.health()["locations"]] == ["London"]
         assert "Demonstration" not in service.get("/")[1]
         assert service.end(signal.SIGINT) == 0
         assert KEY not in service.printed()

@@ -12,6 +12,7 @@ from meteorograph.ledger.health import LedgerHealth, read_health
 from meteorograph.ledger.heartbeat import record_heartbeat
 from meteorograph.model.schedule import Interval
 from meteorograph.storage.models import Heartbeat, Location, Run, WeatherData
+from meteorograph.storage.process import process_name
 from rows import insert_rows
 from support import NOON
 
@@ -39,7 +40,7 @@ def _health(now: datetime) -> LedgerHealth:
 
 
 def test_an_empty_ledger() -> None:
-    assert _health(NOON) == LedgerHealth({}, [], None, None)
+    assert _health(NOON) == LedgerHealth({}, [], None, {})
 
 
 def test_the_newest_row_decides_and_rows_of_the_future_do_not_count() -> None:
@@ -98,7 +99,7 @@ def test_the_last_run_is_the_newest_that_was_not_missed_and_the_newest_heartbeat
     health = _health(NOON)
     assert health.last_run is not None
     assert (health.last_run.due_at, health.last_run.state) == (NOON - HOUR, "partial")
-    assert health.heartbeat_seconds == 60.0
+    assert health.heartbeats == {"other": 300.0, process_name(): 60.0}
     with get_db_session() as session:
         session.query(Heartbeat).delete()
-    assert _health(NOON).heartbeat_seconds is None
+    assert _health(NOON).heartbeats == {}

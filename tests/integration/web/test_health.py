@@ -15,13 +15,14 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg import sql
 
-from meteorograph import WeatherData, create_app, get_db_session, scheduler
+from health import add_location, health
+from meteorograph import create_app, get_db_session, scheduler
 from meteorograph.config.loading import load_settings
 from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
 from meteorograph.storage import migrations, process
 from meteorograph.storage.engine import get_engine
-from meteorograph.storage.models import Heartbeat, Location, Run
+from meteorograph.storage.models import Heartbeat, Run
 from support import KEY, NOON, wait_until
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
@@ -49,34 +50,6 @@ def collecting_client(collecting: object) -> FlaskClient:
 def _has_beaten() -> bool:
     with get_db_session(read_only=True) as session:
         return session.get(Heartbeat, process.process_name()) is not None
-
-
-def _health(client: FlaskClient, status: int) -> dict[str, Any]:
-    response = client.get("/health")
-    body: dict[str, Any] = response.get_json()
-    assert response.status_code == status, body
-    assert body["status"] == ("ok" if status == 200 else "unhealthy")
-    assert bool(body["problems"]) == (status != 200)
-    assert body["request_id"] == response.headers["X-Request-ID"]
-    return body
-
-
-def _add(
-    name: str,
-    *,
-    newest: timedelta | None = None,
-    made: timedelta = timedelta(0),
-    state: str = "active",
-    schedule: str | None = None,
-) -> None:
-    """A location made ``made`` ago, whose newest row is ``newest`` old."""
-    with get_db_session() as session:
-        location = Location(name=name, latitude=1, longitude=len(name), state=state, schedule=schedule, created_at=NOON - made)
-        session.add(location)
-        session.flush()
-        if newest is not None:
-            due_at = NOON - newest
-            session.add(WeatherData(location_id=location.id, due_at=due_at, fetched_at=due_at, provider="openweathermap"))
 
 
 @pytest.fixture
@@ -121,10 +94,10 @@ def _keys(body: dict[str, Any]) -> dict[str, str]:
 
 
 def test_all_is_well(collecting_client: FlaskClient) -> None:
-    _add("Athens", newest=30 * MINUTE)
-    body = _health(collecting_client, 200)
+    add_location("Athens", newest=30 * MINUTE)
+    body = health(collecting_client, 200)
     assert (body["scheduler_running"], body["database"]) == (True, "ok")
-    assert body["freshness"]["Athens"] == 1800
+    assert body["freshness"] == {"oldest": 1800, "median": 1800}
     assert body["next_run"] == "2026-03-01T13:00:00+00:00"
     assert _keys(body).keys() == {"openweathermap", "weatherstack"}
     assert set(_keys(body).values()) <= {"untested", "active"}, "the first run may have begun"
@@ -138,34 +111,34 @@ def test_a_dead_scheduler_thread(collecting_client: FlaskClient, monkeypatch: py
         patch.setattr(scheduler.scheduler, "_thread", dead)
         assert scheduler.scheduler.running, "this is what the library itself would say"
         for _ in range(2):
-            body = _health(collecting_client, 503)
+            body = health(collecting_client, 503)
             assert (body["scheduler_running"], body["next_run"]) == (False, None)
             assert body["problems"] == ["the scheduler is not running"]
-    assert _health(collecting_client, 200)["scheduler_running"] is True
+    assert health(collecting_client, 200)["scheduler_running"] is True
 
 
 def test_a_scheduler_that_was_shut_down(collecting_client: FlaskClient) -> None:
     scheduler.stop()
-    assert _health(collecting_client, 503)["scheduler_running"] is False
+    assert health(collecting_client, 503)["scheduler_running"] is False
 
 
 def test_a_scheduler_that_is_stuck(collecting_client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler._process, "last_heartbeat", time.monotonic() - scheduler.STALE_HEARTBEAT_SECONDS + 10)
-    _health(collecting_client, 200)
+    health(collecting_client, 200)
     monkeypatch.setattr(scheduler._process, "last_heartbeat", time.monotonic() - scheduler.STALE_HEARTBEAT_SECONDS - 1)
-    body = _health(collecting_client, 503)
+    body = health(collecting_client, 503)
     assert body["scheduler_running"] is False
     assert scheduler.scheduler.is_alive()
 
 
 def test_switched_off_it_is_another_processs_heartbeat_that_counts(watching: FlaskClient, driven: DrivenClock) -> None:
-    body = _health(watching, 200)
+    body = health(watching, 200)
     assert (body["scheduler_running"], body["next_run"], body["last_run"]) == (False, None, None)
     assert _keys(body) == {"openweathermap": "missing", "weatherstack": "missing"}
     heartbeat.record_heartbeat(NOON)
-    assert _health(watching, 200)["scheduler_running"] is True
+    assert health(watching, 200)["scheduler_running"] is True
     driven.advance(timedelta(seconds=scheduler.STALE_HEARTBEAT_SECONDS))
-    assert _health(watching, 200)["scheduler_running"] is False
+    assert health(watching, 200)["scheduler_running"] is False
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -174,10 +147,11 @@ def test_the_database_is_away(
 ) -> None:
     client: FlaskClient = request.getfixturevalue("collecting_client" if running else "watching")
     with away():
-        body = _health(client, 503)
+        body = health(client, 503)
         assert body["database"] == "unreachable"
         assert body["problems"] == ["the database does not answer"]
-        assert (body["scheduler_running"], body["freshness"], body["last_run"]) == (running, {}, None)
+        assert (body["scheduler_running"], body["last_run"]) == (running, None)
+        assert body["freshness"] == {"oldest": None, "median": None}
         alive = client.get("/livez")
         assert (alive.status_code, alive.get_json()["status"]) == (200, "alive")
         assert client.get("/api/version").status_code == 200
@@ -187,7 +161,7 @@ def test_the_database_is_away(
         page = client.get("/")
         assert page.status_code == 200
         assert "the database does not answer" in page.text
-    assert _health(client, 200)["database"] == "ok"
+    assert health(client, 200)["database"] == "ok"
     assert client.get("/data").status_code == 200
 
 
@@ -206,7 +180,7 @@ def test_a_file_that_is_no_database(watching: FlaskClient, database: str) -> Non
     get_engine().dispose()
     path = Path(database.removeprefix("sqlite:///"))
     path.write_bytes(b"this is no database, whatever its name says" * 200)
-    assert _health(watching, 503)["database"] == "unreachable"
+    assert health(watching, 503)["database"] == "unreachable"
     assert watching.get("/").status_code == 200
     assert (watching.get("/data").status_code, watching.post("/ingest", json={}).status_code) == (503, 503)
 
@@ -224,37 +198,36 @@ def test_a_file_that_is_no_database(watching: FlaskClient, database: str) -> Non
 )
 def test_a_stale_location(watching: FlaskClient, newest: timedelta | None, made: timedelta, state: str, stale: bool) -> None:
     heartbeat.record_heartbeat(NOON)
-    _add("Athens", newest=newest, made=made, state=state)
-    _add("Bergen", newest=MINUTE)
-    body = _health(watching, 503 if stale else 200)
+    add_location("Athens", newest=newest, made=made, state=state)
+    add_location("Bergen", newest=MINUTE)
+    body = health(watching, 503 if stale else 200)
     assert body["problems"] == (["1 of 2 locations are stale: Athens"] if stale else [])
-    assert body["freshness"]["Bergen"] == 60
-    assert body["freshness"].get("Athens", "none") == (
-        "none" if state != "active" else None if newest is None else newest.total_seconds()
-    )
+    ages = {one["location"]: one["age"] for one in watching.get("/health?locations=true").get_json()["locations"]}
+    assert ages["Bergen"] == 60
+    assert ages.get("Athens", "none") == ("none" if state != "active" else None if newest is None else newest.total_seconds())
 
 
 def test_a_slot_has_a_minute_to_be_collected(watching: FlaskClient, driven: DrivenClock) -> None:
-    _add("Athens", newest=2 * HOUR)
+    add_location("Athens", newest=2 * HOUR)
     driven.advance(timedelta(seconds=59))
     heartbeat.record_heartbeat(NOON)
-    _health(watching, 200)
+    health(watching, 200)
     driven.advance(timedelta(seconds=1))
-    assert _health(watching, 503)["problems"] == ["1 of 1 locations are stale: Athens"]
+    assert health(watching, 503)["problems"] == ["1 of 1 locations are stale: Athens"]
 
 
 def test_a_location_is_measured_by_its_own_schedule(watching: FlaskClient) -> None:
     heartbeat.record_heartbeat(NOON)
-    _add("Athens", newest=9 * HOUR, made=99 * HOUR, schedule="6h")
-    _add("Bergen", newest=13 * HOUR, made=99 * HOUR, schedule="6h")
-    assert _health(watching, 503)["problems"] == ["1 of 2 locations are stale: Bergen"]
+    add_location("Athens", newest=9 * HOUR, made=99 * HOUR, schedule="6h")
+    add_location("Bergen", newest=13 * HOUR, made=99 * HOUR, schedule="6h")
+    assert health(watching, 503)["problems"] == ["1 of 2 locations are stale: Bergen"]
 
 
 def test_many_stale_locations_are_counted_and_a_few_named(watching: FlaskClient) -> None:
     heartbeat.record_heartbeat(NOON)
     for number in range(8):
-        _add("x" * (number + 1), newest=5 * HOUR, made=9 * HOUR)
-    [told] = _health(watching, 503)["problems"]
+        add_location("x" * (number + 1), newest=5 * HOUR, made=9 * HOUR)
+    [told] = health(watching, 503)["problems"]
     assert told == "8 of 8 locations are stale: x, xx, xxx, xxxx, xxxxx"
 
 
@@ -265,7 +238,7 @@ def test_the_last_run_is_the_newest_that_was_not_missed(watching: FlaskClient) -
             for ago, state, stored in ((2, "succeeded", 3), (1, "partial", 2), (0, "missed", 0))
         )
     expected = {"due_at": "2026-03-01T11:00:00+00:00", "state": "partial", "due": 3, "stored": 2, "failed": 1}
-    assert _health(watching, 200)["last_run"] == expected
+    assert health(watching, 200)["last_run"] == expected
 
 
 def test_no_answer_shows_a_key(collecting_client: FlaskClient) -> None:
@@ -283,8 +256,14 @@ def test_version(watching: FlaskClient) -> None:
 def test_it_starts_without_a_database_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:not-for-anyones-eyes@127.0.0.1:1/nowhere")
     client = create_app(load_settings(scheduler_enabled=False)).test_client()
-    body = _health(client, 503)
+    body = health(client, 503)
     assert body["database"] == "unreachable"
     assert client.get("/livez").status_code == 200
     for path in ("/health", "/data", "/"):
         assert "not-for-anyones-eyes" not in client.get(path).text
+
+
+def test_a_scheduler_that_has_just_been_started(collecting_client: FlaskClient) -> None:
+    with get_db_session() as session:
+        session.query(Heartbeat).delete()
+    assert health(collecting_client, 503)["status"] == "starting"

@@ -94,3 +94,18 @@ def test_an_answer_becomes_stale_once() -> None:
 
 def test_an_empty_batch() -> None:
     assert check_batch([], {1: LocationPast(10.0, None)}) == ([], {}, [])
+
+
+def test_each_provider_has_its_age_and_an_old_value_is_not_compared_with_the_next_one() -> None:
+    def observed(hours: float, age: float, **values: Any) -> dict[str, Any]:
+        return _row(1, hours, **values) | {"observed_at": NOON + timedelta(hours=hours - age)}
+
+    rows = [observed(0, 2, temperature=9.0), observed(1, 2, temperature=9.1, provider="b")]
+    rows += [
+        observed(2, 500, temperature=31.0),
+        observed(3, 0.5, temperature=9.2),
+        observed(4, 13, temperature=9.3, provider="c"),
+    ]
+    batch = check_batch(rows, {}, {"a": timedelta(hours=3), "b": timedelta(hours=1)})
+    old = {"temperature": ["old"]}
+    assert [row.get("flags") for row in batch.rows] == [None, old, old, None, old]

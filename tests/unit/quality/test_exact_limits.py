@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -136,3 +136,29 @@ def test_impossible_values_are_left_out_and_flagged(values: dict[str, float], fl
     assert {name: getattr(found, name) for name in values} == {name: None if name in flags else values[name] for name in values}
     assert found.visibility == 1000.0
     assert (found is given) is (not flags)
+
+
+@pytest.mark.parametrize(
+    ("origin", "observed", "word"),
+    [
+        ("live", timedelta(hours=-3), None),
+        ("live", timedelta(hours=-3, microseconds=-1), "old"),
+        ("live", timedelta(days=-21), "old"),
+        ("live", -(NOON - datetime(1970, 1, 1, tzinfo=UTC)), "old"),
+        ("live", datetime(2039, 1, 1, tzinfo=UTC) - NOON, "future"),
+        # A history of half a year ago is fetched now: what counts is the age in its slot.
+        ("backfill", timedelta(days=-180), None),
+        ("backfill", timedelta(days=-180, hours=-3), None),
+        ("backfill", timedelta(days=-180, hours=-3, seconds=-1), "old"),
+        ("backfill", -(NOON - datetime(1970, 1, 1, tzinfo=UTC)), "old"),
+        ("backfill", datetime(2039, 1, 1, tzinfo=UTC) - NOON, "future"),
+    ],
+)
+def test_the_age_of_an_observation(origin: str, observed: timedelta, word: str | None) -> None:
+    due_at = NOON - timedelta(days=180) if origin == "backfill" else NOON
+    row = _row(temperature=8.0, humidity=80, wind_gust=None) | {
+        "origin": origin,
+        "due_at": due_at,
+        "observed_at": NOON + observed,
+    }
+    assert check_row(row, None, timedelta(hours=3)) == ({"temperature": [word], "humidity": [word]} if word else {})

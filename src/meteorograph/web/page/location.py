@@ -14,6 +14,7 @@ from ...errors import BadInputError
 from ...ledger.gaps import list_gaps
 from ...locations import views
 from ...model import clock
+from ...quality.row_checks import MAX_CLOCK_LEAD
 from ...reading import aggregates
 from ...reading.columns import Position
 from ...reading.rows import WeatherRow, read_rows
@@ -66,7 +67,7 @@ def place() -> Response:
     start = _floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
     with get_db_session(read_only=True) as session:
         location = views.get_location_view(session, name)
-        newest, _ = read_rows(session, location=name, limit=1)
+        newest, _ = read_rows(session, location=name, end=now + MAX_CLOCK_LEAD, limit=1)
         rows, more = _rows(session, name, start, end) if chosen.has_rows else ([], None)
         summary_buckets = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
         is_coarse = more is not None or not chosen.has_rows
