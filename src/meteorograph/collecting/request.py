@@ -68,7 +68,7 @@ async def _request_points(
     points: Sequence[RequestPoint],
 ) -> list[Outcome]:
     try:
-        observations = await _request_with_retries(fetcher, context, access, locations, points)
+        outcomes = await _request_with_retries(fetcher, context, access, locations, points)
     except PermanentFetchError as error:
         if len(locations) == 1 or error.status != 400:
             return [error] * len(locations)
@@ -77,7 +77,7 @@ async def _request_points(
         return first + await _request_points(fetcher, context, access, locations[half:], points[half:])
     except (FetchError, PayloadError) as error:
         return [error] * len(locations)
-    return [one if one is not None else _no_data(access.provider) for one in observations]
+    return [outcome if outcome is not None else _no_data(access.provider) for outcome in outcomes]
 
 
 def _no_data(provider: Provider) -> FetchError:
@@ -90,7 +90,7 @@ async def _request_with_retries(
     access: ProviderAccess,
     locations: Sequence[DueLocation],
     points: Sequence[RequestPoint],
-) -> Sequence[Observation | None]:
+) -> Sequence[Observation | PayloadError | None]:
     try:
         return await _attempt(fetcher, context, access, locations, points)
     except RetryableFetchError as error:
@@ -127,31 +127,31 @@ async def _attempt(
     access: ProviderAccess,
     locations: Sequence[DueLocation],
     points: Sequence[RequestPoint],
-) -> Sequence[Observation | None]:
+) -> Sequence[Observation | PayloadError | None]:
     provider = access.provider
     request = provider.request(access.base_url, points, access.key)
     async with access.gate.place():
         payload = await _fetch_and_journal(fetcher, context, access, request, "current", locations)
         try:
-            observations = _parse(provider, payload, len(locations))
+            outcomes = _parse(provider, payload, len(locations))
         except (FetchError, PayloadError) as error:
             await access.gate.report(error)
             raise
     await access.gate.report(None)
-    return observations
+    return outcomes
 
 
-def _parse(provider: Provider, payload: Payload, points: int) -> Sequence[Observation | None]:
+def _parse(provider: Provider, payload: Payload, points: int) -> Sequence[Observation | PayloadError | None]:
     try:
-        observations = provider.parse(payload)
+        outcomes = provider.parse(payload)
     except (FetchError, PayloadError):
         raise
     except Exception as error:  # a fault of the parser costs one answer and not the run
         log.exception("the parser failed", provider=provider.name)
         raise PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body) from None
-    if len(observations) != points:
-        raise PayloadError(provider.name, f"{len(observations)} answers to {points} points", payload.body)
-    return observations
+    if len(outcomes) != points:
+        raise PayloadError(provider.name, f"{len(outcomes)} answers to {points} points", payload.body)
+    return outcomes
 
 
 async def _fetch_and_journal(

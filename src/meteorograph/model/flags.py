@@ -14,6 +14,12 @@ class Flag(StrEnum):
     IMPLIED_ZERO = "implied_zero"
     #: The quantity cannot have this value, so the value was left out. Stored as ``impossible:<value>``.
     IMPOSSIBLE = "impossible"
+    #: The provider's field cannot be read, so the value was left out. Stored as ``unreadable:<what stood there>``.
+    UNREADABLE = "unreadable"
+    #: An amount too small to be measured, given as 0.
+    TRACE = "trace"
+    #: An instrument saw no cloud within its range; clouds above the range are not known.
+    CLEAR_BELOW = "clear_below"
     #: The true value is this or more: the instrument's or the message's range ends here.
     AT_LEAST = "at_least"
     #: Rejected or questioned by the provider's own quality control.
@@ -43,6 +49,9 @@ class Flag(StrEnum):
 #: Aliases that provider plug-ins may import.
 IMPLIED_ZERO: Final = Flag.IMPLIED_ZERO
 IMPOSSIBLE: Final = Flag.IMPOSSIBLE
+UNREADABLE: Final = Flag.UNREADABLE
+TRACE: Final = Flag.TRACE
+CLEAR_BELOW: Final = Flag.CLEAR_BELOW
 AT_LEAST: Final = Flag.AT_LEAST
 REJECTED: Final = Flag.REJECTED
 

@@ -97,9 +97,10 @@ class Provider:
     windows: Mapping[str, int]
     #: Makes the request for the current weather at ``most`` points or fewer: ``request(base_url, points, key)``.
     request: Callable[[str, Sequence[RequestPoint], str], Request]
-    #: Parses an answer: an observation for each point, in the order of the points, None for a point without data. Or raises
-    #: ``FetchError`` or ``PayloadError`` with the reason from the body. The current time is ``Payload.fetched_at``.
-    parse: Callable[[Payload], Sequence[Observation | None]]
+    #: Parses an answer: an observation for each point, in the order of the points; None for a point without data, and a
+    #: ``PayloadError`` for one whose part of the answer cannot be read. Or raises ``FetchError`` or ``PayloadError`` with the
+    #: reason from the body. The current time is ``Payload.fetched_at``.
+    parse: Callable[[Payload], Sequence[Observation | PayloadError | None]]
     #: Environment variable of its key; None if it needs no key: then ``key`` is an empty text.
     key_setting: str | None = None
     #: Most points of one request.

@@ -10,7 +10,8 @@ import msgspec
 from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
 from ..model.states import KeyState
 from ..model.values import Payload
-from .base import UNREADABLE, quoted
+from .base import quoted
+from .lenient import LenientDecoder
 
 #: Wait after a 429 without ``Retry-After``.
 THROTTLED_FOR: Final = timedelta(minutes=1)
@@ -23,7 +24,7 @@ class _ErrorBody(msgspec.Struct, gc=False):
     error: str | None = None
 
 
-_error_body = msgspec.json.Decoder(_ErrorBody)
+_error_body = LenientDecoder(_ErrorBody)
 
 
 def error_for_status(provider: str, payload: Payload, *, wait: timedelta = THROTTLED_FOR) -> FetchError:
@@ -31,12 +32,8 @@ def error_for_status(provider: str, payload: Payload, *, wait: timedelta = THROT
 
     403 is an error of the account, because it refuses the caller, whatever the request is.
     """
-    status, message = payload.status, ""
-    try:
-        body = _error_body.decode(payload.body)
-        message = quoted(payload, body.detail or body.title or body.message or body.error)
-    except UNREADABLE:
-        pass
+    status, body = payload.status, _error_body.decode_or_none(payload) or _ErrorBody()
+    message = quoted(payload, body.detail or body.title or body.message or body.error)
     reason = f"{status}: {message}" if message else f"HTTP {status} without a message"
     if status == 429:
         return QuotaExceededError(provider, reason, retry_at=payload.retry_at(wait), status=status)

@@ -134,7 +134,7 @@ class _ReparseRun:
         except Exception as error:  # a bug of a parser must cost one payload, not the others
             self._count_unread(f"{entry.provider}: the parser failed: {type(error).__name__}")
         else:
-            observations = [None if observation is None else drop_impossible(observation) for observation in parsed]
+            observations = [self._checked(outcome) for outcome in parsed]
             if entry.kind == "history":
                 self._compare_history(entry, [row for row in observations if row is not None and row.observed_at is not None])
                 return
@@ -142,6 +142,12 @@ class _ReparseRun:
                 if location_id is not None and location_id in self._location_ids and observation is not None:
                     by_provider = self._live.setdefault(entry.due_at, {}).setdefault(location_id, {})
                     by_provider.setdefault(entry.provider, []).append(observation)
+
+    def _checked(self, outcome: Observation | PayloadError | None) -> Observation | None:
+        if isinstance(outcome, PayloadError):
+            self._count_unread(str(outcome))
+            return None
+        return None if outcome is None else drop_impossible(outcome)
 
     def _count_unread(self, reason: str) -> None:
         self._result.unread[reason] = self._result.unread.get(reason, 0) + 1
@@ -241,7 +247,7 @@ def _store(session: Session, new: Sequence[Row], changed: Sequence[Row]) -> None
         session.execute(healed, execution_options={"synchronize_session": False})
 
 
-def _parse_history(entry: Entry) -> Sequence[Observation | None]:
+def _parse_history(entry: Entry) -> Sequence[Observation | PayloadError | None]:
     """Parse an entry with the history whose request has the same path."""
     provider = PROVIDERS[entry.provider]
     path = urlsplit(entry.url).path

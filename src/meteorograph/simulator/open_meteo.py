@@ -11,13 +11,13 @@ from typing import Any
 
 from .geography import Spot
 from .model import floor_time
-from .open_meteo_query import ARCHIVE, Query, RefusedError, parse_query
+from .open_meteo_query import ARCHIVE, QUARTER, Query, RefusedError, parse_query
 from .weather import Source, Weather
 
 #: Parameter value → unit in the answer, and factor from m/s.
 _SPEEDS = {"ms": ("m/s", 1.0), "kmh": ("km/h", 3.6), "mph": ("mp/h", 1 / 0.44704), "kn": ("kn", 3600 / 1852)}
-#: Interval of ``current`` and of its precipitation.
-_CURRENT = timedelta(minutes=15)
+_HOUR = timedelta(hours=1)
+_AMOUNTS = ("precipitation", "rain", "snowfall")
 #: Delay of the archive.
 _DELAY = timedelta(days=5)
 #: Size of a grid cell [degree].
@@ -83,15 +83,32 @@ def _body(query: Query, index: int, spot: Spot, source: Source, now: datetime, u
         **({"location_id": index} if index else {}),
     }
     if query.current:
-        at = floor_time(now, _CURRENT)
-        values = _values(source.weather(spot, at), query, _CURRENT / timedelta(hours=1))
+        at = floor_time(now, QUARTER)
+        values = _values_of_quarter(source, spot, at, query)
         body["current_units"] = {**_labels(query, query.current), "interval": "seconds"}
-        body["current"] = {"time": _time(at, query), "interval": int(_CURRENT.total_seconds())}
+        body["current"] = {"time": _time(at, query), "interval": int(QUARTER.total_seconds())}
         body["current"] |= {name: values[name] for name in query.current}
+    if query.minutely_15:
+        body["minutely_15_units"] = _labels(query, query.minutely_15)
+        body["minutely_15"] = _quarter_columns(query, spot, source)
     if query.hourly:
         body["hourly_units"] = _labels(query, query.hourly, archived=until is not None)
         body["hourly"] = _columns(query, spot, source, until)
     return body
+
+
+def _quarter_columns(query: Query, spot: Spot, source: Source) -> dict[str, Sequence[Any]]:
+    rows = [_values_of_quarter(source, spot, at, query) for at in query.quarters]
+    columns: dict[str, Sequence[Any]] = {"time": [_time(at, query) for at in query.quarters]}
+    return columns | {name: [row[name] for row in rows] for name in query.minutely_15}
+
+
+def _values_of_quarter(source: Source, spot: Spot, at: datetime, query: Query) -> dict[str, float | None]:
+    """The values at the end of a quarter of an hour, with a quarter of the amounts of its clock hour."""
+    values = _values(source.weather(spot, at), query, 1.0)
+    hour_end = floor_time(at - QUARTER, _HOUR) + _HOUR
+    amounts = _values(source.weather(spot, hour_end), query, QUARTER / _HOUR)
+    return values | {name: amounts[name] for name in _AMOUNTS}
 
 
 def _columns(query: Query, spot: Spot, source: Source, until: datetime | None) -> dict[str, Sequence[Any]]:

@@ -27,6 +27,8 @@ CHOICES = {
     "timeformat": ("iso8601", "unixtime"),
     "timezone": ("GMT", "UTC"),
 }
+#: Interval of ``minutely_15``, and of ``current`` and its precipitation.
+QUARTER = timedelta(minutes=15)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _PAST_DAYS = 92
@@ -43,6 +45,9 @@ class Query(NamedTuple):
     points: tuple[tuple[float, float], ...]
     current: tuple[str, ...]
     hourly: tuple[str, ...]
+    minutely_15: tuple[str, ...]
+    #: The quarters of an hour.
+    quarters: tuple[datetime, ...]
     #: The hours, both ends included.
     start: datetime
     end: datetime
@@ -52,7 +57,7 @@ class Query(NamedTuple):
     @property
     def weight(self) -> float:
         """Its weight in calls: ten variables over two weeks at one location count as one call."""
-        variables = (len(self.current) + len(self.hourly)) / 10
+        variables = (len(self.current) + len(self.minutely_15) + len(self.hourly)) / 10
         weeks = (self.end + _HOUR - self.start) // _DAY / 14
         return len(self.points) * max(1.0, variables, variables * weeks)
 
@@ -76,7 +81,9 @@ def parse_query(path: str, query: Mapping[str, str], now: datetime) -> Query:
     for name, value in chosen.items():
         if value not in CHOICES[name]:
             raise RefusedError(f"Cannot initialize parameter {name} from invalid String value {value}")
-    parsed = Query(points, _variables(query, "current"), _variables(query, "hourly"), start, end, chosen)
+    sections = {section: _variables(query, section) for section in ("current", "hourly", "minutely_15")}
+    quarters = _quarters(query, now, start, end)
+    parsed = Query(points, **sections, quarters=quarters, start=start, end=end, chosen=chosen)
     if len(points) > MAX_LOCATIONS:
         raise RefusedError(f"Only up to {MAX_LOCATIONS} locations can be requested at once")
     if parsed.weight > MAX_WEIGHT:
@@ -126,6 +133,15 @@ def _range(path: str, query: Mapping[str, str], now: datetime) -> tuple[datetime
     past, ahead = _count(query, "past_days", 0, _PAST_DAYS), _count(query, "forecast_days", 7, _FORECAST_DAYS)
     midnight = datetime.combine(today, time(), UTC)
     return midnight - past * _DAY, midnight + ahead * _DAY - _HOUR
+
+
+def _quarters(query: Mapping[str, str], now: datetime, start: datetime, end: datetime) -> tuple[datetime, ...]:
+    """The requested quarters of an hour: so many before and from the current one on, or all of the hours."""
+    if "past_minutely_15" not in query and "forecast_minutely_15" not in query:
+        return tuple(start + number * QUARTER for number in range((end + _HOUR - start) // QUARTER))
+    past, ahead = (_count(query, f"{part}_minutely_15", 0, _FORECAST_DAYS * 96) for part in ("past", "forecast"))
+    current = now - (now - datetime.combine(now.date(), time(), UTC)) % QUARTER
+    return tuple(current + number * QUARTER for number in range(-past, ahead))
 
 
 def _instant(query: Mapping[str, str], name: str) -> datetime:

@@ -96,7 +96,7 @@ def assert_checked(observation: Observation) -> None:
             flagged = float(flags[0].partition(":")[2])
             assert flagged == before or math.isclose(flagged, before, rel_tol=1e-14)
         assert after is None or (type(after) is float and math.isfinite(after))
-    assert checked.flags.keys() <= {quantity.name for quantity in QUANTITIES}
+    assert checked.flags.keys() <= {"observed_at", *(quantity.name for quantity in QUANTITIES)}
     assert drop_impossible(checked) == checked
 
 
@@ -134,10 +134,15 @@ def assert_line(text: str | None) -> None:
 
 
 def assert_no_new_values(good: Observation, result: Observation) -> None:
-    """Every value of ``result`` equals that of ``good``, is None, or is flagged: a damaged body gives no invented value."""
+    """Every value of ``result`` equals that of ``good``, is None, or is flagged: a damaged body gives no invented value.
+
+    Precipitation may be that of a shorter period, where a provider gives the amounts of several.
+    """
     for quantity in QUANTITIES:
         value = getattr(result, quantity.name)
         is_allowed = value is None or value == getattr(good, quantity.name) or quantity.name in result.flags
+        if quantity.name == "precipitation" and result.precipitation_period and good.precipitation_period:
+            is_allowed = is_allowed or result.precipitation_period < good.precipitation_period
         assert is_allowed, f"{quantity.name}: {value!r}"
     assert result.observed_at is None or abs(result.observed_at - (good.observed_at or NOON)) < timedelta(minutes=1)
     assert result.place is None or good.place is None or result.place.coordinates == good.place.coordinates

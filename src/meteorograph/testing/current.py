@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -81,11 +81,11 @@ def _batch(provider: Provider, batch: Batch) -> None:
     result = read_all(provider, payload(provider, batch.body, points=batch.points), len(batch.points))
     assert not isinstance(result, MeteorographError), result
     for observation, gives in zip(result, batch.gives, strict=True):
-        if gives is None or observation is None:
-            assert observation is None, observation
-            assert gives is None, "no observation for a point"
-        else:
+        if isinstance(gives, Mapping):
+            assert isinstance(observation, Observation), observation
             assert_gives(observation, gives, whole=False)
+        else:
+            assert observation is None if gives is None else type(observation) is gives, observation
 
 
 def _damaged_batch(provider: Provider, batch: Batch) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from ..errors import MeteorographError
+from ..errors import MeteorographError, PayloadError
 from ..model.values import Coordinates, Payload, RequestPoint, Station
 from ..providers.base import Provider
 
@@ -63,12 +63,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Batch:
-    """A body for several points, and the expected fields for each point."""
+    """A body for several points, and for each point the expected fields, None, or the error of its part of the body."""
 
     name: str
     points: Sequence[RequestPoint]
     body: Body
-    gives: Sequence[Mapping[str, object] | None]
+    gives: Sequence[Mapping[str, object] | type[PayloadError] | None]
 
 
 @dataclass(frozen=True)

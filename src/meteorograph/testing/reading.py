@@ -15,17 +15,19 @@ from .fixtures import BASE_URL, KEY, NOON, POINT, Answer, Lookup, Refusal, encod
 Failed = FetchError | PayloadError
 
 
-def read_all(provider: Provider, response: Payload, count: int) -> Sequence[Observation | None] | Failed:
-    """Parse a payload for ``count`` points; gives the observations or our error. Other exceptions are not caught."""
+def read_all(provider: Provider, response: Payload, count: int) -> Sequence[Observation | PayloadError | None] | Failed:
+    """Parse a payload for ``count`` points; gives the outcomes or our error. Other exceptions are not caught."""
     try:
         result = provider.parse(response)
     except (FetchError, PayloadError) as error:
         assert_sound_error(provider, response, error)
         return error
     assert len(result) == count, f"{len(result)} observations for {count} points"
-    for observation in result:
-        if observation is not None:
-            assert_sound_observation(provider, response, observation)
+    for outcome in result:
+        if isinstance(outcome, PayloadError):
+            assert_sound_error(provider, response, outcome)
+        elif outcome is not None:
+            assert_sound_observation(provider, response, outcome)
     return result
 
 

@@ -88,7 +88,7 @@ def test_a_collection_on_demand_is_checked(monkeypatch: pytest.MonkeyPatch) -> N
     parsed = PROVIDERS[NAME].parse
 
     def parse_dry(payload: Payload) -> list[Observation | None]:
-        return [one and msgspec.structs.replace(one, humidity=0.0) for one in parsed(payload)]
+        return [msgspec.structs.replace(one, humidity=0.0) for one in parsed(payload) if isinstance(one, Observation)]
 
     monkeypatch.setitem(PROVIDERS, NAME, replace(PROVIDERS[NAME], parse=parse_dry))
     ingest_data(51.5, -0.13)

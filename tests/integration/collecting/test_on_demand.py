@@ -123,7 +123,6 @@ def test_wrong_coordinates_cost_no_call(collecting: Simulator, lat: Any, lon: An
         ("kind=timeout", FetchTimeoutError, "in time"),
         ("kind=slow ms=60000", FetchTimeoutError, "in time"),
         ("kind=truncated", PayloadError, "unexpected body"),
-        ("kind=types", PayloadError, "unexpected body"),
         ("kind=html", PayloadError, "HTML"),
         ("kind=html code=502", RetryableFetchError, "502"),
         ("kind=encoding", PayloadError, "unexpected body"),
@@ -180,6 +179,19 @@ def test_a_failure_of_weatherstack_falls_back_on_openweathermap_with_a_warning(
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     assert "weatherstack" in caplog.text
     assert len(_rows()) == 1
+
+
+def test_of_numbers_given_otherwise_those_as_text_are_stored_and_the_others_flagged(collecting: Simulator) -> None:
+    truth = collecting.truth(53.35, -6.26, NOON)
+    collecting.set_faults("kind=types provider=openweathermap")
+    ingest_data(53.35, -6.26)
+    [row] = _rows()
+    names = ("temperature", "humidity", "pressure", "wind_speed", "cloud_cover", "visibility")
+    read = [name for name in names if getattr(row, name) is not None]
+    assert len(read) >= 2
+    assert {name: getattr(row, name) for name in read} == {name: truth[name] for name in read}
+    assert row.flags is not None
+    assert all(row.flags[name] == ["unreadable:an object"] for name in names if name not in read)
 
 
 def test_a_wrong_weatherstack_key_falls_back(collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ import pytest
 from integration.asking import assert_true, fetch
 from meteorograph.collecting.on_demand import ingest_data
 from meteorograph.config.loading import get_settings
-from meteorograph.errors import FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
+from meteorograph.errors import FetchError, PayloadError, PermanentFetchError, QuotaExceededError, RetryableFetchError
 from meteorograph.model.clock import DrivenClock, driven_by
-from meteorograph.model.values import Observation, RequestPoint
+from meteorograph.model.values import Observation, Payload, RequestPoint
 from meteorograph.providers.base import History
 from meteorograph.providers.registry import PROVIDERS
 from meteorograph.simulator import Simulator
@@ -41,7 +41,13 @@ def sim() -> Iterator[Simulator]:
 
 
 def current(sim: Simulator, *points: RequestPoint) -> list[Observation | None]:
-    return list(OPEN_METEO.parse(fetch(OPEN_METEO.request(sim.url, points, ""))))
+    return parse(fetch(OPEN_METEO.request(sim.url, points, "")))
+
+
+def parse(payload: Payload) -> list[Observation | None]:
+    outcomes = list(OPEN_METEO.parse(payload))
+    assert not any(isinstance(outcome, PayloadError) for outcome in outcomes)
+    return [outcome for outcome in outcomes if not isinstance(outcome, PayloadError)]
 
 
 def hours(sim: Simulator, history: History, start: datetime, end: datetime) -> list[Observation]:
@@ -56,10 +62,10 @@ def test_the_weather_of_a_thousand_points_in_one_call(sim: Simulator) -> None:
     for point, one in zip(points, found, strict=True):
         assert one is not None
         assert one.observed_at == datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-        assert one.precipitation_period == 900
+        assert one.precipitation_period == 3600
         assert one.place is not None
         assert one.place.coordinates.distance_km(point) < 5
-        assert_true(sim, one, point, share=0.25)
+        assert_true(sim, one, point)
     assert sim.count() == 1
     assert sim.charged_calls("open-meteo") == 1000 * OPEN_METEO.cost
     assert len({one.temperature for one in found if one}) > 100
@@ -69,10 +75,25 @@ def test_the_weather_of_a_thousand_points_in_one_call(sim: Simulator) -> None:
 def test_one_point_is_answered_without_a_list_and_without_a_key(sim: Simulator) -> None:
     payload = fetch(OPEN_METEO.request(sim.url, [DUBLIN], ""))
     assert payload.body.startswith(b'{"latitude"')
-    (found,) = OPEN_METEO.parse(payload)
+    (found,) = parse(payload)
     assert found is not None
-    assert_true(sim, found, DUBLIN, share=0.25)
+    assert_true(sim, found, DUBLIN)
     assert sim.calls()[0].key == ""
+
+
+def test_the_amount_is_that_of_the_four_quarters_before_the_observation(sim: Simulator, clock: DrivenClock) -> None:
+    clock.advance(timedelta(minutes=25))
+    wet = next(point for point in map(RequestPoint, range(-60, 60, 2), range(-120, 120, 4)) if amount_at(sim, point, 12))
+    (found,) = current(sim, wet)
+    assert found is not None
+    assert found.observed_at == datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    assert found.precipitation_period == 3600
+    assert found.precipitation == pytest.approx((amount_at(sim, wet, 12) + amount_at(sim, wet, 13)) / 2, abs=1e-3)
+
+
+def amount_at(sim: Simulator, point: RequestPoint, hour: int) -> float:
+    """What falls in the hour that ends then."""
+    return float(sim.truth(point.latitude, point.longitude, NOW.replace(hour=hour, minute=0, second=0))["precipitation"] or 0)
 
 
 def test_the_defaults_of_the_provider_are_not_relied_on(sim: Simulator) -> None:
@@ -80,9 +101,9 @@ def test_the_defaults_of_the_provider_are_not_relied_on(sim: Simulator) -> None:
     asked = {name: value for name, value in request.params.items() if not name.endswith(("_unit", "format", "timezone"))}
     payload = fetch(msgspec.structs.replace(request, params=asked))
     assert b"km/h" in payload.body
-    (found,) = OPEN_METEO.parse(payload)
+    (found,) = parse(payload)
     assert found is not None
-    assert_true(sim, found, DUBLIN, share=0.25)  # the echo of the units is believed, whatever was asked for
+    assert_true(sim, found, DUBLIN)  # the echo of the units is believed, whatever was asked for
 
 
 def test_a_bad_point_fails_all(sim: Simulator) -> None:

@@ -48,7 +48,8 @@ def _colder(monkeypatch: pytest.MonkeyPatch, provider: str = "openweathermap", *
     mended = PROVIDERS[provider]
 
     def wrong(payload: Payload) -> list[Observation | None]:
-        return [found and msgspec.structs.replace(found, **(values or {"temperature": -40.0})) for found in mended.parse(payload)]
+        changes = values or {"temperature": -40.0}
+        return [msgspec.structs.replace(one, **changes) for one in mended.parse(payload) if isinstance(one, Observation)]
 
     monkeypatch.setitem(PROVIDERS, provider, replace(mended, parse=wrong))
 
@@ -78,7 +79,7 @@ def test_a_mended_parser_repairs_values_and_missing_rows(
 
     def wrong(payload: Payload) -> list[Observation | None]:
         (found,) = mended.parse(payload)
-        assert found is not None
+        assert isinstance(found, Observation)
         if payload.request.params["lat"] == "2.0":
             raise PayloadError("openweathermap", "not understood", payload.body)
         return [msgspec.structs.replace(found, temperature=-40.0)]

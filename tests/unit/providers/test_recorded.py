@@ -256,7 +256,8 @@ def assert_stations(provider: Provider, body: bytes, gives: Mapping[str, Values 
     assert not isinstance(found, MeteorographError), found
     for observation, values in zip(found, gives.values(), strict=True):
         assert (observation is None) == (values is None)
-        if observation is not None and values is not None:
+        if values is not None:
+            assert isinstance(observation, Observation), observation
             assert_gives(observation, values, whole=False)
 
 

@@ -25,7 +25,7 @@ PROVIDER: Final = Provider(
     request=request,
     parse=parse,
     most=1000,
-    cost=max(1.0, len(CURRENT_VARIABLES) / VARIABLES_PER_CALL),
+    cost=max(1.0, (len(CURRENT_VARIABLES) + 1) / VARIABLES_PER_CALL),
     at_once=2,  # it processes one request per address at a time, and refuses requests while more than five wait
     terms=(
         "Open-Meteo's free service is for non-commercial use only, up to 10,000 calls a day from one address; "

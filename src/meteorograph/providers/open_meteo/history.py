@@ -7,17 +7,10 @@ from math import ceil
 
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import Page, unreadable
-from .common import (
-    ARCHIVE_VARIABLES,
-    CURRENT_VARIABLES,
-    NAME,
-    SPAN_PER_CALL,
-    Body,
-    decode_bodies,
-    make_observation,
-    make_request,
-    parse_time,
-)
+from ..lenient import Unreadable, unreadable_below
+from .bodies import decode_bodies
+from .common import ARCHIVE_VARIABLES, HOURLY_VARIABLES, NAME, PRECIPITATION, SPAN_PER_CALL, make_request
+from .values import Precipitation, convert, flags_of_section, make_observation, nothing_readable, parse_time
 
 
 def _hours(start: datetime, end: datetime) -> dict[str, str]:
@@ -26,7 +19,7 @@ def _hours(start: datetime, end: datetime) -> dict[str, str]:
 
 def request_recent(base_url: str, point: RequestPoint, start: datetime, end: datetime, key: str) -> Request:
     """The request for hours of the last weeks, to the forecast API."""
-    return make_request(base_url, "/v1/forecast", [point], {"hourly": ",".join(CURRENT_VARIABLES), **_hours(start, end)})
+    return make_request(base_url, "/v1/forecast", [point], {"hourly": ",".join(HOURLY_VARIABLES), **_hours(start, end)})
 
 
 def request_archived(base_url: str, point: RequestPoint, start: datetime, end: datetime, key: str) -> Request:
@@ -42,25 +35,49 @@ def parse_hours(payload: Payload) -> Page:
         FetchError: As ``parse``.
         PayloadError: Not a body of hours for one point, or unknown units.
     """
-    (body, *others) = decode_bodies(payload) or [Body()]
-    hourly = body.hourly
-    if others or hourly is None:
+    bodies, all_odd = decode_bodies(payload)
+    body = bodies[0] if len(bodies) == 1 else None
+    if body is None or body.hourly is None:
         raise unreadable(NAME, payload)
-    times = [parse_time(time, body) for time in hourly.get("time", ())]
-    columns = {name: column for name, column in hourly.items() if name in CURRENT_VARIABLES}
+    odd = unreadable_below(all_odd, "0")
+    times = [parse_time(time, body) for time in body.hourly.get("time") or ()]
+    if times and not any(times):
+        raise unreadable(NAME, payload, ValueError("no time of an hour"))
+    columns = {name: column for name in HOURLY_VARIABLES if (column := body.hourly.get(name)) is not None}
     if any(len(column) != len(times) for column in columns.values()):
         raise unreadable(NAME, payload, ValueError("columns of different lengths"))
     observations: list[Observation] = []
-    last = None
+    last, all_flags = None, dict[str, list[str]]()
     for index, at in enumerate(times):
-        if at is None or (last is not None and at <= last):
+        if at is None:
+            continue  # no hour that the values could belong to
+        if last is not None and at <= last:
             raise unreadable(NAME, payload, ValueError("times that do not ascend"))
         last = at
         row = {name: column[index] for name, column in columns.items()}
-        observation = make_observation(payload, body, row, body.hourly_units, at, 3600)
+        flags = _flags_of_hour(odd, index)
+        amount = convert(payload, PRECIPITATION, row.get(PRECIPITATION), body.hourly_units, flags)
+        precipitation = Precipitation(amount, 3600) if amount is not None else None
+        observation = make_observation(payload, body, row, body.hourly_units, at, precipitation, flags)
+        all_flags |= flags
         if observation is not None and at <= payload.fetched_at:
             observations.append(observation)
+    if all_flags and not observations:
+        raise nothing_readable(payload, all_flags)
     return Page(observations)
+
+
+def _flags_of_hour(odd: Unreadable, index: int) -> dict[str, list[str]]:
+    """The flags of an hour: of whole columns, and of the hour's own values, that cannot be read."""
+    if not odd:
+        return {}
+    end = f".{index}"
+    own = {
+        path.removesuffix(end) if path.count(".") == 2 else path: what
+        for path, what in odd.items()
+        if path.count(".") < 2 or path.endswith(end)
+    }
+    return flags_of_section(own, "hourly")
 
 
 def cost(start: datetime, end: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -11,8 +12,9 @@ from ...errors import AccountError, FetchError, PermanentFetchError, QuotaExceed
 from ...model.flags import Flag
 from ...model.states import KeyState
 from ...model.units import MILE_PER_HOUR, fahrenheit_to_celsius, kelvin_to_celsius, scale
-from ...model.values import Payload
-from ..base import UNREADABLE, Amount, error_code, one_line, quoted, unreadable
+from ...model.values import Observation, Payload
+from ..base import Amount, error_code, has_values, one_line, quoted, unreadable
+from ..lenient import LenientDecoder, Unreadable, flags_of_unreadable
 
 NAME: Final = "openweathermap"
 
@@ -37,7 +39,29 @@ class _Error(msgspec.Struct, gc=False):
     parameters: list[str] | None = None
 
 
-_error = msgspec.json.Decoder(_Error)
+_error = LenientDecoder(_Error)
+
+#: Members of which an odd one makes the sum unknown. Those of three hours only count where there is no amount of an hour.
+_HOURLY: Final = {"rain.1h": "precipitation", "snow.1h": "precipitation"}
+_THREE_HOURLY: Final = {"rain.3h": "precipitation", "snow.3h": "precipitation"}
+
+
+class Precipitation(msgspec.Struct, frozen=True, gc=False):
+    """The amount [mm] of an answer, its period [s] and its flags."""
+
+    amount: float | None
+    period: int | None
+    flags: list[str] = []
+
+
+def read_precipitation(rain: Amount | None, snow: Amount | None, odd: Unreadable) -> Precipitation:
+    """The sum of rain and snow: 0 with the flag ``implied_zero`` if the answer has neither, None if one cannot be read."""
+    amount, period = total_precipitation(rain, snow)
+    if odd:
+        flags = flags_of_unreadable(odd, _HOURLY if period == 3600 else {**_HOURLY, **_THREE_HOURLY})
+        if flags:
+            return Precipitation(None, None, flags["precipitation"])
+    return Precipitation(0.0, 3600, [Flag.IMPLIED_ZERO]) if amount is None else Precipitation(amount, period)
 
 
 def total_precipitation(rain: Amount | None, snow: Amount | None) -> tuple[float | None, int | None]:
@@ -53,11 +77,13 @@ def total_precipitation(rain: Amount | None, snow: Amount | None) -> tuple[float
     return (sum(three_hourly), 10800) if three_hourly else (None, None)
 
 
-def make_flags(amount: float | None, visibility: float | None) -> dict[str, list[str]]:
-    """The flags of an answer with this amount of precipitation [mm] and this visibility [m]."""
-    flags: dict[str, list[str]] = {}
-    if amount is None:
-        flags["precipitation"] = [Flag.IMPLIED_ZERO]
+def make_flags(
+    precipitation: Precipitation, visibility: float | None, odd: Unreadable, fields: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The flags of an answer with this precipitation, this visibility [m] and these odd members (path → quantity)."""
+    flags = flags_of_unreadable(odd, fields) if odd else {}
+    if precipitation.flags:
+        flags["precipitation"] = precipitation.flags
     if visibility == VISIBILITY_CAP:
         flags["visibility"] = [Flag.AT_LEAST]
     return flags
@@ -75,27 +101,29 @@ def to_metres_per_second(value: float | None, units: str) -> float | None:
     return scale(value, MILE_PER_HOUR) if units == "imperial" else value
 
 
-def describe(conditions: list[Condition] | None) -> str | None:
-    """The main condition in the provider's words."""
-    return one_line(conditions[0].description) if conditions else None
+def has_measured_values(observation: Observation) -> bool:
+    """Whether an answer has a value of any quantity, beside a precipitation of 0 that it only implies."""
+    if Flag.IMPLIED_ZERO in observation.flags.get("precipitation", ()):
+        observation = msgspec.structs.replace(observation, precipitation=None)
+    return has_values(observation)
+
+
+def describe(conditions: list[Condition | None] | None) -> str | None:
+    """The main condition in the provider's words: the first one, without elements that are null or cannot be read."""
+    return next((one_line(condition.description) for condition in conditions or () if condition), None)
 
 
 def unexpected_body(payload: Payload, cause: Exception, product: str = "") -> Exception:
     """The error for a 200 without weather: an error with the wrong status, or a body that cannot be parsed."""
-    try:
-        cod = error_code(_error.decode(payload.body).cod) or 0
-    except UNREADABLE:
-        cod = 0
+    error = _error.decode_or_none(payload)
+    cod = (error and error_code(error.cod)) or 0
     return refusal(payload, cod, product) if cod >= 400 else unreadable(NAME, payload, cause)
 
 
 def refusal(payload: Payload, code: int, product: str = "") -> FetchError:
     """The error for a refusal with this error number; its text names the ``product``."""
-    try:
-        error = _error.decode(payload.body)
-        message = quoted(payload, error.message, ", ".join(error.parameters or ()))
-    except UNREADABLE:
-        message = ""
+    error = _error.decode_or_none(payload) or _Error()
+    message = quoted(payload, error.message, ", ".join(error.parameters or ()))
     reason = f"{code}: {message}" if message else f"HTTP {payload.status} without a message"
     reason = f"{product}: {reason}" if product else reason
     if code == 429:

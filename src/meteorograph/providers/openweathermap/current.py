@@ -6,26 +6,29 @@ Contract: https://openweathermap.org/current and https://openweathermap.org/faq#
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, degrees, from_unix, place_at
+from ..lenient import LenientDecoder
 from .common import (
     NAME,
     Condition,
     describe,
+    has_measured_values,
     make_flags,
+    read_precipitation,
     refusal,
     to_celsius,
     to_metres_per_second,
-    total_precipitation,
     unexpected_body,
 )
 
 
 class _Main(msgspec.Struct, gc=False):
-    temp: float
+    temp: float | None = None
     humidity: float | None = None
     pressure: float | None = None
     sea_level: float | None = None
@@ -47,7 +50,7 @@ class _Point(msgspec.Struct, gc=False):
 
 
 class _Body(msgspec.Struct, gc=False):
-    main: _Main
+    main: _Main | None = None
     dt: float | None = None
     coord: _Point | None = None
     wind: _Wind | None = None
@@ -55,11 +58,25 @@ class _Body(msgspec.Struct, gc=False):
     visibility: float | None = None
     rain: Amount | None = None
     snow: Amount | None = None
-    weather: list[Condition] | None = None
+    weather: list[Condition | None] | None = None
     name: str | None = None
 
 
-_body = msgspec.json.Decoder(_Body)
+_body = LenientDecoder(_Body)
+
+#: Path of a member → the quantity that it gives. ``common.read_precipitation`` reads the amounts.
+_FIELDS: Final = {
+    "main.temp": "temperature",
+    "main.humidity": "humidity",
+    "main.pressure": "pressure",
+    "main.sea_level": "pressure",
+    "wind.speed": "wind_speed",
+    "wind.deg": "wind_direction",
+    "wind.gust": "wind_gust",
+    "clouds.all": "cloud_cover",
+    "visibility": "visibility",
+    "dt": "observed_at",
+}
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
@@ -86,17 +103,17 @@ def parse(payload: Payload) -> list[Observation | None]:
     if payload.status != 200:
         raise refusal(payload, payload.status)
     try:
-        body = _body.decode(payload.body)
+        body, odd = _body.decode(payload)
     except UNREADABLE as error:
         raise unexpected_body(payload, error) from None
     units = payload.request.params.get("units", "standard")
-    main, wind, coord = body.main, body.wind or _Wind(), body.coord or _Point()
-    amount, period = total_precipitation(body.rain, body.snow)
+    main, wind, coord = body.main or _Main(), body.wind or _Wind(), body.coord or _Point()
+    precipitation = read_precipitation(body.rain, body.snow, odd)
     observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=from_unix(body.dt),
-        temperature=to_celsius(main.temp, units),
+        temperature=None if main.temp is None else to_celsius(main.temp, units),
         humidity=main.humidity,
         # `pressure` of bodies from before 2019 is the pressure at the station; `sea_level` never is.
         pressure=main.pressure if main.sea_level is None else main.sea_level,
@@ -105,10 +122,12 @@ def parse(payload: Payload) -> list[Observation | None]:
         wind_gust=to_metres_per_second(wind.gust, units),
         cloud_cover=body.clouds.all if body.clouds else None,
         visibility=body.visibility,
-        precipitation=0.0 if amount is None else amount,
-        precipitation_period=3600 if amount is None else period,
+        precipitation=precipitation.amount,
+        precipitation_period=precipitation.period,
         condition=describe(body.weather),
-        flags=make_flags(amount, body.visibility),
+        flags=make_flags(precipitation, body.visibility, odd, _FIELDS),
         place=place_at(coord.lat, coord.lon, body.name),
     )
+    if main.temp is None and not has_measured_values(observation):
+        raise unexpected_body(payload, ValueError("no value in main or in any other member"))
     return [observation]

@@ -13,15 +13,16 @@ import msgspec
 
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_at, unreadable
+from ..lenient import LenientDecoder, Unreadable, unreadable_below
 from .common import (
     NAME,
     Condition,
     describe,
     make_flags,
+    read_precipitation,
     refusal,
     to_celsius,
     to_metres_per_second,
-    total_precipitation,
     unexpected_body,
 )
 
@@ -48,18 +49,31 @@ class _Record(msgspec.Struct, gc=False):
     wind_gust: float | None = None
     rain: Amount | None = None
     snow: Amount | None = None
-    weather: list[Condition] | None = None
+    weather: list[Condition | None] | None = None
 
 
 class _Body(msgspec.Struct, gc=False):
-    data: list[_Record]
+    #: An odd record is None.
+    data: list[_Record | None]
     lat: float | None = None
     lon: float | None = None
     #: Address of the next page. It contains the key, so only its existence is used.
     next: str | None = None
 
 
-_body = msgspec.json.Decoder(_Body)
+_body = LenientDecoder(_Body)
+
+#: Path of a member of a record → the quantity that it gives. ``common.read_precipitation`` reads the amounts.
+_FIELDS: Final = {
+    "temp": "temperature",
+    "humidity": "humidity",
+    "pressure": "pressure",
+    "wind_speed": "wind_speed",
+    "wind_deg": "wind_direction",
+    "wind_gust": "wind_gust",
+    "clouds": "cloud_cover",
+    "visibility": "visibility",
+}
 
 
 def _request_page(base_url: str, point: RequestPoint, start: datetime, end: datetime, key: str) -> Request:
@@ -107,24 +121,28 @@ def _read(payload: Payload, product: str) -> tuple[list[Observation], datetime |
     if payload.status != 200:
         raise refusal(payload, payload.status, product)
     try:
-        body = _body.decode(payload.body)
+        body, odd = _body.decode(payload)
     except UNREADABLE as error:
         raise unexpected_body(payload, error, product) from None
     observations: list[Observation] = []
     last = None
-    for record in body.data:
-        at = from_unix(record.dt)
-        if at is None or (last is not None and at <= last):
+    for index, record in enumerate(body.data):
+        at = from_unix(record.dt) if record is not None else None
+        if record is None or at is None:
+            continue  # no hour that the record could belong to
+        if last is not None and at <= last:
             raise unreadable(NAME, payload, ValueError("times that do not ascend"))
         last = at
         if at <= payload.fetched_at:
-            observations.append(_observation(record, at, body, payload))
+            observations.append(_observation(record, at, body, payload, unreadable_below(odd, f"data.{index}")))
+    if body.data and last is None:
+        raise unexpected_body(payload, ValueError("no record with a time in dt"), product)
     return observations, last, body
 
 
-def _observation(record: _Record, at: datetime, body: _Body, payload: Payload) -> Observation:
+def _observation(record: _Record, at: datetime, body: _Body, payload: Payload, odd: Unreadable) -> Observation:
     units = payload.request.params.get("units", "standard")
-    amount, period = total_precipitation(record.rain, record.snow)
+    precipitation = read_precipitation(record.rain, record.snow, odd)
     return Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
@@ -137,10 +155,10 @@ def _observation(record: _Record, at: datetime, body: _Body, payload: Payload) -
         wind_gust=to_metres_per_second(record.wind_gust, units),
         cloud_cover=record.clouds,
         visibility=record.visibility,
-        precipitation=0.0 if amount is None else amount,
-        precipitation_period=3600 if amount is None else period,
+        precipitation=precipitation.amount,
+        precipitation_period=precipitation.period,
         condition=describe(record.weather),
-        flags=make_flags(amount, record.visibility),
+        flags=make_flags(precipitation, record.visibility, odd, _FIELDS),
         place=place_at(body.lat, body.lon, None),
     )
 
