@@ -20,7 +20,7 @@ _MAX_REASONS_SHOWN: Final = 5
 
 @click.command()
 @location_option
-@range_options("all missed slots; with --start also slots before a location was added")
+@range_options("all missed slots; with --start all slots without a row")
 @click.option("--again", is_flag=True, help="Also slots that are closed as unrecoverable.")
 @click.option("--dry-run", is_flag=True, help="Only show what it costs.")
 @json_option

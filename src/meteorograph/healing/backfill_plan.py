@@ -14,12 +14,12 @@ from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..locations.repository import get_location
 from ..model import clock
-from ..model.schedule import EPOCH, Interval, parse_schedule
-from ..model.states import LocationState
+from ..model.schedule import DEFAULT_SCHEDULE, EPOCH, Interval, parse_schedule
+from ..model.states import OPEN_STATES, LocationState
 from ..model.values import Coordinates, DueLocation
 from ..providers.registry import PROVIDERS
 from ..storage.engine import get_db_session
-from ..storage.models import Location, WeatherData
+from ..storage.models import Location, Missed, Run, WeatherData
 from . import missed_slots
 from .budget import WindowBudget
 from .planner import Planner, SlotsByLocation, history_providers, load_history_sources
@@ -37,7 +37,8 @@ class BackfillRequest:
 
     Args:
         location: Name of the only location; None for all.
-        start: First instant; includes slots before a location was added. None for all missed slots.
+        start: First instant; includes slots that the ledger does not know, from before a location was added or from times without
+            a service. None for all missed slots.
         end: Instant after the last one.
         again: Whether to include slots that are closed as unrecoverable.
     """
@@ -103,7 +104,7 @@ def find_missing_slots(settings: Settings, request: BackfillRequest) -> Iterator
             if location is None:
                 continue
             slots = missed_slots.read_missed_slots(session, id_, request.start, request.end, include_closed=request.again)
-            slots += _never_due(session, settings, location, request)
+            slots += _unrecorded_slots(session, settings, location, request)
         if slots:
             batch.append((DueLocation(id_, location.name, Coordinates(location.latitude, location.longitude)), slots))
         if sum(len(slots) for _, slots in batch) >= BATCH_SLOTS:
@@ -113,16 +114,22 @@ def find_missing_slots(settings: Settings, request: BackfillRequest) -> Iterator
         yield batch
 
 
-def _never_due(session: Session, settings: Settings, location: Location, request: BackfillRequest) -> list[datetime]:
-    """Slots without a row from before the location was added; only if the request has a start."""
-    end = min(request.end, location.created_at)
-    if request.start is None or request.start >= end:
+def _unrecorded_slots(session: Session, settings: Settings, location: Location, request: BackfillRequest) -> list[datetime]:
+    """Slots of the location's schedule that are neither stored nor missed nor being collected; only if the request has a start.
+
+    They are from before the location was added, from a time without a service, or from a time when the location was paused.
+    """
+    if request.start is None or request.start >= request.end:
         return []
     schedule = parse_schedule(location.schedule) if location.schedule else Interval(settings.interval)
-    query = select(WeatherData.due_at).where(WeatherData.location_id == location.id)
-    stored = set(session.scalars(query.where(WeatherData.due_at >= request.start, WeatherData.due_at < end)))
+    recorded: set[datetime] = set()
+    for model in (WeatherData, Missed):
+        query = select(model.due_at).where(model.location_id == location.id)
+        recorded.update(session.scalars(query.where(model.due_at >= request.start, model.due_at < request.end)))
+    running = select(Run.due_at).where(Run.schedule == (location.schedule or DEFAULT_SCHEDULE), Run.state.in_(OPEN_STATES))
+    recorded.update(session.scalars(running.where(Run.due_at >= request.start, Run.due_at < request.end)))
     first = max(request.start - timedelta(microseconds=1), EPOCH)
-    return [slot for slot in schedule.slots_between(first, end) if slot not in stored]
+    return [slot for slot in schedule.slots_between(first, request.end) if slot not in recorded]
 
 
 def estimate_backfill(settings: Settings, request: BackfillRequest) -> BackfillEstimate:

@@ -34,7 +34,7 @@ class HealingResult:
     empty: int = 0
     #: Of the empty slots, those that are unrecoverable from now on.
     closed: int = 0
-    #: A history failed, or was not called yet.
+    #: A history failed, its answer could not be read or stored, or it was not called yet.
     failed: int = 0
     #: No history could be called: quotas are used up, or accounts are closed.
     waiting: int = 0
@@ -81,7 +81,8 @@ class Filler:
         self._lock = asyncio.Lock()
         #: Location id and slot → ids of the histories that answered for it, or refused it alone. Has every requested slot.
         self._answers: dict[tuple[int, datetime], set[int]] = {}
-        #: Id of the history, location id and slot of slots that a history refused in a request for this slot alone.
+        #: Id of the history, location id and slot of slots that a history refused, or answered unreadably, in a request for this
+        #: slot alone.
         self._refused: set[tuple[int, int, datetime]] = set()
 
     def was_requested(self, location_id: int, slot: datetime) -> bool:
@@ -130,11 +131,12 @@ class Filler:
             log.error("the database refused a row", location_id=location.id, reason=reason)
         filled = set(rows) - set(refused_rows)
         if error is None:
-            self._note_answer(planned, slots)
-        elif _is_final(error) and len(slots) == 1:
-            self._note_answer(planned, slots)
+            self._note_answer(planned, set(slots) - set(refused_rows))
+        elif _is_about_slots(error) and len(slots) == 1:
+            if not isinstance(error, PayloadError):  # an unreadable answer may have the data
+                self._note_answer(planned, slots)
             self._refused.add((id(planned.source), location.id, slots[0]))
-        elif _is_final(error) and not filled:
+        elif _is_about_slots(error) and not filled:
             filled = await self._fill_in_parts(planned)
         return filled
 
@@ -251,8 +253,8 @@ class Filler:
         return all(id(source) in answers or source.is_refused(self._planner.now) for source in sources)
 
 
-def _is_final(error: FetchError | PayloadError) -> bool:
-    """Whether the provider has answered, and would give the same answer again."""
+def _is_about_slots(error: FetchError | PayloadError) -> bool:
+    """Whether the provider has answered, and would give the same answer to the same request again."""
     return isinstance(error, PayloadError) or (isinstance(error, PermanentFetchError) and not isinstance(error, AccountError))
 
 

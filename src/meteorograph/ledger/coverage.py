@@ -1,12 +1,14 @@
 """Coverage: how many slots of a period were stored, missed or are pending, by location, by UTC day, or by both.
 
 A row counts as a stored slot if the schedule that its location follows has a run at that instant. Before the first run of that
-schedule the location may have followed another schedule, so there the instants of all schedules count. Rows of collections on
-demand lie at other instants and are not counted.
+schedule the location may have followed another schedule, so there the instants of all schedules count. A backfilled row counts
+always, since only slots are backfilled: also slots without a run, from before the location was added or from a time without a
+service. Rows of collections on demand lie at other instants and are not counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
@@ -18,7 +20,7 @@ from ..locations.repository import get_location
 from ..model.states import LocationState
 from ..storage.models import Location
 from .queries import ScheduleSpan, schedules_with_runs
-from .slot_counts import Scope, SlotCounts, count_slots
+from .slot_counts import Scope, SlotCounts, backfilled_span, count_slots
 
 By = Literal["location", "day", "location,day"]
 BY: Final[tuple[By, ...]] = ("location", "day", "location,day")
@@ -75,8 +77,8 @@ def slot_coverage(
         session: Session to read with.
         start: First instant (aware UTC).
         end: Instant after the last one (aware UTC).
-        by: One entry per location, in the order of names; per UTC day, oldest first, from the first day with a run to the last
-            one; or per location and day.
+        by: One entry per location, in the order of names; per UTC day, oldest first, from the first day with a run or a
+            backfilled row to the last one; or per location and day.
         location: Name of the only location.
         limit: Maximum number of locations.
         after: Name of the last location of the previous page.
@@ -85,13 +87,14 @@ def slot_coverage(
         LocationNotFoundError: No location has that name.
     """
     schedules = schedules_with_runs(session)
-    edges = _day_edges(schedules, start, end) if "day" in by else [start, end]
     names: dict[int, str] = {}
     selection, following = Location.state != LocationState.UNSCHEDULED, None
     if location is not None:
         selected = get_location(session, location)
         names = {selected.id: selected.name}
-    elif by != "day":
+    spans = [*schedules.values(), *backfilled_span(session, list(names))] if "day" in by else []
+    edges = _day_edges(spans, start, end) if "day" in by else [start, end]
+    if not names and by != "day":
         page_size = max(1, min(limit, _MAX_PAGE_ENTRIES // max(1, len(edges) - 1)))
         query = select(Location.id, Location.name).where(selection, true() if after is None else Location.name > after)
         page = session.execute(query.order_by(Location.name).limit(page_size + 1)).all()
@@ -112,12 +115,12 @@ def slot_coverage(
     ], following
 
 
-def _day_edges(schedules: dict[str, ScheduleSpan], start: datetime, end: datetime) -> list[datetime]:
-    """The edges of the UTC days of a period, cut to the span of all runs; empty if no run lies in the period."""
-    if not schedules:
+def _day_edges(spans: Sequence[ScheduleSpan], start: datetime, end: datetime) -> list[datetime]:
+    """The edges of the UTC days of a period, cut to the spans of runs and backfilled rows; empty if none lies in the period."""
+    if not spans:
         return []
-    start = max(start, min(span.first for span in schedules.values()))
-    end = min(end, max(span.last for span in schedules.values()) + timedelta(microseconds=1))
+    start = max(start, min(span.first for span in spans))
+    end = min(end, max(span.last for span in spans) + timedelta(microseconds=1))
     edges, midnight = [start], start.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     while midnight < end:
         edges.append(midnight)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, literal_column, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, literal_column, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from ..model.states import OPEN_STATES, LocationState, Origin
@@ -81,8 +81,9 @@ def count_slots(scope: Scope, schedules: dict[str, ScheduleSpan]) -> dict[tuple[
     counts: defaultdict[tuple[int, int], SlotCounts] = defaultdict(SlotCounts)
     for key, period, count in _stored(scope, schedules):
         counts[key, period].stored += count
-    for key, period, count in _backfilled(scope, schedules):
-        counts[key, period].backfilled += count
+    for key, period, backfilled, without_run in _backfilled(scope, schedules):
+        counts[key, period].backfilled += backfilled
+        counts[key, period].stored += without_run
     for key, period, reason, count, closed in _missed(scope):
         counts[key, period].missed[reason] += count
         counts[key, period].unrecoverable += closed
@@ -153,19 +154,35 @@ def _midnight(session: Session, day: Any) -> Any:
     return seconds if session.get_bind().dialect.name == "sqlite" else func.to_timestamp(seconds)
 
 
-def _backfilled(scope: Scope, schedules: dict[str, ScheduleSpan]) -> Iterator[_Count]:
-    """Rows at slots that a history filled. A partial index holds only these rows; with plain columns, SQLite uses larger ones."""
+#: Condition of rows that a history filled. A partial index holds only these rows.
+_IS_BACKFILLED: Final = WeatherData.origin == literal_column(f"'{Origin.BACKFILL}'")
+
+
+def _backfilled(scope: Scope, schedules: dict[str, ScheduleSpan]) -> Iterator[tuple[int, int, int, int]]:
+    """Location id, index of the period, number of rows that a history filled, and how many of them lie at no instant of a run."""
+    # With plain columns, SQLite uses larger indexes than the partial one.
     at, location_id = (func.coalesce(column, column) for column in (WeatherData.due_at, WeatherData.location_id))
     groups = [*([Location.id] if scope.per_location else []), *([at] if scope.has_periods else [])]
-    selection = and_(
-        scope.locations, WeatherData.origin == literal_column(f"'{Origin.BACKFILL}'"), at >= scope.start, at < scope.end
-    )
+    selection = and_(scope.locations, _IS_BACKFILLED, at >= scope.start, at < scope.end)
     for schedule in scope.session.scalars(select(FOLLOWED_SCHEDULE).where(scope.locations).distinct()).all():
-        query = select(*groups, func.count()).select_from(WeatherData).join(Location, Location.id == location_id)
         slots = _slots(schedule, schedules, scope.start, scope.end)
-        query = query.where(selection, FOLLOWED_SCHEDULE == schedule, at.in_(slots))
-        for *key, count in scope.session.execute(query.group_by(*groups)):
-            yield *scope.split_key(key), count
+        without_run = func.count(case((at.not_in(slots), 1)))
+        query = select(*groups, func.count(), without_run).select_from(WeatherData).join(Location, Location.id == location_id)
+        query = query.where(selection, FOLLOWED_SCHEDULE == schedule)
+        for *key, backfilled, elsewhere in scope.session.execute(query.group_by(*groups)):
+            yield *scope.split_key(key), backfilled, elsewhere
+
+
+def backfilled_span(session: Session, location_ids: Sequence[int]) -> list[ScheduleSpan]:
+    """``due_at`` of the first and of the last row that a history filled, of these locations or, if there are none, of all.
+
+    The list is empty if there is no such row.
+    """
+    query = select(func.min(WeatherData.due_at), func.max(WeatherData.due_at)).where(_IS_BACKFILLED)
+    if location_ids:
+        query = query.where(WeatherData.location_id.in_(location_ids))
+    span = session.execute(query).one()
+    return [ScheduleSpan(*span)] if any(span) else []
 
 
 def _missed(scope: Scope) -> Iterator[tuple[int, int, str, int, int]]:

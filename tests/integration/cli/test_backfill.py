@@ -21,11 +21,12 @@ from meteorograph.cli import main
 from meteorograph.config.loading import get_settings
 from meteorograph.healing import backfill, rounds
 from meteorograph.healing.backfill_plan import BackfillRequest
+from meteorograph.ledger import coverage
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
 from meteorograph.storage import leases
-from meteorograph.storage.models import Location, Missed, Quota
+from meteorograph.storage.models import Location, Missed, Quota, Run
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -124,6 +125,39 @@ def test_hours_before_a_location_was_added_are_filled_when_a_start_asks_for_them
     assert {row.origin for row in rows} == {"backfill"}
     assert all(row.temperature == collecting.truth(9, 10, row.due_at)["temperature"] for row in rows)
     assert ask("--location", "Derry", "--start", "2026-02-27T00:00Z")[1] == "nothing to fill\n"
+
+
+def test_a_start_fills_slots_that_no_service_ran_for(archive: Archive, ask: Ask) -> None:
+    """The ledger knows twelve missed hours of three locations; of the other hours since they were added it knows nothing."""
+    with get_db_session() as session:
+        session.add(Run(schedule="default", due_at=NOON + 20 * HOUR, state="running"))
+    code, out, _ = ask("--start", "2026-03-01T00:00Z", "--location", "Bergen")
+    assert (code, out.splitlines()[0]) == (0, "35 slots of 1 location to fill, 2026-03-01 00:00 to 2026-03-02 11:00")
+    assert [row.due_at for row in _rows("Bergen")] == [NOON + hours * HOUR for hours in range(-12, 24) if hours != 20]
+    assert ask("--location", "Cork", "--start", "2026-03-01T00:00Z", "--end", "2026-03-02T02:00Z")[0] == 0
+    assert len(_rows("Cork")) == 26
+    with get_db_session(read_only=True) as session:
+        start, end = NOON - DAY, NOON + 2 * DAY
+        by_location = coverage.slot_coverage(session, start, end)[0]
+        by_day = coverage.slot_coverage(session, start, end, by="day")[0]
+        both = coverage.slot_coverage(session, start, end, by="location,day", location="Bergen")[0]
+    stored = {entry.location: (entry.stored, entry.backfilled, entry.missed, entry.pending) for entry in by_location}
+    assert stored == {"Athens": (0, 0, 12, 1), "Bergen": (35, 35, 0, 1), "Cork": (26, 26, 0, 1)}
+    assert [(str(entry.day), entry.stored, entry.backfilled) for entry in by_day] == [
+        ("2026-03-01", 48, 48),
+        ("2026-03-02", 13, 13),
+    ]
+    assert [(str(entry.day), entry.stored) for entry in both] == [("2026-03-01", 24), ("2026-03-02", 11)]
+
+
+@ONE_DATABASE
+def test_a_start_leaves_closed_slots_alone(archive: Archive, driven: DrivenClock, ask: Ask) -> None:
+    with get_db_session() as session:
+        session.get_one(Missed, (3, NOON + 2 * HOUR)).closed_at = driven()
+    assert ask("--location", "Cork", "--start", "2026-03-01T12:30Z")[0] == 0
+    assert NOON + 2 * HOUR not in {row.due_at for row in _rows("Cork")}
+    assert ask("--location", "Cork", "--start", "2026-03-01T12:30Z", "--again")[0] == 0
+    assert len(_rows("Cork")) == 23
 
 
 @ONE_DATABASE

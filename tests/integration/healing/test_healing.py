@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -303,16 +303,73 @@ def test_pages_are_followed_and_each_one_is_charged(archive: Archive, driven: Dr
     assert {row.used for row in _all(Quota)} == {3}
 
 
-def test_one_hour_that_the_provider_chokes_on_does_not_cost_the_others(archive: Archive, driven: DrivenClock) -> None:
+@pytest.mark.parametrize(("status", "tries"), [(400, 1), (422, 0)])  # the parser of the archive cannot read an answer of 422
+def test_one_hour_that_the_provider_chokes_on_does_not_cost_the_others(
+    archive: Archive, driven: DrivenClock, status: int, tries: int
+) -> None:
     _add(1)
     driven.advance(24 * HOUR)
     _miss(*((0, hours) for hours in range(1, 13)))
-    archive.refused = {NOON + 4 * HOUR: 422}
+    archive.refused = {NOON + 4 * HOUR: status}
     _tick()
     assert [hours for _, hours in _stored()] == [hours for hours in range(1, 13) if hours != 4]
     row = _missed(4)
     assert row is not None
-    assert row.tries == 1
+    assert row.tries == tries
+    assert row.next_try_at is not None
+
+
+def test_slots_of_a_history_that_cannot_be_read_are_failures_and_stay_open(archive: Archive, driven: DrivenClock) -> None:
+    _add(1)
+    driven.advance(24 * HOUR)
+    _miss((0, 1), (0, 2))
+    archive.status = 422
+    outcomes = []
+    for _ in range(8):
+        result = _tick()
+        assert result is not None
+        outcomes.append((result.filled, result.empty, result.closed, result.failed))
+        driven.advance(DAY)
+    assert outcomes == [(0, 0, 0, 2)] * 8
+    assert [(row.tries, row.closed_at) for row in _all(Missed)] == [(0, None)] * 2
+    archive.status = 200
+    _tick()
+    assert _stored() == [(0, 1), (0, 2)]
+
+
+def test_an_unreadable_history_is_no_answer_beside_one_without_data(
+    archive: Archive, second: Archive, driven: DrivenClock
+) -> None:
+    _add(1)
+    driven.advance(6 * HOUR)
+    _miss((0, 1))
+    archive.status = 422
+    second.without = {NOON + HOUR}
+    for _ in range(5):
+        result = _tick()
+        assert result is not None
+        assert (result.empty, result.failed) == (0, 1)
+        driven.advance(DAY)
+    assert [(row.tries, row.closed_at) for row in _all(Missed)] == [(0, None)]
+
+
+def test_a_row_that_the_database_refuses_is_a_failure(
+    archive: Archive, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(1)
+    driven.advance(6 * HOUR)
+    _miss((0, 1), (0, 2))
+
+    def make_bad_row(location_id: int, due_at: datetime, *rest: Any) -> dict[str, Any]:
+        return row_of(location_id, due_at, *rest) | ({"precipitation_period": -1} if due_at == NOON + HOUR else {})
+
+    monkeypatch.setattr("meteorograph.healing.filler.to_row", make_bad_row)
+    result = _tick()
+    assert result is not None
+    assert (result.filled, result.empty, result.failed) == (1, 0, 1)
+    row = _missed(1)
+    assert row is not None
+    assert (row.tries, row.closed_at) == (0, None)
 
 
 def test_hours_between_refused_ends_are_found(archive: Archive, driven: DrivenClock) -> None:

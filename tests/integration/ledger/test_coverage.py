@@ -227,9 +227,11 @@ def test_backfilled_rows_are_found_without_reading_all_others(by: By) -> None:
     asked: list[tuple[str, Any]] = []
     event.listen(get_engine(), "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
     _coverage(by=by)
-    [(statement, values)] = [one for one in asked if "'backfill'" in one[0]]
+    plan = []
     with get_db_session(read_only=True) as session:
-        plan = [row[-1] for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+        for statement, values in [one for one in asked if "'backfill'" in one[0]]:
+            plan += [row[-1] for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert plan
     assert [line for line in plan if "weather_data" in line and "ix_weather_data_backfill" not in line] == []
 
 
@@ -396,7 +398,7 @@ def test_the_number_of_statements_grows_with_neither_locations_nor_runs() -> Non
     for ask in (_runs, _gaps, _coverage, lambda: _coverage(by="day"), lambda: _coverage(by="location,day")):
         statements.clear()
         ask()
-        assert len(statements) < 12, statements
+        assert len(statements) < 13, statements
 
 
 def test_a_retry_that_stores_takes_the_slot_out_of_the_pending_ones(collecting: Simulator, driven: DrivenClock) -> None:

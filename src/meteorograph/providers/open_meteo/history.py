@@ -37,13 +37,15 @@ def parse_hours(payload: Payload) -> Page:
     """
     bodies, all_odd = decode_bodies(payload)
     body = bodies[0] if len(bodies) == 1 else None
-    if body is None or body.hourly is None:
+    if body is None or body.hourly is None or body.hourly.get("time") is None:
         raise unreadable(NAME, payload)
     odd = unreadable_below(all_odd, "0")
-    times = [parse_time(time, body) for time in body.hourly.get("time") or ()]
+    times = [parse_time(time, body) for time in body.hourly["time"]]
     if times and not any(times):
         raise unreadable(NAME, payload, ValueError("no time of an hour"))
     columns = {name: column for name in HOURLY_VARIABLES if (column := body.hourly.get(name)) is not None}
+    if times and not columns:
+        raise unreadable(NAME, payload, ValueError("hours without any of the requested variables"))
     if any(len(column) != len(times) for column in columns.values()):
         raise unreadable(NAME, payload, ValueError("columns of different lengths"))
     observations: list[Observation] = []
