@@ -10,7 +10,8 @@ import msgspec
 from ..accounts.account_state import Closed
 from ..errors import ProviderClosedError, QuotaExceededError
 from ..log_output import get_logger
-from ..model.values import DueLocation, Observation
+from ..model.quantities import AMOUNTS, BY_NAME
+from ..model.values import DueLocation, Observation, OtherValues
 from ..quality.impossible_values import drop_impossible
 from ..quality.provider_agreement import flag_disagreements
 from .http import Fetcher
@@ -73,15 +74,17 @@ def is_waited_for(context: RunContext, reason: Outcome | Closed) -> bool:
 
 async def _complete(fetcher: Fetcher, context: RunContext, location: DueLocation, observation: Observation) -> Observation:
     """The observation, with each quantity that has its own providers from the first of them that gives it."""
-    others: dict[str, Observation | None] = {}
+    own, others = observation, dict[str, Observation | None]()
     for quantity, accesses in context.quantities.items():
         giver = await _first_giver(fetcher, context, location, quantity, accesses, observation, others)
         if giver is not observation:
             observation = replace_quantity(observation, quantity, giver)
-    for other in others.values():
-        if other is not None:
-            observation = flag_disagreements(observation, other)
-    return observation
+    if observation is own and not others:
+        return own
+    given = [other for other in others.values() if other is not None]
+    for other in given:
+        observation = flag_disagreements(observation, other)
+    return keep_other_values(observation, [own, *given])
 
 
 async def _first_giver(
@@ -137,3 +140,24 @@ def replace_quantity(observation: Observation, quantity: str, giver: Observation
     if giver is not None:
         changes["providers"] = {**observation.providers, quantity: giver.provider}
     return msgspec.structs.replace(observation, **changes)
+
+
+def keep_other_values(observation: Observation, givers: Sequence[Observation]) -> Observation:
+    """The observation with every possible value of the givers that it does not use itself: nothing that was fetched is lost."""
+    kept = {giver.provider: values for giver in givers if (values := _unused_values(observation, drop_impossible(giver))).values}
+    return msgspec.structs.replace(observation, other_values=kept) if kept else observation
+
+
+def _unused_values(observation: Observation, giver: Observation) -> OtherValues:
+    values = {
+        name: value
+        for name in BY_NAME
+        if (value := getattr(giver, name)) is not None
+        and (observation.providers.get(name, observation.provider), getattr(observation, name)) != (giver.provider, value)
+    }
+    return OtherValues(
+        values=values,
+        observed_at=giver.observed_at,
+        precipitation_period=giver.precipitation_period if not values.keys().isdisjoint(AMOUNTS) else None,
+        flags={name: words for name, words in giver.flags.items() if name in values},
+    )

@@ -1,26 +1,33 @@
 """Totals of precipitation from amounts whose windows overlap, have gaps, or have an unknown length. Pure.
 
-An amount fell in ``(end - seconds, end]``; times are Unix seconds. The windows are placed without overlap: shorter windows
-first, and of equally long windows the earlier one first:
+An amount fell in ``(end - seconds, end]``; times are Unix seconds. ``docs/precipitation.md`` derives the rule:
 
-- A window that overlaps no placed window is placed whole.
-- A window that contains placed windows gets the rest of its time, and its amount minus their amounts.
-- A window that partly overlaps a placed window is dropped, because the shared amount is unknown.
+- An amount is a rate over the seconds of its window. A total is the rate over the covered seconds of its range, so a window that
+  exceeds the range is split at the edge.
+- Where windows of several lengths cover a second, the shortest speaks; of equally long ones the earliest, so that the total of a
+  past hour does not change when a later window overlaps it.
+- A window that contains all shorter windows that it overlaps has, in the rest of its time, the rest of its amount. A window that
+  shares seconds with a shorter one only in part has its own rate in the rest of its time.
+- Of several amounts for the same window, the newest counts.
 
-So nothing is counted twice and no amount is split by a guess; time without a placed window shows in the coverage. Amounts of an
+The rate of a second depends only on the windows around it, so the totals of hours add up to that of their day. Amounts of an
 unknown period are never added, but counted.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Final, NamedTuple
 
-#: How far a window may overlap its neighbour, or exceed the range of a total, and still count as next to it, or inside it [s].
-#: Providers' times jitter, and hourly reports are made up to ten minutes before the hour.
-SLACK: Final = 600.0
+#: Share of a range that must be covered for an estimate of the whole range.
+MIN_COVERAGE_OF_ESTIMATE: Final = 0.75
+
+#: Decimal places of an amount [mm]: hides the rounding of binary fractions.
+DECIMALS: Final = 6
 
 
 class Window(NamedTuple):
@@ -34,13 +41,14 @@ class Window(NamedTuple):
     amount: float
 
 
-class PlacedWindow(NamedTuple):
-    """The time that a window covers alone, as stretches that overlap no other window's, and the amount that fell in them."""
+class Stretch(NamedTuple):
+    """A time in which the rate of precipitation is constant."""
 
-    #: Start and end of each stretch, in order [Unix s].
-    stretches: tuple[tuple[float, float], ...]
-    #: [mm]
-    amount: float
+    #: Start and end [Unix s].
+    start: float
+    end: float
+    #: [mm/s]
+    rate: float
 
 
 class Total(NamedTuple):
@@ -59,103 +67,115 @@ class Total(NamedTuple):
         """Covered share of the range, 0 to 1."""
         return self.covered_seconds / self.seconds
 
+    @property
+    def estimate(self) -> float | None:
+        """Amount of the whole range [mm], as ``estimate_total`` scales it."""
+        return estimate_total(self.amount, self.covered_seconds, self.seconds)
 
-def total_ranges(windows: Sequence[Window], edges: Sequence[float], slack: float = SLACK) -> list[Total]:
+
+def estimate_total(amount: float | None, covered_seconds: float, seconds: float) -> float | None:
+    """The amount scaled from the covered time to the whole range [mm]; None if less than three quarters are covered."""
+    if amount is None or covered_seconds < MIN_COVERAGE_OF_ESTIMATE * seconds:
+        return None
+    return round(amount * seconds / covered_seconds, DECIMALS)
+
+
+def total_ranges(windows: Sequence[Window], edges: Sequence[float]) -> list[Total]:
     """The precipitation between each two neighbouring edges.
 
-    A placed window counts in the range that contains it. If it exceeds a range by ``slack`` at most, it counts in the range that
-    contains its middle. A window that exceeds it further counts in no range.
-
     Args:
-        windows: In any order.
+        windows: In the order in which the amounts were fetched, oldest first.
         edges: Instants [Unix s], ascending.
-        slack: As for ``place_windows``; 0 for windows with exact ends.
     """
-    amounts: list[float | None] = [None] * (len(edges) - 1)
-    covered, unknown = [0.0] * len(amounts), [0] * len(amounts)
-    for stretches, amount in place_windows(windows, slack):
-        start, end = stretches[0][0], stretches[-1][1]
-        n = bisect_left(edges, (start + end) / 2) - 1
-        if 0 <= n < len(amounts) and start >= edges[n] - slack and end <= edges[n + 1] + slack:
-            amounts[n] = (amounts[n] or 0.0) + amount
-            covered[n] += sum(max(0.0, min(last, edges[n + 1]) - max(first, edges[n])) for first, last in stretches)
+    count = len(edges) - 1
+    amounts, covered, unknown = [0.0] * count, [0.0] * count, [0] * count
+    n = 0
+    for start, end, rate in rate_stretches(windows):
+        while n < count and edges[n + 1] <= start:
+            n += 1
+        within = n
+        while within < count and edges[within] < end:
+            seconds = min(end, edges[within + 1]) - max(start, edges[within])
+            amounts[within] += rate * seconds
+            covered[within] += seconds
+            within += 1
     for window in windows:
         n = bisect_left(edges, window.end) - 1
-        if not window.seconds and 0 <= n < len(amounts):
+        if not window.seconds and 0 <= n < count:
             unknown[n] += 1
     return [
-        Total(None if amount is None else round(amount, 6), seconds, end - start, count)
-        for (start, end), amount, seconds, count in zip(pairwise(edges), amounts, covered, unknown, strict=True)
+        Total(round(amount, DECIMALS) if seconds else None, seconds, end - start, number)
+        for (start, end), amount, seconds, number in zip(pairwise(edges), amounts, covered, unknown, strict=True)
     ]
 
 
-def total_range(windows: Sequence[Window], start: float, end: float, slack: float = SLACK) -> Total:
-    """The precipitation of one time range, from the windows inside it only; windows around it have no influence.
+def rate_stretches(windows: Iterable[Window]) -> list[Stretch]:
+    """The rate of precipitation over time, as stretches that do not overlap, oldest first.
 
     Args:
-        windows: In any order.
-        start: Start of the range [Unix s].
-        end: End of the range [Unix s].
-        slack: As for ``total_ranges``.
+        windows: In the order in which the amounts were fetched, oldest first. Those of an unknown period are ignored.
     """
-    inside = [
-        window
-        for window in windows
-        if window.seconds is None
-        or (
-            window.end - window.seconds >= start - slack
-            and window.end <= end + slack
-            and start < window.end - window.seconds / 2 <= end
-        )
-    ]
-    return total_ranges(inside, (start, end), slack)[0]
-
-
-def place_windows(windows: Sequence[Window], slack: float = SLACK) -> list[PlacedWindow]:
-    """The windows without overlap, in order of time; windows of an unknown period are ignored.
-
-    Args:
-        windows: In any order.
-        slack: A window that overlaps its neighbour by at most this much [s], and at most a sixth of its own length, is trimmed to
-            the neighbour's edge.
-    """
-    timed = sorted((window.end, window.seconds, window.amount) for window in windows if window.seconds)
+    amounts = {(end, seconds): amount for end, seconds, amount in windows if seconds}  # the newest amount of each window
+    timed = sorted((end, seconds, amount) for (end, seconds), amount in amounts.items())
     if all(before[0] <= after[0] - after[1] for before, after in pairwise(timed)):
-        return [PlacedWindow(((end - seconds, end),), amount) for end, seconds, amount in timed]
-    stretches: list[tuple[float, float, int]] = []  # start, end, index in ``placed``
-    placed: list[PlacedWindow] = []
-    for end, seconds, amount in sorted(timed, key=lambda window: (window[1], window[0])):
-        trimmed = _trim(stretches, placed, end - seconds, end, min(slack, seconds / 6))
-        if trimmed is None:
-            continue
-        start, end, first, last = trimmed
-        inside = stretches[first:last]
-        gaps = _gaps(start, end, inside)
-        if gaps:
-            rest = max(0.0, amount - sum(placed[index].amount for index in {index for _, _, index in inside}))
-            stretches[first:last] = sorted([*inside, *((*gap, len(placed)) for gap in gaps)])
-            placed.append(PlacedWindow(tuple(gaps), rest))
-    return sorted(placed)
+        return [Stretch(end - seconds, end, amount / seconds) for end, seconds, amount in timed]
+    stretches: list[Stretch] = []
+    shorter = _Edges()
+    for seconds, group in groupby(sorted(timed, key=itemgetter(1, 0)), key=itemgetter(1)):
+        equally_long = [(end, amount) for end, _, amount in group]
+        placed = [
+            Stretch(end - seconds, end, _rate(end - seconds, end, amount, stretches, shorter)) for end, amount in equally_long
+        ]
+        stretches = sorted([*stretches, *_subtract(_cut_overlaps(placed), stretches)])
+        shorter.add(placed)
+    return stretches
 
 
-def _trim(
-    stretches: Sequence[tuple[float, float, int]], placed: Sequence[PlacedWindow], start: float, end: float, slack: float
-) -> tuple[float, float, int, int] | None:
-    """A window trimmed by its slack, and the slice of the stretches inside it; None if it partly overlaps a placed window."""
-    first = bisect_right(stretches, start, key=lambda stretch: stretch[1])
-    last = bisect_left(stretches, end, key=lambda stretch: stretch[0])
-    if first < last and start > stretches[first][0] and stretches[first][1] - start <= slack:
-        start, first = stretches[first][1], first + 1
-    if first < last and end < stretches[last - 1][1] and end - stretches[last - 1][0] <= slack:
-        end, last = stretches[last - 1][0], last - 1
-    for _, _, index in stretches[first:last]:
-        parts = placed[index].stretches
-        if parts[0][0] < start or parts[-1][1] > end:
-            return None
-    return (start, end, first, last) if start < end else None
+class _Edges:
+    """The starts and the ends of windows, each in order."""
+
+    def __init__(self) -> None:
+        self._starts: list[float] = []
+        self._ends: list[float] = []
+
+    def add(self, windows: Iterable[Stretch]) -> None:
+        self._starts = sorted([*self._starts, *(window.start for window in windows)])
+        self._ends = sorted([*self._ends, *(window.end for window in windows)])
+
+    def cross(self, at: float) -> bool:
+        """Whether an instant lies within a window."""
+        return bisect_left(self._starts, at) > bisect_right(self._ends, at)
 
 
-def _gaps(start: float, end: float, inside: Sequence[tuple[float, float, int]]) -> list[tuple[float, float]]:
-    """The parts of a window that the stretches inside it do not cover."""
-    edges = [start, *(edge for first, last, _ in inside for edge in (first, last)), end]
-    return [(edges[n], edges[n + 1]) for n in range(0, len(edges), 2) if edges[n] < edges[n + 1]]
+def _rate(start: float, end: float, amount: float, stretches: Sequence[Stretch], shorter: _Edges) -> float:
+    """The rate of a window in the time that no shorter window covers [mm/s]."""
+    if not stretches or shorter.cross(start) or shorter.cross(end):
+        return amount / (end - start)
+    inside = _overlapping(stretches, start, end)
+    rest = end - start - sum(stretch.end - stretch.start for stretch in inside)
+    return max(0.0, amount - sum(stretch.rate * (stretch.end - stretch.start) for stretch in inside)) / rest if rest else 0.0
+
+
+def _cut_overlaps(windows: Iterable[Stretch]) -> Iterator[Stretch]:
+    """Equally long windows, in order of time, each without the time that an earlier one covers."""
+    covered_until = -math.inf
+    for start, end, rate in windows:
+        if end > covered_until:
+            yield Stretch(max(start, covered_until), end, rate)
+            covered_until = end
+
+
+def _subtract(stretches: Iterable[Stretch], covered: Sequence[Stretch]) -> list[Stretch]:
+    """The parts of stretches that lie outside the covered time."""
+    parts = []
+    for start, end, rate in stretches:
+        inside = _overlapping(covered, start, end)
+        edges = [start, *(edge for stretch in inside for edge in (stretch.start, stretch.end)), end]
+        parts += [Stretch(edges[n], edges[n + 1], rate) for n in range(0, len(edges), 2) if edges[n] < edges[n + 1]]
+    return parts
+
+
+def _overlapping(stretches: Sequence[Stretch], start: float, end: float) -> Sequence[Stretch]:
+    """The stretches that overlap a time; they come in order and do not overlap each other."""
+    first = bisect_right(stretches, start, key=lambda stretch: stretch.end)
+    return stretches[first : bisect_left(stretches, end, key=lambda stretch: stretch.start)]

@@ -25,6 +25,8 @@ class Quantity:
     possible: tuple[float | None, float | None]
     #: Smallest and largest value ever measured, rounded outwards [unit].
     plausible: tuple[float, float]
+    #: Whether a value is the amount of a period, and not the state at an instant.
+    is_amount: bool = False
 
     def is_possible(self, value: float) -> bool:
         """Whether the quantity can have this value [unit]; NaN and infinity are never possible."""
@@ -44,7 +46,10 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("wind_gust", "wind_speed_of_gust", "m/s", (0, None), (0, 114)),
     Quantity("cloud_cover", "cloud_area_fraction", "%", (0, 100), (0, 100)),
     Quantity("visibility", "visibility_in_air", "m", (0, None), (0, 161_000)),
-    Quantity("precipitation", "lwe_thickness_of_precipitation_amount", "mm", (0, None), (0, 1870)),
+    Quantity("precipitation", "lwe_thickness_of_precipitation_amount", "mm", (0, None), (0, 1870), is_amount=True),
 )
 
 BY_NAME: dict[str, Quantity] = {quantity.name: quantity for quantity in QUANTITIES}
+
+#: Names of the quantities that are amounts of a period.
+AMOUNTS: tuple[str, ...] = tuple(quantity.name for quantity in QUANTITIES if quantity.is_amount)

@@ -6,47 +6,65 @@ The mean of wind directions is that of unit vectors: the mean of 350° and 10° 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import truediv
 from typing import Any, Final
 
-from .quantities import QUANTITIES
+from .precipitation_totals import Total, estimate_total
+from .quantities import AMOUNTS, QUANTITIES
 
 #: The parts of one quantity's summary, in the order of ``PARTS``; None for a part without a value.
-Summary = tuple[float | int | None, ...]
+Summary = tuple[Any, ...]
 
 #: The same part of many summaries, or the same statistic of many time ranges.
 Column = Sequence[Any]
 
-#: The statistics of a quantity; each is None if the quantity has no value or does not have this statistic. ``sum`` is the total
-#: of precipitation.
-STATISTICS: Final = ("min", "max", "mean", "sum", "count")
-Statistics = dict[str, float | int | None]
+#: The statistics of a quantity; each is None if the quantity has no value or does not have this statistic.
+SCALAR_STATISTICS: Final = ("min", "max", "mean", "sum", "count")
+
+#: The statistics of an amount. ``sum`` fell in the ``covered_seconds`` of the range, by the amounts of ``providers``;
+#: ``sum_estimated`` is scaled to the whole range, None if less than three quarters are covered; ``unknown_count`` is the number
+#: of amounts without a period (``precipitation_totals.py``).
+AMOUNT_STATISTICS: Final = (*SCALAR_STATISTICS, "sum_estimated", "covered_seconds", "unknown_count", "providers")
+
+#: Quantity → its statistics.
+STATISTICS: Final[dict[str, tuple[str, ...]]] = {
+    quantity.name: AMOUNT_STATISTICS if quantity.is_amount else SCALAR_STATISTICS for quantity in QUANTITIES
+}
+Statistics = dict[str, Any]
 
 DIRECTION: Final = "wind_direction"
-AMOUNT: Final = "precipitation"
 
 _SCALAR_PARTS: Final = ("min", "max", "sum", "count")
 
-#: Quantity → the parts of its summary. ``total`` is the total of precipitation (``precipitation_totals.py``).
+#: The parts of an amount's total: [mm], [s], number, and names of providers with commas between them.
+_TOTAL_PARTS: Final = ("total", "covered_seconds", "unknown_count", "providers")
+
+#: Quantity → the parts of its summary.
 PARTS: Final[dict[str, tuple[str, ...]]] = {
-    **{quantity.name: _SCALAR_PARTS for quantity in QUANTITIES},
+    **{quantity.name: (*_SCALAR_PARTS, *_TOTAL_PARTS) if quantity.is_amount else _SCALAR_PARTS for quantity in QUANTITIES},
     DIRECTION: ("sin", "cos", "count"),
-    AMOUNT: (*_SCALAR_PARTS, "total"),
 }
+
+#: The parts of a range without any values that are 0 and not None.
+ZERO_PARTS: Final = frozenset({"count", "covered_seconds", "unknown_count"})
 
 #: A mean unit vector shorter than this has no direction.
 _SHORTEST_VECTOR: Final = 1e-9
 
 
-def summarise(name: str, values: Sequence[float], total: float | None = None) -> Summary:
-    """Summarise the values of a quantity; of precipitation with its total [mm]."""
+def summarise(name: str, values: Sequence[float], total: Total | None = None, providers: Iterable[str] = ()) -> Summary:
+    """Summarise the values of a quantity; of an amount with its total and the providers of that."""
     if name == DIRECTION:
         angles = [math.radians(value) for value in values]
         sums = (math.fsum(map(math.sin, angles)), math.fsum(map(math.cos, angles))) if angles else (None, None)
         return (*sums, len(values))
     parts = (min(values), max(values), math.fsum(values), len(values)) if values else (None, None, None, 0)
-    return (*parts, total) if name == AMOUNT else parts
+    if name not in AMOUNTS:
+        return parts
+    if total is None:
+        return (*parts, None, 0.0, 0, None)
+    return (*parts, total.amount, total.covered_seconds, total.unknown, ",".join(sorted(providers)) or None)
 
 
 def merge_summaries(name: str, columns: Sequence[Column]) -> Summary:
@@ -54,14 +72,24 @@ def merge_summaries(name: str, columns: Sequence[Column]) -> Summary:
     return tuple(_MERGE[part](column) for part, column in zip(PARTS[name], columns, strict=True))
 
 
-def compute_statistics(name: str, columns: Sequence[Column]) -> tuple[Column, ...]:
-    """A column for each of the ``STATISTICS``, from summaries that are given as a column for each part."""
+def compute_statistics(name: str, columns: Sequence[Column], seconds: Column) -> tuple[Column, ...]:
+    """A column for each of the quantity's ``STATISTICS``.
+
+    Args:
+        name: The quantity.
+        columns: Summaries, given as a column for each part.
+        seconds: Lengths of the ranges [s].
+    """
     if name == DIRECTION:
         nothing = [None] * len(columns[0])
         return nothing, nothing, [_direction(*parts) for parts in zip(*columns, strict=True)], nothing, columns[2]
-    low, high, total, count = columns[:4]
-    mean = divide_columns(total, count)
-    return low, high, mean, columns[4] if name == AMOUNT else [None] * len(mean), count
+    low, high, sum_of_values, count = columns[:4]
+    mean = divide_columns(sum_of_values, count)
+    if name not in AMOUNTS:
+        return low, high, mean, [None] * len(mean), count
+    total, covered, unknown, providers = columns[4:]
+    estimates = list(map(estimate_total, total, covered, seconds))
+    return low, high, mean, total, count, estimates, covered, unknown, [_split(names) for names in providers]
 
 
 def divide_columns(sums: Column, counts: Column) -> Column:
@@ -94,4 +122,27 @@ def _count(values: Iterable[float | None]) -> int:
     return sum(int(value or 0) for value in values)
 
 
-_MERGE: Final = {"min": _min, "max": _max, "sum": _sum, "total": _sum, "sin": _sum, "cos": _sum, "count": _count}
+def _seconds(values: Iterable[float | None]) -> float:
+    return math.fsum(value or 0.0 for value in values)
+
+
+def _unite(values: Iterable[str | None]) -> str | None:
+    return ",".join(sorted({name for names in values for name in _split(names)})) or None
+
+
+def _split(names: str | None) -> list[str]:
+    return names.split(",") if names else []
+
+
+_MERGE: Final[dict[str, Callable[[Any], Any]]] = {
+    "min": _min,
+    "max": _max,
+    "sum": _sum,
+    "count": _count,
+    "sin": _sum,
+    "cos": _sum,
+    "total": _sum,
+    "covered_seconds": _seconds,
+    "unknown_count": _count,
+    "providers": _unite,
+}

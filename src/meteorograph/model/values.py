@@ -115,6 +115,18 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
             return self.fetched_at + otherwise
 
 
+class OtherValues(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What another provider said for the same slot, and is not among the values of the row."""
+
+    #: Quantity → value [unit of ``quantities.py``].
+    values: dict[str, float]
+    observed_at: datetime | None = None
+    #: Length of the period of the amounts [s]; None if the provider does not say.
+    precipitation_period: int | None = None
+    #: Quantity → flags of its value.
+    flags: dict[str, list[str]] = {}
+
+
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """Values of quantities at one place and time, in the units of ``quantities.py``; None means "not given".
 
@@ -145,6 +157,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     flags: dict[str, list[str]] = {}
     #: Quantity → provider, for each quantity that does not come from ``provider``.
     providers: dict[str, str] = {}
+    #: Provider → its values that are not used above.
+    other_values: dict[str, OtherValues] = {}
     place: AnsweredPlace | None = None
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """Aggregates of time ranges as columns of plain numbers: from the rollups of past days, otherwise from the rows.
 
-The first column is the number of stored slots, followed by the parts of each quantity's summary (``statistics.PARTS``). Days stay
-columns from the driver to the answer where possible: an object for each day costs more than the query.
+The first columns are the numbers of stored slots and of observations, followed by the parts of each quantity's summary
+(``statistics.PARTS``). Days stay columns from the driver to the answer where possible: an object for each day costs more than the
+query.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, compress, groupby, pairwise
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,6 +22,9 @@ from ..storage.models import DailyRollup, Missed
 from ..storage.upsert import table_of
 from .bucket_rows import BucketTotals, read_bucket_totals
 from .columns import as_seconds, iterate_rows
+
+#: Number of columns before those of the quantities.
+HEAD_COLUMNS: Final = 2
 
 #: The numbers of one range.
 AggregateRow = tuple[Any, ...]
@@ -80,7 +84,7 @@ def _merge(
 
 
 def _to_row(totals: BucketTotals, quantities: Sequence[str]) -> AggregateRow:
-    return (totals.stored, *chain.from_iterable(totals.summaries[name] for name in quantities))
+    return (totals.stored, totals.observations, *chain.from_iterable(totals.summaries[name] for name in quantities))
 
 
 def _read_rollups(session: Session, edges: EdgesByLocation, quantities: Sequence[str], include_flagged: bool) -> dict[int, _Days]:
@@ -92,7 +96,9 @@ def _read_rollups(session: Session, edges: EdgesByLocation, quantities: Sequence
     within = [table.c.location_id.in_(edges), table.c.start_at >= start, table.c.end_at <= end]
     if include_flagged:  # rollups leave suspect values out, so only days without any are complete
         within.append(table.c.suspect == 0)
-    query = select(table.c.stored, *parts, *day).where(*within).order_by(table.c.location_id, table.c.start_at)
+    query = (
+        select(table.c.stored, table.c.observations, *parts, *day).where(*within).order_by(table.c.location_id, table.c.start_at)
+    )
     days: dict[int, _Days] = {}
     for location_id, rows in groupby(iterate_rows(session, query), key=itemgetter(-1)):
         own = edges[location_id]

@@ -19,7 +19,7 @@ from ..model.quantities import BY_NAME
 from ..model.statistics import PARTS, STATISTICS, Column, Statistics, compute_statistics, merge_summaries
 from ..model.time_buckets import DAY, bucket_edges, parse_bucket, zone_or_utc
 from ..storage.models import Location
-from .aggregate_columns import AggregateColumns, AggregateRow, read_columns, read_missed_instants
+from .aggregate_columns import HEAD_COLUMNS, AggregateColumns, AggregateRow, read_columns, read_missed_instants
 
 #: Number of locations that are read at once.
 LOCATIONS_PER_PAGE: Final = 100
@@ -27,14 +27,16 @@ LOCATIONS_PER_PAGE: Final = 100
 
 @dataclass(slots=True)
 class Bucket:
-    """Aggregates of one location in ``start <= due_at < end`` (aware UTC)."""
+    """Aggregates of one location between two instants (aware UTC): its slots by ``due_at``, its values by their valid time."""
 
     start: datetime
     end: datetime
     #: Number of slots that were due, and number of those that are stored.
     due: int = 0
     stored: int = 0
-    #: Quantity → ``min``, ``max``, ``mean``, ``sum`` (precipitation only) and ``count``, in canonical units.
+    #: Number of different observations.
+    observations: int = 0
+    #: Quantity → its ``STATISTICS``, in canonical units.
     values: dict[str, Statistics] = field(default_factory=dict)
 
 
@@ -49,16 +51,18 @@ class LocationBuckets(NamedTuple):
     edges: tuple[float, ...]
     due: Sequence[int]
     stored: Sequence[int]
-    #: Quantity → a column for each of the ``STATISTICS``.
+    observations: Sequence[int]
+    #: Quantity → a column for each of its ``STATISTICS``.
     values: Mapping[str, Sequence[Column]]
 
     def buckets(self) -> list[Bucket]:
         """The same data as objects."""
         instants = [datetime.fromtimestamp(edge, UTC) for edge in self.edges]
-        buckets = [Bucket(*numbers) for numbers in zip(instants, instants[1:], self.due, self.stored, strict=False)]
+        heads = zip(instants, instants[1:], self.due, self.stored, self.observations, strict=False)
+        buckets = [Bucket(*numbers) for numbers in heads]
         for name, columns in self.values.items():
             for bucket, row in zip(buckets, zip(*columns, strict=True), strict=True):
-                bucket.values[name] = dict(zip(STATISTICS, row, strict=True))
+                bucket.values[name] = dict(zip(STATISTICS[name], row, strict=True))
         return buckets
 
 
@@ -73,7 +77,7 @@ def read_buckets(
     quantities: Sequence[str] = (),
     include_flagged: bool = False,
 ) -> list[Bucket]:
-    """All whole buckets that overlap ``start <= due_at < end``, oldest first; values of a bucket without data are None.
+    """All whole buckets that overlap the time from ``start`` to ``end``, oldest first; values of a bucket without data are None.
 
     Args:
         session: Session to read with.
@@ -133,7 +137,7 @@ def read_bucket_page(
     edges = {location_id: own for location_id, own in read_edges.items() if own}
     columns = read_columns(session, edges, names, daily=length in (None, DAY), include_flagged=include_flagged)
     missed = read_missed_instants(session, edges)
-    no_columns: AggregateColumns = [()] * (1 + sum(len(PARTS[name]) for name in names))
+    no_columns: AggregateColumns = [()] * (HEAD_COLUMNS + sum(len(PARTS[name]) for name in names))
     page = []
     for row in locations:
         own = columns.get(row.id, no_columns)
@@ -165,8 +169,8 @@ def _merge_months(
     rows: list[AggregateRow] = []
     for first, last in pairwise(bounds):
         parts = [column[first:last] for column in columns]
-        numbers: list[Any] = [sum(parts[0])]
-        index = 1
+        numbers: list[Any] = [sum(part) for part in parts[:HEAD_COLUMNS]]
+        index = HEAD_COLUMNS
         for name in names:
             width = len(PARTS[name])
             numbers += merge_summaries(name, parts[index : index + width])
@@ -183,14 +187,16 @@ def _make_buckets(
     names: Sequence[str],
     missed: Iterable[float],
 ) -> LocationBuckets:
-    stored, index = columns[0], 1
+    stored, observations = columns[:HEAD_COLUMNS]
+    index = HEAD_COLUMNS
+    seconds = [end - start for start, end in pairwise(edges)]
     values = {}
     for name in names:
         width = len(PARTS[name])
-        values[name] = compute_statistics(name, columns[index : index + width])
+        values[name] = compute_statistics(name, columns[index : index + width], seconds)
         index += width
     due = list(stored)
     for at in missed:
         if edges[0] <= at < edges[-1]:
             due[bisect_right(edges, at) - 1] += 1
-    return LocationBuckets(location.id, location.name, zone, edges, due, stored, values)
+    return LocationBuckets(location.id, location.name, zone, edges, due, stored, observations, values)

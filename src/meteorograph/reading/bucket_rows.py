@@ -1,11 +1,14 @@
-"""Totals of weather rows between edges of time, computed from the rows themselves."""
+"""Totals of weather rows between edges of time, computed from the rows themselves.
+
+Slots count by ``due_at``, values by the time at which they are true (``valid_time.py``).
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any, Final
@@ -14,22 +17,31 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..ledger.queries import schedules_with_runs
-from ..model.precipitation_totals import Window, total_range
-from ..model.statistics import AMOUNT, Summary, summarise
+from ..model.precipitation_totals import Total, total_ranges
+from ..model.quantities import AMOUNTS
+from ..model.statistics import Summary, summarise
+from ..model.valid_time import MAX_DISPLACEMENT, MAX_PERIOD, is_credible, valid_time
 from ..storage.models import Run, WeatherData
-from ..storage.rollup_invalidation import PRECIPITATION_LAG
-from .columns import as_seconds, as_text, suspect_quantities
+from .amount_windows import ProviderWindow, read_windows
+from .columns import as_seconds, as_text, provider_overrides, suspect_quantities
 
-#: Number of columns before the quantities: slot, end and length of the precipitation window, flags.
-_HEAD_COLUMNS: Final = 4
+#: Columns before those of the quantities: slot, time of observation, provider, flags, then the precipitation period and the texts
+#: of ``providers`` and of ``other_values``.
+_HEAD_COLUMNS: Final = 7
+
+#: Rows of slots up to this long before the first edge, and after the last one, may have values between the edges.
+_READ_BEFORE: Final = timedelta(seconds=MAX_DISPLACEMENT)
+_READ_AFTER: Final = timedelta(seconds=MAX_DISPLACEMENT + MAX_PERIOD)
 
 
 @dataclass(slots=True)
 class BucketTotals:
     """Totals of the rows of one bucket."""
 
-    #: Number of rows at slots.
+    #: Number of slots with a row.
     stored: int = 0
+    #: Number of different observations; the same observation in two slots counts once.
+    observations: int = 0
     #: Number of suspect values.
     suspect: int = 0
     #: Summary of each quantity.
@@ -55,7 +67,8 @@ def read_bucket_totals(
         rows = _select_rows(session, location_ids, start, end, quantities)
         for location_id, group in groupby(rows, key=itemgetter(0)):
             marks = [edge.timestamp() for edge in edges_by_location[location_id]]
-            yield location_id, _compute_totals([row[1:] for row in group], marks, slots, quantities, include_flagged)
+            table = _RowTable([row[1:] for row in group], quantities, include_flagged=include_flagged)
+            yield location_id, table.totals(marks, slots)
 
 
 def _select_rows(session: Session, location_ids: list[int], start: datetime, end: datetime, quantities: Sequence[str]) -> Any:
@@ -63,12 +76,14 @@ def _select_rows(session: Session, location_ids: list[int], start: datetime, end
     head = (
         as_seconds(dialect, at),
         as_seconds(dialect, WeatherData.observed_at),
-        WeatherData.precipitation_period,
+        WeatherData.provider,
         as_text(dialect, WeatherData.flags),
+        WeatherData.precipitation_period,
+        as_text(dialect, WeatherData.providers),
+        as_text(dialect, WeatherData.other_values),
     )
     values = [getattr(WeatherData, name) for name in quantities]
-    # Precipitation that fell before the end may be reported by a row after the end.
-    within = (WeatherData.location_id.in_(location_ids), at >= start, at <= end + PRECIPITATION_LAG)
+    within = (WeatherData.location_id.in_(location_ids), at >= start - _READ_BEFORE, at <= end + _READ_AFTER)
     query = select(WeatherData.location_id, *head, *values).where(*within)
     return session.connection().execute(query.order_by(WeatherData.location_id, at))
 
@@ -80,46 +95,115 @@ def _read_slots(session: Session, start: datetime, end: datetime) -> frozenset[f
     return frozenset(row[0] for row in instants)
 
 
-def _compute_totals(
-    rows: list[tuple[Any, ...]], edges: list[float], slots: frozenset[float], quantities: Sequence[str], include_flagged: bool
-) -> list[BucketTotals]:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    due, flags = columns[0], columns[3]
-    values = dict(zip(quantities, columns[_HEAD_COLUMNS:], strict=True))
-    suspects: list[tuple[int, str]] = []
-    for index, text in enumerate(flags):
-        if text is not None:
-            suspects += [(index, name) for name in suspect_quantities(text) if name in values and values[name][index] is not None]
-    if not include_flagged:
-        for index, name in suspects:
-            values[name][index] = None
-    windows = _precipitation_windows(due, columns[1], columns[2], values.get(AMOUNT, ()))
-    bounds = [bisect_left(due, edge) for edge in edges]
-    totals = []
-    for (start, end), (first, last) in zip(pairwise(edges), pairwise(bounds), strict=True):
-        summaries = {}
-        for name in quantities:
-            numbers = [value for value in values[name][first:last] if value is not None]
-            amount = _precipitation_between(windows, due, first, start, end) if name == AMOUNT else None
-            summaries[name] = summarise(name, numbers, amount)
-        totals.append(BucketTotals(sum(instant in slots for instant in due[first:last]), 0, summaries))
-    for index, _ in suspects:
-        if index < bounds[-1]:
-            totals[bisect_right(bounds, index) - 1].suspect += 1
-    return totals
+class _RowTable:
+    """The rows of one location, oldest slot first, as columns of plain values.
+
+    Args:
+        rows: The columns of ``_select_rows``, without the location.
+        quantities: Names of the quantities.
+        include_flagged: Whether suspect values are kept.
+    """
+
+    def __init__(self, rows: list[tuple[Any, ...]], quantities: Sequence[str], *, include_flagged: bool) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        self._due, self._observed, self._providers, flags, periods, overrides, others = columns[:_HEAD_COLUMNS]
+        self._values = dict(zip(quantities, columns[_HEAD_COLUMNS:], strict=True))
+        self._instants = list(map(valid_time, self._due, self._observed))
+        self._overrides = [provider_overrides(text) if text else {} for text in overrides]
+        self._suspects = self._find_suspects(flags, periods)
+        if not include_flagged:
+            for index, name in self._suspects:
+                self._values[name][index] = None
+        self._windows = {
+            name: read_windows(name, self._values[name], periods, self._due, self._instants, self._all_providers(name), others)
+            for name in quantities
+            if name in AMOUNTS
+        }
+        self._repeated = self._drop_repeated()
+
+    def totals(self, edges: list[float], slots: frozenset[float]) -> list[BucketTotals]:
+        """The totals between each two edges [Unix s]; ``slots`` are the instants of runs."""
+        order, instants = self._order()
+        slot_bounds = [bisect_left(self._due, edge) for edge in edges]
+        bounds = [bisect_left(instants, edge) for edge in edges]
+        values = {name: column if order is None else [column[index] for index in order] for name, column in self._values.items()}
+        observed = self._count_observations(order)
+        amounts = {name: _total_amounts(windows, edges) for name, windows in self._windows.items()}
+        totals = []
+        for n, (first, last) in enumerate(pairwise(bounds)):
+            stored = sum(instant in slots for instant in self._due[slot_bounds[n] : slot_bounds[n + 1]])
+            summaries = {}
+            for name, column in values.items():
+                numbers = [value for value in column[first:last] if value is not None]
+                summaries[name] = summarise(name, numbers, *(amounts[name][n] if name in amounts else ()))
+            totals.append(BucketTotals(stored, sum(observed[first:last]), 0, summaries))
+        self._count_suspects(totals, edges)
+        return totals
+
+    def _find_suspects(self, flags: list[str | None], periods: list[float | None]) -> list[tuple[int, str]]:
+        return [
+            (index, name)
+            for index, text in enumerate(flags)
+            if text is not None
+            for name in suspect_quantities(text)
+            if name in self._values and self._values[name][index] is not None
+        ]
+
+    def _all_providers(self, name: str) -> list[str]:
+        """The provider of a quantity in each row."""
+        return [overrides.get(name, own) for overrides, own in zip(self._overrides, self._providers, strict=True)]
+
+    def _drop_repeated(self) -> set[int]:
+        """Drop all but the newest usable value of an observation that several slots have; gives the rows of the older slots."""
+        newest: dict[tuple[str, float], int] = {}
+        repeated = set()
+        for index in range(len(self._due) - 1, -1, -1):
+            if self._observed[index] is None:
+                continue
+            later = newest.setdefault((self._providers[index], self._observed[index]), index)
+            if later != index:
+                repeated.add(index)
+                for name, column in self._values.items():
+                    if name in self._overrides[index] or name in self._overrides[later]:
+                        continue
+                    if column[later] is None:
+                        column[later] = column[index]
+                    column[index] = None
+        return repeated
+
+    def _order(self) -> tuple[list[int] | None, list[float]]:
+        """The rows in the order of their valid times, None if that is their own order, and these times."""
+        if all(earlier <= later for earlier, later in pairwise(self._instants)):
+            return None, self._instants
+        order = sorted(range(len(self._instants)), key=self._instants.__getitem__)
+        return order, [self._instants[index] for index in order]
+
+    def _count_observations(self, order: Iterable[int] | None) -> list[bool]:
+        """Whether each row has an observation of its own, with a time that is unknown or credible."""
+        return [
+            index not in self._repeated
+            and (self._observed[index] is None or is_credible(self._due[index], self._observed[index]))
+            for index in (order or range(len(self._due)))
+        ]
+
+    def _count_suspects(self, totals: list[BucketTotals], edges: list[float]) -> None:
+        """Count the suspect values of each bucket; a suspect amount in each bucket that its longest possible window overlaps."""
+        for index, name in self._suspects:
+            at = self._instants[index]
+            last = bisect_right(edges, at) - 1
+            first = bisect_right(edges, at - MAX_PERIOD) - 1 if name in AMOUNTS else last
+            for n in range(max(0, first), min(last, len(totals) - 1) + 1):
+                totals[n].suspect += 1
 
 
-def _precipitation_windows(
-    due: list[float], ends: list[float | None], lengths: list[float | None], amounts: Sequence[float | None]
-) -> list[Window | None]:
-    """The window of each row's amount; None without an amount or without a known length."""
-    return [
-        None if amount is None or not length else Window(slot if end is None else min(end, slot), length, amount)
-        for slot, end, length, amount in zip(due, ends, lengths, amounts, strict=False)
-    ]
-
-
-def _precipitation_between(windows: list[Window | None], due: list[float], first: int, start: float, end: float) -> float | None:
-    """Total of the precipitation between two edges [mm], from the windows of the rows from index ``first`` on."""
-    last = bisect_right(due, end + PRECIPITATION_LAG.total_seconds())
-    return total_range([window for window in windows[first:last] if window is not None], start, end).amount
+def _total_amounts(windows: Sequence[ProviderWindow], edges: Sequence[float]) -> list[tuple[Total, list[str]]]:
+    """The total between each two edges, and the providers whose amounts it contains."""
+    totals = total_ranges([window for window, _ in windows], edges)
+    names = sorted({provider for _, provider in windows})
+    if len(names) == 1:
+        return [(total, names if total.covered_seconds else []) for total in totals]
+    covered = {
+        name: [total.covered_seconds > 0 for total in total_ranges([one for one, by in windows if by == name], edges)]
+        for name in names
+    }
+    return [(total, [name for name in names if covered[name][n]]) for n, total in enumerate(totals)]

@@ -166,3 +166,12 @@ def as_text(dialect: Dialect, column: Any) -> ColumnElement[str]:
 def suspect_quantities(flags: str) -> frozenset[str]:
     """The quantities with suspect values, from the JSON text of a row's flags."""
     return frozenset(name for name, words in _FLAGS_DECODER.decode(flags).items() if is_suspect(words))
+
+
+_PROVIDERS_DECODER: Final = msgspec.json.Decoder(dict[str, str])
+
+
+@lru_cache(maxsize=1024)
+def provider_overrides(providers: str) -> dict[str, str]:
+    """Quantity → provider, from the JSON text of a row's ``providers``."""
+    return _PROVIDERS_DECODER.decode(providers)

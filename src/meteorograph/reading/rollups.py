@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from ..model.quantities import BY_NAME
-from ..model.statistics import PARTS
+from ..model.statistics import PARTS, ZERO_PARTS
 from ..model.time_buckets import DAY, iterate_edges, zone_or_utc
 from ..storage.engine import get_db_session
 from ..storage.models import DailyRollup, Location, RolledUpUntil, WeatherData
@@ -94,8 +94,8 @@ def _roll_up(session: Session, tasks: list[_RollUpTask]) -> None:
 
 
 def _to_columns(bucket: BucketTotals) -> dict[str, Any]:
-    columns: dict[str, Any] = {"stored": bucket.stored, "suspect": bucket.suspect}
+    columns: dict[str, Any] = {"stored": bucket.stored, "observations": bucket.observations, "suspect": bucket.suspect}
     for name, parts in PARTS.items():
-        numbers = bucket.summaries.get(name) or tuple(0 if part == "count" else None for part in parts)
+        numbers = bucket.summaries.get(name) or tuple(0 if part in ZERO_PARTS else None for part in parts)
         columns.update(zip((f"{name}_{part}" for part in parts), numbers, strict=True))
     return columns

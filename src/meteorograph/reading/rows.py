@@ -54,6 +54,8 @@ class WeatherRow(msgspec.Struct, frozen=True, gc=False):
     providers: dict[str, str] | None
     #: Quantity → flags of its value.
     flags: dict[str, list[str]] | None
+    #: Provider → what it said for the slot and is not used above (``OtherValues``).
+    other_values: dict[str, dict[str, Any]] | None
 
     def provider_of(self, quantity: str) -> str:
         """Name of the provider that a value comes from."""

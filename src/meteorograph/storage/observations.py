@@ -7,6 +7,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import bindparam, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
@@ -44,6 +45,7 @@ def to_row(location_id: int, due_at: datetime, observation: Observation, origin:
         "condition": observation.condition and observation.condition[:200],
         "providers": observation.providers or None,
         "flags": observation.flags or None,
+        "other_values": msgspec.to_builtins(observation.other_values) if observation.other_values else None,
     }
 
 

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, g, request
 from ..errors import BadInputError
 from ..exporting.serialise import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
 from ..model import time_range
-from ..model.quantities import BY_NAME
+from ..model.quantities import AMOUNTS, BY_NAME
 from ..model.statistics import STATISTICS, divide_columns
 from ..model.time_buckets import DAY, parse_bucket
 from ..model.units import System, converter, units_of
@@ -29,7 +29,7 @@ blueprint = Blueprint("aggregate", __name__)
 
 PARAMETERS: Final = ("location", "start", "end", "bucket", "fields", "units", "zone", "flagged", "format")
 
-_HEAD: Final = ("location", "start", "end", "due", "stored", "coverage")
+_HEAD: Final = ("location", "start", "end", "due", "stored", "coverage", "observations")
 
 
 #: Default period for months, for days, and for shorter buckets.
@@ -37,13 +37,26 @@ _PERIODS: Final = (timedelta(days=365), timedelta(days=30), time_range.DEFAULT_R
 
 
 class _Statistics(msgspec.Struct, gc=False):
-    """Statistics of a quantity, in the order of ``STATISTICS``."""
+    """Statistics of a quantity, in the order of ``SCALAR_STATISTICS``."""
 
     min: float | None
     max: float | None
     mean: float | None
     sum: float | None
     count: int
+
+
+class _AmountStatistics(_Statistics, gc=False):
+    """Statistics of an amount, in the order of ``AMOUNT_STATISTICS``."""
+
+    sum_estimated: float | None
+    covered_seconds: float
+    unknown_count: int
+    providers: list[str]
+
+
+#: The statistics that have no unit, or that of time.
+_UNITLESS: Final = frozenset({"count", "covered_seconds", "unknown_count", "providers"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +68,16 @@ class _Shape:
 
     def objects(self, buckets: LocationBuckets) -> list[Any]:
         """Buckets of a location as objects for JSON."""
-        columns = [list(map(_Statistics, *self._values(buckets, name))) for name in self.fields]
+        columns = [
+            list(map(_AmountStatistics if name in AMOUNTS else _Statistics, *self._values(buckets, name))) for name in self.fields
+        ]
         return list(map(row_type((*_HEAD, *self.fields)), *self._head(buckets), *columns))
 
     def rows(self, buckets: LocationBuckets) -> Iterator[tuple[Any, ...]]:
         """Buckets of a location as rows for CSV."""
-        return zip(*self._head(buckets), *chain.from_iterable(self._values(buckets, name) for name in self.fields), strict=True)
+        columns = chain.from_iterable(self._values(buckets, name) for name in self.fields)
+        plain = ([" ".join(names) for names in column] if _has_lists(column) else column for column in columns)
+        return zip(*self._head(buckets), *plain, strict=True)
 
     def lines(self, buckets: LocationBuckets, format: str) -> bytes:
         """Buckets of a location as bytes of a stream."""
@@ -68,20 +85,34 @@ class _Shape:
 
     def first_line(self, format: str) -> bytes:
         """The first line of a stream: the header of CSV."""
-        columns = (*_HEAD, *(f"{name}_{part}" for name in self.fields for part in STATISTICS))
+        columns = (*_HEAD, *(f"{name}_{part}" for name in self.fields for part in STATISTICS[name]))
         return csv_lines([columns]) if format == "csv" else b""
 
     def _head(self, buckets: LocationBuckets) -> Sequence[Sequence[Any]]:
         edges = _edges(buckets.edges, buckets.zone)
         coverage = divide_columns(buckets.stored, buckets.due)
-        return [buckets.name] * len(buckets.due), edges[:-1], edges[1:], buckets.due, buckets.stored, coverage
+        return (
+            [buckets.name] * len(buckets.due),
+            edges[:-1],
+            edges[1:],
+            buckets.due,
+            buckets.stored,
+            coverage,
+            buckets.observations,
+        )
 
     def _values(self, buckets: LocationBuckets, name: str) -> Sequence[Sequence[Any]]:
         columns, change = buckets.values[name], converter(name, self.system)
         if change is None:
             return columns
-        changed = [[None if value is None else change(value) for value in column] for column in columns[:-1]]
-        return [*changed, columns[-1]]
+        return [
+            column if part in _UNITLESS else [None if value is None else change(value) for value in column]
+            for part, column in zip(STATISTICS[name], columns, strict=True)
+        ]
+
+
+def _has_lists(column: Sequence[Any]) -> bool:
+    return bool(column) and isinstance(column[0], list)
 
 
 @lru_cache(maxsize=64)

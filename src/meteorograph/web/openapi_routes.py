@@ -9,7 +9,7 @@ from ..ledger.coverage import BY
 from ..ledger.queries import MISSED_REASONS, RUN_STATES
 from ..locations.fields import LOCATION_STATES
 from ..model.quantities import BY_NAME
-from ..model.statistics import STATISTICS
+from ..model.statistics import SCALAR_STATISTICS
 from ..model.units import SYSTEMS
 from ..reading.columns import FIELDS
 from .openapi_types import Bucket, Changes, Location, NewLocation, Point, Row, Units, answer
@@ -86,7 +86,7 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
             **MOMENTS,
             "bucket": _text("hour, day, month, or a length that divides a day, such as 15m or 6h; hour when left out"),
             "fields": _names("Quantities", BY_NAME),
-            "flagged": _word(f"Whether suspect values count in {', '.join(STATISTICS)}", ("exclude", "include")),
+            "flagged": _word(f"Whether suspect values count in {', '.join(SCALAR_STATISTICS)}", ("exclude", "include")),
             **SHAPE,
         },
         errors=(400, 404),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct
 
 from ..locations.fields import LOCATION_STATES
-from ..model.quantities import BY_NAME
-from ..model.statistics import STATISTICS
+from ..model.quantities import AMOUNTS, BY_NAME
+from ..model.statistics import AMOUNT_STATISTICS, SCALAR_STATISTICS
 from ..reading.columns import DOCUMENTS, FIELDS
 
 Instant = Annotated[str, Meta(description="ISO 8601 with its offset from UTC", extra_json_schema={"format": "date-time"})]
@@ -28,13 +29,23 @@ def _field_type(name: str) -> Any:
 
 #: A row, with the requested fields.
 Row: Any = msgspec.defstruct("Row", [(name, _field_type(name), UNSET) for name in FIELDS])
-Statistics = msgspec.defstruct("Statistics", [(name, int if name == "count" else float | None) for name in STATISTICS])
+#: Types of the statistics that are not None without values.
+_STATISTIC_TYPES: dict[str, Any] = {"count": int, "covered_seconds": float, "unknown_count": int, "providers": list[str]}
+
+
+def _statistics(name: str, parts: Sequence[str]) -> type[Struct]:
+    return msgspec.defstruct(name, [(part, _STATISTIC_TYPES.get(part, float | None)) for part in parts])
+
+
+Statistics = _statistics("Statistics", SCALAR_STATISTICS)
+AmountStatistics = _statistics("AmountStatistics", AMOUNT_STATISTICS)
 #: A bucket, with the requested quantities.
 Bucket: Any = msgspec.defstruct(
     "Bucket",
     [
         *(("location", str), ("start", Instant), ("end", Instant), ("due", int), ("stored", int), ("coverage", float | None)),
-        *((name, Statistics, UNSET) for name in BY_NAME),
+        ("observations", int),
+        *((name, AmountStatistics if name in AMOUNTS else Statistics, UNSET) for name in BY_NAME),
     ],
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ from sqlalchemy import select
 from integration.collecting.test_keyless import Server, server
 from meteorograph import WeatherData, get_db_session, ingest_data
 from meteorograph.model.clock import DrivenClock
+from meteorograph.reading.aggregates import read_buckets
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Location
-from support import NOON
+from support import KEY, NOON, RAIN_KEY
 
 __all__ = ["server"]
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +81,51 @@ def test_providers_that_the_user_has_chosen_are_the_only_ones(collecting: Simula
     monkeypatch.setenv("METEOROGRAPH_PRECIPITATION_PROVIDERS", "openweathermap")
     collecting.set_faults("kind=status code=401 provider=openweathermap")
     assert ingest_data(53.35, -6.26)["precipitation"] is None
+
+
+@pytest.mark.usefixtures("database", "driven")
+def test_with_both_keys_the_hourly_amount_is_kept_and_makes_the_total(
+    collecting: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWM_API_KEY", KEY)
+    monkeypatch.setenv("WEATHERSTACK_API_KEY", RAIN_KEY)
+    with get_db_session() as session:
+        session.add(Location(name="here", latitude=53.35, longitude=-6.26, created_at=NOON))
+    scheduled_ingest()
+    row = _row()
+    assert (row.provider, row.providers, row.precipitation_period) == (
+        "openweathermap",
+        {"precipitation": "weatherstack"},
+        None,
+    )
+    truth = collecting.truth(53.35, -6.26, NOON)
+    kept = row.other_values["openweathermap"]
+    assert (kept["values"], kept["precipitation_period"]) == ({"precipitation": pytest.approx(truth["precipitation"])}, 3600)
+    assert {"temperature", "humidity", "pressure"} <= row.other_values["weatherstack"]["values"].keys()
+    assert "precipitation" not in row.other_values["weatherstack"]["values"]
+    with get_db_session(read_only=True) as session:
+        buckets = read_buckets(session, location="here", start=NOON - DAY, end=NOON + DAY, bucket="day")
+    covered = [one.values["precipitation"] for one in buckets if one.values["precipitation"]["covered_seconds"]]
+    assert sum(one["covered_seconds"] for one in covered) == 3600
+    assert sum(one["sum"] for one in covered) == pytest.approx(truth["precipitation"])
+    assert {name for one in covered for name in one["providers"]} == {"openweathermap"}
+    assert sum(one.values["precipitation"]["unknown_count"] for one in buckets) == 0
+
+
+@pytest.mark.usefixtures("database", "driven")
+def test_an_amount_of_a_provider_that_was_not_chosen_is_in_no_total(
+    collecting: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWM_API_KEY", KEY)
+    monkeypatch.setenv("WEATHERSTACK_API_KEY", RAIN_KEY)
+    monkeypatch.setenv("METEOROGRAPH_PRECIPITATION_PROVIDERS", "weatherstack")
+    collecting.set_faults("kind=status code=500 provider=weatherstack")
+    with get_db_session() as session:
+        session.add(Location(name="here", latitude=53.35, longitude=-6.26, created_at=NOON))
+    scheduled_ingest()
+    row = _row()
+    assert row.precipitation is None
+    assert "precipitation" in row.other_values["openweathermap"]["values"]
+    with get_db_session(read_only=True) as session:
+        buckets = read_buckets(session, location="here", start=NOON - DAY, end=NOON + DAY, bucket="day")
+    assert {one.values["precipitation"]["covered_seconds"] for one in buckets} == {0}

@@ -80,7 +80,10 @@ def test_what_the_values_of_an_hour_come_to(driven: DrivenClock) -> None:
     assert (first.start, first.end, first.due, first.stored) == (NOON, NOON + HOUR, 1, 1)  # the other row is at no slot
     assert first.values["temperature"] == {"min": 10, "max": 13, "mean": 11.5, "sum": None, "count": 2}
     assert first.values["wind_direction"]["mean"] == 5
-    assert first.values["precipitation"] == {"min": 1, "max": 1, "mean": 1, "sum": 0.5, "count": 1}  # of 12 to 13 h
+    amount = {"min": 1, "max": 1, "mean": 1, "sum": 0.5, "count": 1}  # the sum is that of 12 to 13 h
+    covered = {"sum_estimated": 0.5, "covered_seconds": 3600, "unknown_count": 0, "providers": ["openweathermap"]}
+    assert first.values["precipitation"] == amount | covered
+    assert (first.observations, gap.observations, last.observations) == (2, 1, 1)
     assert tuple(first.values) == tuple(BY_NAME)
     nothing = {"min": None, "max": None, "mean": None, "sum": None, "count": 0}
     assert (gap.stored, gap.values["precipitation"]["mean"], gap.values["precipitation"]["sum"]) == (1, 0.5, None)
@@ -156,7 +159,7 @@ def test_amounts_whose_windows_overlap_are_not_added_twice() -> None:
         [day] = _buckets("Athens", midnight, midnight + HOUR, "day")
         assert (day.values["precipitation"]["sum"], day.values["precipitation"]["count"]) == (24, 24)
         hours = _buckets("Athens", midnight, midnight + DAY, "hour")
-        assert {each.values["precipitation"]["sum"] for each in hours} == {None}  # nobody knows in which hour
+        assert {each.values["precipitation"]["sum"] for each in hours} == {1}
         _fold(NOON + 3 * DAY)
 
 
@@ -247,9 +250,16 @@ def test_after_any_operations_all_is_what_the_rows_come_to(driven: DrivenClock, 
         session.execute(delete(DailyRollup))
     for found, wanted in zip(by_rollups, everything(), strict=True):
         for one, other in zip(found, wanted, strict=True):
-            assert (one.start, one.end, one.due, one.stored) == (other.start, other.end, other.due, other.stored)
+            assert (one.start, one.due, one.stored, one.observations) == (
+                other.start,
+                other.due,
+                other.stored,
+                other.observations,
+            )
             for name in BY_NAME:
-                assert one.values[name] == pytest.approx(other.values[name])
+                for part, value in one.values[name].items():
+                    expected = other.values[name][part]
+                    assert value == (expected if isinstance(expected, list) else pytest.approx(expected)), (name, part)
 
 
 def test_who_rolls_up_waits_for_who_forgets(database: str, driven: DrivenClock) -> None:

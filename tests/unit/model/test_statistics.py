@@ -11,7 +11,7 @@ from meteorograph.model.statistics import compute_statistics, divide_columns, me
 
 
 def _mean_direction(sin: Any, cos: Any, count: Any) -> Any:
-    return compute_statistics("wind_direction", [[sin], [cos], [count]])[2][0]
+    return compute_statistics("wind_direction", [[sin], [cos], [count]], [3600.0])[2][0]
 
 
 def _vector(degrees: float) -> tuple[float, float, int]:
@@ -53,6 +53,6 @@ def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         merge_summaries("temperature", [[1.0], [1.0], [1.0]])
     with pytest.raises(ValueError, match="shorter"):
-        compute_statistics("wind_direction", [[1.0, 0.5], [0.0], [1, 1]])
+        compute_statistics("wind_direction", [[1.0, 0.5], [0.0], [1, 1]], [1.0, 1.0])
     with pytest.raises(ValueError, match="longer"):
         divide_columns([1.0], [0, 0])

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meteorograph.model.precipitation_totals import Window, total_range
+from meteorograph.model.precipitation_totals import Total
 from meteorograph.model.statistics import PARTS, STATISTICS, Summary, compute_statistics, merge_summaries, summarise
 from meteorograph.model.time_buckets import bucket_edges, parse_bucket, zone_or_utc
 
@@ -101,14 +101,19 @@ def test_a_zone_that_nobody_knows_is_utc() -> None:
     assert {zone_or_utc(name).key for name in (None, "", "Mars/Olympus", "../etc/passwd")} == {"UTC"}
 
 
-def _told(name: str, *found: Summary) -> dict[str, Any]:
-    [row] = zip(*compute_statistics(name, list(zip(*found, strict=True))), strict=True)
-    return dict(zip(STATISTICS, row, strict=True))
+def _statistics(name: str, *summaries: Summary) -> dict[str, Any]:
+    """The statistics of two hours."""
+    [row] = zip(*compute_statistics(name, list(zip(*summaries, strict=True)), [7200.0]), strict=True)
+    return dict(zip(STATISTICS[name], row, strict=True))
+
+
+def _total(amount: float | None) -> Total:
+    return Total(amount, 7200.0 if amount else 0.0, 7200.0, 1)
 
 
 def test_wind_directions_are_averaged_as_vectors() -> None:
     def mean(*values: float) -> Any:
-        found = _told("wind_direction", summarise("wind_direction", values))
+        found = _statistics("wind_direction", summarise("wind_direction", values))
         assert (found["min"], found["max"], found["sum"], found["count"]) == (None, None, None, len(values))
         return found["mean"]
 
@@ -120,38 +125,40 @@ def test_wind_directions_are_averaged_as_vectors() -> None:
 
 
 @pytest.mark.parametrize("name", list(PARTS))
-def test_tallies_of_parts_come_to_that_of_the_whole(name: str) -> None:
+def test_summaries_of_parts_merge_to_that_of_the_whole(name: str) -> None:
     values = [3.5, 0.25, 300.0, 12.125, 7.0, 7.0]
-    whole = _told(name, summarise(name, values, sum(values)))
-    parts = [summarise(name, part, sum(part) if part else None) for part in (values[:2], [], values[2:5], values[5:])]
-    assert _told(name, merge_summaries(name, list(zip(*parts, strict=True)))) == pytest.approx(whole)
-    nothing = _told(name, summarise(name, []))
-    assert nothing == dict.fromkeys(STATISTICS) | {"count": 0}
-    assert _told(name, merge_summaries(name, list(zip(summarise(name, []), strict=True)))) == nothing
+    parts = [summarise(name, part, _total(sum(part)), "b" if part else "") for part in (values[:2], [], values[2:5], values[5:])]
+    whole = summarise(name, values, Total(sum(values), 3 * 7200.0, 7200.0, 4), "b")
+    merged = _statistics(name, merge_summaries(name, list(zip(*parts, strict=True))))
+    assert list(merged.values()) == [
+        wanted if isinstance(wanted, list) else pytest.approx(wanted) for wanted in _statistics(name, whole).values()
+    ]
+    nothing = _statistics(name, summarise(name, []))
+    zeros = {"count": 0, "covered_seconds": 0.0, "unknown_count": 0, "providers": []}
+    assert nothing == {part: zeros.get(part) for part in STATISTICS[name]}
+    assert _statistics(name, merge_summaries(name, list(zip(summarise(name, []), strict=True)))) == nothing
 
 
-def test_only_precipitation_has_a_sum() -> None:
-    assert _told("temperature", summarise("temperature", [1.0, 3.0])) == {"min": 1, "max": 3, "mean": 2, "sum": None, "count": 2}
-    found = _told("precipitation", summarise("precipitation", [1.0, 3.0], 2.5))
-    assert found == {"min": 1, "max": 3, "mean": 2, "sum": 2.5, "count": 2}
+def test_only_amounts_have_a_sum() -> None:
+    found = _statistics("temperature", summarise("temperature", [1.0, 3.0]))
+    assert found == {"min": 1, "max": 3, "mean": 2, "sum": None, "count": 2}
 
 
-@pytest.mark.parametrize(
-    ("windows", "fell"),
-    [
-        ([], None),
-        ([(1, 1, 2.0), (2, 1, 3.0), (6, 1, 0.5)], 5.5),
-        ([(3, 3, 3.0), (4, 3, 3.0), (5, 3, 3.0), (6, 3, 3.0)], 6),  # three hours told every hour
-        ([(1, 1, 1.0), (1.9, 1, 1.0), (3, 1, 1.0)], 3),  # six minutes early
-        ([(1, 1, 1.0), (1, 1, 1.0)], 1),  # the same answer again
-        ([(3, 3, 3.0), (1, 1, 1.0), (2, 1, 1.0)], 3),  # two hours, and the rest of three
-        ([(0, 1, 1.0), (7, 1, 1.0), (6.5, 1, 1.0), (0.5, 1, 1.0)], None),  # not in these hours, or in part
-        ([(6.1, 1, 1.0), (0.9, 1, 2.0)], 3),  # nearly
-    ],
-)
-def test_what_fell_is_counted_once(windows: list[tuple[float, float, float]], fell: float | None) -> None:
-    given = [Window(end * 3600, hours * 3600, amount) for end, hours, amount in windows]
-    assert total_range(given, 0, 6 * 3600).amount == fell
+def test_a_sum_says_how_much_of_its_time_is_covered() -> None:
+    found = _statistics("precipitation", summarise("precipitation", [1.0, 3.0], Total(3.0, 5400.0, 7200.0, 2), {"b", "a"}))
+    assert found == {
+        "min": 1,
+        "max": 3,
+        "mean": 2,
+        "sum": 3.0,
+        "count": 2,
+        "sum_estimated": 4.0,
+        "covered_seconds": 5400.0,
+        "unknown_count": 2,
+        "providers": ["a", "b"],
+    }
+    partial = _statistics("precipitation", summarise("precipitation", [1.0], Total(3.0, 5399.0, 7200.0, 0), ["a"]))
+    assert partial["sum_estimated"] is None
 
 
 def test_the_most_buckets_are_allowed() -> None:

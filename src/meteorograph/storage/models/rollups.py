@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -11,12 +12,16 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    Text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ...model.statistics import PARTS
+from ...model.statistics import PARTS, ZERO_PARTS
 from ..types import UTCDateTime
 from .base import Base
+
+#: Types of the parts that are not measured values.
+_TYPES: Final[dict[str, Any]] = {"count": Integer(), "unknown_count": Integer(), "providers": Text()}
 
 
 class DailyRollup(Base):
@@ -32,12 +37,14 @@ class DailyRollup(Base):
         #: Start and end of the day; days follow the time zone of the location.
         Column("start_at", UTCDateTime(), primary_key=True),
         Column("end_at", UTCDateTime(), nullable=False),
-        #: Rows at slots.
+        #: Slots with a row.
         Column("stored", Integer, nullable=False),
+        #: Different observations.
+        Column("observations", Integer, nullable=False),
         #: Number of suspect values, which were left out.
         Column("suspect", Integer, nullable=False),
         *(
-            Column(f"{name}_{part}", Integer if part == "count" else Float(53), nullable=part != "count")
+            Column(f"{name}_{part}", _TYPES.get(part, Float(53)), nullable=part not in ZERO_PARTS)
             for name, parts in PARTS.items()
             for part in parts
         ),

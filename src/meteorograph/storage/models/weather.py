@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -70,6 +71,8 @@ class WeatherData(Base):
     providers: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     #: Quantity → flags of its value.
     flags: Mapped[dict[str, list[str]] | None] = mapped_column(JSON(none_as_null=True))
+    #: Provider → ``OtherValues``: what other providers said for the slot.
+    other_values: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class CheckState(Base):

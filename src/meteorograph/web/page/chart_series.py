@@ -8,8 +8,9 @@ from datetime import datetime
 from html import escape
 
 from ...model.flags import is_suspect
-from ...model.quantities import QUANTITIES
+from ...model.quantities import AMOUNTS, QUANTITIES
 from ...model.states import Origin
+from ...model.statistics import Statistics
 from ...providers.registry import PROVIDERS
 from ...reading.aggregates import Bucket
 from ...reading.overview import BREAK, usual_step
@@ -30,6 +31,8 @@ class ChartSeries:
     flagged: dict[str, list[int]] = field(default_factory=lambda: {quantity.name: [] for quantity in QUANTITIES})
     #: Indexes of backfilled rows.
     backfilled: list[int] = field(default_factory=list)
+    #: Quantity → indexes of sums over less than their whole bucket.
+    partial: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in AMOUNTS})
     #: Lowest and highest temperature [°C] at each time; empty if the values are not means.
     lowest: list[float | None] = field(default_factory=list)
     highest: list[float | None] = field(default_factory=list)
@@ -59,19 +62,28 @@ def series_of_rows(rows: Sequence[WeatherRow]) -> ChartSeries:
 
 
 def series_of_buckets(buckets: Sequence[Bucket]) -> ChartSeries:
-    """Series of bucket means, for precipitation of sums, from the first bucket with values to the last."""
+    """Series of bucket means, for amounts of sums, from the first bucket with values to the last."""
     series = ChartSeries()
     used = [index for index, bucket in enumerate(buckets) if any(part.get("count") for part in bucket.values.values())]
     for bucket in buckets[used[0] : used[-1] + 1] if used else ():
         series.times.append(bucket.start)
         for quantity in QUANTITIES:
             part = bucket.values.get(quantity.name) or {}
-            series.values[quantity.name].append(part.get("sum" if quantity.name == "precipitation" else "mean"))
-            series.notes[quantity.name].append("")
+            series.values[quantity.name].append(part.get("sum" if quantity.is_amount else "mean"))
+            series.notes[quantity.name].append(_note_of_sum(series, quantity.name, bucket, part) if quantity.is_amount else "")
         temperature = bucket.values.get("temperature") or {}
         series.lowest.append(temperature.get("min"))
         series.highest.append(temperature.get("max"))
     return series
+
+
+def _note_of_sum(series: ChartSeries, name: str, bucket: Bucket, part: Statistics) -> str:
+    """The note of a sum over less than its whole bucket, which is also noted in ``partial``."""
+    seconds, covered = (bucket.end - bucket.start).total_seconds(), part.get("covered_seconds") or 0.0
+    if part.get("sum") is None or covered >= seconds:
+        return ""
+    series.partial[name].append(len(series.times) - 1)
+    return f"in the {100 * covered / seconds:.0f} % of the time that is measured"
 
 
 def _break(series: ChartSeries, at: datetime) -> None:

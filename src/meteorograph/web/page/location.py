@@ -92,7 +92,7 @@ def place() -> Response:
         figure=figure(series, gaps, start, end),
         is_empty=not series.times,
         is_coarse=is_coarse,
-        summary=summary(summary_buckets),
+        summary=summary(summary_buckets, (min(now, end) - summary_buckets[0].start).total_seconds()),
         due=sum(bucket.due for bucket in summary_buckets),
         stored=sum(bucket.stored for bucket in summary_buckets),
         gaps=[{"gap": gap, "end": gap.last_slot + timedelta(seconds=1)} for gap in gaps],

@@ -148,7 +148,7 @@ def _gusts(trace: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
 
 
 def _marks(name: str, base: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
-    """Marks on suspect and on backfilled values."""
+    """Marks on suspect and on backfilled values, and on sums over less than their whole time."""
     kinds = (
         ("flagged", series.flagged[name], {"symbol": "x-thin", "size": 8, "line": {"width": 2, "color": "--bad"}}),
         (
@@ -156,6 +156,7 @@ def _marks(name: str, base: dict[str, Any], series: ChartSeries) -> list[dict[st
             [index for index in series.backfilled if series.values[name][index] is not None],
             {"symbol": "circle-open", "size": 6, "line": {"width": 1.4}, "color": "--note-ink"},
         ),
+        ("partial", series.partial.get(name, []), {"symbol": "triangle-up-open", "size": 7, "color": "--note-ink"}),
     )
     return [
         {

@@ -15,21 +15,29 @@ class Summary:
 
     name: str
     unit: str
+    is_amount: bool
     count: int
     lowest: float | None
     mean: float | None
     highest: float | None
-    #: Of precipitation only.
-    total: float | None
+    #: Of amounts only: what fell in the covered time, how much of all the time that is, and amounts of an unknown period.
+    total: float | None = None
+    coverage: float = 0.0
+    unknown_count: int = 0
 
 
-def summary(buckets: Sequence[Bucket]) -> list[Summary]:
-    """Summaries of the quantities that have values, without wind direction, which has no lowest or highest value."""
-    summaries = [_summarise(quantity, buckets) for quantity in QUANTITIES if quantity.name != "wind_direction"]
+def summary(buckets: Sequence[Bucket], seconds: float) -> list[Summary]:
+    """Summaries of the quantities that have values, without wind direction, which has no lowest or highest value.
+
+    Args:
+        buckets: The buckets of a period.
+        seconds: Length of the period, without what is in the future [s].
+    """
+    summaries = [_summarise(quantity, buckets, seconds) for quantity in QUANTITIES if quantity.name != "wind_direction"]
     return [summary for summary in summaries if summary.count]
 
 
-def _summarise(quantity: Quantity, buckets: Sequence[Bucket]) -> Summary:
+def _summarise(quantity: Quantity, buckets: Sequence[Bucket], seconds: float) -> Summary:
     parts = [bucket.values[quantity.name] for bucket in buckets if quantity.name in bucket.values]
 
     def values_of(kind: str) -> list[float]:
@@ -41,9 +49,12 @@ def _summarise(quantity: Quantity, buckets: Sequence[Bucket]) -> Summary:
     return Summary(
         name=quantity.name,
         unit=quantity.unit,
+        is_amount=quantity.is_amount,
         count=int(sum(values_of("count"))),
         lowest=min(values_of("min"), default=None),
         mean=sum(mean * count for mean, count in weighted) / total_count if total_count else None,
         highest=max(values_of("max"), default=None),
-        total=sum(sums) if sums and quantity.name == "precipitation" else None,
+        total=sum(sums) if sums and quantity.is_amount else None,
+        coverage=min(1.0, sum(values_of("covered_seconds")) / seconds),
+        unknown_count=int(sum(values_of("unknown_count"))),
     )
