@@ -133,6 +133,10 @@ class InvalidLocationError(MeteorographError, ValueError):
         super().__init__("; ".join(map(str, self.errors)))
 
 
+class InvalidTimeError(MeteorographError, ValueError):
+    """A value is no time; the text names the argument, its value and what is allowed."""
+
+
 class LocationFileError(MeteorographError):
     """A location file cannot be read to its end."""
 

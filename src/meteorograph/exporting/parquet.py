@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, Final
 
 from ..errors import ConfigurationError
-from ..reading.columns import FIELDS, INSTANTS, Columns
-from ..storage.models import WeatherData
-from ..storage.upsert import table_of
+from ..reading.columns import FIELDS, Columns
+from .field_types import FIELD_TYPES, FieldType
 from .metadata import cf_attributes
 
 try:
@@ -21,30 +20,30 @@ except ImportError:
 
 #: Number of rows of a row group, which a reader loads at once.
 _GROUP_ROWS: Final = 120_000
-#: Texts with few distinct values, which are dictionary-encoded.
-_DICTIONARY_FIELDS: Final = ("location", "provider", "origin", "condition", "providers", "flags")
-
 _MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
 
 
-def _arrow_type(name: str) -> Any:
-    if name in INSTANTS:
-        return _MICROSECONDS
-    if name in _DICTIONARY_FIELDS:
-        return pa.dictionary(pa.int32(), pa.string())
-    return pa.int32() if table_of(WeatherData).c[name].type.python_type is int else pa.float64()
+#: Texts have few distinct values, so they are dictionary-encoded.
+_ARROW_TYPES: Final = {
+    FieldType.INSTANT: _MICROSECONDS,
+    FieldType.TEXT: pa.dictionary(pa.int32(), pa.string()),
+    FieldType.INTEGER: pa.int64(),
+    FieldType.NUMBER: pa.float64(),
+}
 
 
 def _to_array(name: str, values: Sequence[Any]) -> Any:
-    if name in INSTANTS:
+    if FIELD_TYPES[name] is FieldType.INSTANT:
         micros = pc.round(pc.multiply(pa.array(values, pa.float64()), 1_000_000.0))
         return pc.cast(micros, pa.int64()).cast(_MICROSECONDS)
-    if name in _DICTIONARY_FIELDS:
+    if FIELD_TYPES[name] is FieldType.TEXT:
         return pa.array(values, pa.string()).dictionary_encode()
-    return pa.array(values, _arrow_type(name))
+    return pa.array(values, _ARROW_TYPES[FIELD_TYPES[name]])
 
 
-SCHEMA: Final = pa.schema([pa.field(name, _arrow_type(name), metadata=cf_attributes(name) or None) for name in FIELDS])
+SCHEMA: Final = pa.schema(
+    [pa.field(name, _ARROW_TYPES[kind], metadata=cf_attributes(name) or None) for name, kind in FIELD_TYPES.items()]
+)
 
 
 class ParquetWriter:

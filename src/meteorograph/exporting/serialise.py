@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -32,19 +33,22 @@ class AnswerFormat:
     fields: Sequence[str]
     system: System = "metric"
     zone: tzinfo = UTC
+    #: Whether the instants of objects have six decimals, also whole seconds. Those of plain rows always have them, because
+    #: readers of CSV guess one form for a column.
+    has_micros: bool = False
 
     def rows(self, columns: Columns) -> Iterator[PlainRow]:
         """Plain columns as converted rows; a JSON document stays a text."""
-        return zip(*self._convert(columns, str), strict=True)
+        return zip(*self._convert(columns, str, has_micros=True), strict=True)
 
     def objects(self, columns: Columns) -> list[Any]:
         """Plain columns as objects that msgspec encodes to JSON."""
-        return list(map(row_type(tuple(self.fields)), *self._convert(columns, _to_raw_json)))
+        return list(map(row_type(tuple(self.fields)), *self._convert(columns, _to_raw_json, has_micros=self.has_micros)))
 
-    def _convert(self, columns: Columns, convert_document: Callable[[str], Any]) -> Iterator[Sequence[Any]]:
+    def _convert(self, columns: Columns, convert_document: Callable[[str], Any], *, has_micros: bool) -> Iterator[Sequence[Any]]:
         for name, values in zip(self.fields, columns, strict=False):
             if name in INSTANTS:
-                yield instants(values, self.zone)
+                yield instants(values, self.zone, has_micros=has_micros)
                 continue
             convert = convert_document if name in DOCUMENTS else converter(name, self.system)
             yield values if convert is None else [None if value is None else convert(value) for value in values]
@@ -56,13 +60,18 @@ def row_type(fields: tuple[str, ...]) -> type[Any]:
     return msgspec.defstruct("Row", [(name, object) for name in fields], gc=False)
 
 
-def instants(values: Iterable[float | None], zone: tzinfo) -> list[str | None]:
+#: The end of an instant of a whole second.
+_WHOLE_SECOND: Final = re.compile(rb"(T..:..:..)([+-])")
+
+
+def instants(values: Iterable[float | None], zone: tzinfo, *, has_micros: bool = False) -> list[str | None]:
     """Unix seconds as ISO 8601 texts in a zone. The encoder takes a third of the time of ``isoformat``."""
     try:
         moments: list[datetime | None] = list(map(datetime.fromtimestamp, values, repeat(zone)))  # type: ignore[arg-type]  # None raises
     except TypeError:  # the column has a None, which is rare
         moments = [None if value is None else datetime.fromtimestamp(value, zone) for value in values]
-    return _TEXTS_DECODER.decode(msgspec.json.encode(moments).replace(b'Z"', b'+00:00"'))
+    texts = msgspec.json.encode(moments).replace(b'Z"', b'+00:00"')
+    return _TEXTS_DECODER.decode(_WHOLE_SECOND.sub(rb"\1.000000\2", texts) if has_micros else texts)
 
 
 def _to_raw_json(text: str) -> msgspec.Raw:

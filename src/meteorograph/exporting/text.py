@@ -1,4 +1,4 @@
-"""Writes rows as CSV or as lines of JSON. Times are ISO 8601 in UTC; a missing value is an empty cell or null."""
+"""Writes rows as CSV or as lines of JSON. Times are ISO 8601 in UTC with six decimals; a missing value is empty or null."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from ..reading.columns import FIELDS, Columns
 from .serialise import AnswerFormat, json_lines
 
-_FORMAT = AnswerFormat(FIELDS)
+_FORMAT = AnswerFormat(FIELDS, has_micros=True)
 
 
 class CSVWriter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 DURATION_ALLOWED: Final = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
@@ -50,6 +50,24 @@ def parse_instant(text: str, now: datetime) -> datetime:
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(INSTANT_ALLOWED) from None
+
+
+def to_instant(value: str | date, now: datetime) -> datetime:
+    """The instant (aware UTC) that a text, a date (its midnight) or a datetime means; without a zone it is UTC.
+
+    Raises:
+        ValueError: The text is no time, or the value has another type; the message says what is allowed.
+    """
+    if isinstance(value, str):
+        return parse_instant(value, now)
+    if isinstance(value, datetime):
+        try:
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValueError(INSTANT_ALLOWED) from None
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    raise ValueError(f"{INSTANT_ALLOWED}, a date or a datetime")
 
 
 def resolve_range(start: datetime | None, end: datetime | None, now: datetime, length: timedelta) -> tuple[datetime, datetime]:

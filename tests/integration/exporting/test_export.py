@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 import meteorograph
 from meteorograph import WeatherData, get_db_session
 from meteorograph.cli.main import cli
-from meteorograph.errors import LocationNotFoundError
+from meteorograph.errors import InvalidTimeError, LocationNotFoundError
 from meteorograph.exporting import export, text
 from meteorograph.exporting.export import ExportQuery, Format
+from meteorograph.model.quantities import BY_NAME
 from meteorograph.reading.columns import FIELDS
 from meteorograph.storage.models import Location
 from meteorograph.storage.upsert import table_of
 from rows import insert_rows
-from support import NOON
+from support import NOON, ROOT
 
 duckdb = pytest.importorskip("duckdb")
 pandas = pytest.importorskip("pandas")
@@ -79,6 +82,21 @@ def test_csv_and_lines_of_json_have_the_same_rows_by_location_and_time(rows: int
             assert row[name].replace(": ", ":") == text.replace(": ", ":")
 
 
+def test_times_have_one_form_in_all_rows(rows: int, tmp_path: Path) -> None:
+    with get_db_session() as session:
+        for row in session.scalars(select(WeatherData).where(WeatherData.due_at < NOON - 20 * HOUR)):
+            row.observed_at, row.fetched_at = row.due_at + timedelta(microseconds=250), row.due_at
+    table, lines = tmp_path / "all.csv", tmp_path / "all.ndjson"
+    _export("csv", table)
+    _export("ndjson", lines)
+    with table.open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    for row in [*found, *map(json.loads, lines.read_text().splitlines())]:
+        for name in ("due_at", "fetched_at", "observed_at"):
+            assert not row[name] or re.fullmatch(r"2026-0[23]-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", row[name]), row[name]
+    assert {row["observed_at"][-16:] for row in found} == {"", ":00.000250+00:00"}
+
+
 def test_what_there_is_to_know_travels_with_a_file(rows: int, tmp_path: Path) -> None:
     told = _export("csv", tmp_path / "all.csv")
     assert told.files == [tmp_path / "all.csv", tmp_path / "all.csv-metadata.json"]
@@ -95,6 +113,40 @@ def test_what_there_is_to_know_travels_with_a_file(rows: int, tmp_path: Path) ->
     metadata = parquet.read_metadata(tmp_path / "all.parquet").metadata
     assert metadata[b"Conventions"] == b"CF-1.11"
     assert json.loads(metadata[b"providers"]) == beside["providers"]
+
+
+def _documented_lines() -> list[str]:
+    text = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    return text.partition("```python\n")[2].partition("```")[0].splitlines()
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("line", _documented_lines())
+def test_each_documented_line_opens_an_export(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    _export("parquet", Path("january.parquet"))
+    _export("csv", Path("london.csv"))
+    with get_db_session(read_only=True) as session:
+        export.export_partitioned(session, ExportQuery(), Path("archive"))
+    found = eval(line, {"pandas": pandas, "polars": polars, "duckdb": duckdb})  # noqa: S307  # a line of our documentation
+    if line.startswith("duckdb"):
+        found = found.pl()
+    if "xarray" in line:
+        assert dict(found.sizes) == {"location": 2, "due_at": 12}
+        found = found.to_dataframe().reset_index()
+    assert len(found) == rows
+    assert {
+        str(found[name].dtype).replace("'", "").replace("time_unit=", "")[:8].lower() for name in ("due_at", "fetched_at")
+    } == {"datetime"}
+    assert max(found["due_at"]) == NOON - 6 * HOUR
+    assert max(found["fetched_at"]) == NOON - 6 * HOUR + timedelta(seconds=1.000001)
+    assert found["temperature"].max() == 2.75
+
+
+def test_the_documentation_has_a_line_for_each_library() -> None:
+    lines = "\n".join(_documented_lines())
+    for name in ("pandas.read_parquet(", "polars.read_parquet(", "duckdb.read_parquet(", ".to_xarray()", "read_csv("):
+        assert name in lines
 
 
 def test_parquet_opens_in_one_line_in_each_library(rows: int, tmp_path: Path) -> None:
@@ -209,6 +261,68 @@ def test_read_gives_a_data_frame(rows: int, frame: Any) -> None:
     assert last == NOON - 6 * HOUR + timedelta(seconds=1.000001)
     assert len(meteorograph.read(frame=frame)) == rows
     assert len(meteorograph.read(tag="warm", start=NOON, frame=frame)) == 0
+
+
+#: Texts, dates and datetimes of one instant: ten hours before noon, when the clock is driven.
+MOMENTS = [
+    "2026-03-01T02:00",
+    "2026-03-01T02:00:00Z",
+    "2026-03-01T03:00+01:00",
+    "10h",
+    datetime(2026, 3, 1, 2),  # noqa: DTZ001  # without a zone it is UTC
+    datetime(2026, 3, 1, 5, 30, tzinfo=timezone(timedelta(hours=3.5))),
+    pandas.Timestamp("2026-03-01T02:00"),
+]
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("moment", MOMENTS, ids=map(repr, MOMENTS))
+def test_read_takes_times_as_the_command_does(rows: int, moment: Any) -> None:
+    assert NOON == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert list(meteorograph.read("Athens", start=moment)["due_at"]) == [NOON - hours * HOUR for hours in (10, 8, 6)]
+    assert list(meteorograph.read("Athens", end=moment)["due_at"])[-1] == NOON - 12 * HOUR
+    assert len(meteorograph.read("Athens", end=date(2026, 3, 1))) == 8
+    assert len(meteorograph.read("Athens", start="2026-03-01")) == 4
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("moment", ["yesterday", "2026-02-30", "", 20260301, datetime.max.replace(tzinfo=timezone(-HOUR))])
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_read_says_what_is_wrong_with_a_time(rows: int, name: str, moment: Any) -> None:
+    with pytest.raises(InvalidTimeError) as caught:
+        meteorograph.read(**{name: moment})
+    assert str(caught.value).startswith(f"{name}={moment!r}: must be an ISO 8601 time such as")
+
+
+#: Column → type of the data frames and of Parquet.
+TIMES = ("due_at", "observed_at", "fetched_at")
+
+
+def _kind(name: str) -> str:
+    return "time" if name in TIMES else "integer" if name == "precipitation_period" else "number" if name in BY_NAME else "text"
+
+
+#: Which rows to read: none, all, those without a value of most quantities, and those of one provider only.
+READS: list[dict[str, Any]] = [{"start": NOON}, {}, {"location": "Athens", "end": NOON - 12 * HOUR}, {"tag": "warm"}]
+
+
+@pytest.mark.parametrize("asked", READS, ids=["empty", "all", "some", "tag"])
+def test_the_schema_does_not_depend_on_the_data(rows: int, tmp_path: Path, asked: dict[str, Any]) -> None:
+    by_pandas = meteorograph.read(**asked, frame="pandas")
+    types = {"text": "string", "time": "datetime64[us, UTC]", "integer": "Int64", "number": "float64"}
+    assert {name: str(kind) for name, kind in by_pandas.dtypes.items()} == {name: types[_kind(name)] for name in FIELDS}
+    by_polars = meteorograph.read(**asked, frame="polars")
+    kinds = {"text": polars.String, "time": polars.Datetime("us", "UTC"), "integer": polars.Int64, "number": polars.Float64}
+    assert dict(by_polars.schema) == {name: kinds[_kind(name)] for name in FIELDS}
+    query = {name: [asked[key]] for key, name in (("location", "locations"), ("tag", "tags")) if key in asked}
+    _export("parquet", tmp_path / "some", **query, **{name: asked[name] for name in ("start", "end") if name in asked})
+    written = parquet.read_schema(tmp_path / "some")
+    arrow = {"text": "string", "time": "timestamp[us, tz=UTC]", "integer": "int64", "number": "double"}
+    assert {field.name: str(getattr(field.type, "value_type", field.type)) for field in written} == {
+        name: arrow[_kind(name)] for name in FIELDS
+    }
+    assert by_pandas["humidity"].isna().all()
+    assert by_polars["humidity"].null_count() == by_polars.height == len(by_pandas)
 
 
 @ONE_DATABASE

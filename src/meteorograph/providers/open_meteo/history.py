@@ -37,10 +37,11 @@ def parse_hours(payload: Payload) -> Page:
     """
     bodies, all_odd = decode_bodies(payload)
     body = bodies[0] if len(bodies) == 1 else None
-    if body is None or body.hourly is None or body.hourly.get("time") is None:
+    hours = None if body is None or body.hourly is None else body.hourly.get("time")
+    if body is None or body.hourly is None or hours is None:
         raise unreadable(NAME, payload)
     odd = unreadable_below(all_odd, "0")
-    times = [parse_time(time, body) for time in body.hourly["time"]]
+    times = [parse_time(time, body) for time in hours]
     if times and not any(times):
         raise unreadable(NAME, payload, ValueError("no time of an hour"))
     columns = {name: column for name in HOURLY_VARIABLES if (column := body.hourly.get(name)) is not None}
