@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..config.loading import get_settings
@@ -16,7 +17,7 @@ from ..log_output import get_logger
 from ..model import clock
 from ..model.values import Coordinates, DueLocation, Observation
 from ..storage.engine import get_db_session, init_db
-from ..storage.models import Location
+from ..storage.models import Location, WeatherData
 from ..storage.observations import store, to_row
 from .event_loop import run_async
 from .http import make_fetcher
@@ -35,7 +36,8 @@ def ingest_data(lat: float | None = None, lon: float | None = None) -> dict[str,
 
     Returns:
         What was stored: ``location``, ``latitude``, ``longitude``, ``timestamp`` (what the values are true of; ISO 8601,
-        UTC), every column of ``WeatherData`` under its name, in the units of ``quantities.py``.
+        UTC), every column of ``WeatherData`` under its name, in the units of ``quantities.py``; ``flags`` with those of the
+        checks.
 
     Raises:
         MissingAPIKeyError: No usable key is configured (a ``ValueError``).
@@ -78,6 +80,8 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
     refused = store([row])
     if refused:
         raise StoreError(f"the database refused the row: {refused[0][1]}")
+    with get_db_session(read_only=True) as session:
+        row["flags"] = session.scalar(select(WeatherData.flags).filter_by(location_id=location.id, due_at=due_at))
     log.info("stored", location=location.name, provider=observation.provider)
     values = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
     return {

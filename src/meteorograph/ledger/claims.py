@@ -18,6 +18,7 @@ from ..storage.engine import get_db_session
 from ..storage.models import Location, Run
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_ignore
+from . import future_runs
 from .closing import close_abandoned, record_unaccounted
 from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
 
@@ -66,10 +67,14 @@ def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
     if slot is None:
         return None
     in_time = now - slot < schedule.GRACE
-    with get_db_session(read_only=True) as session:
-        if _has_nothing_to_do(session, name, slot, now, in_time=in_time):
-            return None
     before = slot if in_time else slot + timedelta(microseconds=1)  # earlier slots are past
+    with get_db_session(read_only=True) as session:
+        has_future_misses = future_runs.has_future_misses(session, name, before)
+        if not has_future_misses and _has_nothing_to_do(session, name, slot, now, in_time=in_time):
+            return None
+    if has_future_misses:
+        with get_db_session() as session:
+            future_runs.delete_future_misses(session, name, before)
     while True:
         with get_db_session() as session:
             abandoned = close_abandoned(session, name, before, now)

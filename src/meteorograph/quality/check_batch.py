@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from ..model.flags import Flag
-from .row_checks import DEFAULT_MAX_AGE, Flags, check_row
+from .row_checks import DEFAULT_MAX_AGE, MAX_CLOCK_LEAD, QUANTITY_NAMES, Flags, check_row
 from .time_checks import PastState, compare_with_past
 
 Row = dict[str, Any]
@@ -38,7 +38,10 @@ class CheckedBatch(NamedTuple):
 
 
 def check_batch(
-    rows: Sequence[Row], past: Mapping[int, LocationPast], max_ages: Mapping[str, timedelta] | None = None
+    rows: Sequence[Row],
+    past: Mapping[int, LocationPast],
+    max_ages: Mapping[str, timedelta] | None = None,
+    now: datetime | None = None,
 ) -> CheckedBatch:
     """Flag the rows of a batch.
 
@@ -49,7 +52,10 @@ def check_batch(
         rows: Columns of ``WeatherData``.
         past: Location id → its past; rows of other locations are checked without latitude and past.
         max_ages: Provider → how old its observations may be when they are fetched.
+        now: The time (aware UTC). A row of a later slot comes from a clock that was wrong: its values have the flag ``future``,
+            and it is treated as one that is not newer. None to accept any slot.
     """
+    until = None if now is None else now + MAX_CLOCK_LEAD
     max_ages = max_ages or {}
     checked = list(rows)
     states: dict[int, PastState] = {}
@@ -60,10 +66,13 @@ def check_batch(
         older_state: PastState | None = None
         for index in indexes:
             row = rows[index]
+            is_future = until is not None and row["due_at"] > until
             own = check_row(row, latitude, max_ages.get(row["provider"], DEFAULT_MAX_AGE))
+            if is_future:
+                own = merge_flags(own, {name: [Flag.FUTURE] for name in QUANTITY_NAMES if row.get(name) is not None})
             parsed: Flags = row.get("flags") or {}
             untrusted = {name for flags in (own, parsed) for name, words in flags.items() if not UNTRUSTED.isdisjoint(words)}
-            if before is None or int(row["due_at"].timestamp()) > before.at:
+            if not is_future and (before is None or int(row["due_at"].timestamp()) > before.at):
                 after, compared = compare_with_past(row, before, untrusted)
                 if after.is_stale and (before is None or not before.is_stale):
                     stale.append(after)
@@ -71,11 +80,11 @@ def check_batch(
             else:
                 older_state, compared = compare_with_past(row, older_state, untrusted)
             if own or compared:
-                checked[index] = {**row, "flags": _merge(parsed, own, compared)}
+                checked[index] = {**row, "flags": merge_flags(parsed, own, compared)}
     return CheckedBatch(checked, {id_: state for id_, state in states.items() if id_ in past}, stale)
 
 
-def _merge(*all_flags: Flags) -> Flags:
+def merge_flags(*all_flags: Flags) -> Flags:
     """All flags of each quantity, without duplicates."""
     merged: Flags = {}
     for flags in all_flags:

@@ -11,9 +11,12 @@ from sqlalchemy import Text, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
 from ..log_output import get_logger
+from ..model import clock
 from ..providers.registry import PROVIDERS
 from ..quality.check_batch import LocationPast, check_batch
+from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..quality.time_checks import PastState
+from .future_rows import set_aside_future_rows
 from .models import CheckState, Location
 from .upsert import insert_or_replace
 
@@ -47,7 +50,12 @@ def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
 
     Call it in the transaction that stores the rows, because the states of their locations advance with it.
     """
-    checked = check_batch(rows, _load(session, sorted({row["location_id"] for row in rows})), _MAX_AGES)
+    now = clock.now()
+    past = _load(session, sorted({row["location_id"] for row in rows}))
+    ahead = [id_ for id_, location in past.items() if location.state and location.state.at > (now + MAX_CLOCK_LEAD).timestamp()]
+    for location_id in ahead:
+        past[location_id] = past[location_id]._replace(state=set_aside_future_rows(session, location_id, past[location_id], now))
+    checked = check_batch(rows, past, _MAX_AGES, now)
     _save(session, checked.states)
     _warn(checked.stale)
     return checked.rows
