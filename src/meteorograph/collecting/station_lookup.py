@@ -64,6 +64,8 @@ async def _look_up(location: DueLocation, access: ProviderAccess, fetch: Fetch) 
         await access.gate.report(None)
         if isinstance(step, Station):
             return step
+        if not isinstance(step, Request):
+            return step[0]
         request = step
     raise PermanentFetchError(access.provider.name, f"no station for {location.coordinates} after {MAX_REQUESTS} requests")
 

@@ -45,6 +45,30 @@ def parse_cloud_cover(codes: Iterable[str | None]) -> tuple[float | None, str | 
     return max(covers) if covers and len(covers) == len(layers) else (None, None)
 
 
+#: The modifier of a fully automatic report, and the group for an hourly amount too small to be measured: FCM-H1, 12.6.4 and
+#: 12.7.2.
+_AUTOMATIC: Final = re.compile(r"\bAUTO\b")
+_TRACE: Final = re.compile(r"\bP0000\b")
+
+
+def is_clear_below(codes: Iterable[str | None], raw: str | None) -> bool:
+    """Whether "no cloud" only means that the instrument saw none within its range.
+
+    ``NCD`` always means that. ``CLR`` does in an automatic report: no cloud below 12,000 ft (FCM-H1, 9.5.4).
+
+    Args:
+        codes: Codes of the layers.
+        raw: The coded report; None if it is not known, then ``CLR`` is taken for automatic, as observers write ``SKC``.
+    """
+    known = {code for code in codes if code}
+    return known == {"NCD"} or (known == {"CLR"} and (raw is None or _AUTOMATIC.search(raw) is not None))
+
+
+def is_trace(raw: str | None) -> bool:
+    """Whether a coded report gives the amount of the hour as a trace."""
+    return raw is not None and _TRACE.search(raw) is not None
+
+
 def describe_weather(codes: str | None) -> str | None:
     """The words for weather codes, such as "light rain, mist" for ``-RA BR``; a group with unknown codes is not changed.
 

@@ -28,12 +28,13 @@ Method = Literal["measured", "modelled", "blended", "forecast"]
 
 @dataclass(frozen=True, slots=True)
 class Stations:
-    """How to find the station for a point, for a provider that answers by station. Used once for each location."""
+    """How to find the stations around a point, for a provider that answers by station."""
 
     #: The first request: ``request(base_url, point)``.
     request: Callable[[str, Coordinates], Request]
-    #: Parses an answer into the station, or the next request; raises ``PermanentFetchError`` if there is no station.
-    parse: Callable[[Payload], Station | Request]
+    #: Parses an answer into the stations, nearest first (or the only one), or the next request; raises
+    #: ``PermanentFetchError`` if there is no station.
+    parse: Callable[[Payload], Sequence[Station] | Station | Request]
 
 
 @dataclass(frozen=True, slots=True)

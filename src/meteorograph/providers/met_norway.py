@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Provider, degrees, from_iso, place_of, unreadable
 from .http_errors import error_for_status
+from .lenient import LenientDecoder, flag_unreadable, flags_of_unreadable, unreadable_below
 
 NAME: Final = "met-norway"
 
@@ -45,11 +46,11 @@ class _Period(msgspec.Struct, gc=False):
 
 
 class _Instant(msgspec.Struct, gc=False):
-    details: dict[str, float | None]
+    details: dict[str, float | None] | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
-    instant: _Instant
+    instant: _Instant | None = None
     next_1_hours: _Period | None = None
 
 
@@ -63,7 +64,8 @@ class _Meta(msgspec.Struct, gc=False):
 
 
 class _Properties(msgspec.Struct, gc=False):
-    timeseries: list[_Entry]
+    #: An odd entry is None.
+    timeseries: list[_Entry | None]
     meta: _Meta | None = None
 
 
@@ -76,7 +78,20 @@ class _Body(msgspec.Struct, gc=False):
     geometry: _Geometry | None = None
 
 
-_body = msgspec.json.Decoder(_Body)
+_body = LenientDecoder(_Body)
+
+#: Detail of an entry → the quantity that it gives.
+_DETAILS: Final = {
+    "air_temperature": "temperature",
+    "relative_humidity": "humidity",
+    "air_pressure_at_sea_level": "pressure",
+    "wind_speed": "wind_speed",
+    "wind_from_direction": "wind_direction",
+    "cloud_area_fraction": "cloud_cover",
+}
+#: Path of a member below an entry → the quantity that it gives: of the current entry, and of the one before it.
+_FIELDS: Final = {f"data.instant.details.{detail}": quantity for detail, quantity in _DETAILS.items()}
+_FIELDS_BEFORE: Final = {"data.next_1_hours.details.precipitation_amount": "precipitation"}
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
@@ -102,45 +117,68 @@ def parse(payload: Payload) -> list[Observation | None]:
     if payload.status not in (200, 203):
         raise error_for_status(NAME, payload)
     try:
-        body = _body.decode(payload.body)
+        body, odd = _body.decode(payload)
     except UNREADABLE as error:
         raise unreadable(NAME, payload, error) from None
-    by_time = {at: entry.data for entry in body.properties.timeseries if (at := from_iso(entry.time))}
-    now = max((at for at in by_time if at <= payload.fetched_at), default=None)
+    entries = {
+        at: index for index, entry in enumerate(body.properties.timeseries) if entry is not None and (at := from_iso(entry.time))
+    }
+    now = max((at for at in entries if at <= payload.fetched_at), default=None)
     if now is None or payload.fetched_at - now >= HOUR:
         raise unreadable(NAME, payload, ValueError("no entry for this hour"))
     units = (body.properties.meta and body.properties.meta.units) or {}
-    values = _in_known_units(by_time[now].instant.details, units)
-    following, amount = by_time[now].next_1_hours, _amount_before(now, by_time, units)
+    series = body.properties.timeseries
+    entry, flags = series[entries[now]], dict[str, list[str]]()
+    previous = series[entries[now - HOUR]] if now - HOUR in entries else None
+    if odd:
+        flags = flags_of_unreadable(unreadable_below(odd, f"properties.timeseries.{entries[now]}"), _FIELDS)
+        if previous is not None:
+            odd_before = unreadable_below(odd, f"properties.timeseries.{entries[now - HOUR]}")
+            flags |= flags_of_unreadable(odd_before, _FIELDS_BEFORE)
+    instant = entry.data.instant if entry is not None else None
+    values = {
+        quantity: value
+        for detail, quantity in _DETAILS.items()
+        if (value := _in_known_unit(payload, detail, quantity, instant.details if instant else None, units, flags)) is not None
+    }
+    # The amount of an entry falls in the hour after it.
+    before = previous.data.next_1_hours if previous is not None else None
+    amount = _in_known_unit(payload, "precipitation_amount", "precipitation", before.details if before else None, units, flags)
+    if not values and amount is None:
+        raise unreadable(NAME, payload, ValueError("no value for this hour"))
     observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
         observed_at=now,
-        temperature=values.get("air_temperature"),
-        humidity=values.get("relative_humidity"),
-        pressure=values.get("air_pressure_at_sea_level"),
+        temperature=values.get("temperature"),
+        humidity=values.get("humidity"),
+        pressure=values.get("pressure"),
         wind_speed=values.get("wind_speed"),
-        wind_direction=values.get("wind_from_direction"),
-        cloud_cover=values.get("cloud_area_fraction"),
+        wind_direction=values.get("wind_direction"),
+        cloud_cover=values.get("cloud_cover"),
         precipitation=amount,
         precipitation_period=None if amount is None else 3600,
-        condition=_condition(following),
+        condition=_condition(entry.data.next_1_hours if entry is not None else None),
+        flags=flags,
         place=place_of(body.geometry.coordinates if body.geometry else None, None, 3),
     )
     return [observation]
 
 
-def _in_known_units(details: dict[str, float | None], units: dict[str, str | None]) -> dict[str, float | None]:
-    """The details that have the unit of the contract."""
-    return {name: value for name, value in details.items() if units.get(name, _UNITS.get(name)) == _UNITS.get(name)}
-
-
-def _amount_before(now: datetime, by_time: dict[datetime, _Data], units: dict[str, str | None]) -> float | None:
-    """Precipitation of the hour that ends at ``now`` [mm]: the amount of an entry falls in the hour after it."""
-    previous = by_time.get(now - HOUR)
-    if previous is None or previous.next_1_hours is None:
+def _in_known_unit(
+    payload: Payload,
+    detail: str,
+    quantity: str,
+    details: dict[str, float | None] | None,
+    units: dict[str, str | None],
+    flags: dict[str, list[str]],
+) -> float | None:
+    """A detail in the unit of the contract; None for null, and in another unit, which adds a flag to ``flags``."""
+    value, unit = (details or {}).get(detail), units.get(detail) or _UNITS[detail]
+    if value is not None and unit != _UNITS[detail]:
+        flags[quantity] = [flag_unreadable(payload, f"{value:g} in {unit}")]
         return None
-    return _in_known_units(previous.next_1_hours.details or {}, units).get("precipitation_amount")
+    return value
 
 
 def _condition(period: _Period | None) -> str | None:

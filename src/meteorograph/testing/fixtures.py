@@ -93,8 +93,8 @@ class Lookup:
 
     name: str
     bodies: Sequence[Body]
-    #: The station, or the error for the last body.
-    gives: Station | type[MeteorographError]
+    #: The first stations, nearest first (or the nearest one), or the error for the last body.
+    gives: Station | Sequence[Station] | type[MeteorographError]
     #: Status of the last body.
     status: int = 200
     point: Coordinates = POINT

@@ -56,14 +56,14 @@ def read_page(provider: Provider, history: History, response: Payload) -> Page |
     return page
 
 
-def look_up(provider: Provider, lookup: Lookup) -> Station | Failed:
-    """Run a station lookup with its bodies as answers; gives the station or the error."""
+def look_up(provider: Provider, lookup: Lookup) -> Sequence[Station] | Failed:
+    """Run a station lookup with its bodies as answers; gives the stations, nearest first, or the error."""
     assert provider.stations is not None
     request, count = provider.stations.request(BASE_URL, lookup.point), 0
     for count, body in enumerate(lookup.bodies, 1):
         assert_sound_request(provider, request, BASE_URL, KEY)
         is_last = count == len(lookup.bodies)
-        result = read_station(provider, Payload(request, lookup.status if is_last else 200, encoded(body), NOON))
+        result = read_stations(provider, Payload(request, lookup.status if is_last else 200, encoded(body), NOON))
         if not isinstance(result, Request):
             assert is_last, f"{result!r} after {count} of {len(lookup.bodies)} bodies"
             return result
@@ -71,21 +71,26 @@ def look_up(provider: Provider, lookup: Lookup) -> Station | Failed:
     raise AssertionError(f"another request after all {count} bodies: {request}")
 
 
-def read_station(provider: Provider, response: Payload) -> Station | Request | Failed:
-    """Parse one payload of a station lookup; gives the station, the next request, or the error."""
+def read_stations(provider: Provider, response: Payload) -> Sequence[Station] | Request | Failed:
+    """Parse one payload of a station lookup; gives the stations, the next request, or the error."""
     assert provider.stations is not None
     try:
         result = provider.stations.parse(response)
     except (FetchError, PayloadError) as error:
         assert_sound_error(provider, response, error)
         return error
-    if isinstance(result, Station):
-        assert result.id
-        assert_line(result.id)
-        assert_line(result.place.name)
-        assert -90 <= result.place.coordinates.latitude <= 90
-        assert -180 <= result.place.coordinates.longitude <= 180
-    return result
+    if isinstance(result, Request):
+        return result
+    stations = [result] if isinstance(result, Station) else result
+    assert stations, "neither a station nor an error"
+    for station in stations:
+        assert station.id
+        assert_line(station.id)
+        assert_line(station.place.name)
+        assert -90 <= station.place.coordinates.latitude <= 90
+        assert -180 <= station.place.coordinates.longitude <= 180
+    assert len({station.id for station in stations}) == len(stations), "a station twice"
+    return stations
 
 
 def assert_answer(provider: Provider, answer: Answer, point: RequestPoint = POINT) -> Observation | None:

@@ -158,7 +158,6 @@ def test_a_failure_of_openweathermap_is_logged_raised_and_stores_nothing(
         "kind=reset",
         "kind=timeout",
         "kind=truncated",
-        "kind=types",
         "kind=html",
         "kind=encoding",
         "kind=empty",

@@ -114,7 +114,7 @@ def test_it_collects(outside: Path, backyard: str, database: str) -> None:
 
 
 def test_a_wrong_key_is_its_own_words(outside: Path, backyard: str, database: str) -> None:
-    done = run(outside, METEOROGRAPH, "ingest", **settings(backyard, BACKYARD_API_KEY="another key of nobody"))
+    done = run(outside, METEOROGRAPH, "ingest", **settings(backyard, BACKYARD_API_KEY="another-key-of-nobody"))
     assert done.returncode == 1
     assert "backyard: 403: who are you?" in done.stderr
 

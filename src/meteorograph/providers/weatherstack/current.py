@@ -11,10 +11,8 @@ from typing import Final
 
 import msgspec
 
-from ..errors import AccountError, FetchError, PermanentFetchError, QuotaExceededError, RetryableFetchError
-from ..model.flags import Flag
-from ..model.states import KeyState
-from ..model.units import (
+from ...model.flags import Flag
+from ...model.units import (
     INCH,
     KILOMETRE,
     KILOMETRE_PER_HOUR,
@@ -24,22 +22,10 @@ from ..model.units import (
     kelvin_to_celsius,
     scale,
 )
-from ..model.values import Observation, Payload, Request, RequestPoint
-from .base import UNREADABLE, Provider, degrees, error_code, from_unix, one_line, place_at, quoted, unreadable
-
-NAME: Final = "weatherstack"
-
-#: Wait after a 429 without ``Retry-After``. All APILayer services throttle per second.
-THROTTLED_FOR: Final = timedelta(minutes=1)
-
-_ACCOUNT_CODES: Final = {
-    101: KeyState.INVALID,
-    401: KeyState.INVALID,
-    102: KeyState.BLOCKED,
-    105: KeyState.PLAN_MISSING,
-    403: KeyState.PLAN_MISSING,
-}
-_RETRYABLE_CODES: Final = {408, 615}  # 615 request_failed: "please try again", but also the code for an unknown place
+from ...model.values import Observation, Payload, Request, RequestPoint
+from ..base import UNREADABLE, degrees, from_unix, has_values, one_line, place_at, unreadable
+from ..lenient import LenientDecoder, Unreadable, flags_of_unreadable, read_number
+from .refusals import NAME, Failure, refusal
 
 #: The largest visibility of most answers [km]; larger ones are rare. In miles, rounding hides the limit.
 _VISIBILITY_CAP: Final = 10.0
@@ -57,7 +43,7 @@ class _Current(msgspec.Struct, gc=False):
     humidity: float | None = None
     cloudcover: float | None = None
     visibility: float | None = None
-    weather_descriptions: list[str] | None = None
+    weather_descriptions: list[str | None] | None = None
 
 
 class _Location(msgspec.Struct, gc=False):
@@ -72,22 +58,31 @@ class _RequestEcho(msgspec.Struct, gc=False):
     unit: str | None = None
 
 
-class _Failure(msgspec.Struct, gc=False):
-    code: int | str | None = None
-    type: str | None = None
-    info: str | None = None
-
-
 class _Body(msgspec.Struct, gc=False):
     success: bool | None = None
-    error: _Failure | None = None
+    error: Failure | str | None = None
     message: str | None = None
     request: _RequestEcho | None = None
     location: _Location | None = None
     current: _Current | None = None
 
 
-_body = msgspec.json.Decoder(_Body)
+_body = LenientDecoder(_Body)
+
+#: Path of a member → the quantity that it gives.
+_FIELDS: Final = {
+    "current.temperature": "temperature",
+    "current.humidity": "humidity",
+    "current.pressure": "pressure",
+    "current.wind_speed": "wind_speed",
+    "current.wind_degree": "wind_direction",
+    "current.cloudcover": "cloud_cover",
+    "current.visibility": "visibility",
+    "current.precip": "precipitation",
+    "current.observation_time": "observed_at",
+    "location.localtime_epoch": "observed_at",
+    "location.utc_offset": "observed_at",
+}
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
@@ -112,15 +107,15 @@ def parse(payload: Payload) -> list[Observation | None]:
         PayloadError: Not a body of current weather, or unknown units.
     """
     try:
-        body = _body.decode(payload.body)
+        body, odd = _body.decode(payload)
     except UNREADABLE as error:
-        raise unreadable(NAME, payload, error) if payload.status == 200 else _refusal(payload, None) from None
+        raise unreadable(NAME, payload, error) if payload.status == 200 else refusal(payload, None, None) from None
     if body.success is False or body.error is not None or payload.status != 200:
-        raise _refusal(payload, body)
+        raise refusal(payload, body.error, body.message)
     unit = (body.request and body.request.unit) or payload.request.params.get("units", "m")
-    if body.current is None or body.current == _Current() or unit not in _UNITS:
-        raise unreadable(NAME, payload)
-    current, location = body.current, body.location or _Location()
+    if unit not in _UNITS:
+        raise unreadable(NAME, payload, ValueError(f"units {unit[:40]!r}"))
+    current, location = body.current or _Current(), body.location or _Location()
     is_imperial = unit == "f"
     observation = Observation(
         provider=NAME,
@@ -134,11 +129,20 @@ def parse(payload: Payload) -> list[Observation | None]:
         cloud_cover=current.cloudcover,
         visibility=scale(current.visibility, STATUTE_MILE if is_imperial else KILOMETRE),
         precipitation=scale(current.precip, INCH if is_imperial else 1),
-        flags={"visibility": [Flag.AT_LEAST]} if current.visibility == _VISIBILITY_CAP and not is_imperial else {},
+        flags=_flags(current, odd, is_imperial=is_imperial),
         condition=_words(current.weather_descriptions),
         place=place_at(_number(location.lat), _number(location.lon), location.name),
     )
+    if not has_values(observation):
+        raise unreadable(NAME, payload, ValueError("no value of any quantity"))
     return [observation]
+
+
+def _flags(current: _Current, odd: Unreadable, *, is_imperial: bool) -> dict[str, list[str]]:
+    flags = flags_of_unreadable(odd, _FIELDS) if odd else {}
+    if current.visibility == _VISIBILITY_CAP and not is_imperial:
+        flags["visibility"] = [Flag.AT_LEAST]
+    return flags
 
 
 def _observed_at(current: _Current, location: _Location) -> datetime | None:
@@ -175,60 +179,8 @@ def _celsius(value: float | None, unit: str) -> float | None:
 
 
 def _number(value: float | str | None) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return None
+    return read_number(value) if isinstance(value, str) else value
 
 
-def _words(descriptions: list[str] | None) -> str | None:
+def _words(descriptions: list[str | None] | None) -> str | None:
     return ", ".join(words.lower() for word in descriptions or () if (words := one_line(word))) or None
-
-
-def _refusal(payload: Payload, body: _Body | None) -> FetchError:
-    failure = (body and body.error) or _Failure()
-    code = error_code(failure.code) or payload.status
-    message = quoted(payload, failure.type, failure.info or (body.message if body else None))
-    reason = f"{code}: {message}" if message else f"HTTP {payload.status} without a message"
-    if code == 104 or failure.type == "usage_limit_reached":
-        return QuotaExceededError(NAME, reason, retry_at=_next_month(payload.fetched_at), status=payload.status)
-    if payload.status == 429 or code in (429, 106):
-        retry_at = payload.retry_at(THROTTLED_FOR)
-        return QuotaExceededError(NAME, reason, retry_at=retry_at, status=payload.status)
-    if code in _ACCOUNT_CODES:
-        return AccountError(NAME, reason, key_state=_ACCOUNT_CODES[code], status=payload.status)
-    if code in _RETRYABLE_CODES or payload.status >= 500:
-        return RetryableFetchError(NAME, reason, status=payload.status, wait=payload.wait)
-    return PermanentFetchError(NAME, reason, status=payload.status)
-
-
-def _next_month(now: datetime) -> datetime:
-    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (first + timedelta(days=32)).replace(day=1)
-
-
-PROVIDER: Final = Provider(
-    name=NAME,
-    title="Weatherstack",
-    documentation="https://weatherstack.com/documentation",
-    attribution="Weather data by Weatherstack (https://weatherstack.com/)",
-    licence="Weatherstack terms of service",
-    method="blended",
-    quantities={
-        "temperature": "°C",
-        "humidity": "%",
-        "pressure": "hPa",
-        "wind_speed": "km/h",
-        "wind_direction": "degree",
-        "cloud_cover": "%",
-        "visibility": "km",
-        "precipitation": "mm",
-    },
-    setting="WEATHERSTACK",
-    base_url="https://api.weatherstack.com",
-    windows={"month": 100},
-    key_setting="WEATHERSTACK_API_KEY",
-    max_age=timedelta(hours=2),  # it gives the time of the call, so an older answer is one that stands still
-    request=request,
-    parse=parse,
-)
