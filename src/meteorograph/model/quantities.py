@@ -4,29 +4,38 @@ Names follow the CF standard name table (https://cfconventions.org/standard-name
 occur (humidity above 100 %, a temperature below absolute zero): the database refuses it. A possible value may still be
 implausible: a value outside ``plausible``, the range of all values ever measured on earth, is stored and flagged
 (``docs/quality.md`` has the sources).
+
+The fields of ``QuantityValues`` are the rows of the table. Observations, columns of the database, summaries, exports, answers and
+pages follow from them. A new quantity needs a field here, a migration (``storage/migrations/quantities.py``), and the providers
+that give it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Final, get_args, get_type_hints
+
+import msgspec
+
+Range = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """One quantity of the table."""
 
-    #: Name of the database column, and key in JSON.
-    name: str
     #: CF standard name; None if the CF table has none.
     standard_name: str | None
     #: Canonical unit: the unit of stored values.
     unit: str
     #: Smallest and largest possible value, None for no bound [unit].
-    possible: tuple[float | None, float | None]
+    possible: Range
     #: Smallest and largest value ever measured, rounded outwards [unit].
     plausible: tuple[float, float]
     #: Whether a value is the amount of a period, and not the state at an instant.
     is_amount: bool = False
+    #: Name of the database column, and key in JSON: the name of its field in ``QuantityValues``.
+    name: str = ""
 
     def is_possible(self, value: float) -> bool:
         """Whether the quantity can have this value [unit]; NaN and infinity are never possible."""
@@ -34,22 +43,37 @@ class Quantity:
         return value - value == 0 and (low is None or value >= low) and (high is None or value <= high)
 
 
-QUANTITIES: tuple[Quantity, ...] = (
-    Quantity("temperature", "air_temperature", "°C", (-273.15, None), (-90, 57)),
-    Quantity("humidity", "relative_humidity", "%", (0, 100), (0, 100)),
-    Quantity("dew_point", "dew_point_temperature", "°C", (-273.15, None), (-100, 36)),
-    Quantity("pressure", "air_pressure_at_mean_sea_level", "hPa", (0, None), (870, 1090)),
-    # QNH: reduced with the standard atmosphere, so not the mean sea level pressure
-    Quantity("altimeter_setting", None, "hPa", (0, None), (870, 1090)),
-    Quantity("wind_speed", "wind_speed", "m/s", (0, None), (0, 85)),
-    Quantity("wind_direction", "wind_from_direction", "degree", (0, 360), (0, 360)),
-    Quantity("wind_gust", "wind_speed_of_gust", "m/s", (0, None), (0, 114)),
-    Quantity("cloud_cover", "cloud_area_fraction", "%", (0, 100), (0, 100)),
-    Quantity("visibility", "visibility_in_air", "m", (0, None), (0, 161_000)),
-    Quantity("precipitation", "lwe_thickness_of_precipitation_amount", "mm", (0, None), (0, 1870), is_amount=True),
-)
+Q = Quantity
 
-BY_NAME: dict[str, Quantity] = {quantity.name: quantity for quantity in QUANTITIES}
+
+class QuantityValues(msgspec.Struct, frozen=True):
+    """A value of each quantity, in its canonical unit; None means "not given"."""
+
+    temperature: Annotated[float | None, Q("air_temperature", "°C", (-273.15, None), (-90, 57))] = None
+    humidity: Annotated[float | None, Q("relative_humidity", "%", (0, 100), (0, 100))] = None
+    dew_point: Annotated[float | None, Q("dew_point_temperature", "°C", (-273.15, None), (-100, 36))] = None
+    pressure: Annotated[float | None, Q("air_pressure_at_mean_sea_level", "hPa", (0, None), (870, 1090))] = None
+    # QNH: reduced with the standard atmosphere, so not the mean sea level pressure
+    altimeter_setting: Annotated[float | None, Q(None, "hPa", (0, None), (870, 1090))] = None
+    wind_speed: Annotated[float | None, Q("wind_speed", "m/s", (0, None), (0, 85))] = None
+    wind_direction: Annotated[float | None, Q("wind_from_direction", "degree", (0, 360), (0, 360))] = None
+    wind_gust: Annotated[float | None, Q("wind_speed_of_gust", "m/s", (0, None), (0, 114))] = None
+    cloud_cover: Annotated[float | None, Q("cloud_area_fraction", "%", (0, 100), (0, 100))] = None
+    visibility: Annotated[float | None, Q("visibility_in_air", "m", (0, None), (0, 161_000))] = None
+    precipitation: Annotated[
+        float | None, Q("lwe_thickness_of_precipitation_amount", "mm", (0, None), (0, 1870), is_amount=True)
+    ] = None
+
+
+def _read_table() -> tuple[Quantity, ...]:
+    hints = get_type_hints(QuantityValues, include_extras=True)
+    rows = ((name, get_args(hints[name])[1]) for name in QuantityValues.__struct_fields__)
+    return tuple(Quantity(row.standard_name, row.unit, row.possible, row.plausible, row.is_amount, name) for name, row in rows)
+
+
+QUANTITIES: Final = _read_table()
+
+BY_NAME: Final = {quantity.name: quantity for quantity in QUANTITIES}
 
 #: Names of the quantities that are amounts of a period.
-AMOUNTS: tuple[str, ...] = tuple(quantity.name for quantity in QUANTITIES if quantity.is_amount)
+AMOUNTS: Final = tuple(quantity.name for quantity in QUANTITIES if quantity.is_amount)

@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from .quantities import QuantityValues
+
 EARTH_RADIUS_KM: Final = 6371.0088  # mean radius R1, IUGG
 
 #: If the provider's place is further from the requested point than this, it is another place [km].
@@ -127,7 +129,7 @@ class OtherValues(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     flags: dict[str, list[str]] = {}
 
 
-class Observation(msgspec.Struct, frozen=True, kw_only=True):
+class Observation(QuantityValues, frozen=True, kw_only=True):
     """Values of quantities at one place and time, in the units of ``quantities.py``; None means "not given".
 
     A calm has no direction: if ``wind_speed`` is 0, ``wind_direction`` is None, without a flag. Some providers give 0, which is
@@ -138,27 +140,16 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: datetime
     #: The time of the measurement, and the end of the precipitation period; None if the provider does not say.
     observed_at: datetime | None
-    temperature: float | None = None
-    humidity: float | None = None
-    dew_point: float | None = None
-    pressure: float | None = None
-    altimeter_setting: float | None = None
-    wind_speed: float | None = None
-    wind_direction: float | None = None
-    wind_gust: float | None = None
-    cloud_cover: float | None = None
-    visibility: float | None = None
-    precipitation: float | None = None
     #: Length of the period in which ``precipitation`` fell [s]; None if the provider does not say.
     precipitation_period: int | None = None
     #: The weather in the provider's words, in English.
     condition: str | None = None
     #: Quantity → flags of its value (``flags.py``).
-    flags: dict[str, list[str]] = {}
+    flags: dict[str, list[str]] = msgspec.field(default_factory=dict)
     #: Quantity → provider, for each quantity that does not come from ``provider``.
-    providers: dict[str, str] = {}
+    providers: dict[str, str] = msgspec.field(default_factory=dict)
     #: Provider → its values that are not used above.
-    other_values: dict[str, OtherValues] = {}
+    other_values: dict[str, OtherValues] = msgspec.field(default_factory=dict)
     place: AnsweredPlace | None = None
 
     def __post_init__(self) -> None:

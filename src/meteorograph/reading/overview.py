@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from ..model import clock
 from ..model.flags import is_suspect
 from ..storage.models import Location, WeatherData
+from ..storage.upsert import table_of
 from .rows import newest_slot
 
 #: Maximum number of points of a series.
@@ -70,7 +71,7 @@ def read_overview_page(
     row = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(clock.now()))
     query = select(Location, WeatherData).outerjoin(WeatherData, row).where(Location.id.in_(ids)).order_by(Location.name)
     cards = {location.id: LocationCard(location, row) for location, row in session.execute(query)}
-    columns = (WeatherData.location_id, WeatherData.due_at, WeatherData.temperature, WeatherData.flags)
+    columns = (WeatherData.location_id, WeatherData.due_at, table_of(WeatherData).c.temperature, WeatherData.flags)
     within = (WeatherData.location_id.in_(ids), WeatherData.due_at > since)
     for id_, due_at, value, flags in session.execute(select(*columns).where(*within).order_by(*columns[:2])):
         if value is not None and not is_suspect((flags or {}).get("temperature", ())):

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import ColumnElement, func, literal, select
 from sqlalchemy.orm import Session
 
 from ..errors import LocationNotFoundError
 from ..model import clock
+from ..model.quantities import QuantityValues
 from ..model.units import units_of
 from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..storage.models import Location, WeatherData
@@ -26,8 +26,8 @@ UNITS: Final = units_of(FIELDS)
 _table = table_of(WeatherData)
 
 
-class WeatherRow(msgspec.Struct, frozen=True, gc=False):
-    """A row of weather data in canonical units; None is "not given". The fields are ``columns.FIELDS``, in that order."""
+class WeatherRow(QuantityValues, frozen=True, gc=False, kw_only=True):
+    """A row of weather data in canonical units; None is "not given". The fields are ``columns.FIELDS``."""
 
     #: Name of the location.
     location: str
@@ -36,17 +36,6 @@ class WeatherRow(msgspec.Struct, frozen=True, gc=False):
     fetched_at: datetime
     provider: str
     origin: str
-    temperature: float | None
-    humidity: float | None
-    dew_point: float | None
-    pressure: float | None
-    altimeter_setting: float | None
-    wind_speed: float | None
-    wind_direction: float | None
-    wind_gust: float | None
-    cloud_cover: float | None
-    visibility: float | None
-    precipitation: float | None
     #: [s]
     precipitation_period: int | None
     condition: str | None
@@ -127,7 +116,7 @@ def _make_rows(columns: Columns) -> list[WeatherRow]:
         values if convert is None else [None if value is None else convert(value) for value in values]
         for convert, values in zip(_CONVERTERS, columns, strict=True)
     ]
-    return list(map(WeatherRow, *converted))
+    return [WeatherRow(**dict(zip(FIELDS, values, strict=True))) for values in zip(*converted, strict=True)]
 
 
 def _to_datetime(seconds: float) -> datetime:

@@ -18,6 +18,7 @@ from meteorograph import WeatherData, get_db_session, ingest_data
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.storage.models import Location, LocationStation, Missed
+from meteorograph.storage.upsert import table_of
 from support import NOON
 from unit.providers.fixtures import met_norway, metar, nws
 
@@ -126,7 +127,7 @@ def test_stations_are_looked_up_once_and_many_are_asked_for_in_one_call(
     assert len(server.asked) == 6
     with get_db_session(read_only=True) as session:
         stations = session.scalars(select(LocationStation.station).order_by(LocationStation.location_id)).all()
-        rows = session.execute(select(WeatherData.location_id, WeatherData.temperature)).all()
+        rows = session.execute(select(WeatherData.location_id, table_of(WeatherData).c.temperature)).all()
         missed = session.scalars(select(Missed.location_id)).all()
     assert stations == ["EG00", "EG01", "EG02", "EG03"]
     assert sorted(rows) == [(place, 6.7) for place in (1, 1, 2, 2, 4, 4)]
@@ -143,4 +144,4 @@ def test_a_lookup_of_two_steps(server: Server, driven: DrivenClock, monkeypatch:
     steps = [path.split("/")[1] for path, _ in server.asked]
     assert steps == ["points", "gridpoints", "stations", "stations"]
     with get_db_session(read_only=True) as session:
-        assert session.scalars(select(WeatherData.temperature)).all() == [22.8, 22.8]
+        assert session.scalars(select(table_of(WeatherData).c.temperature)).all() == [22.8, 22.8]

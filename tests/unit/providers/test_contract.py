@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from meteorograph.model.quantities import BY_NAME, QUANTITIES
 from meteorograph.model.values import Observation
 from meteorograph.providers.registry import PROVIDERS
+from meteorograph.reading.columns import FIELDS
+from meteorograph.reading.rows import WeatherRow
 from meteorograph.testing import Check, Fixtures, assert_checked, checks
 from support import NOON
 
@@ -35,9 +37,11 @@ def test_providers_are_registered_under_their_names() -> None:
     assert [provider.name for provider in PROVIDERS.values()] == list(PROVIDERS)
 
 
-def test_the_canonical_table_has_every_number_of_an_observation() -> None:
-    hints = get_type_hints(Observation)
-    assert {name for name, hint in hints.items() if hint == float | None} == BY_NAME.keys()
+def test_observations_rows_and_columns_have_the_quantities_of_the_canonical_table_in_its_order() -> None:
+    for names in (Observation.__struct_fields__, WeatherRow.__struct_fields__, FIELDS):
+        assert [name for name in names if name in BY_NAME] == list(BY_NAME)
+    numbers = {name for name, hint in get_type_hints(Observation).items() if hint in (float | None, int | None)}
+    assert numbers - {"precipitation_period"} == BY_NAME.keys()
 
 
 @given(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -22,13 +22,11 @@ from ...model.states import Origin
 from .base import Base, is_one_of, partial_index
 
 
-def _range_constraint(quantity: Quantity) -> CheckConstraint:
+def range_condition(quantity: Quantity) -> str:
+    """The SQL condition that a value of the quantity is possible."""
     low, high = quantity.possible
     # The bound 1e308 also excludes infinity, and NaN, which PostgreSQL sorts above every number.
-    return CheckConstraint(
-        f"{quantity.name} BETWEEN {low if low is not None else -1e308} AND {high if high is not None else 1e308}",
-        quantity.name,
-    )
+    return f"{quantity.name} BETWEEN {low if low is not None else -1e308} AND {high if high is not None else 1e308}"
 
 
 class WeatherData(Base):
@@ -36,7 +34,7 @@ class WeatherData(Base):
 
     __tablename__ = "weather_data"
     __table_args__ = (
-        *(_range_constraint(quantity) for quantity in QUANTITIES),
+        *(CheckConstraint(range_condition(quantity), quantity.name) for quantity in QUANTITIES),
         CheckConstraint("precipitation_period > 0", "precipitation_period"),
         CheckConstraint(is_one_of("origin", Origin), "origin"),
         Index("ix_weather_data_due_at", "due_at"),
@@ -54,17 +52,9 @@ class WeatherData(Base):
     provider: Mapped[str] = mapped_column(String(64))
     #: ``Origin``: collected in its slot, or later from a provider's history.
     origin: Mapped[str] = mapped_column(String(16), server_default=Origin.LIVE)
-    temperature: Mapped[float | None] = mapped_column(Float(53))
-    humidity: Mapped[float | None] = mapped_column(Float(53))
-    dew_point: Mapped[float | None] = mapped_column(Float(53))
-    pressure: Mapped[float | None] = mapped_column(Float(53))
-    altimeter_setting: Mapped[float | None] = mapped_column(Float(53))
-    wind_speed: Mapped[float | None] = mapped_column(Float(53))
-    wind_direction: Mapped[float | None] = mapped_column(Float(53))
-    wind_gust: Mapped[float | None] = mapped_column(Float(53))
-    cloud_cover: Mapped[float | None] = mapped_column(Float(53))
-    visibility: Mapped[float | None] = mapped_column(Float(53))
-    precipitation: Mapped[float | None] = mapped_column(Float(53))
+    for _quantity in QUANTITIES:
+        vars()[_quantity.name] = mapped_column(Float(53), nullable=True)
+    del _quantity
     precipitation_period: Mapped[int | None] = mapped_column(Integer)
     condition: Mapped[str | None] = mapped_column(String(200))
     #: Quantity → provider, for each quantity that does not come from ``provider``.
@@ -73,6 +63,11 @@ class WeatherData(Base):
     flags: Mapped[dict[str, list[str]] | None] = mapped_column(JSON(none_as_null=True))
     #: Provider → ``OtherValues``: what other providers said for the slot.
     other_values: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The value of a quantity."""
 
 
 class CheckState(Base):
