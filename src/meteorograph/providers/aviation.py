@@ -24,6 +24,9 @@ SKY: Final = {
     "OVX": (100.0, "sky obscured"),
 }
 
+#: Codes for "nothing significant".
+_NO_COVER: Final = frozenset({"NSC", "CAVOK"})
+
 _WORDS: Final = {
     "-": "light", "+": "heavy", "VC": "in the vicinity", "RE": "recent",
     "MI": "shallow", "PR": "partial", "BC": "patches of", "DR": "low drifting", "BL": "blowing", "SH": "showers of",
@@ -45,23 +48,30 @@ def parse_cloud_cover(codes: Iterable[str | None]) -> tuple[float | None, str | 
     return max(covers) if covers and len(covers) == len(layers) else (None, None)
 
 
-#: The modifier of a fully automatic report, and the group for an hourly amount too small to be measured: FCM-H1, 12.6.4 and
-#: 12.7.2.
+#: Parts of a coded report: its time, the modifier of a fully automatic one, and an hourly amount too small to be measured
+#: (FCM-H1, chapter 12).
+_TIME: Final = re.compile(r"\b[0-9]{6}Z\b")
 _AUTOMATIC: Final = re.compile(r"\bAUTO\b")
 _TRACE: Final = re.compile(r"\bP0000\b")
 
 
-def is_clear_below(codes: Iterable[str | None], raw: str | None) -> bool:
+def is_automatic(raw: str | None) -> bool | None:
+    """Whether a coded report was made without an observer; None if there is no coded report."""
+    return _AUTOMATIC.search(raw) is not None if raw and _TIME.search(raw) else None
+
+
+def is_clear_below(codes: Iterable[str | None], *, automatic: bool) -> bool:
     """Whether "no cloud" only means that the instrument saw none within its range.
 
-    ``NCD`` always means that. ``CLR`` does in an automatic report: no cloud below 12,000 ft (FCM-H1, 9.5.4).
-
-    Args:
-        codes: Codes of the layers.
-        raw: The coded report; None if it is not known, then ``CLR`` is taken for automatic, as observers write ``SKC``.
+    ``NCD`` always means that. ``CLR`` does in an automatic report: no cloud below 12,000 ft (FCM-H1, chapter 9).
     """
     known = {code for code in codes if code}
-    return known == {"NCD"} or (known == {"CLR"} and (raw is None or _AUTOMATIC.search(raw) is not None))
+    return known == {"NCD"} or (known == {"CLR"} and automatic)
+
+
+def find_unknown_sky(codes: Iterable[str | None]) -> str | None:
+    """The first code that is no code of a layer; None if all are known."""
+    return next((code for code in codes if code and code not in SKY and code not in _NO_COVER), None)
 
 
 def is_trace(raw: str | None) -> bool:

@@ -35,6 +35,7 @@ from .fixtures import (
 from .fuzz import fuzz_checks
 from .lookups import lookup_checks
 from .metadata import metadata_checks
+from .odd_members import odd_member_checks
 from .past import history_checks
 from .reading import assert_answer, assert_refusal, look_up, read, read_all, read_page
 
@@ -75,6 +76,7 @@ def checks(provider: Provider, fixtures: Fixtures) -> list[Check]:
         *current_checks(provider, fixtures),
         *lookup_checks(provider, fixtures),
         *history_checks(provider, fixtures),
+        *odd_member_checks(provider, fixtures),
         *fuzz_checks(provider, fixtures),
     ]
 

@@ -59,6 +59,8 @@ class Answer:
     whole: bool = True
     status: int = 200
     fetched_at: datetime = NOON
+    #: The requested point, if it differs from that of the fixtures.
+    point: RequestPoint | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,9 @@ class Fixtures:
     point: RequestPoint = POINT
     #: Request parameters for the units; empty if the provider has fixed units.
     units: Sequence[str] = ("units",)
+    #: Paths of members without which all others have no meaning, such as the time of an observation; without the indexes of
+    #: lists. Any other member that cannot be read must cost itself alone.
+    essential: frozenset[str] = frozenset()
     #: ``place`` or ``condition``, if the provider never gives them.
     lacks: frozenset[str] = frozenset()
 

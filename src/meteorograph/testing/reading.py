@@ -96,7 +96,12 @@ def read_stations(provider: Provider, response: Payload) -> Sequence[Station] | 
 def assert_answer(provider: Provider, answer: Answer, point: RequestPoint = POINT) -> Observation | None:
     """The body gives the expected observation."""
     response = payload(
-        provider, answer.body, status=answer.status, params=answer.params, fetched_at=answer.fetched_at, points=[point]
+        provider,
+        answer.body,
+        status=answer.status,
+        params=answer.params,
+        fetched_at=answer.fetched_at,
+        points=[answer.point or point],
     )
     result = read(provider, response)
     if answer.gives is None:

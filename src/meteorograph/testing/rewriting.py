@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_MODULES = ("assertions", "reading", "metadata", "current", "lookups", "past", "fuzz")
+_MODULES = ("assertions", "reading", "metadata", "current", "lookups", "past", "odd_members", "fuzz")
 
 if "pytest" in sys.modules:
     sys.modules["pytest"].register_assert_rewrite(*(f"{__package__}.{module}" for module in _MODULES))

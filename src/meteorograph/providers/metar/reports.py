@@ -16,7 +16,15 @@ from ...errors import PayloadError
 from ...model.flags import Flag
 from ...model.units import INCH, KNOT, STATUTE_MILE, scale
 from ...model.values import Observation, Payload, Request, RequestPoint
-from ..aviation import describe_weather, is_clear_below, is_trace, parse_cloud_cover, relative_humidity
+from ..aviation import (
+    describe_weather,
+    find_unknown_sky,
+    is_automatic,
+    is_clear_below,
+    is_trace,
+    parse_cloud_cover,
+    relative_humidity,
+)
 from ..base import UNREADABLE, from_iso, from_unix, has_values, one_line, place_at, unreadable
 from ..http_errors import error_for_status
 from ..lenient import LenientDecoder, Unreadable, flag_unreadable, flags_of_unreadable, is_nan, read_number, unreadable_below
@@ -170,7 +178,7 @@ def _observation(payload: Payload, reports: Sequence[tuple[Report, Unreadable]])
     flags = flags_of_unreadable(odd, _FIELDS) if odd else {}
     if report.measured_at is None and report.obsTime is not None:
         flags["observed_at"] = [flag_unreadable(payload, report.obsTime)]
-    cloud_cover, sky_words = _read_sky(report, odd, flags)
+    cloud_cover, sky_words = _read_sky(payload, report, odd, flags)
     amount, period = _read_precipitation(report, reports, flags)
     observation = Observation(
         provider=NAME,
@@ -199,13 +207,18 @@ def _observation(payload: Payload, reports: Sequence[tuple[Report, Unreadable]])
     return None
 
 
-def _read_sky(report: Report, odd: Unreadable, flags: dict[str, list[str]]) -> tuple[float | None, str | None]:
+def _read_sky(payload: Payload, report: Report, odd: Unreadable, flags: dict[str, list[str]]) -> tuple[float | None, str | None]:
     """Cloud cover [%] and its words."""
     codes = [report.cover] if report.cover else [layer.cover for layer in report.clouds or () if layer]
-    if not report.cover and odd and (odd_layers := flags_of_unreadable(odd, {"clouds": "cloud_cover"})):
-        flags |= odd_layers
+    if odd and not report.cover:
+        members = {"clouds": "cloud_cover"} if codes else {"clouds": "cloud_cover", "cover": "cloud_cover"}
+        flags |= flags_of_unreadable(odd, members)
+    if (unknown := find_unknown_sky(codes)) is not None:
+        flags["cloud_cover"] = [flag_unreadable(payload, unknown)]
+    if "cloud_cover" in flags:
         return None, None
-    if is_clear_below(codes, report.rawOb):
+    # Observers write SKC; so without the coded report, CLR is taken for automatic.
+    if is_clear_below(codes, automatic=is_automatic(report.rawOb) is not False):
         flags["cloud_cover"] = [Flag.CLEAR_BELOW]
     return parse_cloud_cover(codes)
 
@@ -243,7 +256,7 @@ def _read_direction(payload: Payload, direction: float | str | None, flags: dict
 
 def _is_missing(text: str) -> bool:
     """Whether a text stands for a value that is not reported: slashes, ``M``, or a word for no number."""
-    return not text.strip(" /M") or is_nan(text)
+    return (text.strip() != "" and not text.strip(" /M")) or is_nan(text)
 
 
 def _read_visibility(payload: Payload, miles: float | str | None, flags: dict[str, list[str]]) -> float | None:

@@ -23,7 +23,7 @@ from ...model.units import (
     kelvin_to_celsius,
 )
 from ...model.values import Observation, Payload, Request, RequestPoint
-from ..aviation import is_clear_below, is_saturated, is_trace, parse_cloud_cover
+from ..aviation import find_unknown_sky, is_automatic, is_clear_below, is_saturated, is_trace, parse_cloud_cover
 from ..base import from_iso, has_values, one_line, place_of, unreadable
 from ..lenient import LenientDecoder, Unreadable, flag_unreadable, flags_of_unreadable
 from .common import NAME, Geometry, decode_body, make_request
@@ -138,14 +138,14 @@ def parse(payload: Payload) -> list[Observation | None]:
     }
     if (visibility := values["visibility"]) is not None and abs(visibility - _VISIBILITY_CAP) < _VISIBILITY_ROUNDING:
         flags.setdefault("visibility", []).append(Flag.AT_LEAST)
-    identifier = (properties.station or "").rpartition("/")[2]
+    identifier = (properties.station or "").rpartition("/")[2] or _requested_station(payload)
     if not _AERODROME.fullmatch(identifier):  # other stations may report the pressure at the station here
         values["altimeter_setting"] = None
         flags.pop("altimeter_setting", None)
     if (values["humidity"] or 0) > 100 and is_saturated(values["temperature"], values["dew_point"]):
         values["humidity"] = 100.0  # the service computes the humidity from the two
     values["precipitation"], period = _read_precipitation(payload, properties, odd, flags)
-    values["cloud_cover"], sky_words = _read_sky(properties, flags)
+    values["cloud_cover"], sky_words = _read_sky(payload, properties, flags)
     observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
@@ -161,6 +161,10 @@ def parse(payload: Payload) -> list[Observation | None]:
     if any(word.startswith(Flag.UNREADABLE) for words in flags.values() for word in words):
         raise unreadable(NAME, payload, ValueError("no value that can be read"))
     return [None]
+
+
+def _requested_station(payload: Payload) -> str:
+    return payload.request.url.partition("/stations/")[2].partition("/")[0]
 
 
 def _read_value(
@@ -201,11 +205,14 @@ def _read_precipitation(
     return None, None
 
 
-def _read_sky(properties: _Properties, flags: dict[str, list[str]]) -> tuple[float | None, str | None]:
+def _read_sky(payload: Payload, properties: _Properties, flags: dict[str, list[str]]) -> tuple[float | None, str | None]:
     """Cloud cover [%] and its words; None if a layer cannot be read."""
+    codes = [layer.amount for layer in properties.cloudLayers or () if layer]
+    if (unknown := find_unknown_sky(codes)) is not None:
+        flags["cloud_cover"] = [flag_unreadable(payload, unknown)]
     if "cloud_cover" in flags:
         return None, None
-    codes = [layer.amount for layer in properties.cloudLayers or () if layer]
-    if is_clear_below(codes, properties.rawMessage or ""):
+    # Values between the reports of an aerodrome have no coded report.
+    if is_clear_below(codes, automatic=is_automatic(properties.rawMessage) is True):
         flags["cloud_cover"] = [Flag.CLEAR_BELOW]
     return parse_cloud_cover(codes)

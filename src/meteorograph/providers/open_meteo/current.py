@@ -9,7 +9,7 @@ from typing import Final
 from ...errors import PayloadError
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import unreadable
-from ..lenient import Unreadable, unreadable_below
+from ..lenient import Unreadable, flag_unreadable, read_number, unreadable_below
 from .bodies import Body, decode_bodies
 from .common import CURRENT_VARIABLES, NAME, PRECIPITATION, make_request
 from .values import Precipitation, convert, flags_of_section, make_observation, nothing_readable, parse_time
@@ -73,6 +73,8 @@ def _read_point(payload: Payload, body: Body | None, odd: Unreadable) -> Observa
     current = body.current
     at = parse_time(current.get("time"), body)
     flags = flags_of_section(odd, "current")
+    if at is None and (time := current.get("time")) is not None:
+        flags["observed_at"] = [flag_unreadable(payload, time)]
     precipitation = _last_hour(payload, body, at, odd, flags) or _last_interval(payload, body, current, flags)
     observation = make_observation(payload, body, current, body.current_units, at, precipitation, flags)
     return nothing_readable(payload, flags) if observation is None and flags else observation
@@ -84,17 +86,19 @@ def _last_hour(
     """The sum of the last quarters of an hour, of which the last one ends at ``at``; fewer than four if others are null."""
     section = body.minutely_15 or {}
     times, amounts = section.get("time") or [], section.get(PRECIPITATION) or []
-    if odd and (odd_amounts := flags_of_section(odd, "minutely_15").get("precipitation")):
-        flags["precipitation"] = odd_amounts
-    if at is None or len(times) != len(amounts):
-        return None
-    by_time = {parse_time(time, body): amount for time, amount in zip(times, amounts, strict=True)}
+    own: dict[str, list[str]] = {}
     total, quarters = 0.0, 0
-    for quarter in range(_QUARTERS):
-        amount = convert(payload, PRECIPITATION, by_time.get(at - quarter * _QUARTER), body.minutely_15_units, flags)
-        if amount is None:
-            break
-        total, quarters = total + amount, quarters + 1
+    if len(times) != len(amounts):
+        own["precipitation"] = [flag_unreadable(payload, f"{len(amounts)} amounts at {len(times)} times")]
+    elif at is not None:
+        by_time = {parse_time(time, body): amount for time, amount in zip(times, amounts, strict=True)}
+        for quarter in range(_QUARTERS):
+            amount = convert(payload, PRECIPITATION, by_time.get(at - quarter * _QUARTER), body.minutely_15_units, own)
+            if amount is None:
+                break
+            total, quarters = total + amount, quarters + 1
+    if quarters < _QUARTERS:
+        flags |= flags_of_section(odd, "minutely_15") or own
     return Precipitation(round(total, 4), int((quarters * _QUARTER).total_seconds())) if quarters else None
 
 
@@ -104,5 +108,6 @@ def _last_interval(
     """The amount of the interval of the current weather, of bodies in which the quarters of an hour are missing."""
     amount = convert(payload, PRECIPITATION, current.get(PRECIPITATION), body.current_units, flags)
     interval = current.get("interval")
-    is_known = isinstance(interval, float) and body.current_units.get("interval") == "seconds" and 1 <= interval <= 86400
+    interval = read_number(interval) if isinstance(interval, str) else interval
+    is_known = interval is not None and body.current_units.get("interval") == "seconds" and 1 <= interval <= 86400
     return Precipitation(amount, int(interval) if is_known and interval else None) if amount is not None else None

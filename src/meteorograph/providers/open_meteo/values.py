@@ -30,9 +30,8 @@ _WORDS: Final = {
 
 #: Section → path of a member → the quantity that it gives.
 _FIELDS: Final = {
-    section: {f"{section}.{variable}": quantity for variable, (quantity, _) in VARIABLES.items()}
-    | {f"{section}.time": "observed_at"}
-    for section in ("current", "minutely_15", "hourly")
+    section: {f"{section}.{variable}": quantity for variable, (quantity, _) in VARIABLES.items()} | {f"{section}.time": timed}
+    for section, timed in (("current", "observed_at"), ("minutely_15", "precipitation"), ("hourly", "observed_at"))
 }
 
 
