@@ -28,7 +28,7 @@ from .config.settings import Settings
 from .errors import MeteorographError
 from .healing import planner, rounds
 from .journal import retention
-from .ledger import heartbeat
+from .ledger import audit, claims, heartbeat
 from .log_output import get_logger
 from .model import clock, schedule
 from .reading import rollups
@@ -44,6 +44,10 @@ _HEARTBEAT_SECONDS: Final = 15
 _ROLL_UP_SECONDS: Final = 300
 _ROLL_UP_PAUSE_SECONDS: Final = 0.05
 
+#: How often to audit the ledger, and how far back.
+_AUDIT_SECONDS: Final = 3600
+_AUDITED: Final = timedelta(days=2)
+
 #: How often to delete old journal files.
 _JOURNAL_SECONDS: Final = 3600
 
@@ -51,7 +55,7 @@ _JOURNAL_SECONDS: Final = 3600
 RUNS_AT_ONCE: Final = 4
 
 #: Jobs of this module: each needs a thread of the pool, and collection up to ``RUNS_AT_ONCE``.
-_OTHER_JOBS: Final = 5
+_OTHER_JOBS: Final = 6
 
 #: How often to look for missed slots that can be healed [s].
 HEALING_SECONDS: Final = 60
@@ -142,11 +146,11 @@ def scheduled_healing() -> None:
         log.exception("healing failed")
 
 
-def _record_heartbeat() -> None:
+def _record_heartbeat(*, is_stopped: bool = False) -> None:
     _process.last_heartbeat = time.monotonic()
     try:
         init_db()
-        heartbeat.record_heartbeat(clock.now())
+        heartbeat.record_heartbeat(clock.now(), is_stopped=is_stopped)
     except Exception as error:
         log.warning("the heartbeat could not be stored", reason=str(error))
 
@@ -158,6 +162,24 @@ def _roll_up_days() -> None:
             pass
     except Exception as error:
         log.warning("days could not be rolled up", reason=str(error))
+
+
+def _audit_ledger() -> None:
+    try:
+        init_db()
+        schedules = claims.due_schedules(schedule.Interval(get_settings().interval))
+        now = clock.now()
+        for finding in audit.audit(now, schedules, since=now - _AUDITED):
+            log.error(
+                "slots had no account; their reason is recorded now",
+                schedule=finding.schedule,
+                first_slot=finding.first_slot.isoformat(),
+                last_slot=finding.last_slot.isoformat(),
+                missing=finding.missing,
+                reason=finding.reason,
+            )
+    except Exception as error:
+        log.warning("the ledger could not be audited", reason=str(error))
 
 
 def _delete_old_journals() -> None:
@@ -181,6 +203,7 @@ def start(settings: Settings) -> None:
             ("scheduled_ingest", scheduled_ingest, schedule.tick_seconds(settings.interval)),
             ("roll_up", _roll_up_days, _ROLL_UP_SECONDS),
             ("journal_retention", _delete_old_journals, _JOURNAL_SECONDS),
+            ("audit", _audit_ledger, _AUDIT_SECONDS),
         ):
             _add_job(name, job, seconds, first)
         scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
@@ -217,6 +240,7 @@ def stop() -> None:
         if scheduler.is_alive():
             _process.stop.set()
             scheduler.shutdown(wait=True)
+            _record_heartbeat(is_stopped=True)
             _process.stop.clear()
 
 

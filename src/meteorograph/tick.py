@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,20 +21,26 @@ from .collecting.run import collect
 from .config.settings import Settings
 from .errors import MeteorographError, StoreError
 from .failover import database_file, snapshot, sync_back
-from .ledger import claims, closing
+from .ledger import claims, closing, past_slots
 from .ledger.conditions import Claim
 from .locations import repository
 from .log_output import get_logger
 from .model import clock
 from .model.schedule import Interval, Schedule
-from .model.states import RunState
+from .model.states import MissedReason, RunState
 from .reparsing.reparse import reparse
-from .storage.engine import database_url, get_db_session, init_db
+from .storage.engine import database_url, get_db_session, init_db, uses_other_database
 
 log = get_logger(__name__)
 
 #: How often the same failure is logged again [s].
 REPEAT_LOG_SECONDS: Final = 600
+
+#: Failed ticks that are remembered: an outage of a week, at a tick every 15 s.
+MAX_FAILED_TICKS: Final = 40_320
+
+#: Pause between two steps of accounting for the past, in which others may use the database [s].
+_PAUSE_SECONDS: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -47,10 +54,19 @@ class TickMemory:
     #: The failure that was logged last, and when (monotonic time).
     logged_failure: tuple[str, float] = ("", 0.0)
 
+    #: Ticks that failed: when, and why no slot was collected meanwhile.
+    failed_ticks: deque[tuple[datetime, MissedReason]] = field(default_factory=lambda: deque(maxlen=MAX_FAILED_TICKS))
+
     def reset(self) -> None:
         """Forget everything."""
         self.has_collected, self.logged_failure = False, ("", 0.0)
         self.ensured_defaults.clear()
+        self.failed_ticks.clear()
+
+    def explain(self, slot: datetime, following: datetime) -> MissedReason | None:
+        """Why this process collected nothing in a slot although it ticked; None if it did not tick."""
+        reasons = [reason for at, reason in self.failed_ticks if slot <= at < following]
+        return reasons[0] if reasons else None
 
     def log_failure(self, reason: str, event: str = "scheduled collection failed") -> None:
         """Log a failure once, and again every ten minutes, not at every tick."""
@@ -76,9 +92,16 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
         if _tick(settings, stop):
             _take_snapshot(settings)
     except StoreError as error:
-        with database_file.use_fallback(settings):
-            TICK_MEMORY.log_failure(f"the database is away, collecting without it: {error}")
-            _tick(settings, stop)
+        try:
+            with database_file.use_fallback(settings):
+                TICK_MEMORY.log_failure(f"the database is away, collecting without it: {error}")
+                _tick(settings, stop)
+        except MeteorographError:
+            TICK_MEMORY.failed_ticks.append((clock.now(), MissedReason.DATABASE))
+            raise
+    except Exception:
+        TICK_MEMORY.failed_ticks.append((clock.now(), MissedReason.INTERNAL))
+        raise
 
 
 def _sync_back(settings: Settings) -> None:
@@ -108,7 +131,18 @@ def _tick(settings: Settings, stop: threading.Event) -> bool:
     if claimed:
         TICK_MEMORY.has_collected = True
         run_async(_collect_all(claimed, settings, stop))
+    _account_for_past(schedules, stop)
     return bool(claimed)
+
+
+def _account_for_past(schedules: Sequence[tuple[str, Schedule]], stop: threading.Event) -> None:
+    """Account for the slots that have passed without a run; not in the fallback database, which knows only some of the runs."""
+    if uses_other_database():
+        return
+    for name, when in schedules:
+        while past_slots.account_for_past(clock.now(), name, when, TICK_MEMORY.explain) and not stop.is_set():
+            if stop.wait(_PAUSE_SECONDS):  # others may use the database
+                return
 
 
 def _store_journalled_answers(settings: Settings, now: datetime, schedules: list[tuple[str, Schedule]]) -> None:

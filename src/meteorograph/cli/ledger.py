@@ -20,7 +20,18 @@ _PAGE: Final = 1000
 _NONE: Final = "\N{EN DASH}"
 
 _STATES: Final = ("pending", "running", "succeeded", "partial", "failed", "missed")
-_REASONS: Final = ("down", "quota", "provider_error", "payload_error", "store_error", "late")
+_REASONS: Final = (
+    "down",
+    "stopped",
+    "database",
+    "internal",
+    "unrecorded",
+    "quota",
+    "provider_error",
+    "payload_error",
+    "store_error",
+    "late",
+)
 
 _limit_option = click.option(
     "--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many, the newest."

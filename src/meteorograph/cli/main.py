@@ -8,7 +8,7 @@ import click
 
 from ..errors import MeteorographError
 from ..version import __version__
-from . import backfill, db, export, ingest, ledger, locations, plan, reparse, serve, simulate
+from . import audit, backfill, db, export, ingest, ledger, locations, plan, reparse, serve, simulate
 from .output import complain, report_error
 
 
@@ -30,6 +30,7 @@ for command in (
     ledger.runs,
     ledger.gaps,
     ledger.coverage,
+    audit.audit,
     backfill.backfill,
     reparse.reparse,
     plan.plan,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, literal, or_, select, update
@@ -12,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from ..model import schedule
 from ..model.schedule import Schedule
-from ..model.states import OPEN_STATES, LocationState, MissedReason, RunState
+from ..model.states import OPEN_STATES, LocationState, RunState
 from ..model.values import Coordinates, DueLocation
 from ..storage.engine import get_db_session
 from ..storage.models import Location, Run
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_ignore
 from . import future_runs
-from .closing import close_abandoned, record_unaccounted
+from .closing import close_abandoned
 from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
 
 #: Knuth's multiplicative hash: neighbouring ids get offsets far apart.
@@ -27,9 +25,6 @@ _SCATTER: Final = 2_654_435_761
 
 #: How far the clock of another process may be ahead: the length of a lease.
 CLOCKS_APART: Final = timedelta(seconds=30)
-
-#: Skipped slots that are recorded in one transaction.
-SKIPPED_PER_TRANSACTION: Final = 200
 
 _DUE_COLUMNS: Final = select(
     Location.id,
@@ -58,7 +53,7 @@ def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
 
 
 def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
-    """Claim the slot of a schedule that is due at ``now``, after recording reasons for earlier slots without a run.
+    """Claim the slot of a schedule that is due at ``now``, after closing the runs of earlier slots that no process works on.
 
     Returns:
         None where there is nothing to do, or another process does it.
@@ -75,18 +70,15 @@ def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
     if has_future_misses:
         with get_db_session() as session:
             future_runs.delete_future_misses(session, name, before)
-    while True:
-        with get_db_session() as session:
-            abandoned = close_abandoned(session, name, before, now)
-            if _record_skipped(session, name, when, before, abandoned) == SKIPPED_PER_TRANSACTION:
-                continue  # the rest in a transaction of its own, because other processes wait for this one
-            return _take(session, name, when, slot, now) if in_time else None
+    with get_db_session() as session:
+        close_abandoned(session, name, before, now)
+        return _take(session, name, when, slot, now) if in_time else None
 
 
 def _has_nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, *, in_time: bool) -> bool:
     runs = select(Run.id).where(Run.schedule == name)
-    if session.scalar(runs.where(_is_accounted(slot, now)).limit(1)) is None:
-        return not in_time and session.scalar(runs.limit(1)) is None  # too late for the very first slot
+    if in_time and session.scalar(runs.where(_is_accounted(slot, now)).limit(1)) is None:
+        return False
     is_past = Run.due_at < slot if in_time else Run.due_at <= slot
     claimable = runs.where(Run.state.in_(OPEN_STATES), Run.due_at <= slot, or_(is_free(now), is_past))
     return session.scalar(claimable.limit(1)) is None
@@ -101,7 +93,7 @@ def _take(session: Session, name: str, when: Schedule, slot: datetime, now: date
     newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _is_accounted(slot, now)).limit(1)
     if session.scalar(newer) is not None:  # the clock of this process is behind; the slot is accounted for
         return None
-    new = insert_or_ignore(session, Run, [_run_row(name, slot, RunState.PENDING)])
+    new = insert_or_ignore(session, Run, [_new_run(name, slot)])
     length = (when.next_after(slot) or slot + schedule.GRACE) - slot
     values = {
         "state": RunState.RUNNING,
@@ -118,32 +110,9 @@ def _take(session: Session, name: str, when: Schedule, slot: datetime, now: date
     return Claim(run_id, name, slot, slot + min(length, schedule.GRACE), length, taken_over=not new)
 
 
-def _run_row(name: str, slot: datetime, state: RunState, reason: MissedReason | None = None) -> dict[str, Any]:
+def _new_run(name: str, slot: datetime) -> dict[str, Any]:
     counts = {"due": 0, "stored": 0, "failed": 0, "calls": 0}
-    return {"schedule": name, "due_at": slot, "shard": 0, "state": state, "reason": reason, **counts}
-
-
-def _record_skipped(session: Session, name: str, when: Schedule, before: datetime, abandoned: Collection[datetime]) -> int:
-    """Record slots for which no run was claimed: ``late`` while the run before them still worked, else ``down``.
-
-    No process worked on the ``abandoned`` runs any more, although they have been closed only now.
-
-    Returns:
-        How many were recorded, oldest first: ``SKIPPED_PER_TRANSACTION`` at most.
-    """
-    runs = select(Run.due_at, Run.ended_at).where(Run.schedule == name, Run.due_at < before)
-    last = session.execute(runs.order_by(Run.due_at.desc()).limit(1)).first()
-    if last is None:
-        return 0
-    slots = list(islice(when.slots_between(last.due_at, before), SKIPPED_PER_TRANSACTION))
-    for slot in slots:
-        was_busy = last.due_at not in abandoned and last.ended_at is not None and last.ended_at > slot
-        reason = MissedReason.LATE if was_busy else MissedReason.DOWN
-        if insert_or_ignore(session, Run, [_run_row(name, slot, RunState.MISSED, reason)]):
-            missed = record_unaccounted(session, name, slot, reason)
-            counts = update(Run).where(Run.schedule == name, Run.due_at == slot).values(due=missed, failed=missed)
-            session.execute(counts.execution_options(synchronize_session=False))
-    return len(slots)
+    return {"schedule": name, "due_at": slot, "shard": 0, "state": RunState.PENDING, "reason": None, **counts}
 
 
 def due_locations(

@@ -101,18 +101,16 @@ def _is_unclaimed(now: datetime) -> ColumnElement[bool]:
     return or_(Run.state == RunState.PENDING, and_(Run.state == RunState.RUNNING, Run.lease_expires_at <= now))
 
 
-def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> list[datetime]:
+def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> None:
     """Close the unclaimed runs of earlier slots: locations without a row were missed for the reason that the run waited for.
 
-    Returns:
-        The slots of these runs.
+    Such a run ends when its last lease did, because no process has worked on it since.
     """
     abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, _is_unclaimed(now)).with_for_update()
-    runs = session.scalars(abandoned).all()
-    for run in runs:
+    for run in session.scalars(abandoned).all():
         record_unaccounted(session, name, run.due_at, run.reason or MissedReason.DOWN)
-        _settle_run(session, run.id, name, run.due_at, now)
-    return [run.due_at for run in runs]
+        ended_at = run.lease_expires_at if run.state == RunState.RUNNING else run.started_at
+        _settle_run(session, run.id, name, run.due_at, max(run.due_at, min(now, ended_at or run.due_at)))
 
 
 def record_unaccounted(session: Session, name: str, slot: datetime, reason: str) -> int:

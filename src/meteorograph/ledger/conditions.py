@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, exists, or_
+from sqlalchemy import CursorResult, and_, exists, func, or_
 
 from ..model import schedule
 from ..model.states import OPEN_STATES, LocationState
@@ -45,11 +45,16 @@ def follows_schedule(name: str) -> Any:
     return and_(Location.state == LocationState.ACTIVE, mine)
 
 
-def still_missing(name: str, due_at: datetime) -> Any:
+def still_missing(name: str, due_at: Any) -> Any:
     """Active locations of a schedule with neither a row nor a reason for the slot."""
     stored = exists().where(WeatherData.location_id == Location.id, WeatherData.due_at == due_at)
     missed = exists().where(Missed.location_id == Location.id, Missed.due_at == due_at)
     return and_(follows_schedule(name), ~stored, ~missed)
+
+
+def has_no_account(name: str, due_at: Any) -> Any:
+    """Active locations of a schedule that were there before a slot, and have neither a row nor a reason for it."""
+    return and_(func.coalesce(Location.due_since, Location.created_at) < due_at, still_missing(name, due_at))
 
 
 def row_count(result: Any) -> int:

@@ -30,8 +30,16 @@ OPEN_STATES: Final = (RunState.PENDING, RunState.RUNNING)
 class MissedReason(StrEnum):
     """Why a slot has no row."""
 
-    #: No process was running.
+    #: No process was running, after one that did not stop in order.
     DOWN = "down"
+    #: No process was running, after one that was stopped in order.
+    STOPPED = "stopped"
+    #: A process was running, but its database did not take the work.
+    DATABASE = "database"
+    #: A process was running, but could not collect: it lacked memory, descriptors or the like.
+    INTERNAL = "internal"
+    #: The run has ended without an account of the slot, which the audit has found.
+    UNRECORDED = "unrecorded"
     #: The quota was used up.
     QUOTA = "quota"
     #: The provider failed, or refused the request or the key.

@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 
 from meteorograph import get_db_session, ingest_data
 from meteorograph.errors import LocationNotFoundError
-from meteorograph.ledger import claims, closing, coverage, queries, slot_counts
+from meteorograph.ledger import claims, closing, coverage, past_slots, queries, slot_counts
 from meteorograph.ledger.coverage import By, SlotCoverage
 from meteorograph.ledger.gaps import Gap, list_gaps
 from meteorograph.ledger.queries import RunView
@@ -59,10 +59,16 @@ def _store(location_id: int, *instants: datetime) -> None:
     )
 
 
+def _account(at: datetime, name: str = DEFAULT_SCHEDULE, when: Schedule = HOURLY) -> None:
+    while past_slots.account_for_past(at, name, when):
+        pass
+
+
 def _run(at: datetime, *, missed: dict[str, str] | None = None, name: str = DEFAULT_SCHEDULE, when: Schedule = HOURLY) -> None:
     """One slot from claim to end: every due location is stored but those that are missed, with a reason."""
     missed = missed or {}
     claim = claims.claim_run(at, name, when)
+    _account(at, name, when)
     assert claim
     assert claim.due_at == at
     for due in claims.due_locations(claim, at)[0]:
@@ -345,6 +351,7 @@ def test_days_without_a_run_are_days_but_none_outside_the_ledger() -> None:
     _run(NOON)
     _change("Athens", state="paused")
     assert claims.claim_run(NOON + 2 * DAY, DEFAULT_SCHEDULE, HOURLY)
+    _account(NOON + 2 * DAY)
     days = _counts(_coverage(by="day", start=datetime.min.replace(tzinfo=UTC), end=datetime.max.replace(tzinfo=UTC)), "day")
     assert list(days) == ["2026-03-01", "2026-03-02", "2026-03-03"]
     assert days["2026-03-02"] == (0, 0, 0, 0)
@@ -376,6 +383,7 @@ def test_a_gap_that_begins_long_before_the_newest_ones_is_told_whole() -> None:
     _add("Athens", "Bergen")
     _run(NOON)
     assert claims.claim_run(NOON + 40 * DAY, DEFAULT_SCHEDULE, HOURLY)
+    _account(NOON + 40 * DAY)
     whole = [(name, NOON + HOUR, NOON + 40 * DAY - HOUR, 40 * 24 - 1, "down") for name in ("Bergen", "Athens")]
     assert _gaps(limit=1) == whole[:1]
     assert _gaps(start=NOON - 300 * DAY, end=NOON + 40 * DAY, limit=1) == whole[:1]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import get_db_session
-from meteorograph.ledger import claims, closing, conditions, heartbeat
+from meteorograph.ledger import claims, closing, conditions, heartbeat, past_slots
 from meteorograph.model import clock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.states import MissedReason
@@ -24,7 +24,10 @@ HOUR = timedelta(hours=1)
 
 
 def _claim(now: datetime, length: timedelta = HOUR) -> conditions.Claim | None:
-    return claims.claim_run(now, DEFAULT_SCHEDULE, Interval(length))
+    claim = claims.claim_run(now, DEFAULT_SCHEDULE, Interval(length))
+    while past_slots.account_for_past(now, DEFAULT_SCHEDULE, Interval(length)):
+        pass
+    return claim
 
 
 def _due(claim: conditions.Claim | None) -> list[DueLocation]:

@@ -141,7 +141,7 @@ def test_pages_have_every_entry_once(client: FlaskClient, path: str) -> None:
         ("/api/runs", "state", "lost", "must be one of pending, running, succeeded, partial, failed, missed"),
         ("/api/runs", "cursor", "x", "must be the `next` of a previous answer"),
         ("/api/runs", "location", "Athens", "is unknown; use start, end, schedule, state, limit, cursor"),
-        ("/api/gaps", "reason", "rain", "must be one of down, quota, provider_error, payload_error, store_error, late"),
+        ("/api/gaps", "reason", "rain", "must be one of down, stopped, database, internal, unrecorded, quota"),
         ("/api/gaps", "end", "0001-01-01T00:00+14:00", "must be an ISO 8601 time such as"),
         ("/api/gaps", "cursor", "MjAyNi8x", "must be the `next` of a previous answer"),
         ("/api/coverage", "by", "month", "must be one of location; day; location,day"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from .accounts import AccountState, Quota
 from .base import Base
-from .ledger import Heartbeat, Lease, Missed, Run
+from .ledger import AccountedUntil, Heartbeat, Lease, Missed, Run
 from .locations import Location, LocationStation
 from .rollups import DailyRollup, RolledUpUntil
 from .weather import CheckState, WeatherData
 
 __all__ = [
     "AccountState",
+    "AccountedUntil",
     "Base",
     "CheckState",
     "DailyRollup",

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     String,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -87,3 +88,14 @@ class Heartbeat(Base):
 
     holder: Mapped[str] = mapped_column(String(200), primary_key=True)
     beat_at: Mapped[datetime]
+    #: Whether the process was stopped in order since.
+    is_stopped: Mapped[bool] = mapped_column(server_default=false())
+
+
+class AccountedUntil(Base):
+    """Until when each slot of a schedule has a run, and each due location a row or a reason."""
+
+    __tablename__ = "accounted"
+
+    schedule: Mapped[str] = mapped_column(String(100), primary_key=True)
+    until_at: Mapped[datetime]

@@ -17,6 +17,10 @@ DASH: Final = "–"  # noqa: RUF001  # a typographic sign, like the minus below
 #: Missed reason → text.
 REASONS: Final[dict[str, str]] = {
     MissedReason.DOWN: "the service was down",
+    MissedReason.STOPPED: "the service was stopped",
+    MissedReason.DATABASE: "the database did not take the work",
+    MissedReason.INTERNAL: "the service had an internal error",
+    MissedReason.UNRECORDED: "the run ended without an account of it",
     MissedReason.LATE: "the run before it was still at work",
     MissedReason.QUOTA: "the quota was used up",
     MissedReason.PROVIDER_ERROR: "the provider failed",
