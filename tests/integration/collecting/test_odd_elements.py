@@ -15,6 +15,7 @@ from meteorograph import WeatherData, get_db_session
 from meteorograph.model.clock import DrivenClock
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.storage.models import Location, Missed
+from meteorograph.storage.upsert import table_of
 from support import NOON
 from unit.providers.fixtures import open_meteo
 
@@ -56,8 +57,9 @@ def test_one_of_six_that_cannot_be_read_is_missed_alone(
         for number in range(6):
             session.add(Location(name=f"p{number}", latitude=40 + number, longitude=8, created_at=NOON))
     scheduled_ingest()
+    columns = table_of(WeatherData).c
     with get_db_session(read_only=True) as session:
-        rows = session.execute(select(WeatherData.location_id, WeatherData.temperature, WeatherData.humidity)).all()
+        rows = session.execute(select(WeatherData.location_id, columns.temperature, columns.humidity)).all()
         missed = session.execute(select(Missed.location_id, Missed.reason, Missed.detail)).all()
     first = min(location_id for location_id, _, _ in rows)
     temperatures = {location_id - first: (temperature, humidity) for location_id, temperature, humidity in rows}
