@@ -16,7 +16,8 @@ from ..model.values import DueLocation, Observation, Payload, Request, RequestPo
 from ..providers.base import Provider
 from .http import Fetcher
 from .run_context import ProviderAccess, RunContext
-from .station_lookup import find_stations
+from .station_choice import STATIONS_PER_SLOT, StationChoice
+from .station_lookup import choose_stations, note_answer, save_choices
 
 log = get_logger(__name__)
 
@@ -48,16 +49,29 @@ async def request_observations(
 async def _request_stations(
     fetcher: Fetcher, context: RunContext, access: ProviderAccess, locations: Sequence[DueLocation]
 ) -> list[Outcome]:
-    """Request locations of a provider that answers by station; a location without a station keeps the reason."""
+    """Request locations of a provider that answers by station; a location without a station keeps the reason.
+
+    If the provider does not know the station of a location any more, its next station is requested at once.
+    """
 
     async def fetch(request: Request, location: DueLocation) -> Payload:
         return await _fetch_and_journal(fetcher, context, access, request, "station", [location])
 
-    points = await find_stations(locations, access, fetch)
-    with_station = [location for location, point in zip(locations, points, strict=True) if isinstance(point, RequestPoint)]
-    stations = [point for point in points if isinstance(point, RequestPoint)]
-    answers = iter(await _request_points(fetcher, context, access, with_station, stations) if stations else ())
-    return [next(answers) if isinstance(point, RequestPoint) else point for point in points]
+    choices = await choose_stations(locations, access, fetch)
+    outcomes: list[Outcome | None] = [None if isinstance(choice, StationChoice) else choice for choice in choices]
+    pending = [index for index, outcome in enumerate(outcomes) if outcome is None]
+    for _ in range(STATIONS_PER_SLOT):
+        requested = {index: choice for index in pending if isinstance(choice := choices[index], StationChoice)}
+        where = [choice.location for choice in requested.values()]
+        points = [choice.point for choice in requested.values()]
+        answers = await _request_points(fetcher, context, access, where, points) if points else []
+        for index, answer in zip(pending, answers, strict=True):
+            outcomes[index] = answer
+        pending = [index for index, answer in zip(pending, answers, strict=True) if note_answer(requested[index], answer, access)]
+        if not pending:
+            break
+    await save_choices([choice for choice in choices if isinstance(choice, StationChoice)], access.provider.name)
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
 async def _request_points(

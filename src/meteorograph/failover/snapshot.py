@@ -82,4 +82,6 @@ def _location_signature(session: Session) -> tuple[Any, ...]:
     """Changes whenever a location changes in a way that matters for collection."""
     active = func.count().filter(Location.state == LocationState.ACTIVE)
     newest = func.max(Location.id), func.max(Location.created_at), func.max(Location.due_since)
-    return tuple(session.execute(select(func.count(), active, *newest)).one())
+    # The sum of the ranks changes with the station in use.
+    stations = select(func.count(), func.max(LocationStation.found_at), func.sum(LocationStation.rank))
+    return *session.execute(select(func.count(), active, *newest)).one(), *session.execute(stations).one()

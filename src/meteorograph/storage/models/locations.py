@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -62,16 +63,23 @@ def _set_due_since(_mapper: object, _connection: object, location: Location) -> 
 
 
 class LocationStation(Base):
-    """The station of a location, for a provider that answers by station."""
+    """The stations of a location and the one in use, for a provider that answers by station."""
 
     __tablename__ = "stations"
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
     provider: Mapped[str] = mapped_column(String(64), primary_key=True)
-    #: The provider's identifier.
+    #: The provider's identifier of the station in use.
     station: Mapped[str] = mapped_column(String(200))
     name: Mapped[str | None] = mapped_column(String(200))
     latitude: Mapped[float] = mapped_column(Float(53))
     longitude: Mapped[float] = mapped_column(Float(53))
     distance_km: Mapped[float] = mapped_column(Float(53))
+    #: When the stations were looked up.
     found_at: Mapped[datetime]
+    #: The stations around the location, nearest first; NULL if only the one in use is known.
+    candidates: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    #: Index of the station in use; the number of stations if none is left.
+    rank: Mapped[int] = mapped_column(server_default="0")
+    #: Slots in which the station in use gave no data, one after the other.
+    failures: Mapped[int] = mapped_column(server_default="0")
