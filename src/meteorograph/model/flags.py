@@ -22,6 +22,8 @@ class Flag(StrEnum):
     CLEAR_BELOW = "clear_below"
     #: The true value is this or more: the instrument's or the message's range ends here.
     AT_LEAST = "at_least"
+    #: The provider does not say whether a pressure is that at sea level or that at the station, and it cannot be told.
+    LEVEL_UNKNOWN = "level_unknown"
     #: Rejected or questioned by the provider's own quality control.
     REJECTED = "rejected"
     #: Outside the range of all values ever measured on earth.
@@ -58,6 +60,7 @@ REJECTED: Final = Flag.REJECTED
 #: Flags of values that are probably wrong: aggregates leave such values out by default.
 SUSPECT: Final = frozenset(
     {
+        Flag.LEVEL_UNKNOWN,
         Flag.REJECTED,
         Flag.RANGE,
         Flag.STEP,

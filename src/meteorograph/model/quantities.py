@@ -53,6 +53,8 @@ class QuantityValues(msgspec.Struct, frozen=True):
     humidity: Annotated[float | None, Q("relative_humidity", "%", (0, 100), (0, 100))] = None
     dew_point: Annotated[float | None, Q("dew_point_temperature", "°C", (-273.15, None), (-100, 36))] = None
     pressure: Annotated[float | None, Q("air_pressure_at_mean_sea_level", "hPa", (0, None), (870, 1090))] = None
+    # The pressure at the height of the station or of the model's ground
+    station_pressure: Annotated[float | None, Q("surface_air_pressure", "hPa", (0, None), (300, 1090))] = None
     # QNH: reduced with the standard atmosphere, so not the mean sea level pressure
     altimeter_setting: Annotated[float | None, Q(None, "hPa", (0, None), (870, 1090))] = None
     wind_speed: Annotated[float | None, Q("wind_speed", "m/s", (0, None), (0, 85))] = None

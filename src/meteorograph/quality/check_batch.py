@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from ..model.flags import Flag
+from .pressure_level import assign_pressure_level
 from .row_checks import DEFAULT_MAX_AGE, MAX_CLOCK_LEAD, QUANTITY_NAMES, Flags, check_row
 from .time_checks import PastState, compare_with_past
 
@@ -24,6 +25,8 @@ class LocationPast(NamedTuple):
     latitude: float
     #: None before the first row.
     state: PastState | None
+    #: Above sea level [m]; None if it is not known.
+    elevation: float | None = None
 
 
 class CheckedBatch(NamedTuple):
@@ -62,10 +65,10 @@ def check_batch(
     stale: list[PastState] = []
     order = sorted(range(len(rows)), key=lambda index: (rows[index]["location_id"], rows[index]["due_at"]))
     for location_id, indexes in groupby(order, key=lambda index: rows[index]["location_id"]):
-        latitude, before = past.get(location_id, (None, None))
+        latitude, before, elevation = past.get(location_id, (None, None, None))
         older_state: PastState | None = None
         for index in indexes:
-            row = rows[index]
+            row = checked[index] = assign_pressure_level(rows[index], elevation)
             is_future = until is not None and row["due_at"] > until
             own = check_row(row, latitude, max_ages.get(row["provider"], DEFAULT_MAX_AGE))
             if is_future:

@@ -23,6 +23,7 @@ MAX_CHANGE_PER_HOUR: Final = {
     "dew_point": 19.4,
     "humidity": 50.0,
     "pressure": 10.0,
+    "station_pressure": 10.0,
     "altimeter_setting": 10.0,
     "wind_speed": 20.0,
 }
@@ -46,6 +47,7 @@ PERSISTENCE_LIMITS: Final = {
     "dew_point": PersistenceLimit(80, 48),
     "humidity": PersistenceLimit(48, 48, below=96),
     "pressure": PersistenceLimit(120, 72),
+    "station_pressure": PersistenceLimit(120, 72),
     "altimeter_setting": PersistenceLimit(120, 72),
     "wind_speed": PersistenceLimit(40, 24, above=0.5),
     "wind_direction": PersistenceLimit(48, 24),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from ..collecting.observation import replace_quantity
 from ..config.settings import Settings
 from ..model.flags import Flag
@@ -22,7 +24,10 @@ SAME_TIME: Final = timedelta(milliseconds=1)
 ParsedPayloads = Mapping[str, Sequence[Observation]]
 
 #: Flags that a parser sets.
-_PARSER_FLAGS: Final = (Flag.IMPLIED_ZERO, Flag.AT_LEAST, Flag.REJECTED, Flag.IMPOSSIBLE)
+_PARSER_FLAGS: Final = (
+    *(Flag.IMPLIED_ZERO, Flag.AT_LEAST, Flag.REJECTED, Flag.IMPOSSIBLE, Flag.UNREADABLE, Flag.TRACE, Flag.CLEAR_BELOW),
+    Flag.LEVEL_UNKNOWN,
+)
 #: Flags of checks that need one row only: the checks set them again when the row is stored.
 _ROW_FLAGS: Final = frozenset({Flag.RANGE, Flag.CLIMATE, Flag.INCONSISTENT, Flag.FUTURE, Flag.OLD})
 
@@ -84,6 +89,7 @@ class _Comparison:
             for observation in payloads.get(main, ())
             if abs(observation.fetched_at - stored["fetched_at"]) < SAME_TIME
         ]
+        own = [_with_level_of(stored, observation) for observation in own]
         self._stored = stored
         #: The observation of the row's main provider with the row's own ``fetched_at``.
         self._own = own[-1] if own else None
@@ -140,6 +146,20 @@ class _Comparison:
     def _add_difference(self, provider: str, name: str, before: Any, after: Any) -> None:
         stored = self._stored
         self._differences.append(Difference(stored["location_id"], stored["due_at"], provider, name, before, after))
+
+
+def _with_level_of(stored: Row, observation: Observation) -> Observation:
+    """The observation with a pressure of unknown level at the level that the checks found when the row was stored."""
+    words = observation.flags.get("pressure", [])
+    if Flag.LEVEL_UNKNOWN not in words or Flag.LEVEL_UNKNOWN in (stored["flags"] or {}).get("pressure", ()):
+        return observation
+    others = {name: own for name, own in observation.flags.items() if name != "pressure"}
+    words = [word for word in words if word != Flag.LEVEL_UNKNOWN]
+    name = "station_pressure" if stored["pressure"] is None and stored["station_pressure"] is not None else "pressure"
+    flags = {**others, name: words} if words else others
+    value = observation.pressure
+    changes: dict[str, Any] = {} if name == "pressure" else {"pressure": None, name: value}
+    return msgspec.structs.replace(observation, flags=flags, **changes)
 
 
 def _parser_flags(words: Sequence[str]) -> list[str]:

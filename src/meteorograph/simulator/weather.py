@@ -37,8 +37,10 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.rain is None or self.snow is None else round(self.rain + self.snow, 2)
 
     def truth(self) -> dict[str, float | str | None]:
-        """The canonical values by name, ``precipitation_period`` [s], and ``condition`` in OpenWeatherMap's words."""
-        values: dict[str, float | str | None] = {quantity.name: getattr(self, quantity.name, None) for quantity in QUANTITIES}
+        """The simulated canonical values by name, ``precipitation_period`` [s], and ``condition`` in OpenWeatherMap's words."""
+        values: dict[str, float | str | None] = {
+            quantity.name: getattr(self, quantity.name) for quantity in QUANTITIES if hasattr(self, quantity.name)
+        }
         values["precipitation_period"] = None if self.precipitation is None else 3600
         values["condition"] = self.condition.owm_description if self.condition else None
         return values

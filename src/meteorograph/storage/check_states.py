@@ -30,11 +30,12 @@ _MAX_AGES: Final = {name: provider.max_age for name, provider in PROVIDERS.items
 #: States that one statement loads.
 STATES_PER_STATEMENT: Final = 1000
 
-_decoder = msgspec.json.Decoder(list[tuple[int, float, PastState | None]])
+_decoder = msgspec.json.Decoder(list[tuple[int, float, float | None, PastState | None]])
 _encoder = msgspec.json.Encoder()
 
 _STATE: Final = func.coalesce(CheckState.state, "null")
-_OF_ONE: Final = "[" + cast(Location.id, Text) + "," + cast(Location.latitude, Text) + "," + _STATE + "]"
+_ELEVATION: Final = func.coalesce(cast(Location.elevation, Text), "null")
+_OF_ONE: Final = "[" + cast(Location.id, Text) + "," + cast(Location.latitude, Text) + "," + _ELEVATION + "," + _STATE + "]"
 #: Latitudes and states as one JSON text without its brackets: for every row that it reads, the SQLite driver releases the
 #: interpreter lock, and must wait for a busy event loop to get it back.
 _ONE_TEXT: Final = (
@@ -67,7 +68,10 @@ def _load(session: Session, ids: Sequence[int]) -> dict[int, LocationPast]:
     for first in range(0, len(ids), STATES_PER_STATEMENT):
         text = session.scalar(_ONE_TEXT, {"ids": ids[first : first + STATES_PER_STATEMENT]})
         past.update(
-            {location_id: LocationPast(latitude, state) for location_id, latitude, state in _decoder.decode(f"[{text or ''}]")}
+            {
+                location_id: LocationPast(latitude, state, elevation)
+                for location_id, latitude, elevation, state in _decoder.decode(f"[{text or ''}]")
+            }
         )
     return past
 

@@ -88,7 +88,8 @@ def test_an_outage_of_twelve_hours_is_healed_with_one_request_a_location(
     for one in healed:
         truth = collecting.truth(one.location_id - 1, 10, one.due_at)
         assert (one.provider, one.observed_at) == ("openweathermap", one.due_at)
-        assert {each.name: getattr(one, each.name) for each in QUANTITIES} == {each.name: truth[each.name] for each in QUANTITIES}
+        names = [each.name for each in QUANTITIES if each.name in truth]
+        assert {name: getattr(one, name) for name in names} == {name: truth[name] for name in names}
     scheduled_healing()
     assert len(archive.calls) == 3
 

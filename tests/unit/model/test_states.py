@@ -41,4 +41,7 @@ def test_a_flag_with_its_value_is_a_text_of_its_own() -> None:
     assert f"{Flag.IMPOSSIBLE}:-5572" == "impossible:-5572"
     assert not is_suspect(["impossible:-5572", "implied_zero"])
     assert is_suspect(["duplicate", "step"])
-    assert frozenset({"rejected", "range", "step", "persistence", "inconsistent", "stale", "future"}) == SUSPECT
+    assert (
+        frozenset({"rejected", "range", "step", "persistence", "inconsistent", "stale", "future", "old", "level_unknown"})
+        == SUSPECT
+    )

@@ -21,6 +21,7 @@ PROVIDER: Final = Provider(
         "temperature": "°C",
         "humidity": "%",
         "pressure": "hPa",
+        "station_pressure": "hPa",
         "wind_speed": "m/s",
         "wind_direction": "degree",
         "wind_gust": "m/s",

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from ...model.flags import Flag
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, Amount, degrees, from_unix, place_at
 from ..lenient import LenientDecoder
@@ -32,6 +33,7 @@ class _Main(msgspec.Struct, gc=False):
     humidity: float | None = None
     pressure: float | None = None
     sea_level: float | None = None
+    grnd_level: float | None = None
 
 
 class _Wind(msgspec.Struct, gc=False):
@@ -70,6 +72,7 @@ _FIELDS: Final = {
     "main.humidity": "humidity",
     "main.pressure": "pressure",
     "main.sea_level": "pressure",
+    "main.grnd_level": "station_pressure",
     "wind.speed": "wind_speed",
     "wind.deg": "wind_direction",
     "wind.gust": "wind_gust",
@@ -77,6 +80,10 @@ _FIELDS: Final = {
     "visibility": "visibility",
     "dt": "observed_at",
 }
+
+
+#: A ``pressure`` from here on is taken for that at sea level, which is its meaning since 2019 [hPa].
+_SURELY_SEA_LEVEL: Final = 1000.0
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
@@ -117,6 +124,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         humidity=main.humidity,
         # `pressure` of bodies from before 2019 is the pressure at the station; `sea_level` never is.
         pressure=main.pressure if main.sea_level is None else main.sea_level,
+        station_pressure=main.grnd_level,
         wind_speed=to_metres_per_second(wind.speed, units),
         wind_direction=wind.deg,
         wind_gust=to_metres_per_second(wind.gust, units),
@@ -125,9 +133,18 @@ def parse(payload: Payload) -> list[Observation | None]:
         precipitation=precipitation.amount,
         precipitation_period=precipitation.period,
         condition=describe(body.weather),
-        flags=make_flags(precipitation, body.visibility, odd, _FIELDS),
+        flags=_level_flags(main) | make_flags(precipitation, body.visibility, odd, _FIELDS),
         place=place_at(coord.lat, coord.lon, body.name),
     )
     if main.temp is None and not has_measured_values(observation):
         raise unexpected_body(payload, ValueError("no value in main or in any other member"))
     return [observation]
+
+
+def _level_flags(main: _Main) -> dict[str, list[str]]:
+    """The flag of a pressure that may be that at the station: ``pressure`` alone, and not usual at sea level."""
+    if main.pressure is None or main.sea_level is not None or main.pressure >= _SURELY_SEA_LEVEL:
+        return {}
+    if main.grnd_level is not None and main.grnd_level != main.pressure:
+        return {}
+    return {"pressure": [Flag.LEVEL_UNKNOWN]}
