@@ -49,7 +49,7 @@ def _print_row(row: dict[str, Any]) -> None:
     from ..reading.rows import UNITS
 
     cells = [
-        (name, f"{_plain_text(value)} {UNITS.get(name, '')}".rstrip())
+        (name, f"{_plain_text(value)} {UNITS.get(name, '').removeprefix('1')}".rstrip())
         for name, value in row.items()
         if value is not None and name != "location_id"
     ]

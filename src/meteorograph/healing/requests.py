@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..model.quantities import QUANTITIES
 from ..model.values import DueLocation, Observation
-from ..providers.base import History
+from ..providers.base import History, has_values
 
 HOUR: Final = timedelta(hours=1)
 
@@ -86,7 +85,7 @@ def match_slots(slots: Sequence[datetime], observations: Sequence[Observation]) 
     by_instant = {
         observation.observed_at: observation
         for observation in observations
-        if observation.observed_at is not None and _has_values(observation)
+        if observation.observed_at is not None and has_values(observation)
     }
     instants = sorted(by_instant)
     matches = {}
@@ -96,10 +95,6 @@ def match_slots(slots: Sequence[datetime], observations: Sequence[Observation]) 
         if nearest is not None and abs(nearest - slot) <= MATCH_WITHIN:
             matches[slot] = by_instant[nearest]
     return matches
-
-
-def _has_values(observation: Observation) -> bool:
-    return any(getattr(observation, quantity.name) is not None for quantity in QUANTITIES)
 
 
 def wait_after_failure(tried_at: datetime | None, next_try_at: datetime | None) -> timedelta:

@@ -12,7 +12,7 @@ that give it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, get_args, get_type_hints
 
 import msgspec
@@ -34,6 +34,8 @@ class Quantity:
     plausible: tuple[float, float]
     #: Whether a value is the amount of a period, and not the state at an instant.
     is_amount: bool = False
+    #: Whether a value is a code: a whole number without a mean.
+    is_code: bool = False
     #: Name of the database column, and key in JSON: the name of its field in ``QuantityValues``.
     name: str = ""
 
@@ -62,6 +64,8 @@ class QuantityValues(msgspec.Struct, frozen=True):
     wind_gust: Annotated[float | None, Q("wind_speed_of_gust", "m/s", (0, None), (0, 114))] = None
     cloud_cover: Annotated[float | None, Q("cloud_area_fraction", "%", (0, 100), (0, 100))] = None
     visibility: Annotated[float | None, Q("visibility_in_air", "m", (0, None), (0, 161_000))] = None
+    # Code of WMO table 4677 (``providers/weather_codes.py``); the larger, the more significant
+    weather_code: Annotated[int | None, Q(None, "1", (0, 99), (0, 99), is_code=True)] = None
     precipitation: Annotated[
         float | None, Q("lwe_thickness_of_precipitation_amount", "mm", (0, None), (0, 1870), is_amount=True)
     ] = None
@@ -69,8 +73,7 @@ class QuantityValues(msgspec.Struct, frozen=True):
 
 def _read_table() -> tuple[Quantity, ...]:
     hints = get_type_hints(QuantityValues, include_extras=True)
-    rows = ((name, get_args(hints[name])[1]) for name in QuantityValues.__struct_fields__)
-    return tuple(Quantity(row.standard_name, row.unit, row.possible, row.plausible, row.is_amount, name) for name, row in rows)
+    return tuple(replace(get_args(hints[name])[1], name=name) for name in QuantityValues.__struct_fields__)
 
 
 QUANTITIES: Final = _read_table()
@@ -79,3 +82,6 @@ BY_NAME: Final = {quantity.name: quantity for quantity in QUANTITIES}
 
 #: Names of the quantities that are amounts of a period.
 AMOUNTS: Final = tuple(quantity.name for quantity in QUANTITIES if quantity.is_amount)
+
+#: Names of the quantities that are codes.
+CODES: Final = tuple(quantity.name for quantity in QUANTITIES if quantity.is_code)

@@ -1,6 +1,7 @@
 """Statistics of a quantity from summaries that can be merged, such as the summaries of days into that of a month. Pure.
 
-The mean of wind directions is that of unit vectors: the mean of 350° and 10° is 0°. Directions have no minimum or maximum.
+The mean of wind directions is that of unit vectors: the mean of 350° and 10° is 0°. Directions have no minimum or maximum. Codes
+only have a maximum, the most significant one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from operator import truediv
 from typing import Any, Final
 
 from .precipitation_totals import Total, estimate_total
-from .quantities import AMOUNTS, QUANTITIES
+from .quantities import AMOUNTS, CODES, QUANTITIES
 
 #: The parts of one quantity's summary, in the order of ``PARTS``; None for a part without a value.
 Summary = tuple[Any, ...]
@@ -44,6 +45,7 @@ _TOTAL_PARTS: Final = ("total", "covered_seconds", "unknown_count", "providers")
 PARTS: Final[dict[str, tuple[str, ...]]] = {
     **{quantity.name: (*_SCALAR_PARTS, *_TOTAL_PARTS) if quantity.is_amount else _SCALAR_PARTS for quantity in QUANTITIES},
     DIRECTION: ("sin", "cos", "count"),
+    **dict.fromkeys(CODES, ("max", "count")),
 }
 
 #: The parts of a range without any values that are 0 and not None.
@@ -59,6 +61,8 @@ def summarise(name: str, values: Sequence[float], total: Total | None = None, pr
         angles = [math.radians(value) for value in values]
         sums = (math.fsum(map(math.sin, angles)), math.fsum(map(math.cos, angles))) if angles else (None, None)
         return (*sums, len(values))
+    if name in CODES:
+        return max(values, default=None), len(values)
     parts = (min(values), max(values), math.fsum(values), len(values)) if values else (None, None, None, 0)
     if name not in AMOUNTS:
         return parts
@@ -83,6 +87,9 @@ def compute_statistics(name: str, columns: Sequence[Column], seconds: Column) ->
     if name == DIRECTION:
         nothing = [None] * len(columns[0])
         return nothing, nothing, [_direction(*parts) for parts in zip(*columns, strict=True)], nothing, columns[2]
+    if name in CODES:
+        nothing = [None] * len(columns[0])
+        return nothing, columns[0], nothing, nothing, columns[1]
     low, high, sum_of_values, count = columns[:4]
     mean = divide_columns(sum_of_values, count)
     if name not in AMOUNTS:

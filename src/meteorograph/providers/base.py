@@ -179,8 +179,8 @@ def place_of(position: Sequence[float | None] | None, name: str | None, numbers:
 
 
 def has_values(observation: Observation) -> bool:
-    """Whether an observation has a value of any quantity. Words about the weather alone are no observation."""
-    return any(getattr(observation, quantity.name) is not None for quantity in QUANTITIES)
+    """Whether an observation has a value of any quantity. Words and codes of the weather alone are no observation."""
+    return any(getattr(observation, quantity.name) is not None for quantity in QUANTITIES if not quantity.is_code)
 
 
 def one_line(text: str | None) -> str | None:

@@ -16,6 +16,7 @@ from ..model.values import Observation, Payload, Request, RequestPoint
 from .base import UNREADABLE, Provider, degrees, from_iso, place_of, unreadable
 from .http_errors import error_for_status
 from .lenient import LenientDecoder, flag_unreadable, flags_of_unreadable, unreadable_below
+from .weather_codes import code_of_symbol
 
 NAME: Final = "met-norway"
 
@@ -90,7 +91,9 @@ _DETAILS: Final = {
     "cloud_area_fraction": "cloud_cover",
 }
 #: Path of a member below an entry → the quantity that it gives: of the current entry, and of the one before it.
-_FIELDS: Final = {f"data.instant.details.{detail}": quantity for detail, quantity in _DETAILS.items()}
+_FIELDS: Final = {f"data.instant.details.{detail}": quantity for detail, quantity in _DETAILS.items()} | {
+    "data.next_1_hours.summary.symbol_code": "weather_code"
+}
 _FIELDS_BEFORE: Final = {"data.next_1_hours.details.precipitation_amount": "precipitation"}
 
 
@@ -146,6 +149,7 @@ def parse(payload: Payload) -> list[Observation | None]:
     amount = _in_known_unit(payload, "precipitation_amount", "precipitation", before.details if before else None, units, flags)
     if not values and amount is None:
         raise unreadable(NAME, payload, ValueError("no value for this hour"))
+    symbol = _symbol(entry.data.next_1_hours if entry is not None else None)
     observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
@@ -158,7 +162,8 @@ def parse(payload: Payload) -> list[Observation | None]:
         cloud_cover=values.get("cloud_cover"),
         precipitation=amount,
         precipitation_period=None if amount is None else 3600,
-        condition=_condition(entry.data.next_1_hours if entry is not None else None),
+        condition=_condition(symbol),
+        weather_code=None if symbol is None else code_of_symbol(symbol),
         flags=flags,
         place=place_of(body.geometry.coordinates if body.geometry else None, None, 3),
     )
@@ -181,10 +186,14 @@ def _in_known_unit(
     return value
 
 
-def _condition(period: _Period | None) -> str | None:
-    """The words for a symbol such as ``lightrainshowers_day``; the symbol of an entry is for the hour after it."""
-    code = (period and period.summary and period.summary.symbol_code) or ""
-    return " ".join(_WORDS.findall(code.partition("_")[0])) or None
+def _symbol(period: _Period | None) -> str | None:
+    """The symbol of an entry, which is for the hour after it."""
+    return (period and period.summary and period.summary.symbol_code) or None
+
+
+def _condition(symbol: str | None) -> str | None:
+    """The words for a symbol such as ``lightrainshowers_day``."""
+    return " ".join(_WORDS.findall((symbol or "").partition("_")[0])) or None
 
 
 def notice(payload: Payload) -> str | None:
@@ -206,6 +215,7 @@ PROVIDER: Final = Provider(
         "wind_speed": "m/s",
         "wind_direction": "degree",
         "cloud_cover": "%",
+        "weather_code": "symbol",
         "precipitation": "mm",
     },
     setting="MET_NORWAY",

@@ -96,7 +96,7 @@ def code_in_table(number: float | None) -> int | None:
 
 def _code_of_group(group: str) -> int | None:
     match = _GROUP.fullmatch(group)
-    if match is None:
+    if match is None or group.startswith("RE"):
         return None
     sign, descriptor, phenomena = match.groups()
     intensity = {"-": 0, "": 1, "+": 2}[sign]

@@ -1,7 +1,7 @@
 """Tell whether a pressure of unknown level is that at sea level or that at the station. Part of stop 7 of the walk; pure.
 
-Parsers mark such a pressure with ``level_unknown``. The elevation of the location decides; without it, a value that is usual at
-sea level is taken for that.
+Parsers mark such a pressure with ``level_unknown``. Beside another pressure at the station it is that at sea level. Otherwise the
+elevation of the location decides; without it, a value that is usual at sea level is taken for that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def assign_pressure_level(row: dict[str, Any], elevation: float | None) -> dict[
     value = row.get("pressure")
     if value is None or Flag.LEVEL_UNKNOWN not in flags.get("pressure", ()):
         return row
-    is_station = _is_station_pressure(value, elevation)
+    other = row.get("station_pressure")
+    is_station = False if other is not None and other != value else _is_station_pressure(value, elevation)
     if is_station is None:
         return row
     words = [word for word in flags["pressure"] if word != Flag.LEVEL_UNKNOWN]

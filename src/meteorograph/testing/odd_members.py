@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..errors import FetchError, PayloadError
 from ..model.flags import Flag
-from ..model.quantities import QUANTITIES
+from ..model.quantities import CODES, QUANTITIES
 from ..model.values import Observation
 from ..providers.base import Page, Provider
 from .damage import WRONG_TYPES, Path, iterate_fields, path_name, remove_at, replace_at
@@ -36,9 +36,10 @@ class Result:
 
 Read = Callable[[Body], Result | None]
 
-#: What an observation has beside its values.
-WORDS: Final = frozenset({"observed_at", "condition", "place"})
-NAMES: Final = (*(quantity.name for quantity in QUANTITIES), *sorted(WORDS))
+#: What an observation has beside its values, and its codes: they alone are no observation.
+_BESIDE: Final = ("condition", "observed_at", "place")
+WORDS: Final = frozenset({*_BESIDE, *CODES})
+NAMES: Final = (*(quantity.name for quantity in QUANTITIES), *_BESIDE)
 
 _MARK: Final = "<odd member>"
 #: Of the many bodies beside the good ones, each member is only damaged in some ways.

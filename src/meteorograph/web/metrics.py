@@ -144,7 +144,8 @@ def _values(session: Session, health: HealthReport) -> Iterator[Metric]:
     current = health.freshness.keys() - set(health.stale)
     rows = [row for row in read_latest_rows(session) if row.location in current]
     for quantity in QUANTITIES:
-        name = f"{quantity.name}_{_UNITS.get(quantity.unit) or re.sub('[^a-z]+', '_', quantity.unit.lower())}"
+        unit = _UNITS.get(quantity.unit) or re.sub("[^a-z]+", "_", quantity.unit.lower()).strip("_")
+        name = f"{quantity.name}_{unit}" if unit else quantity.name
         values = _labelled_gauge(name, f"Newest {quantity.name.replace('_', ' ')} [{quantity.unit}].", ("location",))
         for row in rows:
             value = getattr(row, quantity.name)

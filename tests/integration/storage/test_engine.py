@@ -14,17 +14,23 @@ from sqlalchemy.exc import IntegrityError
 
 from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.errors import ConfigurationError, StoreError
-from meteorograph.model.quantities import QUANTITIES
+from meteorograph.model.quantities import QUANTITIES, Quantity
 from meteorograph.storage import migrations
 from meteorograph.storage.engine import ENGINES, get_engine
 from meteorograph.storage.models import Base, Location
 from support import NOON
 
+
+def _beyond(quantity: Quantity) -> float:
+    """How far beyond a bound a value is."""
+    return 1 if quantity.is_code else 0.5
+
+
 IMPOSSIBLE = [
     ("precipitation_period", 0.0),
-    *((quantity.name, float("inf")) for quantity in QUANTITIES),
-    *((quantity.name, quantity.possible[0] - 0.5) for quantity in QUANTITIES if quantity.possible[0] is not None),
-    *((quantity.name, quantity.possible[1] + 0.5) for quantity in QUANTITIES if quantity.possible[1] is not None),
+    *((quantity.name, float("inf")) for quantity in QUANTITIES if not quantity.is_code),
+    *((quantity.name, quantity.possible[0] - _beyond(quantity)) for quantity in QUANTITIES if quantity.possible[0] is not None),
+    *((quantity.name, quantity.possible[1] + _beyond(quantity)) for quantity in QUANTITIES if quantity.possible[1] is not None),
 ]
 
 

@@ -55,6 +55,13 @@ def test_other_flags_and_the_provider_move_with_the_value() -> None:
     assert kept["flags"] == {"pressure": ["rejected"], "humidity": ["trace"]}
 
 
+def test_beside_another_pressure_at_the_station_it_is_that_at_sea_level() -> None:
+    kept = assign_pressure_level({**_row(951.0, "level_unknown"), "station_pressure": 902.0}, 540)
+    assert (kept["pressure"], kept["station_pressure"], kept["flags"]) == (951.0, 902.0, None)
+    moved = assign_pressure_level({**_row(951.0, "level_unknown"), "station_pressure": 951.0}, 540)
+    assert (moved["pressure"], moved["station_pressure"], moved["flags"]) == (None, 951.0, None)
+
+
 def test_a_pressure_of_known_level_stays() -> None:
     row = _row(951.0, "rejected")
     assert assign_pressure_level(row, 540.0) is row

@@ -26,6 +26,7 @@ PROVIDER: Final = Provider(
         "wind_direction": "degree",
         "wind_gust": "kt",
         "cloud_cover": "eighths",
+        "weather_code": "code",
         "visibility": "statute mile",
         "precipitation": "inch",
     },

@@ -28,6 +28,7 @@ from ..aviation import (
 from ..base import UNREADABLE, from_iso, from_unix, has_values, one_line, place_at, unreadable
 from ..http_errors import error_for_status
 from ..lenient import LenientDecoder, Unreadable, flag_unreadable, flags_of_unreadable, is_nan, read_number, unreadable_below
+from ..weather_codes import code_of_groups, code_of_sky
 
 NAME: Final = "metar"
 
@@ -116,6 +117,7 @@ _FIELDS: Final = {
     "altim": "altimeter_setting",
     "slp": "pressure",
     "precip": "precipitation",
+    "wxString": "weather_code",
 }
 
 #: What the service gives for a trace [inch].
@@ -197,6 +199,7 @@ def _observation(payload: Payload, reports: Sequence[tuple[Report, Unreadable]])
         precipitation=amount,
         precipitation_period=period,
         condition=one_line(describe_weather(report.wxString)) or sky_words,
+        weather_code=_read_weather_code(report.wxString, cloud_cover),
         flags=flags,
         place=place_at(report.lat, report.lon, report.name or report.icaoId),
     )
@@ -242,6 +245,14 @@ def _read_precipitation(
     at = report.observed_at
     seconds = int((at - max(routine)).total_seconds()) if at is not None and routine else 0
     return amount, seconds if 0 < seconds <= 3600 else None
+
+
+def _read_weather_code(codes: str | None, cloud_cover: float | None) -> int | None:
+    """The code of the weather, else of the sky; None if the weather was not observed (``//``)."""
+    groups = (codes or "").split()
+    if any(not group.strip("/") for group in groups):
+        return None
+    return code_of_groups(groups) or code_of_sky(cloud_cover)
 
 
 def _read_direction(payload: Payload, direction: float | str | None, flags: dict[str, list[str]]) -> float | None:

@@ -27,6 +27,7 @@ PROVIDER: Final = Provider(
         "wind_direction": "degree",
         "wind_gust": "km/h",
         "cloud_cover": "eighths",
+        "weather_code": "code",
         "visibility": "m",
         "precipitation": "mm",
     },

@@ -26,6 +26,7 @@ from ...model.values import Observation, Payload, Request, RequestPoint
 from ..aviation import find_unknown_sky, is_automatic, is_clear_below, is_saturated, is_trace, parse_cloud_cover
 from ..base import from_iso, has_values, one_line, place_of, unreadable
 from ..lenient import LenientDecoder, Unreadable, flag_unreadable, flags_of_unreadable
+from ..weather_codes import code_of_groups, code_of_sky
 from .common import NAME, Geometry, decode_body, make_request
 
 #: Failed a check, questioned by a check, or marked bad by a person: https://madis.ncep.noaa.gov/madis_sfc_qc_notes.shtml
@@ -73,12 +74,18 @@ class _Layer(msgspec.Struct, gc=False):
     amount: str | None = None
 
 
+class _Weather(msgspec.Struct, gc=False):
+    #: The group of the report, such as ``-RA``.
+    rawString: str | None = None
+
+
 class _Properties(msgspec.Struct, gc=False):
     station: str | None = None
     stationName: str | None = None
     timestamp: str | None = None
     rawMessage: str | None = None
     textDescription: str | None = None
+    presentWeather: list[_Weather | None] | None = None
     temperature: _Value | None = None
     dewpoint: _Value | None = None
     relativeHumidity: _Value | None = None
@@ -104,7 +111,7 @@ _body = LenientDecoder(_Body)
 #: Path of a member → the quantity that it gives; without the amounts.
 _PATHS: Final = {
     f"properties.{field}{member}": quantity for quantity, (field, _) in _FIELDS.items() for member in (".value", ".unitCode")
-} | {"properties.cloudLayers": "cloud_cover"}
+} | {"properties.cloudLayers": "cloud_cover", "properties.presentWeather": "weather_code"}
 
 
 def request(base_url: str, points: Sequence[RequestPoint], key: str) -> Request:
@@ -146,6 +153,8 @@ def parse(payload: Payload) -> list[Observation | None]:
         values["humidity"] = 100.0  # the service computes the humidity from the two
     values["precipitation"], period = _read_precipitation(payload, properties, odd, flags)
     values["cloud_cover"], sky_words = _read_sky(payload, properties, flags)
+    groups = (weather.rawString or "" for weather in properties.presentWeather or () if weather)
+    values["weather_code"] = code_of_groups(groups) or code_of_sky(values["cloud_cover"])
     observation = Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,

@@ -13,6 +13,7 @@ from ...model.units import fahrenheit_to_celsius
 from ...model.values import Observation, Payload
 from ..base import from_unix, place_at, unreadable
 from ..lenient import Unreadable, flag_unreadable, flags_of_unreadable, is_nan, read_number
+from ..weather_codes import code_in_table
 from .bodies import Body, Value
 from .common import NAME, PRECIPITATION, VARIABLES, WEATHER_CODE
 
@@ -30,7 +31,8 @@ _WORDS: Final = {
 
 #: Section → path of a member → the quantity that it gives.
 _FIELDS: Final = {
-    section: {f"{section}.{variable}": quantity for variable, (quantity, _) in VARIABLES.items()} | {f"{section}.time": timed}
+    section: {f"{section}.{variable}": quantity for variable, (quantity, _) in VARIABLES.items()}
+    | {f"{section}.time": timed, f"{section}.{WEATHER_CODE}": "weather_code"}
     for section, timed in (("current", "observed_at"), ("minutely_15", "precipitation"), ("hourly", "observed_at"))
 }
 
@@ -72,6 +74,7 @@ def make_observation(
         values["precipitation"] = precipitation.amount
     if not values:
         return None
+    code = _read_code(payload, row.get(WEATHER_CODE), flags)
     return Observation(
         provider=NAME,
         fetched_at=payload.fetched_at,
@@ -86,7 +89,8 @@ def make_observation(
         visibility=values.get("visibility"),
         precipitation=values.get("precipitation"),
         precipitation_period=precipitation.seconds if precipitation else None,
-        condition=_condition(row.get(WEATHER_CODE)),
+        weather_code=code,
+        condition=None if code is None else _WORDS.get(code),
         flags=flags,
         place=place_at(body.latitude, body.longitude, None),
     )
@@ -127,9 +131,12 @@ def flags_of_section(odd: Unreadable, section: str) -> dict[str, list[str]]:
     return flags_of_unreadable(odd, _FIELDS[section]) if odd else {}
 
 
-def _condition(code: Value) -> str | None:
-    number = read_number(code) if isinstance(code, str) else code
-    return _WORDS.get(int(number)) if number is not None and 0 <= number < 100 else None
+def _read_code(payload: Payload, code: Value, flags: dict[str, list[str]]) -> int | None:
+    """The weather code; None for null, and for anything that is no code of the table, which adds a flag to ``flags``."""
+    number = code_in_table(read_number(code) if isinstance(code, str) else code)
+    if number is None and code is not None and not is_nan(str(code)):
+        flags["weather_code"] = [flag_unreadable(payload, code)]
+    return number
 
 
 def parse_time(time: Value, body: Body) -> datetime | None:

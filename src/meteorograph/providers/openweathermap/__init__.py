@@ -22,6 +22,7 @@ PROVIDER: Final = Provider(
         "humidity": "%",
         "pressure": "hPa",
         "station_pressure": "hPa",
+        "weather_code": "id",
         "wind_speed": "m/s",
         "wind_direction": "degree",
         "wind_gust": "m/s",

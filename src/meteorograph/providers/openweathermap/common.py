@@ -15,6 +15,7 @@ from ...model.units import MILE_PER_HOUR, fahrenheit_to_celsius, kelvin_to_celsi
 from ...model.values import Observation, Payload
 from ..base import Amount, error_code, has_values, one_line, quoted, unreadable
 from ..lenient import LenientDecoder, Unreadable, flags_of_unreadable
+from ..weather_codes import OPENWEATHERMAP
 
 NAME: Final = "openweathermap"
 
@@ -29,6 +30,7 @@ VISIBILITY_CAP: Final = 10_000.0
 class Condition(msgspec.Struct, gc=False):
     """A weather condition; the first condition of a list is the main one."""
 
+    id: float | None = None
     description: str | None = None
 
 
@@ -111,6 +113,12 @@ def has_measured_values(observation: Observation) -> bool:
 def describe(conditions: list[Condition | None] | None) -> str | None:
     """The main condition in the provider's words: the first one, without elements that are null or cannot be read."""
     return next((one_line(condition.description) for condition in conditions or () if condition), None)
+
+
+def read_weather_code(conditions: list[Condition | None] | None) -> int | None:
+    """The main condition as a code of WMO table 4677."""
+    main = next((condition for condition in conditions or () if condition), None)
+    return None if main is None or main.id is None else OPENWEATHERMAP.get(int(main.id))
 
 
 def unexpected_body(payload: Payload, cause: Exception, product: str = "") -> Exception:

@@ -21,6 +21,7 @@ from .common import (
     has_measured_values,
     make_flags,
     read_precipitation,
+    read_weather_code,
     refusal,
     to_celsius,
     to_metres_per_second,
@@ -78,6 +79,7 @@ _FIELDS: Final = {
     "wind.gust": "wind_gust",
     "clouds.all": "cloud_cover",
     "visibility": "visibility",
+    "weather": "weather_code",
     "dt": "observed_at",
 }
 
@@ -133,6 +135,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         precipitation=precipitation.amount,
         precipitation_period=precipitation.period,
         condition=describe(body.weather),
+        weather_code=read_weather_code(body.weather),
         flags=_level_flags(main) | make_flags(precipitation, body.visibility, odd, _FIELDS),
         place=place_at(coord.lat, coord.lon, body.name),
     )
@@ -144,7 +147,5 @@ def parse(payload: Payload) -> list[Observation | None]:
 def _level_flags(main: _Main) -> dict[str, list[str]]:
     """The flag of a pressure that may be that at the station: ``pressure`` alone, and not usual at sea level."""
     if main.pressure is None or main.sea_level is not None or main.pressure >= _SURELY_SEA_LEVEL:
-        return {}
-    if main.grnd_level is not None and main.grnd_level != main.pressure:
         return {}
     return {"pressure": [Flag.LEVEL_UNKNOWN]}

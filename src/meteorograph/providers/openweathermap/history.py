@@ -20,6 +20,7 @@ from .common import (
     describe,
     make_flags,
     read_precipitation,
+    read_weather_code,
     refusal,
     to_celsius,
     to_metres_per_second,
@@ -73,6 +74,7 @@ _FIELDS: Final = {
     "wind_gust": "wind_gust",
     "clouds": "cloud_cover",
     "visibility": "visibility",
+    "weather": "weather_code",
 }
 
 
@@ -158,6 +160,7 @@ def _observation(record: _Record, at: datetime, body: _Body, payload: Payload, o
         precipitation=precipitation.amount,
         precipitation_period=precipitation.period,
         condition=describe(record.weather),
+        weather_code=read_weather_code(record.weather),
         flags=make_flags(precipitation, record.visibility, odd, _FIELDS),
         place=place_at(body.lat, body.lon, None),
     )

@@ -23,6 +23,7 @@ PROVIDER: Final = Provider(
         "wind_speed": "km/h",
         "wind_direction": "degree",
         "cloud_cover": "%",
+        "weather_code": "code",
         "visibility": "km",
         "precipitation": "mm",
     },

@@ -25,6 +25,7 @@ from ...model.units import (
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import UNREADABLE, degrees, from_unix, has_values, one_line, place_at, unreadable
 from ..lenient import LenientDecoder, Unreadable, flags_of_unreadable, read_number
+from ..weather_codes import WEATHERSTACK
 from .refusals import NAME, Failure, refusal
 
 #: The largest visibility of most answers [km]; larger ones are rare. In miles, rounding hides the limit.
@@ -43,6 +44,7 @@ class _Current(msgspec.Struct, gc=False):
     humidity: float | None = None
     cloudcover: float | None = None
     visibility: float | None = None
+    weather_code: float | None = None
     weather_descriptions: list[str | None] | None = None
 
 
@@ -79,6 +81,7 @@ _FIELDS: Final = {
     "current.cloudcover": "cloud_cover",
     "current.visibility": "visibility",
     "current.precip": "precipitation",
+    "current.weather_code": "weather_code",
     "current.observation_time": "observed_at",
     "location.localtime_epoch": "observed_at",
     "location.utc_offset": "observed_at",
@@ -130,6 +133,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         visibility=scale(current.visibility, STATUTE_MILE if is_imperial else KILOMETRE),
         precipitation=scale(current.precip, INCH if is_imperial else 1),
         flags=_flags(current, odd, is_imperial=is_imperial),
+        weather_code=None if current.weather_code is None else WEATHERSTACK.get(int(current.weather_code)),
         condition=_words(current.weather_descriptions),
         place=place_at(_number(location.lat), _number(location.lon), location.name),
     )

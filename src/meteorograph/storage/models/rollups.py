@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ...model.quantities import CODES
 from ...model.statistics import PARTS, ZERO_PARTS
 from ..types import UTCDateTime
 from .base import Base
@@ -44,7 +45,11 @@ class DailyRollup(Base):
         #: Number of suspect values, which were left out.
         Column("suspect", Integer, nullable=False),
         *(
-            Column(f"{name}_{part}", _TYPES.get(part, Float(53)), nullable=part not in ZERO_PARTS)
+            Column(
+                f"{name}_{part}",
+                _TYPES.get(part, Integer() if name in CODES else Float(53)),
+                nullable=part not in ZERO_PARTS,
+            )
             for name, parts in PARTS.items()
             for part in parts
         ),

@@ -53,7 +53,7 @@ class WeatherData(Base):
     #: ``Origin``: collected in its slot, or later from a provider's history.
     origin: Mapped[str] = mapped_column(String(16), server_default=Origin.LIVE)
     for _quantity in QUANTITIES:
-        vars()[_quantity.name] = mapped_column(Float(53), nullable=True)
+        vars()[_quantity.name] = mapped_column(Integer if _quantity.is_code else Float(53), nullable=True)
     del _quantity
     precipitation_period: Mapped[int | None] = mapped_column(Integer)
     condition: Mapped[str | None] = mapped_column(String(200))

@@ -27,14 +27,18 @@ class Summary:
 
 
 def summary(buckets: Sequence[Bucket], seconds: float) -> list[Summary]:
-    """Summaries of the quantities that have values, without wind direction, which has no lowest or highest value.
+    """Summaries of the quantities that have values, without wind direction and codes, which have no lowest value or no mean.
 
     Args:
         buckets: The buckets of a period.
         seconds: Length of the period, without what is in the future [s].
     """
-    summaries = [_summarise(quantity, buckets, seconds) for quantity in QUANTITIES if quantity.name != "wind_direction"]
+    summaries = [_summarise(quantity, buckets, seconds) for quantity in QUANTITIES if _has_summary(quantity)]
     return [summary for summary in summaries if summary.count]
+
+
+def _has_summary(quantity: Quantity) -> bool:
+    return quantity.name != "wind_direction" and not quantity.is_code
 
 
 def _summarise(quantity: Quantity, buckets: Sequence[Bucket], seconds: float) -> Summary:

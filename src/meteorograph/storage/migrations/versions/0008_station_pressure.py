@@ -1,0 +1,16 @@
+"""The pressure at the station."""
+
+from __future__ import annotations
+
+from meteorograph.storage.migrations.quantities import add_quantity, drop_quantity
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    add_quantity("station_pressure")
+
+
+def downgrade() -> None:
+    drop_quantity("station_pressure")
