@@ -172,13 +172,13 @@ def read_reports(payload: Payload) -> list[tuple[Report, Unreadable]]:
 
 def _observation(payload: Payload, reports: Sequence[tuple[Report, Unreadable]]) -> Observation | PayloadError | None:
     """The observation of the latest report of a station; None if the report has no value."""
-    report, odd = max(reports, key=lambda one: one[0].recency)
+    report, odd = max(reports, key=lambda one: one[0].recency) if len(reports) > 1 else reports[0]
     at = report.observed_at
     if at is None:
         # Without its time, a report may be of any day.
         return unreadable(NAME, payload, ValueError(f"no time, obsTime is {report.obsTime!r:.40}"))
     flags = flags_of_unreadable(odd, _FIELDS) if odd else {}
-    if report.measured_at is None and report.obsTime is not None:
+    if isinstance(report.obsTime, str) and report.measured_at is None:
         flags["observed_at"] = [flag_unreadable(payload, report.obsTime)]
     cloud_cover, sky_words = _read_sky(payload, report, odd, flags)
     amount, period = _read_precipitation(report, reports, flags)

@@ -136,8 +136,8 @@ def parse(payload: Payload) -> list[Observation | None]:
     observed_at = from_iso(properties.timestamp)
     if observed_at is None:
         # Without its time, an observation may be weeks old.
-        if "properties.timestamp" in odd:
-            raise unreadable(NAME, payload, ValueError(f"timestamp {odd['properties.timestamp']}"))
+        if properties.timestamp or "properties.timestamp" in odd:
+            raise unreadable(NAME, payload, ValueError(f"timestamp {properties.timestamp or odd['properties.timestamp']}"))
         return [None]
     values: dict[str, Any] = {  # a float or None each
         quantity: _read_value(payload, getattr(properties, name), units, quantity, flags)

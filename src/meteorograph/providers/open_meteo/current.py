@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from ...errors import PayloadError
 from ...model.values import Observation, Payload, Request, RequestPoint
 from ..base import unreadable
 from ..lenient import Unreadable, flag_unreadable, read_number, unreadable_below
-from .bodies import Body, decode_bodies
+from .bodies import Body, Value, decode_bodies
 from .common import CURRENT_VARIABLES, NAME, PRECIPITATION, make_request
 from .values import Precipitation, convert, flags_of_section, make_observation, nothing_readable, parse_time
 
-_QUARTER: Final = timedelta(minutes=15)
+_QUARTER: Final = 900  # [s]
 #: Quarters of an hour that are summed.
 _QUARTERS: Final = 4
 
@@ -91,15 +91,24 @@ def _last_hour(
     if len(times) != len(amounts):
         own["precipitation"] = [flag_unreadable(payload, f"{len(amounts)} amounts at {len(times)} times")]
     elif at is not None:
-        by_time = {parse_time(time, body): amount for time, amount in zip(times, amounts, strict=True)}
+        by_time = {_seconds(time, body): amount for time, amount in zip(times, amounts, strict=True)}
+        end = at.timestamp()
         for quarter in range(_QUARTERS):
-            amount = convert(payload, PRECIPITATION, by_time.get(at - quarter * _QUARTER), body.minutely_15_units, own)
+            amount = convert(payload, PRECIPITATION, by_time.get(end - quarter * _QUARTER), body.minutely_15_units, own)
             if amount is None:
                 break
             total, quarters = total + amount, quarters + 1
     if quarters < _QUARTERS:
         flags |= flags_of_section(odd, "minutely_15") or own
-    return Precipitation(round(total, 4), int((quarters * _QUARTER).total_seconds())) if quarters else None
+    return Precipitation(round(total, 4), quarters * _QUARTER) if quarters else None
+
+
+def _seconds(time: Value, body: Body) -> float | None:
+    """The Unix time [s] of a time."""
+    if not isinstance(time, str):
+        return time
+    at = parse_time(time, body)
+    return at.timestamp() if at is not None else None
 
 
 def _last_interval(
