@@ -1,4 +1,4 @@
-"""The weather as a code."""
+"""The pressure at the station."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    add_quantity("weather_code")
+    add_quantity("station_pressure")
 
 
 def downgrade() -> None:
-    drop_quantity("weather_code")
+    drop_quantity("station_pressure")

@@ -1,16 +1,16 @@
-"""The pressure at the station."""
+"""The weather as a code."""
 
 from __future__ import annotations
 
 from meteorograph.storage.migrations.quantities import add_quantity, drop_quantity
 
-revision = "0008"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
-    add_quantity("station_pressure")
+    add_quantity("weather_code")
 
 
 def downgrade() -> None:
-    drop_quantity("station_pressure")
+    drop_quantity("weather_code")
