@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
 from ..errors import FallbackDatabaseError, StoreError
+from ..log_output import get_logger
+from ..model import clock
 from ..storage import engine, migrations
 from ..storage.models import Quota
+from .state import get_state
+
+log = get_logger(__name__)
 
 #: Whether the tables exist. SQLAlchemy's own check takes ten times as long, and this query runs with each block of calls.
 _TABLE_EXISTS: Final = text(f"SELECT 1 FROM sqlite_master WHERE name = '{Quota.__tablename__}'")  # noqa: S608  # our own name
+
+#: What SQLite says of a damaged file.
+_DAMAGE: Final = ("malformed", "not a database", "corrupt")
 
 
 @contextmanager
@@ -50,6 +58,7 @@ def has_fallback(settings: Settings) -> bool:
         with engine.use_database(_url(settings)), engine.get_db_session(read_only=True) as session:
             return session.execute(_TABLE_EXISTS).first() is not None
     except (StoreError, SQLAlchemyError) as error:
+        _set_aside_if_damaged(settings, error)
         raise FallbackDatabaseError(str(error)) from error
 
 
@@ -63,7 +72,8 @@ def fallback_session(settings: Settings, *, read_only: bool = False) -> Iterator
     try:
         with engine.use_database(_url(settings)), engine.get_db_session(read_only=read_only) as session:
             yield session
-    except StoreError as error:
+    except (StoreError, DatabaseError) as error:
+        _set_aside_if_damaged(settings, error)
         raise FallbackDatabaseError(str(error)) from error
 
 
@@ -74,13 +84,41 @@ def create_fallback(settings: Settings) -> Iterator[None]:
     Raises:
         FallbackDatabaseError: The file cannot be created, or the fallback database does not answer.
     """
+    path = fallback_path(settings)
     try:
-        fallback_path(settings).parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():  # never made, or deleted while this process used it
+            _forget(settings)
         with engine.use_database(_url(settings)):
             engine.create_tables()
             yield
-    except (StoreError, OSError) as error:
+    except (StoreError, DatabaseError, OSError) as error:
+        _set_aside_if_damaged(settings, error)
         raise FallbackDatabaseError(str(error)) from error
+
+
+def _set_aside_if_damaged(settings: Settings, error: Exception) -> None:
+    """Rename a damaged fallback database, so that the next snapshot makes a new one; what the old one held stays in its file."""
+    if not any(words in str(error) for words in _DAMAGE):
+        return
+    path = fallback_path(settings)
+    aside = path.with_name(f"{path.stem}-damaged-{clock.now():%Y%m%dT%H%M%S}.db")
+    try:
+        _forget(settings)
+        path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    except OSError as problem:
+        reason = problem.strerror
+        log.warning("the damaged fallback database cannot be set aside", file=path.name, reason=reason)
+        return
+    get_state().set_aside = aside.name
+    log.error("the fallback database was damaged and is set aside; a new one is made", file=aside.name, reason=str(error))
+
+
+def _forget(settings: Settings) -> None:
+    """Close the connections to the fallback database."""
+    engine.ENGINES.forget(engine.database_url(_url(settings)).render_as_string(hide_password=False))
 
 
 def _url(settings: Settings) -> str:

@@ -26,6 +26,8 @@ class FailoverState:
     sync_charges_lock: threading.Lock = field(default_factory=threading.Lock)
     #: Held while rows of the fallback database are moved to the database.
     sync_back_lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Name of the last fallback database that was damaged and set aside; None if there was none.
+    set_aside: str | None = None
     #: For each pair of databases, the signature of the locations in the last snapshot.
     snapshots: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 

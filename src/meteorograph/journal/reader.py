@@ -11,7 +11,7 @@ import msgspec
 from ..log_output import get_logger
 from .entry import Entry, decode_entry
 from .files import hour_of_file, journal_files
-from .frames import iterate_frames, valid_length
+from .frames import damaged_length, iterate_frames, valid_length
 
 log = get_logger(__name__)
 
@@ -34,12 +34,18 @@ def read_slots(folder: Path, start: datetime, end: datetime, *, earlier: timedel
 
 
 def read_file(path: Path) -> Iterator[Entry]:
-    """The valid entries of a file, up to the first torn or damaged frame, which is logged."""
-    data = path.read_bytes()
+    """The valid entries of a file; damaged frames, a torn end and a file that cannot be read are passed over and logged."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        log.warning("a journal file cannot be read", file=path.name, reason=error.strerror or str(error))
+        return
     for end, encoded in iterate_frames(data):
         try:
             yield decode_entry.decode(encoded)
         except msgspec.MsgspecError as error:
             log.warning("an entry of the journal cannot be read", file=path.name, at=end, reason=str(error))
+    if damaged := damaged_length(data):
+        log.error("a journal file is damaged, and some of its entries are lost", file=path.name, bytes=damaged)
     if torn := len(data) - valid_length(data):
         log.warning("the end of a journal file is torn", file=path.name, bytes=torn)

@@ -2,10 +2,12 @@
 
 One process writes a file for one hour: ``<hour>-<process>.journal``. A file consists of ``MAGIC`` and frames. A frame has the
 length and the CRC-32 of its content (two little-endian 32-bit numbers), and as content a zstd frame with an ``Entry`` in
-MessagePack. The first entry of a file is the compression dictionary of all later entries, which are similar to it.
+MessagePack. The first entry of a file is the compression dictionary of all later entries, which are similar to it; its frame is
+written twice, because no other one can be read without it.
 
 A frame goes to the operating system in one write before its payload is parsed. So if the process is killed, at worst the last
-frame is torn. A reader stops there and logs a warning; after the hour of the file, the torn end is truncated.
+frame is torn; after the hour of the file, the torn end is truncated. A damaged frame costs itself alone: each frame has a
+checksum, and a reader finds the next frame by the first bytes of its content.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ class Journal:
         self.lost = 0
         self._lock = threading.Lock()
         self._file: int | None = None
+        self._path: Path | None = None
+        self._checked_at = 0.0
         self._hour: datetime | None = None
         self._framer = Framer()
         self._logged_at = self._failed_at = -_LOG_INTERVAL_SECONDS
@@ -67,7 +71,7 @@ class Journal:
 
     def _write(self, encoded: bytes, now: datetime) -> None:
         hour = now.replace(minute=0, second=0, microsecond=0)
-        if hour != self._hour:
+        if hour != self._hour or self._is_deleted():
             self._end_file()
             self._start_file(hour)
         assert self._file is not None
@@ -82,7 +86,8 @@ class Journal:
     def _start_file(self, hour: datetime) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{hour:{HOUR_FORMAT}}-{os.getpid()}-{os.urandom(3).hex()}{SUFFIX}"
-        self._file = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self._path, self._checked_at = self.folder / name, time.monotonic()
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._hour = hour
         try:
             if os.write(self._file, MAGIC) != len(MAGIC):
@@ -91,6 +96,17 @@ class Journal:
             self._end_file()
             (self.folder / name).unlink(missing_ok=True)
             raise
+
+    def _is_deleted(self) -> bool:
+        """Whether the file has been deleted by another program; looked up once a second."""
+        if self._file is None or self._path is None or time.monotonic() - self._checked_at < _RETRY_SECONDS:
+            return False
+        self._checked_at = time.monotonic()
+        try:
+            return not os.path.samestat(os.stat(self._path), os.fstat(self._file))
+        except FileNotFoundError:
+            log.warning("the file of the journal was deleted, another one is started", file=self._path.name)
+            return True
 
     def _end_file(self) -> None:
         file, self._file, self._hour, self._framer = self._file, None, None, Framer()

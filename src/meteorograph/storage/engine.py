@@ -34,14 +34,42 @@ class EngineRegistry:
         self.lock = threading.RLock()
         self._engines: dict[str, Engine] = {}
         self._migrated: set[str] = set()
+        #: Device and inode of the file of each SQLite database.
+        self._files: dict[str, tuple[int, int]] = {}
 
     def get(self, url: URL) -> Engine:
-        """The engine for a URL; created on first use."""
+        """The engine for a URL; created on first use.
+
+        Raises:
+            StoreError: The file of the database was deleted while this process used it.
+        """
         name = url.render_as_string(hide_password=False)
-        with self.lock:
-            if name not in self._engines:
-                self._engines[name] = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
+        is_sqlite = url.get_backend_name() == "sqlite"
+        if name in self._engines and not (is_sqlite and self._has_changed(name, url)):
             return self._engines[name]
+        with self.lock:
+            if name in self._engines:
+                self.forget(name)
+            self._engines[name] = _sqlite(url) if is_sqlite else _postgresql(url)
+            return self._engines[name]
+
+    def _has_changed(self, name: str, url: URL) -> bool:
+        """Whether another file has taken the place of a database. Open connections would go on writing into the old one."""
+        try:
+            found = os.stat(url.database or "")
+        except OSError as error:
+            if name in self._files:
+                raise StoreError(f"the database file {url.database} is gone: {error.strerror}") from None
+            return False
+        return self._files.setdefault(name, (found.st_dev, found.st_ino)) != (found.st_dev, found.st_ino)
+
+    def forget(self, name: str) -> None:
+        """Close the connections of a database, and forget its file and schema."""
+        with self.lock:
+            if created := self._engines.pop(name, None):
+                created.dispose()
+            self._files.pop(name, None)
+            self._migrated.discard(name)
 
     def is_migrated(self, bind: Engine) -> bool:
         """Whether this process has brought the database to the newest schema, and its file, if any, still exists."""
@@ -59,6 +87,7 @@ class EngineRegistry:
             for created in self._engines.values():
                 created.dispose()
             self._engines.clear()
+            self._files.clear()
             self._migrated.clear()
 
     def detach_after_fork(self) -> None:

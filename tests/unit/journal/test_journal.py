@@ -79,8 +79,8 @@ def test_no_flipped_byte_gives_a_wrong_entry(tmp_path: Path) -> None:
     for place in range(len(data)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
         found = list(read_file(path))
-        assert found == all_[: len(found)]
-        assert len(found) < 3
+        assert [entry for entry in all_ if entry in found] == found
+        assert len(found) >= len(all_) - 1, "a damaged frame costs itself alone"
 
 
 def test_an_empty_or_foreign_file_is_no_journal(tmp_path: Path) -> None:
