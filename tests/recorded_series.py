@@ -36,6 +36,12 @@ def stations() -> dict[str, Coordinates]:
         return {one["station"]: Coordinates(float(one["lat"]), float(one["lon"])) for one in csv.DictReader(file)}
 
 
+def elevations() -> dict[str, float]:
+    """The elevation of each Irish station [m]."""
+    with STATIONS.open(encoding="utf-8", newline="") as file:
+        return {one["station"]: float(one["elevation_m"]) for one in csv.DictReader(file)}
+
+
 def ireland(names: Sequence[str]) -> Iterator[Row]:
     """The year 2017 of some stations as rows; a location's id is the name's place in ``names``, from 1."""
     ids = {name: number for number, name in enumerate(names, start=1)}

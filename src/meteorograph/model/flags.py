@@ -32,6 +32,8 @@ class Flag(StrEnum):
     CLIMATE = "climate"
     #: Differs from the previous value by more than the quantity changes in that time.
     STEP = "step"
+    #: Far from the level of the last weeks at the location, as from a wrong unit.
+    LEVEL = "level"
     #: Unchanged for longer than the quantity ever stays constant.
     PERSISTENCE = "persistence"
     #: Contradicts another value of the same row.
@@ -64,6 +66,7 @@ SUSPECT: Final = frozenset(
         Flag.REJECTED,
         Flag.RANGE,
         Flag.STEP,
+        Flag.LEVEL,
         Flag.PERSISTENCE,
         Flag.INCONSISTENT,
         Flag.STALE,

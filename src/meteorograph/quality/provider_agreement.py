@@ -9,6 +9,7 @@ import msgspec
 
 from ..model.flags import Flag
 from ..model.values import Observation
+from .time_checks import CONFIRMED, MAX_CHANGE_PER_HOUR
 
 #: Largest difference between two providers without a flag [unit of the quantity].
 MAX_DIFFERENCE: Final = {
@@ -29,15 +30,22 @@ MAX_TIME_DIFFERENCE: Final = timedelta(hours=1)
 
 
 def flag_disagreements(observation: Observation, other: Observation) -> Observation:
-    """The observation, with the flag ``disagrees`` on each value that differs too much from that of another provider."""
+    """The observation, with the flag ``disagrees`` on each value that differs too much from that of another provider.
+
+    A value that agrees gets ``CONFIRMED`` if its steps are checked.
+    """
     if observation.observed_at and other.observed_at and abs(observation.observed_at - other.observed_at) > MAX_TIME_DIFFERENCE:
         return observation
     names = [name for name, limit in MAX_DIFFERENCE.items() if _differ(observation, other, name, limit)]
     if _amounts_differ(observation, other):
         names.append("precipitation")
-    if not names:
+    words: dict[str, str] = dict.fromkeys(names, Flag.DISAGREES)
+    for name in MAX_CHANGE_PER_HOUR:
+        if name not in words and _differ(observation, other, name, -1.0):
+            words[name] = CONFIRMED
+    if not words:
         return observation
-    flags = {name: [*observation.flags.get(name, ()), Flag.DISAGREES] for name in names}
+    flags = {name: [*observation.flags.get(name, ()), word] for name, word in words.items()}
     return msgspec.structs.replace(observation, flags={**observation.flags, **flags})
 
 

@@ -11,6 +11,7 @@ from ..model.flags import Flag
 from ..model.quantities import BY_NAME, QUANTITIES
 from ..model.states import Origin
 from .climate_limits import likely_limits
+from .contradictions import find_contradictions
 
 #: Quantity → flags.
 Flags = dict[str, list[str]]
@@ -23,17 +24,17 @@ MAX_CLOCK_LEAD: Final = timedelta(minutes=10)
 #: The age at which an observation is old, for a provider without an age of its own.
 DEFAULT_MAX_AGE: Final = timedelta(hours=12)
 
-#: Tolerance when one value must not exceed another, since both are converted and rounded [unit of the quantity].
-ROUNDING: Final = 0.1
 
-
-def check_row(row: Mapping[str, Any], latitude: float | None, max_age: timedelta = DEFAULT_MAX_AGE) -> Flags:
+def check_row(
+    row: Mapping[str, Any], latitude: float | None, max_age: timedelta = DEFAULT_MAX_AGE, elevation: float | None = None
+) -> Flags:
     """The flags of a row's values, without a comparison with other rows.
 
     Args:
         row: Columns of ``WeatherData``.
         latitude: Of the location [degree north]; None to skip the climate check.
         max_age: How long before it is fetched the provider's data may be observed.
+        elevation: Of the location [m]; None to skip the check for station pressure.
     """
     flags: Flags = {}
     due_at: datetime = row["due_at"]
@@ -45,7 +46,7 @@ def check_row(row: Mapping[str, Any], latitude: float | None, max_age: timedelta
     amount = row.get("precipitation")
     if amount and amount > record_precipitation(row.get("precipitation_period")):
         flags["precipitation"] = [Flag.RANGE]
-    for name in _contradictions(row):
+    for name in find_contradictions(row, latitude, elevation):
         flags.setdefault(name, []).append(Flag.INCONSISTENT)
     word = _time_flag(row, max_age)
     if word is not None:
@@ -84,19 +85,3 @@ def _limits(latitude: int | None, month: int) -> tuple[tuple[str, float, float],
     limits = {quantity.name: climate.get(quantity.name, quantity.plausible) for quantity in QUANTITIES}
     del limits["precipitation"]
     return tuple((name, low, high) for name, (low, high) in limits.items())
-
-
-def _contradictions(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The quantities of a row that contradict each other.
-
-    If the dew point is above the temperature, either may be wrong, so both are flagged. Humidity is never 0. If the gust is below
-    the wind speed, the gust is flagged, because fewer stations measure it.
-    """
-    wrong: tuple[str, ...] = ("humidity",) if row.get("humidity") == 0 else ()
-    temperature, dew_point = row.get("temperature"), row.get("dew_point")
-    if temperature is not None and dew_point is not None and round(dew_point - temperature, 4) > ROUNDING:
-        wrong += ("temperature", "dew_point")
-    wind, gust = row.get("wind_speed"), row.get("wind_gust")
-    if wind is not None and gust is not None and round(wind - gust, 4) > ROUNDING:
-        wrong += ("wind_gust",)
-    return wrong

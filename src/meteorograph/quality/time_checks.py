@@ -10,11 +10,26 @@ from __future__ import annotations
 import zlib
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from ..model.flags import Flag
+from .levels import (
+    MAX_CALM_WIND,
+    NEAR_LEVEL,
+    SUSPECTED_WIND_EXCESS,
+    UPDATE_SECONDS,
+    WIND_EXCESS,
+    Level,
+    Shift,
+    follow_pressure,
+    follow_wind,
+    is_off_level,
+    pressure_drop,
+    update_level,
+)
+from .persistence import LastTrustedValue, is_persistent
 from .row_checks import QUANTITY_NAMES, Flags
 
 #: Largest change of a quantity in an hour [unit of the quantity]; over more hours the limit grows in proportion.
@@ -28,50 +43,17 @@ MAX_CHANGE_PER_HOUR: Final = {
     "wind_speed": 20.0,
 }
 
+#: Among the flags of a value before the checks: another provider or a neighbour confirms it, so it is no step. It is not stored.
+CONFIRMED: Final = "confirmed"
+
 #: A value is not compared with an older one than this [s].
 MAX_STEP_AGE: Final = 3 * 3600
 
-
-class PersistenceLimit(NamedTuple):
-    """How long a quantity can stay constant, while ``above`` < value < ``below`` [unit of the quantity]."""
-
-    #: Limit for whole numbers and for finer values [h].
-    whole: float
-    finer: float
-    above: float = -1e308
-    below: float = 1e308
-
-
-PERSISTENCE_LIMITS: Final = {
-    "temperature": PersistenceLimit(40, 24),
-    "dew_point": PersistenceLimit(80, 48),
-    "humidity": PersistenceLimit(48, 48, below=96),
-    "pressure": PersistenceLimit(120, 72),
-    "station_pressure": PersistenceLimit(120, 72),
-    "altimeter_setting": PersistenceLimit(120, 72),
-    "wind_speed": PersistenceLimit(40, 24, above=0.5),
-    "wind_direction": PersistenceLimit(48, 24),
-    "wind_gust": PersistenceLimit(40, 24, above=0.5),
-    "precipitation": PersistenceLimit(24, 24, above=0),
-}
-
-#: Fewest rows with the same value for the flag: with few rows a day, the same value may repeat for days.
-MIN_PERSISTENCE_ROWS: Final = 24
 
 #: An answer is stale if it has not changed for this time [s] and in this number of rows. Answers with few values are not checked.
 STALE_SECONDS: Final = 6 * 3600
 STALE_ROWS: Final = 3
 MIN_STALE_VALUES: Final = 4
-
-
-class LastTrustedValue(msgspec.Struct, array_like=True, gc=False):
-    """The last trusted value of a quantity. Times are slots [Unix s]."""
-
-    value: float
-    at: int
-    #: Since when, and in how many rows, the value has not changed.
-    unchanged_since: int
-    unchanged_rows: int
 
 
 class PastState(msgspec.Struct, array_like=True):
@@ -88,6 +70,12 @@ class PastState(msgspec.Struct, array_like=True):
     unchanged_rows: int
     #: Quantity → its last trusted value.
     last_trusted: dict[str, LastTrustedValue]
+    #: Quantity → its level, and what deviates from it for long.
+    levels: dict[str, Level] = {}
+    shifts: dict[str, Shift] = {}
+    #: Pressure of the latest row, and its change in an hour [hPa].
+    pressure: float | None = None
+    tendency: float = 0.0
 
     @property
     def is_stale(self) -> bool:
@@ -96,7 +84,7 @@ class PastState(msgspec.Struct, array_like=True):
 
 
 def compare_with_past(
-    row: Mapping[str, Any], before: PastState | None, untrusted: Container[str] = ()
+    row: Mapping[str, Any], before: PastState | None, untrusted: Container[str] = (), elevation: float | None = None
 ) -> tuple[PastState, Flags]:
     """Compare a row with the past of its location; gives the state after the row, and the flags of the row.
 
@@ -104,13 +92,15 @@ def compare_with_past(
         row: Columns of ``WeatherData``; its slot is later than that of ``before``.
         before: The state before the row; None for the first row of a location.
         untrusted: Quantities with an untrusted value in this row; the values are not compared.
+        elevation: Of the location [m], if it is known.
     """
     due_at: datetime = row["due_at"]
     values = [row.get(name) for name in QUANTITY_NAMES]
     state = _next_state(row, values, int(due_at.timestamp()), before)
     flags: Flags = {}
     if before is not None:
-        _compare(row, values, state, before, untrusted, flags)
+        shifted = _follow_shifts(row, state, before, untrusted, elevation)
+        _compare(row, values, state, before, (untrusted, shifted), flags)
         if state.is_stale:
             for name, value in zip(QUANTITY_NAMES, values, strict=True):
                 if value is not None:
@@ -121,6 +111,8 @@ def compare_with_past(
         for name, value in zip(QUANTITY_NAMES, values, strict=True):
             if value is not None and name not in untrusted:
                 state.last_trusted[name] = LastTrustedValue(value, state.at, state.at, 1)
+                if name in NEAR_LEVEL:
+                    state.levels[name] = update_level(None, value, state.at)
     return state, flags
 
 
@@ -137,19 +129,77 @@ def _next_state(row: Mapping[str, Any], values: Sequence[Any], at: int, before: 
         unchanged_since=before.unchanged_since if before is not None and same else at,
         unchanged_rows=before.unchanged_rows + 1 if before is not None and same else 1,
         last_trusted=dict(before.last_trusted) if before is not None else {},
+        levels=before.levels if before is not None else {},
+        shifts=before.shifts if before is not None else {},
+        pressure=row.get("pressure"),
     )
 
 
+def _follow_shifts(
+    row: Mapping[str, Any], state: PastState, before: PastState, untrusted: Container[str], elevation: float | None
+) -> tuple[str, ...]:
+    """Update the shifts of wind and pressure, and the trend of the pressure; gives the quantities that are shifted."""
+    shifts, seconds = state.shifts, state.at - before.at
+    wind, pressure = row.get("wind_speed"), state.pressure
+    if wind is not None and (wind > MAX_CALM_WIND or "wind_speed" in shifts) and "wind_speed" not in untrusted:
+        shift = follow_wind(shifts.get("wind_speed"), state.levels.get("wind_speed"), wind, state.at, seconds)
+        if shift is not shifts.get("wind_speed"):
+            shifts = _with(shifts, "wind_speed", shift)
+    if pressure is not None and before.pressure is not None and seconds <= MAX_STEP_AGE:
+        change = pressure - before.pressure
+        state.tendency = round(change * 3600 / seconds, 1)
+        if elevation is not None and (abs(change) > 1 or "pressure" in shifts):
+            trend, shift = before.tendency * seconds / 3600, shifts.get("pressure")
+            after = follow_pressure(shift, change, trend, pressure_drop(elevation), state.at)
+            if after is not shift:
+                shifts = _with(shifts, "pressure", after)
+                if after is not None or change > 0:
+                    state.tendency = before.tendency  # a jump down or back is no trend
+    state.shifts = shifts
+    if not shifts:
+        return ()
+    return tuple(name for name, shift in shifts.items() if name != "wind_speed" or shift.excess >= WIND_EXCESS)
+
+
+def _with(shifts: dict[str, Shift], name: str, shift: Shift | None) -> dict[str, Shift]:
+    others = {other: found for other, found in shifts.items() if other != name}
+    return others if shift is None else {**others, name: shift}
+
+
 def _compare(
-    row: Mapping[str, Any], values: Sequence[Any], state: PastState, before: PastState, untrusted: Container[str], flags: Flags
+    row: Mapping[str, Any],
+    values: Sequence[Any],
+    state: PastState,
+    before: PastState,
+    left_out: tuple[Container[str], Container[str]],
+    flags: Flags,
 ) -> None:
-    """Compare each value with the last trusted value of the same provider; update ``state`` and ``flags``."""
-    at, last_trusted = state.at, state.last_trusted
+    """Compare each value with the last trusted value of the same provider; update ``state`` and ``flags``.
+
+    Args:
+        row: Columns of ``WeatherData``.
+        values: Its values, in the order of ``QUANTITY_NAMES``.
+        state: The state after the row.
+        before: The state before the row.
+        left_out: The quantities with an untrusted value, and those that are shifted.
+        flags: The flags of the row.
+    """
+    at, last_trusted, (untrusted, shifted) = state.at, state.last_trusted, left_out
     same_source = state.provider == before.provider and state.providers == before.providers
     wind = row.get("wind_speed")
+    levels_before, due_levels = before.levels, []
     for name, value in zip(QUANTITY_NAMES, values, strict=True):
         if value is None or name in untrusted:
             continue
+        near = NEAR_LEVEL.get(name)
+        if near is not None:
+            level = levels_before.get(name)
+            is_far = level is not None and not -near < value - level.mean < near
+            if name in shifted or (is_far and level is not None and is_off_level(name, level, value, at, row.get("flags"))):
+                flags[name] = [Flag.LEVEL]
+                continue
+            if level is None or at - level.at >= UPDATE_SECONDS:
+                due_levels.append((name, level, value))
         last = last_trusted.get(name)
         if last is None or not (same_source or _source(state, name) == _source(before, name)):
             last_trusted[name] = LastTrustedValue(value, at, at, 1)
@@ -157,25 +207,24 @@ def _compare(
             limit = MAX_CHANGE_PER_HOUR.get(name)
             age = at - last.at
             if limit is not None and age <= MAX_STEP_AGE and abs(value - last.value) > limit * max(1.0, age / 3600):
-                flags[name] = [Flag.STEP]
-            else:
-                last_trusted[name] = LastTrustedValue(value, at, at, 1)
+                if CONFIRMED not in (row.get("flags") or {}).get(name, ()):
+                    flags[name] = [Flag.STEP]
+                    continue
+            last_trusted[name] = LastTrustedValue(value, at, at, 1)
         elif name == "wind_direction" and wind is not None and wind <= 0.5:
             last_trusted[name] = LastTrustedValue(value, at, at, 1)  # a wind vane does not move in a calm
         else:
-            last_trusted[name] = LastTrustedValue(value, at, last.unchanged_since, last.unchanged_rows + 1)
-            if last.unchanged_rows + 1 >= MIN_PERSISTENCE_ROWS and _is_persistent(name, value, at - last.unchanged_since):
+            last_trusted[name] = last = LastTrustedValue(value, at, last.unchanged_since, last.unchanged_rows + 1)
+            if is_persistent(name, last):
                 flags[name] = [Flag.PERSISTENCE]
+    if due_levels:
+        levels = dict(state.levels)
+        suspected = state.shifts.get("wind_speed")
+        for name, level, value in due_levels:
+            if name not in flags and (name != "wind_speed" or suspected is None or suspected.excess < SUSPECTED_WIND_EXCESS):
+                levels[name] = update_level(level, value, at)
+        state.levels = levels
 
 
 def _source(state: PastState, name: str) -> str:
     return (state.providers or {}).get(name, state.provider)
-
-
-def _is_persistent(name: str, value: float, seconds: int) -> bool:
-    """Whether a value that has not changed for this time has been constant for too long."""
-    limit = PERSISTENCE_LIMITS.get(name)
-    if limit is None or not limit.above < value < limit.below:
-        return False
-    is_whole = value % (10 if name == "wind_direction" else 1) == 0
-    return seconds >= (limit.whole if is_whole else limit.finer) * 3600

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,12 +12,16 @@ from sqlalchemy.orm import Session
 
 from ..log_output import get_logger
 from ..model import clock
+from ..model.flags import Flag
 from ..providers.registry import PROVIDERS
 from ..quality.check_batch import LocationPast, check_batch
+from ..quality.persistence import LastTrustedValue
 from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..quality.time_checks import PastState
+from .flag_updates import flag_streaks, remove_flag
 from .future_rows import set_aside_future_rows
-from .models import CheckState, Location
+from .models import CheckState, Location, WeatherData
+from .neighbour_steps import find_confirmed_steps
 from .upsert import insert_or_replace
 
 log = get_logger(__name__)
@@ -31,13 +35,15 @@ _MAX_AGES: Final = {name: provider.max_age for name, provider in PROVIDERS.items
 STATES_PER_STATEMENT: Final = 1000
 
 _decoder = msgspec.json.Decoder(list[tuple[int, float, float | None, PastState | None]])
+_state_decoder = msgspec.json.Decoder(PastState)
 _encoder = msgspec.json.Encoder()
 
 _STATE: Final = func.coalesce(CheckState.state, "null")
 _ELEVATION: Final = func.coalesce(cast(Location.elevation, Text), "null")
-_OF_ONE: Final = "[" + cast(Location.id, Text) + "," + cast(Location.latitude, Text) + "," + _ELEVATION + "," + _STATE + "]"
-#: Latitudes and states as one JSON text without its brackets: for every row that it reads, the SQLite driver releases the
-#: interpreter lock, and must wait for a busy event loop to get it back.
+_NUMBERS: Final = cast(Location.id, Text) + "," + cast(Location.latitude, Text) + "," + _ELEVATION
+_OF_ONE: Final = "[" + _NUMBERS + "," + _STATE + "]"
+#: Latitudes, elevations and states as one JSON text without its brackets: for every row that it reads, the SQLite driver
+#: releases the interpreter lock, and must wait for a busy event loop to get it back.
 _ONE_TEXT: Final = (
     select(func.aggregate_strings(_OF_ONE, ","))
     .select_from(Location)
@@ -53,24 +59,42 @@ def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
     """
     now = clock.now()
     past = _load(session, sorted({row["location_id"] for row in rows}))
-    ahead = [id_ for id_, location in past.items() if location.state and location.state.at > (now + MAX_CLOCK_LEAD).timestamp()]
-    for location_id in ahead:
-        past[location_id] = past[location_id]._replace(state=set_aside_future_rows(session, location_id, past[location_id], now))
+    until = (now + MAX_CLOCK_LEAD).timestamp()
+    for id_ in [id_ for id_, location in past.items() if location.state and location.state.at > until]:
+        past[id_] = past[id_]._replace(state=set_aside_future_rows(session, id_, past[id_], now))
     checked = check_batch(rows, past, _MAX_AGES, now)
+    confirmed = find_confirmed_steps(session, rows, checked.rows)
+    if confirmed.names:
+        checked = check_batch(confirmed.marked(rows), past, _MAX_AGES, now)
+        _accept_stored_steps(session, confirmed.stored, now)
     _save(session, checked.states)
+    flag_streaks(session, checked.streaks, now)
     _warn(checked.stale)
     return checked.rows
 
 
+def _accept_stored_steps(session: Session, steps: Collection[tuple[int, datetime, str]], now: datetime) -> None:
+    """Remove the flag of steps that were stored before the row that confirms them, and trust their values."""
+    for location_id, due_at, name in sorted(steps):
+        remove_flag(session, location_id, due_at, name, Flag.STEP, now)
+        state = session.get(CheckState, location_id)
+        row = session.get(WeatherData, (location_id, due_at))
+        past = _state_decoder.decode(state.state) if state else None
+        if state is not None and row is not None and past is not None and past.at == int(due_at.timestamp()):
+            past.last_trusted[name] = LastTrustedValue(getattr(row, name), past.at, past.at, 1)
+            state.state = _encoder.encode(past).decode()
+    session.flush()
+
+
 def _load(session: Session, ids: Sequence[int]) -> dict[int, LocationPast]:
-    """The latitude and the state of these locations; locations that do not exist are left out."""
+    """The latitude, the elevation and the state of these locations; locations that do not exist are left out."""
     past: dict[int, LocationPast] = {}
     for first in range(0, len(ids), STATES_PER_STATEMENT):
         text = session.scalar(_ONE_TEXT, {"ids": ids[first : first + STATES_PER_STATEMENT]})
         past.update(
             {
-                location_id: LocationPast(latitude, state, elevation)
-                for location_id, latitude, elevation, state in _decoder.decode(f"[{text or ''}]")
+                id_: LocationPast(latitude, state, elevation)
+                for id_, latitude, elevation, state in _decoder.decode(f"[{text or ''}]")
             }
         )
     return past

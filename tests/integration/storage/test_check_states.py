@@ -113,7 +113,7 @@ def test_stale_answers_are_flagged_and_said_once(capsys: pytest.CaptureFixture[s
 def test_a_place_has_its_climate() -> None:
     with get_db_session() as session:
         session.add(Location(id=3, name="Khartoum", state="active", created_at=NOON, latitude=15.5, longitude=32.5))
-    found = check([made(0, 45.0), made(0, 45.0, location_id=3)])
+    found = check([made(0, 45.0, humidity=20), made(0, 45.0, location_id=3, humidity=20)])
     assert [one["flags"] for one in found] == [{"temperature": ["climate"]}, None]
 
 

@@ -11,6 +11,7 @@ from meteorograph.model.values import Observation
 from meteorograph.quality.impossible_values import drop_impossible
 from meteorograph.quality.provider_agreement import MAX_DIFFERENCE, flag_disagreements
 from meteorograph.quality.row_checks import check_row, record_precipitation
+from meteorograph.quality.time_checks import MAX_CHANGE_PER_HOUR
 from support import NOON
 
 
@@ -45,7 +46,8 @@ def _observation(**values: Any) -> Observation:
         (None, {"wind_speed": 0.1, "wind_gust": 0.0}, {}),
         (None, {"wind_speed": 0.4, "wind_gust": 0.3}, {}),  # the difference 0.4 - 0.1 is more than 0.3
         (None, {"wind_speed": 0.11, "wind_gust": 0.0}, {"wind_gust": ["inconsistent"]}),
-        (None, {"humidity": 0.01}, {}),
+        (None, {"humidity": 1.0}, {"humidity": ["inconsistent"]}),  # a share
+        (None, {"humidity": 1.01}, {}),
         (
             None,
             {"humidity": 0, "temperature": 57.5, "dew_point": 60.0, "wind_speed": 9.0, "wind_gust": 8.0},
@@ -77,7 +79,8 @@ def test_record_precipitation() -> None:
 def test_two_providers_may_differ_by_the_limit(name: str, limit: float) -> None:
     for sign in (-1, 1):
         ours = _observation(**{name: 50.0})
-        assert flag_disagreements(ours, _observation(**{name: 50.0 + sign * limit})) is ours
+        agreed = flag_disagreements(ours, _observation(**{name: 50.0 + sign * limit}))
+        assert agreed.flags == ({name: ["confirmed"]} if name in MAX_CHANGE_PER_HOUR else {})
         found = flag_disagreements(ours, _observation(**{name: 50.0 + sign * (limit + 0.5)}))
         assert found.flags == {name: ["disagrees"]}
 

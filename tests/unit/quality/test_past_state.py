@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from meteorograph.quality.time_checks import LastTrustedValue, PastState, compare_with_past
+from meteorograph.quality.persistence import LastTrustedValue
+from meteorograph.quality.time_checks import PastState, compare_with_past
 from support import NOON
 
 HOUR = 3600
@@ -121,11 +122,12 @@ def test_only_the_sources_of_a_quantity_decide_whether_it_is_compared() -> None:
 
 
 def _hours_until_persistent(name: str, value: float, **more: Any) -> int | None:
+    """The number of hourly rows with the same value until the flag."""
     state: PastState | None = None
     for hour in range(130):
         state, flags = compare_with_past(_row(hour, **{name: value}, **more), state)
         if flags.get(name) == ["persistence"]:
-            return hour
+            return hour + 1
     return None
 
 
@@ -136,11 +138,14 @@ def _hours_until_persistent(name: str, value: float, **more: Any) -> int | None:
         ("temperature", 11.5, {}, 24),
         ("dew_point", 11.0, {}, 80),
         ("dew_point", 11.5, {}, 48),
-        ("humidity", 95.9, {}, 48),
-        ("humidity", 95.0, {}, 48),
-        ("humidity", 96.0, {}, None),
-        ("altimeter_setting", 1013.0, {}, 120),
-        ("altimeter_setting", 1013.5, {}, 72),
+        ("humidity", 95.9, {}, 30),
+        ("humidity", 95.0, {}, 30),
+        ("humidity", 96.0, {}, 38),
+        ("humidity", 98.9, {}, 38),
+        ("humidity", 99.0, {}, None),
+        ("pressure", 1013.0, {}, 40),
+        ("altimeter_setting", 1013.0, {}, 40),
+        ("altimeter_setting", 1013.5, {}, 24),
         ("wind_speed", 0.5, {}, None),
         ("wind_speed", 0.6, {}, 24),
         ("wind_speed", 1.0, {}, 40),

@@ -124,9 +124,13 @@ def test_two_providers_disagree_beyond_what_places_and_models_explain() -> None:
     ours = observation(temperature=8.0, humidity=80, pressure=1012.0, flags={"humidity": ["implied_zero"]})
     other = observation("b", temperature=13.5, humidity=40, pressure=1013.0, wind_speed=30.0)
     found = flag_disagreements(ours, other)
-    assert found.flags == {"humidity": ["implied_zero", "disagrees"], "temperature": ["disagrees"]}
+    assert found.flags == {
+        "humidity": ["implied_zero", "disagrees"],
+        "temperature": ["disagrees"],
+        "pressure": ["confirmed"],
+    }
     assert found.temperature == 8.0
-    assert flag_disagreements(ours, observation("b", temperature=12.0)) is ours
+    assert flag_disagreements(ours, observation("b", temperature=12.0)).flags["temperature"] == ["confirmed"]
     assert flag_disagreements(ours, observation("b", temperature=20.0, observed_at=NOON - timedelta(hours=2))) is ours
 
 

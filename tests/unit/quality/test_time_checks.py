@@ -62,9 +62,10 @@ def test_a_value_that_is_out_of_range_is_nothing_to_compare_with() -> None:
     [
         ("temperature", 10.3, 24, {}),
         ("temperature", 10.0, 40, {}),
-        ("pressure", 1012.4, 72, {}),
-        ("pressure", 1012.0, 120, {}),
-        ("humidity", 80.0, 48, {}),
+        ("pressure", 1012.4, 24, {}),
+        ("pressure", 1012.0, 40, {}),
+        ("humidity", 80.0, 30, {}),
+        ("humidity", 97.0, 38, {}),
         ("wind_speed", 4.1, 24, {}),
         ("wind_direction", 241.0, 24, {"wind_speed": 3.0}),
         ("wind_direction", 240.0, 48, {"wind_speed": 3.0}),
@@ -72,8 +73,8 @@ def test_a_value_that_is_out_of_range_is_nothing_to_compare_with() -> None:
     ],
 )
 def test_a_value_that_stands_still_too_long(name: str, value: float, hours: int, more: dict[str, float]) -> None:
-    words = run([value] * (hours + 2), name, **more)
-    assert [number for number, found in enumerate(words) if "persistence" in found] == [hours, hours + 1]
+    words = run([value] * (hours + 1), name, **more)
+    assert [number for number, found in enumerate(words) if "persistence" in found] == [hours - 1, hours]
 
 
 @pytest.mark.parametrize(
