@@ -42,6 +42,8 @@ def test_a_flag_with_its_value_is_a_text_of_its_own() -> None:
     assert not is_suspect(["impossible:-5572", "implied_zero"])
     assert is_suspect(["duplicate", "step"])
     assert (
-        frozenset({"rejected", "range", "step", "persistence", "inconsistent", "stale", "future", "old", "level_unknown"})
+        frozenset(
+            {"rejected", "range", "step", "level", "persistence", "inconsistent", "stale", "future", "old", "level_unknown"}
+        )
         == SUSPECT
     )
