@@ -12,6 +12,7 @@ from ..errors import ProviderClosedError, QuotaExceededError
 from ..log_output import get_logger
 from ..model.quantities import AMOUNTS, BY_NAME
 from ..model.values import DueLocation, Observation, OtherValues
+from ..quality.dew_point import derive_dew_point
 from ..quality.impossible_values import drop_impossible
 from ..quality.provider_agreement import flag_disagreements
 from .http import Fetcher
@@ -46,7 +47,7 @@ async def observe_from(fetcher: Fetcher, context: RunContext, rank: int, locatio
     outcomes = await request_observations(fetcher, context, context.observation[rank], locations)
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, Observation):
-            outcomes[index] = drop_impossible(await _complete(fetcher, context, locations[index], outcome))
+            outcomes[index] = drop_impossible(await _complete(fetcher, context, locations[index], derive_dew_point(outcome)))
     return outcomes
 
 

@@ -16,6 +16,7 @@ from ..log_output import get_logger
 from ..model.states import Origin
 from ..model.values import DueLocation, Observation, Payload, RequestPoint
 from ..providers.base import Page
+from ..quality.dew_point import derive_dew_point
 from ..quality.impossible_values import drop_impossible
 from ..storage.observations import to_row
 from . import missed_slots
@@ -123,7 +124,7 @@ class Filler:
             self.result.reasons[str(error)] = None
         slots, location = planned.request.slots, planned.request.location
         rows = {
-            at: to_row(location.id, at, drop_impossible(observation), Origin.BACKFILL)
+            at: to_row(location.id, at, drop_impossible(derive_dew_point(observation)), Origin.BACKFILL)
             for at, observation in match_slots(slots, observations).items()
         }
         refused_rows = await asyncio.to_thread(missed_slots.store_healed, location.id, rows)

@@ -22,6 +22,8 @@ class Flag(StrEnum):
     CLEAR_BELOW = "clear_below"
     #: The true value is this or more: the instrument's or the message's range ends here.
     AT_LEAST = "at_least"
+    #: Not given by the provider, but computed from other values of the same observation.
+    DERIVED = "derived"
     #: The provider does not say whether a pressure is that at sea level or that at the station, and it cannot be told.
     LEVEL_UNKNOWN = "level_unknown"
     #: Rejected or questioned by the provider's own quality control.

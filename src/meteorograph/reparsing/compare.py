@@ -26,7 +26,7 @@ ParsedPayloads = Mapping[str, Sequence[Observation]]
 #: Flags that a parser sets.
 _PARSER_FLAGS: Final = (
     *(Flag.IMPLIED_ZERO, Flag.AT_LEAST, Flag.REJECTED, Flag.IMPOSSIBLE, Flag.UNREADABLE, Flag.TRACE, Flag.CLEAR_BELOW),
-    Flag.LEVEL_UNKNOWN,
+    *(Flag.LEVEL_UNKNOWN, Flag.DERIVED),
 )
 #: Flags of checks that need one row only: the checks set them again when the row is stored.
 _ROW_FLAGS: Final = frozenset({Flag.RANGE, Flag.CLIMATE, Flag.INCONSISTENT, Flag.FUTURE, Flag.OLD})

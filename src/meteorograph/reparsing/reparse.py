@@ -24,6 +24,7 @@ from ..model.schedule import Interval, parse_schedule
 from ..model.states import Origin
 from ..model.values import Observation, RequestPoint
 from ..providers.registry import PROVIDERS
+from ..quality.dew_point import derive_dew_point
 from ..quality.impossible_values import drop_impossible
 from ..storage.engine import get_db_session
 from ..storage.models import Location, Missed, WeatherData
@@ -147,7 +148,7 @@ class _ReparseRun:
         if isinstance(outcome, PayloadError):
             self._count_unread(str(outcome))
             return None
-        return None if outcome is None else drop_impossible(outcome)
+        return None if outcome is None else drop_impossible(derive_dew_point(outcome))
 
     def _count_unread(self, reason: str) -> None:
         self._result.unread[reason] = self._result.unread.get(reason, 0) + 1

@@ -1,0 +1,42 @@
+"""Derive the dew point from temperature and humidity where a provider does not give it. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import msgspec
+
+from ..model.flags import Flag
+from ..model.values import Observation
+
+#: Magnus' formula over water, e(t) = 6.112 hPa · exp(A t / (B + t)): WMO-No. 8, volume I, annex 4.B.
+_A: Final = 17.62
+_B: Final = 243.12
+#: The temperatures for which the source gives the formula [°C].
+_LOWEST: Final = -45.0
+_HIGHEST: Final = 60.0
+
+
+def derive_dew_point(observation: Observation) -> Observation:
+    """The observation with a dew point that follows from its temperature and humidity, with the flag ``derived``.
+
+    The observation is not changed if it has a dew point, or lacks one of the two. A value that the provider has rejected gives a
+    rejected dew point.
+    """
+    if observation.dew_point is not None or "dew_point" in observation.flags:
+        return observation
+    dew_point = dew_point_of(observation.temperature, observation.humidity)
+    if dew_point is None:
+        return observation
+    sources = (observation.flags.get(name, ()) for name in ("temperature", "humidity"))
+    words: list[str] = [Flag.DERIVED, *([Flag.REJECTED] if any(Flag.REJECTED in own for own in sources) else [])]
+    return msgspec.structs.replace(observation, dew_point=dew_point, flags={**observation.flags, "dew_point": words})
+
+
+def dew_point_of(temperature: float | None, humidity: float | None) -> float | None:
+    """Dew point [°C] of air of this temperature [°C] and humidity [%]; None if one is missing, or outside of the formula."""
+    if temperature is None or humidity is None or not (_LOWEST <= temperature <= _HIGHEST and 0 < humidity <= 100):
+        return None
+    exponent = math.log(humidity / 100) + _A * temperature / (_B + temperature)
+    return round(_B * exponent / (_A - exponent), 4)
