@@ -64,6 +64,7 @@ class QuantityValues(msgspec.Struct, frozen=True):
     wind_gust: Annotated[float | None, Q("wind_speed_of_gust", "m/s", (0, None), (0, 114))] = None
     cloud_cover: Annotated[float | None, Q("cloud_area_fraction", "%", (0, 100), (0, 100))] = None
     visibility: Annotated[float | None, Q("visibility_in_air", "m", (0, None), (0, 161_000))] = None
+    uv_index: Annotated[float | None, Q("ultraviolet_index", "1", (0, None), (0, 44))] = None
     # Code of WMO table 4677 (``providers/weather_codes.py``); the larger, the more significant
     weather_code: Annotated[int | None, Q(None, "1", (0, 99), (0, 99), is_code=True)] = None
     precipitation: Annotated[

@@ -23,6 +23,7 @@ PROVIDER: Final = Provider(
         "wind_speed": "km/h",
         "wind_direction": "degree",
         "cloud_cover": "%",
+        "uv_index": "1",
         "weather_code": "code",
         "visibility": "km",
         "precipitation": "mm",

@@ -44,6 +44,7 @@ class _Current(msgspec.Struct, gc=False):
     humidity: float | None = None
     cloudcover: float | None = None
     visibility: float | None = None
+    uv_index: float | None = None
     weather_code: float | None = None
     weather_descriptions: list[str | None] | None = None
 
@@ -81,6 +82,7 @@ _FIELDS: Final = {
     "current.cloudcover": "cloud_cover",
     "current.visibility": "visibility",
     "current.precip": "precipitation",
+    "current.uv_index": "uv_index",
     "current.weather_code": "weather_code",
     "current.observation_time": "observed_at",
     "location.localtime_epoch": "observed_at",
@@ -133,6 +135,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         visibility=scale(current.visibility, STATUTE_MILE if is_imperial else KILOMETRE),
         precipitation=scale(current.precip, INCH if is_imperial else 1),
         flags=_flags(current, odd, is_imperial=is_imperial),
+        uv_index=current.uv_index,
         weather_code=None if current.weather_code is None else WEATHERSTACK.get(int(current.weather_code)),
         condition=_words(current.weather_descriptions),
         place=place_at(_number(location.lat), _number(location.lon), location.name),
