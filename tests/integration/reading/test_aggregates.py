@@ -15,7 +15,7 @@ from meteorograph import get_db_session
 from meteorograph.locations import repository
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.flags import SUSPECT, Flag
-from meteorograph.model.quantities import BY_NAME
+from meteorograph.model.quantities import BY_NAME, CODES
 from meteorograph.reading import aggregates, rollups
 from meteorograph.reading.aggregates import Bucket
 from meteorograph.storage import rollup_invalidation
@@ -215,7 +215,11 @@ def test_after_any_operations_all_is_what_the_rows_come_to(driven: DrivenClock, 
     def some_rows(since: datetime, count: int) -> None:
         rows = []
         for _ in range(count):
-            values: dict[str, Any] = {name: float(chance.randint(0, 100)) for name in BY_NAME if chance.random() < 0.8}
+            values: dict[str, Any] = {
+                name: chance.randint(0, 99) if name in CODES else float(chance.randint(0, 100))
+                for name in BY_NAME
+                if chance.random() < 0.8
+            }
             values["precipitation_period"] = chance.choice([None, 3600, 10800])
             if chance.random() < 0.3:
                 values["flags"] = {chance.choice(list(BY_NAME)): [chance.choice([Flag.RANGE, Flag.IMPLIED_ZERO])]}
