@@ -132,14 +132,17 @@ async def _request_other(
 
 def replace_quantity(observation: Observation, quantity: str, giver: Observation | None) -> Observation:
     """The observation with the value of another provider; None where no provider gives it."""
-    flags = {name: words for name, words in observation.flags.items() if name != quantity}
-    if giver is not None and quantity in giver.flags:
-        flags[quantity] = giver.flags[quantity]
-    changes: dict[str, Any] = {quantity: getattr(giver, quantity, None), "flags": flags}
+    # The amounts share their period, so the snow comes from the provider of the precipitation.
+    names = AMOUNTS if quantity == "precipitation" else (quantity,)
+    flags = {name: words for name, words in observation.flags.items() if name not in names}
+    changes: dict[str, Any] = {name: getattr(giver, name, None) for name in names}
+    if giver is not None:
+        flags |= {name: giver.flags[name] for name in names if name in giver.flags}
+        given = {name: giver.provider for name in names if name == quantity or changes[name] is not None}
+        changes["providers"] = {**observation.providers, **given}
+    changes["flags"] = flags
     if quantity == "precipitation":
         changes["precipitation_period"] = giver.precipitation_period if giver else None
-    if giver is not None:
-        changes["providers"] = {**observation.providers, quantity: giver.provider}
     return msgspec.structs.replace(observation, **changes)
 
 

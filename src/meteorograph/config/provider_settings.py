@@ -61,8 +61,8 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
-#: The quantities of the setting; precipitation has its own setting.
-_QUANTITIES: Final = tuple(quantity.name for quantity in QUANTITIES if quantity.name != "precipitation")
+#: The quantities of the setting; precipitation has its own setting, and its snow comes with it.
+_QUANTITIES: Final = tuple(quantity.name for quantity in QUANTITIES if not quantity.is_amount)
 
 _Url = Annotated[str, AfterValidator(_address)]
 _Limit = Annotated[int, Field(ge=1)]

@@ -70,6 +70,10 @@ class QuantityValues(msgspec.Struct, frozen=True):
     precipitation: Annotated[
         float | None, Q("lwe_thickness_of_precipitation_amount", "mm", (0, None), (0, 1870), is_amount=True)
     ] = None
+    # The part of the precipitation that fell as snow, in the same period
+    snowfall_water_equivalent: Annotated[
+        float | None, Q("lwe_thickness_of_snowfall_amount", "mm", (0, None), (0, 1870), is_amount=True)
+    ] = None
 
 
 def _read_table() -> tuple[Quantity, ...]:

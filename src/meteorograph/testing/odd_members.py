@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..errors import FetchError, PayloadError
 from ..model.flags import Flag
-from ..model.quantities import CODES, QUANTITIES
+from ..model.quantities import AMOUNTS, CODES, QUANTITIES
 from ..model.values import Observation
 from ..providers.base import Page, Provider
 from .damage import WRONG_TYPES, Path, iterate_fields, path_name, remove_at, replace_at
@@ -180,13 +180,18 @@ def _differences(result: Result | None, good: Result) -> frozenset[Key]:
 def _assert_costs(result: Result | None, good: Result, own: frozenset[Key], case: str) -> None:
     others = _differences(result, good) - own
     kept = {key for key, _ in result.items} if result is not None else set()
-    # Without any value that is more than implied, the words and the place of an observation are lost too.
+    # Without any value that is more than an implied amount of 0, the words and the place of an observation are lost too.
     for key in {key for key, _ in others} - kept:
-        names = {name for other, name in others if other == key and Flag.IMPLIED_ZERO not in repr(good.items[key, name])}
+        names = {name for other, name in others if other == key and not _is_implied(name, good.items[key, name])}
         if names <= WORDS:
             others = frozenset(other for other in others if other[0] != key)
     changes = (f"{name}: {good.items.get((key, name))} → {result and result.items.get((key, name))}" for key, name in others)
     assert not others, f"{case} changes {', '.join(changes)}"
+
+
+def _is_implied(name: str, item: object) -> bool:
+    """Whether a value is only implied; an amount of 0 may be implied by another amount."""
+    return Flag.IMPLIED_ZERO in repr(item) or (name in AMOUNTS and isinstance(item, tuple) and item[0] == 0)
 
 
 def _assert_flagged(result: Result, good: Result, case: str) -> None:

@@ -100,7 +100,9 @@ def test_with_both_keys_the_hourly_amount_is_kept_and_makes_the_total(
     )
     truth = collecting.truth(53.35, -6.26, NOON)
     kept = row.other_values["openweathermap"]
-    assert (kept["values"], kept["precipitation_period"]) == ({"precipitation": pytest.approx(truth["precipitation"])}, 3600)
+    amounts = {"precipitation": pytest.approx(truth["precipitation"]), "snowfall_water_equivalent": 0.0}
+    assert (kept["values"], kept["precipitation_period"]) == (amounts, 3600)
+    assert row.snowfall_water_equivalent is None, "the period of the row is that of Weatherstack's amount"
     assert {"temperature", "humidity", "pressure"} <= row.other_values["weatherstack"]["values"].keys()
     assert "precipitation" not in row.other_values["weatherstack"]["values"]
     with get_db_session(read_only=True) as session:

@@ -29,6 +29,7 @@ PROVIDER: Final = Provider(
         "cloud_cover": "%",
         "visibility": "m",
         "precipitation": "mm",
+        "snowfall_water_equivalent": "mm",
     },
     setting="OWM",
     base_url="https://api.openweathermap.org",

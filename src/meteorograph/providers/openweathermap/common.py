@@ -48,6 +48,10 @@ _HOURLY: Final = {"rain.1h": "precipitation", "snow.1h": "precipitation"}
 _THREE_HOURLY: Final = {"rain.3h": "precipitation", "snow.3h": "precipitation"}
 
 
+#: The member of the snow of an hour.
+SNOWFALL: Final = {"snow.1h": "snowfall_water_equivalent"}
+
+
 class Precipitation(msgspec.Struct, frozen=True, gc=False):
     """The amount [mm] of an answer, its period [s] and its flags."""
 
@@ -79,6 +83,17 @@ def total_precipitation(rain: Amount | None, snow: Amount | None) -> tuple[float
     return (sum(three_hourly), 10800) if three_hourly else (None, None)
 
 
+def read_snowfall(snow: Amount | None, odd: Unreadable) -> float | None:
+    """The amount of snow (water equivalent) [mm] in the period of the precipitation: 0 without snow, None if it cannot be read.
+
+    No answer has hourly rain beside three-hourly snow.
+    """
+    if odd and flags_of_unreadable(odd, SNOWFALL):
+        return None
+    amounts = () if snow is None else (snow.one_hour, snow.three_hours)
+    return next((amount for amount in amounts if amount is not None), 0.0)
+
+
 def make_flags(
     precipitation: Precipitation, visibility: float | None, odd: Unreadable, fields: Mapping[str, str]
 ) -> dict[str, list[str]]:
@@ -104,7 +119,9 @@ def to_metres_per_second(value: float | None, units: str) -> float | None:
 
 
 def has_measured_values(observation: Observation) -> bool:
-    """Whether an answer has a value of any quantity, beside a precipitation of 0 that it only implies."""
+    """Whether an answer has a value of any quantity, beside a precipitation or snowfall of 0 that it only implies."""
+    if observation.snowfall_water_equivalent == 0:
+        observation = msgspec.structs.replace(observation, snowfall_water_equivalent=None)
     if Flag.IMPLIED_ZERO in observation.flags.get("precipitation", ()):
         observation = msgspec.structs.replace(observation, precipitation=None)
     return has_values(observation)

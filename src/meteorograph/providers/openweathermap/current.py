@@ -16,11 +16,13 @@ from ..base import UNREADABLE, Amount, degrees, from_unix, place_at
 from ..lenient import LenientDecoder
 from .common import (
     NAME,
+    SNOWFALL,
     Condition,
     describe,
     has_measured_values,
     make_flags,
     read_precipitation,
+    read_snowfall,
     read_weather_code,
     refusal,
     to_celsius,
@@ -80,6 +82,7 @@ _FIELDS: Final = {
     "clouds.all": "cloud_cover",
     "visibility": "visibility",
     "weather": "weather_code",
+    **SNOWFALL,
     "dt": "observed_at",
 }
 
@@ -134,6 +137,7 @@ def parse(payload: Payload) -> list[Observation | None]:
         visibility=body.visibility,
         precipitation=precipitation.amount,
         precipitation_period=precipitation.period,
+        snowfall_water_equivalent=read_snowfall(body.snow, odd),
         condition=describe(body.weather),
         weather_code=read_weather_code(body.weather),
         flags=_level_flags(main) | make_flags(precipitation, body.visibility, odd, _FIELDS),

@@ -16,10 +16,12 @@ from ..base import UNREADABLE, Amount, History, Page, degrees, from_unix, place_
 from ..lenient import LenientDecoder, Unreadable, unreadable_below
 from .common import (
     NAME,
+    SNOWFALL,
     Condition,
     describe,
     make_flags,
     read_precipitation,
+    read_snowfall,
     read_weather_code,
     refusal,
     to_celsius,
@@ -75,6 +77,7 @@ _FIELDS: Final = {
     "clouds": "cloud_cover",
     "visibility": "visibility",
     "weather": "weather_code",
+    **SNOWFALL,
 }
 
 
@@ -159,6 +162,7 @@ def _observation(record: _Record, at: datetime, body: _Body, payload: Payload, o
         visibility=record.visibility,
         precipitation=precipitation.amount,
         precipitation_period=precipitation.period,
+        snowfall_water_equivalent=read_snowfall(record.snow, odd),
         condition=describe(record.weather),
         weather_code=read_weather_code(record.weather),
         flags=make_flags(precipitation, record.visibility, odd, _FIELDS),
