@@ -30,7 +30,7 @@ def read(
     """Read rows of the configured database as a data frame: by location, oldest first, in canonical units.
 
     The columns and their types are the same whatever the data are, also without a row: instants with microseconds in UTC,
-    quantities as float64, ``precipitation_period`` as Int64, all others as texts.
+    quantities as float64, codes and ``precipitation_period`` as Int64, all others as texts.
 
     Args:
         location: Name of the only location; None for all.

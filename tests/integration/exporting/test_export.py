@@ -19,7 +19,7 @@ from meteorograph.cli.main import cli
 from meteorograph.errors import InvalidTimeError, LocationNotFoundError
 from meteorograph.exporting import export, text
 from meteorograph.exporting.export import ExportQuery, Format
-from meteorograph.model.quantities import BY_NAME
+from meteorograph.model.quantities import BY_NAME, CODES
 from meteorograph.reading.columns import FIELDS
 from meteorograph.storage.models import Location
 from meteorograph.storage.upsert import table_of
@@ -299,7 +299,9 @@ TIMES = ("due_at", "observed_at", "fetched_at")
 
 
 def _kind(name: str) -> str:
-    return "time" if name in TIMES else "integer" if name == "precipitation_period" else "number" if name in BY_NAME else "text"
+    if name in TIMES:
+        return "time"
+    return "integer" if name in ("precipitation_period", *CODES) else "number" if name in BY_NAME else "text"
 
 
 #: Which rows to read: none, all, those without a value of most quantities, and those of one provider only.
