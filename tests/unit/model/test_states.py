@@ -18,7 +18,11 @@ from meteorograph.storage.models import Base
     ("table", "condition"),
     [
         ("runs", "state IN ('pending', 'running', 'succeeded', 'partial', 'failed', 'missed')"),
-        ("missed", "reason IN ('down', 'quota', 'provider_error', 'payload_error', 'store_error', 'late')"),
+        (
+            "missed",
+            "reason IN ('down', 'stopped', 'database', 'internal', 'unrecorded', 'quota', 'provider_error', 'payload_error', "
+            "'store_error', 'late')",
+        ),
         ("locations", "state IN ('active', 'paused', 'unscheduled')"),
         ("accounts", "key_state IN ('untested', 'pending', 'active', 'invalid', 'plan_missing', 'blocked')"),
         ("weather_data", "origin IN ('live', 'backfill')"),

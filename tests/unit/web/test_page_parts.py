@@ -127,7 +127,7 @@ def test_a_total_says_how_much_of_the_time_is_measured() -> None:
     [part] = summary(buckets, 2.5 * 3600)
     assert (part.total, part.coverage, part.unknown_count) == (1.5, 0.5, 6)
     series = series_of_buckets(buckets)
-    assert series.partial == {"precipitation": [1]}
+    assert series.partial["precipitation"] == [1]
     assert series.notes["precipitation"] == ["", "in the 25 % of the time that is measured"]
     [mark] = [trace for trace in figure(series, [], NOON, NOON + 3 * HOUR)["data"] if trace["name"] == "partial"]
     assert mark["y"] == [0.5]
