@@ -20,8 +20,10 @@ from meteorograph.storage.models import Base
         ("runs", "state IN ('pending', 'running', 'succeeded', 'partial', 'failed', 'missed')"),
         (
             "missed",
-            "reason IN ('down', 'stopped', 'database', 'internal', 'unrecorded', 'quota', 'provider_error', 'payload_error', "
-            "'store_error', 'late')",
+            (
+                "reason IN ('down', 'stopped', 'database', 'internal', 'unrecorded', 'quota', 'provider_error', 'payload_error', "
+                "'store_error', 'late')"
+            ),
         ),
         ("locations", "state IN ('active', 'paused', 'unscheduled')"),
         ("accounts", "key_state IN ('untested', 'pending', 'active', 'invalid', 'plan_missing', 'blocked')"),
