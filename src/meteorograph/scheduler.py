@@ -25,6 +25,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from . import tick
+from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run_context import require_key
 from .config.loading import get_settings
 from .config.settings import Settings
@@ -50,18 +51,17 @@ _ROLL_UP_PAUSE_SECONDS: Final = 0.05
 #: A larger difference between two looks at the clock than this is a step of the clock [s].
 _CLOCK_STEP_SECONDS: Final = 2.0
 
-#: How often to audit the ledger, and how far back.
-_AUDIT_SECONDS: Final = 3600
+#: How far back to audit the ledger.
 _AUDITED: Final = timedelta(days=2)
 
-#: How often to delete old journal files.
-_JOURNAL_SECONDS: Final = 3600
+#: How often to delete old journal files and to audit the ledger.
+_TIDY_SECONDS: Final = 3600
 
 #: Ticks of one process in progress at most: a long run must not delay the slots of other schedules.
 RUNS_AT_ONCE: Final = 4
 
 #: Jobs of this module: each needs a thread of the pool, and collection up to ``RUNS_AT_ONCE``.
-_OTHER_JOBS: Final = 6
+_OTHER_JOBS: Final = 5
 
 #: How often to look for missed slots that can be healed [s].
 HEALING_SECONDS: Final = 60
@@ -97,6 +97,7 @@ class _ResilientScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSched
             return
         now = datetime.now(UTC)
         log.warning("the clock of the machine was changed", seconds=round(offset - before), now=now.isoformat())
+        PROCESS_MEMORY.clock_check.reset()
         for job in self.get_jobs():
             if job.next_run_time is not None and not isinstance(job.trigger, DateTrigger):
                 is_overdue = job.next_run_time < now
@@ -174,6 +175,8 @@ def scheduled_healing() -> None:
     """Fill missed slots from histories, unless another process does; logs the result and never raises."""
     try:
         settings = get_settings()
+        if not PROCESS_MEMORY.clock_check.is_trusted:
+            return  # what seems to be missed may lie in the future
         if settings.healing and planner.history_providers(settings):
             init_db()
             if rounds.heal_once(settings, _process.stop) is not None:
@@ -184,13 +187,20 @@ def scheduled_healing() -> None:
         log.exception("healing failed")
 
 
-def _record_heartbeat(*, is_stopped: bool = False) -> None:
+def _record_heartbeat() -> None:
     _process.last_heartbeat = time.monotonic()
     try:
         init_db()
-        heartbeat.record_heartbeat(clock.now(), is_stopped=is_stopped)
+        heartbeat.record_heartbeat(clock.now())
     except Exception as error:
         log.warning("the heartbeat could not be stored", reason=str(error))
+
+
+def _record_stop() -> None:
+    try:
+        heartbeat.record_stop(clock.now())
+    except Exception as error:
+        log.warning("the stop could not be stored", reason=str(error))
 
 
 def _roll_up_days() -> None:
@@ -228,6 +238,11 @@ def _delete_old_journals() -> None:
         log.warning("old journal files could not be deleted", reason=str(error))
 
 
+def _tidy() -> None:
+    _delete_old_journals()
+    _audit_ledger()
+
+
 def start(settings: Settings) -> None:
     """Start ticking in this process; where it ticks already, only the interval of the settings is applied."""
     with _process.lock:
@@ -240,8 +255,7 @@ def start(settings: Settings) -> None:
             ("heartbeat", _record_heartbeat, _HEARTBEAT_SECONDS),
             ("scheduled_ingest", scheduled_ingest, schedule.tick_seconds(settings.interval)),
             ("roll_up", _roll_up_days, _ROLL_UP_SECONDS),
-            ("journal_retention", _delete_old_journals, _JOURNAL_SECONDS),
-            ("audit", _audit_ledger, _AUDIT_SECONDS),
+            ("journal_retention", _tidy, _TIDY_SECONDS),
         ):
             _add_job(name, job, seconds, first)
         scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
@@ -278,7 +292,7 @@ def stop() -> None:
         if scheduler.is_alive():
             _process.stop.set()
             scheduler.shutdown(wait=True)
-            _record_heartbeat(is_stopped=True)
+            _record_stop()
             _process.stop.clear()
 
 
@@ -287,6 +301,11 @@ def is_running() -> bool:
     last = _process.last_heartbeat
     is_fresh = last is not None and time.monotonic() - last < STALE_HEARTBEAT_SECONDS
     return scheduler.is_alive() and is_fresh
+
+
+def clock_error() -> timedelta | None:
+    """How far the clock of this machine is ahead (negative: behind) by the answers of providers; None if it is right."""
+    return PROCESS_MEMORY.clock_check.wrong_by
 
 
 def _hand_over() -> None:

@@ -17,6 +17,7 @@ from typing import Final
 from structlog.contextvars import bind_contextvars
 
 from .collecting.event_loop import run_async
+from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run import collect
 from .config.settings import Settings
 from .errors import MeteorographError, StoreError
@@ -136,8 +137,11 @@ def _tick(settings: Settings, stop: threading.Event) -> bool:
 
 
 def _account_for_past(schedules: Sequence[tuple[str, Schedule]], stop: threading.Event) -> None:
-    """Account for the slots that have passed without a run; not in the fallback database, which knows only some of the runs."""
-    if uses_other_database():
+    """Account for the slots that have passed without a run; not in the fallback database, which knows only some of the runs.
+
+    While the clock is wrong or in doubt nothing is written off: what it takes for the past may be the future.
+    """
+    if uses_other_database() or not PROCESS_MEMORY.clock_check.is_trusted:
         return
     for name, when in schedules:
         while past_slots.account_for_past(clock.now(), name, when, TICK_MEMORY.explain) and not stop.is_set():

@@ -95,6 +95,13 @@ def live_needs(needs: Mapping[str, float], now: datetime, zone: str) -> dict[str
     return remaining
 
 
+#: How long to wait after a refusal if the period that is used up has ended by a clock that is not trusted.
+WAIT_IN_DOUBT: Final = timedelta(seconds=1)
+
+#: How far the clock of another process may be ahead: its period is used, so that nothing is charged to two periods.
+CLOCKS_APART: Final = timedelta(minutes=10)
+
+
 def spend(
     account: Account,
     calls: int,
@@ -103,6 +110,7 @@ def spend(
     on_demand: bool = False,
     least: int = 1,
     leave: Mapping[str, int] | None = None,
+    is_clock_trusted: bool = True,
 ) -> Grant:
     """Charge up to ``calls`` calls to every window of an account at once.
 
@@ -113,21 +121,25 @@ def spend(
         on_demand: Whether the reserve may be spent too.
         least: Where fewer calls than this remain, none is charged: one request may cost several calls.
         leave: Window → calls beyond the reserve that are left to others (``live_needs``).
+        is_clock_trusted: Whether ``now`` may start a new day or month. If not, calls are charged to the last one.
     """
     limits = account.limits
     if not limits:
         return Grant(calls)
     kept = {window: (0 if on_demand else reserve_of(limit)) + (leave or {}).get(window, 0) for window, limit in limits.items()}
     with get_db_session() as session:
-        rows = _lock_rows(session, account, now)
+        rows = _lock_rows(session, account, now, is_clock_trusted=is_clock_trusted)
         remaining = {window: limit - rows[window].used - kept[window] for window, limit in limits.items()}
         ends = {window: period_end(window, row.period_start, account.zone) for window, row in rows.items()}
         granted = max(0, min(calls, *remaining.values()))
         if granted >= least:
             for row in rows.values():
                 row.used += granted
-            return Grant(granted, None, {window: row.period_start for window, row in rows.items()}, min(ends.values()))
-    return Grant(0, max(ends[window] for window, count in remaining.items() if count < least))
+            # While the clock is not trusted, the period in use may have ended by that clock.
+            ends_at = min((end for end in ends.values() if end > now), default=None)
+            return Grant(granted, None, {window: row.period_start for window, row in rows.items()}, ends_at)
+    retry_at = max(ends[window] for window, count in remaining.items() if count < least)
+    return Grant(0, retry_at if retry_at > now else now + WAIT_IN_DOUBT)
 
 
 def give_back(account: Account, grant: Grant, calls: int) -> None:
@@ -153,10 +165,11 @@ def usage(session: Session, account: Account, now: datetime) -> list[Usage]:
     return windows
 
 
-def _lock_rows(session: Session, account: Account, now: datetime) -> dict[str, Quota]:
+def _lock_rows(session: Session, account: Account, now: datetime, *, is_clock_trusted: bool) -> dict[str, Quota]:
     """The account's rows for the current periods, locked against other processes until the session ends.
 
-    After a step back of the clock, the row of the later period stays in use.
+    A process whose clock is a little behind uses the later period of the others. A period that is further ahead comes from a
+    clock that was wrong: its calls are counted in the current period.
     """
     starts = {window: period_start(window, now, account.zone) for window in account.limits}
     new = [{"provider": account.name, "window": window, "period_start": start, "used": 0} for window, start in starts.items()]
@@ -164,6 +177,8 @@ def _lock_rows(session: Session, account: Account, now: datetime) -> dict[str, Q
     mine = select(Quota).where(Quota.provider == account.name, Quota.window.in_(account.limits)).order_by(Quota.window)
     rows = {row.window: row for row in session.scalars(mine.with_for_update())}
     for window, row in rows.items():
-        if row.period_start < starts[window]:
+        if row.period_start > now + CLOCKS_APART:
+            row.period_start = starts[window]
+        elif row.period_start < starts[window] and (is_clock_trusted or window in ("minute", "hour")):
             row.period_start, row.used = starts[window], 0
     return rows

@@ -10,6 +10,7 @@ from ..errors import FetchError, PayloadError
 from ..model.account import Account
 from .adaptive_concurrency import ConcurrencyLimit
 from .circuit_breaker import CircuitBreaker
+from .clock_check import ClockCheck
 from .pacing import Pacer
 from .quota_meter import QuotaMeter
 
@@ -25,6 +26,7 @@ class CallGate:
         leave: Window → calls that are left to others (``quota.spend``).
         concurrency: Attempts in progress at most.
         tolerated: Account → attempts that it last tolerated, shared by the runs of a process.
+        clock_check: What is known of the clock; None to trust it.
     """
 
     def __init__(
@@ -37,9 +39,10 @@ class CallGate:
         leave: Mapping[str, int] | None = None,
         concurrency: int = 64,
         tolerated: MutableMapping[str, float] | None = None,
+        clock_check: ClockCheck | None = None,
     ) -> None:
         self._name = account.name
-        self._meter = QuotaMeter(account, expected=expected, on_demand=on_demand, leave=leave)
+        self._meter = QuotaMeter(account, expected=expected, on_demand=on_demand, leave=leave, clock_check=clock_check)
         self._breaker = CircuitBreaker(account.name, key)
         self._pacer = Pacer({} if on_demand else account.limits)
         self._concurrency = ConcurrencyLimit(account.name, concurrency, {} if tolerated is None else tolerated)

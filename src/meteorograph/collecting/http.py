@@ -199,7 +199,8 @@ async def _payload(request: Request, response: Response) -> Payload | FetchError
         return RetryableFetchError(request.provider, f"the answer is longer than {MAX_BODY_BYTES} bytes", status=response.status)
     retry_after = _header(response, "retry-after") if response.status >= 400 else None
     expires, last_modified = _header(response, "expires"), _header(response, "last-modified")
-    return Payload(request, response.status, body, clock.now(), retry_after, expires, last_modified)
+    date = _header(response, "date")
+    return Payload(request, response.status, body, clock.now(), retry_after, expires, last_modified, date)
 
 
 async def _body(reader: ResponseBodyReader) -> bytes | None:

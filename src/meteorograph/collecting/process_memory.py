@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from .clock_check import ClockCheck
 from .http_cache import HttpCache
 
 
@@ -15,6 +16,7 @@ class ProcessMemory:
     #: Provider → attempts in progress that it tolerates; as many as the settings allow where it has no entry.
     tolerated: dict[str, float] = field(default_factory=dict)
     http_cache: HttpCache = field(default_factory=HttpCache)
+    clock_check: ClockCheck = field(default_factory=ClockCheck)
     #: Notices of providers that are in the log already.
     logged_notices: set[tuple[str, str]] = field(default_factory=set)
 
@@ -23,6 +25,7 @@ class ProcessMemory:
         self.tolerated.clear()
         self.http_cache = HttpCache()
         self.logged_notices.clear()
+        self.clock_check.reset()
 
 
 #: The memory of this process.

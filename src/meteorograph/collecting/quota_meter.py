@@ -13,6 +13,7 @@ from ..failover.call import call_with_fallback
 from ..failover.charges import charge_with_fallback
 from ..model import clock
 from ..model.account import Account
+from .clock_check import ClockCheck
 
 #: Calls charged at once; a killed process loses the unused rest of them.
 LARGEST_BLOCK: Final = 1000
@@ -29,14 +30,23 @@ class QuotaMeter:
         expected: Calls that are about to be made; no more than these are charged in advance.
         on_demand: Whether the reserve may be spent too.
         leave: Window → calls that are left to others (``quota.spend``).
+        clock_check: What is known of the clock; None to trust it.
     """
 
-    def __init__(self, account: Account, *, expected: int, on_demand: bool, leave: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        account: Account,
+        *,
+        expected: int,
+        on_demand: bool,
+        leave: Mapping[str, int] | None = None,
+        clock_check: ClockCheck | None = None,
+    ) -> None:
         self._account = account
         self._expected = expected
         limits = account.limits
         self._block_size = max(1, min([LARGEST_BLOCK, *(limit // BLOCKS_PER_WINDOW for limit in limits.values())]))
-        self._spend = partial(quota.spend, account, on_demand=on_demand, leave=leave)
+        self._leave, self._on_demand, self._clock_check = leave, on_demand, clock_check
         self._granted = quota.Grant(0)
         self._unused = 0
         self._ends_at: datetime | None = None
@@ -77,6 +87,11 @@ class QuotaMeter:
         if unused:
             await asyncio.to_thread(call_with_fallback, quota.give_back, self._account, self._granted, unused)
 
+    def _spend(self) -> partial[quota.Grant]:
+        """The function that charges calls by what is known of the clock now."""
+        is_trusted = self._clock_check is None or self._clock_check.is_trusted
+        return partial(quota.spend, self._account, on_demand=self._on_demand, leave=self._leave, is_clock_trusted=is_trusted)
+
     def _must_charge(self, cost: int) -> bool:
         """Whether too few charged calls remain, or all of them belong to a period that has ended."""
         return self._unused < cost or self._has_expired()
@@ -93,7 +108,7 @@ class QuotaMeter:
         missing = cost - self._unused
         size = max(missing, min(self._block_size, self._expected - self.calls - self._unused))
         charging = asyncio.ensure_future(
-            asyncio.to_thread(charge_with_fallback, self._account.name, self._spend, size, clock.now(), least=missing)
+            asyncio.to_thread(charge_with_fallback, self._account.name, self._spend(), size, clock.now(), least=missing)
         )
         try:
             grant = await asyncio.shield(charging)

@@ -188,6 +188,7 @@ async def _fetch_and_journal(
     except FetchError as error:
         await access.gate.report(error)
         raise
+    context.memory.clock_check.note(access.provider.name, payload.date, payload.fetched_at)
     if cache is not None:
         payload = cache.updated_answer(request, payload)
     _log_notice(context, access.provider, payload)

@@ -160,6 +160,7 @@ def make_gate(
         on_demand=on_demand,
         concurrency=min(settings.concurrency, provider.at_once or settings.concurrency),
         tolerated=memory.tolerated,
+        clock_check=memory.clock_check,
     )
 
 

@@ -44,14 +44,14 @@ def require_history(names: list[str]) -> list[str]:
     return names
 
 
-#: A key, or nothing. Quotes and white space within are remains of a wrongly copied or quoted text.
-_KEY: Final = re.compile(r"[!#-&(-_a-~]*")
+#: A key of printable ASCII, or nothing. A quote at one end is the remains of a wrongly copied or quoted text.
+_KEY: Final = re.compile(r"""(?!["'`])[ -~]*(?<!["'`])""")
 
 
 def _stripped(key: SecretStr | None) -> SecretStr | None:
     text = strip_invisible(key.get_secret_value()) if key else ""
     if not _KEY.fullmatch(text):
-        raise ValueError("a key of ASCII letters, digits and signs, without quotes and white space")
+        raise ValueError("a key of printable ASCII characters, without a quote at one end")
     return SecretStr(text) if text else None
 
 

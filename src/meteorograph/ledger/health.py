@@ -90,7 +90,8 @@ def _last_run(session: Session, until: datetime) -> Run | None:
 
 
 def _heartbeats(session: Session, now: datetime) -> dict[str, float]:
-    query = select(Heartbeat.holder, Heartbeat.beat_at).where(Heartbeat.beat_at <= now + MAX_CLOCK_LEAD)
+    is_alive = (Heartbeat.beat_at <= now + MAX_CLOCK_LEAD, Heartbeat.is_stopped.is_(False))
+    query = select(Heartbeat.holder, Heartbeat.beat_at).where(*is_alive)
     return {holder: (now - beat_at).total_seconds() for holder, beat_at in session.execute(query)}
 
 

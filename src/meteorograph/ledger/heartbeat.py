@@ -14,8 +14,15 @@ from ..storage.upsert import insert_or_replace
 KEPT: Final = timedelta(days=30)
 
 
-def record_heartbeat(now: datetime, *, is_stopped: bool = False) -> None:
-    """Record that the scheduler of this process is alive, or that it stops in order; delete heartbeats older than a month."""
+def record_heartbeat(now: datetime) -> None:
+    """Record that the scheduler of this process is alive; delete heartbeats older than a month."""
     with get_db_session() as session:
-        insert_or_replace(session, Heartbeat, [{"holder": process_name(), "beat_at": now, "is_stopped": is_stopped}])
+        insert_or_replace(session, Heartbeat, [{"holder": process_name(), "beat_at": now, "is_stopped": False}])
         session.query(Heartbeat).filter(Heartbeat.beat_at < now - KEPT).delete()
+
+
+def record_stop(now: datetime) -> None:
+    """Record that the scheduler of this process stops in order, if it has ever recorded a heartbeat."""
+    with get_db_session() as session:
+        mine = session.query(Heartbeat).filter(Heartbeat.holder == process_name())
+        mine.update({"beat_at": now, "is_stopped": True}, synchronize_session=False)

@@ -99,6 +99,8 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
     #: The unparsed ``Expires`` and ``Last-Modified`` headers, of providers with ``caches`` set.
     expires: str | None = None
     last_modified: str | None = None
+    #: The unparsed ``Date`` header: when the provider answered, by its own clock.
+    date: str | None = None
 
     @property
     def wait(self) -> timedelta | None:

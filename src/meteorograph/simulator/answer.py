@@ -60,6 +60,8 @@ def _damage(rule: Rule, status: int, body: Any) -> Answer:
     match rule.kind:
         case "types":
             return as_json(status, _Mistyped().value(body))
+        case "text":
+            return as_json(status, _as_text(body))
         case "null":
             return as_json(status, _nulled(body))
     answer = as_json(status, body)
@@ -93,8 +95,17 @@ def _null(amount: Any) -> Any:
     return amount if isinstance(amount, str) else None
 
 
+def _as_text(value: Any) -> Any:
+    """``value`` with every number as a text."""
+    if isinstance(value, dict):
+        return {name: _as_text(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_text(item) for item in value]
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 class _Mistyped:
-    """Replaces every number, by turns with a string and with an object."""
+    """Replaces every number, by turns with a text that is no number and with an object."""
 
     def __init__(self) -> None:
         self._numbers = 0
@@ -108,4 +119,4 @@ class _Mistyped:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
         self._numbers += 1
-        return str(value) if self._numbers % 2 else {"value": value}
+        return f"about {value}" if self._numbers % 2 else {"value": value}

@@ -7,9 +7,11 @@ import socket
 import socketserver
 import struct
 import threading
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import NamedTuple
 
+from ..model import clock
 from .answer import TEXT, Answer
 from .routes import Routes
 
@@ -154,6 +156,7 @@ class Connection(socketserver.BaseRequestHandler):
         lines = [
             f"HTTP/1.1 {answer.status} {phrase}",
             f"Content-Type: {answer.content_type}",
+            f"Date: {format_datetime(clock.now(), usegmt=True)}",
             f"Content-Length: {len(answer.body)}",
             f"Connection: {'keep-alive' if keep_alive else 'close'}",
             *(f"{name}: {value}" for name, value in answer.headers),

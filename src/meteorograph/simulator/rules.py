@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "truncated": ((), ()),
     "broken_off": ((), ()),
     "types": ((), ()),
+    "text": ((), ()),
     "html": ((), ("code",)),
     "huge": (("mb",), ()),
     "slow": (("ms",), ()),

@@ -90,7 +90,7 @@ def read_report() -> HealthReport:
         log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
     is_running = _is_scheduler_running(settings, ledger)
     failures = _failures(settings, ledger, now, is_running=is_running)
-    problems = [*failures, *(_source_problems(ledger, accounts) if ledger else ())]
+    problems = [*failures, *_clock_problems(), *(_source_problems(ledger, accounts) if ledger else ())]
     if failures or (ledger and 2 * len(ledger.stale) >= len(ledger.freshness) > 0):
         status = HealthStatus.FAILING
     elif is_running and ledger and settings.scheduler_enabled and process_name() not in ledger.heartbeats:
@@ -129,6 +129,13 @@ def _missing_collector(ledger: LedgerHealth, now: datetime) -> list[str]:
         return ["no process collects"]
     has_other = newest is not None and (now - newest).total_seconds() < age - scheduler.STALE_HEARTBEAT_SECONDS
     return [] if has_other and not ledger.stale else [f"no process collects: the last heartbeat is {age:.0f} s old"]
+
+
+def _clock_problems() -> Iterator[str]:
+    """That the clock of this machine is wrong, by the answers of providers to this process."""
+    if (error := scheduler.clock_error()) is not None:
+        direction = "ahead" if error.total_seconds() > 0 else "behind"
+        yield f"the clock of this machine is wrong: {abs(error.total_seconds()):.0f} s {direction}"
 
 
 def _source_problems(ledger: LedgerHealth, accounts: Mapping[str, account_state.AccountStatus]) -> Iterator[str]:

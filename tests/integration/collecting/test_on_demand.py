@@ -123,6 +123,7 @@ def test_wrong_coordinates_cost_no_call(collecting: Simulator, lat: Any, lon: An
         ("kind=timeout", FetchTimeoutError, "in time"),
         ("kind=slow ms=60000", FetchTimeoutError, "in time"),
         ("kind=truncated", PayloadError, "unexpected body"),
+        ("kind=types", PayloadError, "unexpected body"),
         ("kind=html", PayloadError, "HTML"),
         ("kind=html code=502", RetryableFetchError, "502"),
         ("kind=encoding", PayloadError, "unexpected body"),
@@ -158,6 +159,7 @@ def test_a_failure_of_openweathermap_is_logged_raised_and_stores_nothing(
         "kind=reset",
         "kind=timeout",
         "kind=truncated",
+        "kind=types",
         "kind=html",
         "kind=encoding",
         "kind=empty",
@@ -180,17 +182,13 @@ def test_a_failure_of_weatherstack_falls_back_on_openweathermap_with_a_warning(
     assert len(_rows()) == 1
 
 
-def test_of_numbers_given_otherwise_those_as_text_are_stored_and_the_others_flagged(collecting: Simulator) -> None:
+def test_numbers_that_are_given_as_text_are_stored(collecting: Simulator) -> None:
     truth = collecting.truth(53.35, -6.26, NOON)
-    collecting.set_faults("kind=types provider=openweathermap")
+    collecting.set_faults("kind=text provider=openweathermap")
     ingest_data(53.35, -6.26)
     [row] = _rows()
     names = ("temperature", "humidity", "pressure", "wind_speed", "cloud_cover", "visibility")
-    read = [name for name in names if getattr(row, name) is not None]
-    assert len(read) >= 2
-    assert {name: getattr(row, name) for name in read} == {name: truth[name] for name in read}
-    assert row.flags is not None
-    assert all(row.flags[name] == ["unreadable:an object"] for name in names if name not in read)
+    assert {name: getattr(row, name) for name in names} == {name: truth[name] for name in names}
 
 
 def test_a_wrong_weatherstack_key_falls_back(collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,7 +157,7 @@ def test_in_a_batch_only_those_whose_turn_it_is_ask_for_their_rain(
 
 
 def test_each_failure_that_will_not_heal_is_one_location_and_has_its_reason(places: int, collecting: Simulator) -> None:
-    collecting.set_faults("kind=html code=404 place=0,10; kind=empty place=1,10; kind=truncated place=2,10")
+    collecting.set_faults("kind=html code=404 place=0,10; kind=types place=1,10; kind=truncated place=2,10")
     scheduled_ingest()
     assert _count() == places - 3
     missed = {row.location_id: row for row in _all(Missed)}

@@ -107,7 +107,9 @@ def test_a_new_schedule_whose_process_died_before_its_first_slot(driven: DrivenC
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_a_process_that_was_stopped_in_order_was_not_down(driven: DrivenClock, is_stopped: bool) -> None:
     scheduled_ingest()
-    heartbeat.record_heartbeat(driven(), is_stopped=is_stopped)
+    heartbeat.record_heartbeat(driven())
+    if is_stopped:
+        heartbeat.record_stop(driven())
     driven.advance(3 * HOUR)
     scheduled_ingest()
     assert {reason for _, reason in missed()} == {"stopped" if is_stopped else "down"}

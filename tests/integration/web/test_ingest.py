@@ -221,6 +221,7 @@ def test_without_a_key_it_says_how_to_set_one(client: FlaskClient, monkeypatch: 
         ("kind=reset", 502, "127.0.0.1"),
         ("kind=timeout", 504, "in time"),
         ("kind=truncated", 502, "unexpected body"),
+        ("kind=types", 502, "unexpected body"),
         ("kind=html", 502, "HTML"),
         ("kind=empty", 502, "empty"),
         ("kind=huge mb=10", 502, "longer than"),

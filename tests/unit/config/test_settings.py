@@ -414,12 +414,10 @@ def test_quotes_around_a_value_are_removed(monkeypatch: pytest.MonkeyPatch, quot
         assert [token.get_secret_value() for token in settings.api_tokens] == ["one", "two"]
 
 
-@pytest.mark.parametrize(
-    "text", [f"'{KEY}", f'{KEY}"', f"{KEY[:9]} {KEY[9:]}", f"{KEY}\u201d", f"{KEY}\n{KEY}", f"{KEY}é", f"'{KEY}\""]
-)
-def test_a_key_with_a_quote_or_a_space_within_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+@pytest.mark.parametrize("text", [f"'{KEY}", f'{KEY}"', f"{KEY}\u201d", f"{KEY}\n{KEY}", f"{KEY}é", f"'{KEY}\""])
+def test_a_key_with_a_quote_at_one_end_or_of_other_characters_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("OWM_API_KEY", text)
-    assert _refused() == "OWM_API_KEY: must be a key of ASCII letters, digits and signs, without quotes and white space"
+    assert _refused() == "OWM_API_KEY: must be a key of printable ASCII characters, without a quote at one end"
 
 
 def test_an_env_file_with_a_byte_order_mark() -> None:
