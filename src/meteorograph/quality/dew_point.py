@@ -29,9 +29,10 @@ def derive_dew_point(observation: Observation) -> Observation:
     dew_point = dew_point_of(observation.temperature, observation.humidity)
     if dew_point is None:
         return observation
-    sources = (observation.flags.get(name, ()) for name in ("temperature", "humidity"))
-    words: list[str] = [Flag.DERIVED, *([Flag.REJECTED] if any(Flag.REJECTED in own for own in sources) else [])]
-    return msgspec.structs.replace(observation, dew_point=dew_point, flags={**observation.flags, "dew_point": words})
+    flags, words = observation.flags, [Flag.DERIVED.value]
+    if Flag.REJECTED in flags.get("temperature", ()) or Flag.REJECTED in flags.get("humidity", ()):
+        words.append(Flag.REJECTED.value)
+    return msgspec.structs.replace(observation, dew_point=dew_point, flags={**flags, "dew_point": words})
 
 
 def dew_point_of(temperature: float | None, humidity: float | None) -> float | None:

@@ -12,7 +12,7 @@ import msgspec
 from ..collecting.observation import replace_quantity
 from ..config.settings import Settings
 from ..model.flags import Flag
-from ..model.quantities import QUANTITIES
+from ..model.quantities import AMOUNTS, QUANTITIES
 from ..model.values import Observation
 from ..quality.provider_agreement import flag_disagreements
 from ..storage.observations import Row, to_row
@@ -113,7 +113,9 @@ class _Comparison:
 
     def _compare_quantity(self, name: str) -> None:
         stored = self._stored
-        provider = (stored["providers"] or {}).get(name, stored["provider"])
+        others = stored["providers"] or {}
+        # Amounts share their period, so with the precipitation of another provider the row has no other amount of its own.
+        provider = others.get(name) or (others.get("precipitation") if name in AMOUNTS else None) or stored["provider"]
         if provider not in self._newest:
             return
         observation, words = self._newest[provider], self._flags.get(name, [])

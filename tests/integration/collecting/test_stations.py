@@ -119,6 +119,7 @@ GONE = (404, {"detail": "Not Found"})
 def test_after_a_404_the_next_nearest_station_is_requested_in_the_same_slot(
     server: Server, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING")  # whatever level an earlier test has set
     monkeypatch.setenv("METEOROGRAPH_PROVIDERS", "nws")
     server.answer = nws_answers(KAAA=GONE, KBBB=OK, KCCC=OK)
     add_location()
@@ -173,6 +174,7 @@ def test_a_failure_of_the_service_says_nothing_about_the_station(
 def test_a_renamed_station_is_found_again(
     server: Server, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING")  # whatever level an earlier test has set
     monkeypatch.setenv("METEOROGRAPH_PROVIDERS", "metar")
     server.answer = metar_answers(driven, ["EGAA"], ["EGAA"])
     add_location()
