@@ -254,6 +254,7 @@ def _hand_over() -> None:
 def _start_after_fork() -> None:
     """In the child of a fork: threads do not survive it, so reset, and start where the parent has handed over."""
     _process.reset_after_fork()
+    tick.TICK_MEMORY.accounting = threading.Lock()  # a thread of the parent may have held it
     scheduler.reset()
     if _process.is_handed_over:
         start(get_settings())

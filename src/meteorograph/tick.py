@@ -58,8 +58,12 @@ class TickMemory:
     #: Ticks that failed: when, and why no slot was collected meanwhile.
     failed_ticks: deque[tuple[datetime, MissedReason]] = field(default_factory=lambda: deque(maxlen=MAX_FAILED_TICKS))
 
+    #: Held by the tick that accounts for the past, so that the others do not do the same.
+    accounting: threading.Lock = field(default_factory=threading.Lock)
+
     def reset(self) -> None:
         """Forget everything."""
+        self.accounting = threading.Lock()
         self.has_collected, self.logged_failure = False, ("", 0.0)
         self.ensured_defaults.clear()
         self.failed_ticks.clear()
@@ -143,10 +147,16 @@ def _account_for_past(schedules: Sequence[tuple[str, Schedule]], stop: threading
     """
     if uses_other_database() or not PROCESS_MEMORY.clock_check.is_trusted:
         return
-    for name, when in schedules:
-        while past_slots.account_for_past(clock.now(), name, when, TICK_MEMORY.explain) and not stop.is_set():
-            if stop.wait(_PAUSE_SECONDS):  # others may use the database
-                return
+    lock = TICK_MEMORY.accounting
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        for name, when in schedules:
+            while past_slots.account_for_past(clock.now(), name, when, TICK_MEMORY.explain):
+                if stop.wait(_PAUSE_SECONDS):  # others may use the database
+                    return
+    finally:
+        lock.release()
 
 
 def _store_journalled_answers(settings: Settings, now: datetime, schedules: list[tuple[str, Schedule]]) -> None:

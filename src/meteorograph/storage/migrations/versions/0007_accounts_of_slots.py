@@ -21,6 +21,11 @@ def upgrade() -> None:
         sa.Column("until_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("schedule", name=op.f("pk_accounted")),
     )
+    # Earlier versions have looked at these slots; `meteorograph audit` looks at them again.
+    op.execute(
+        "INSERT INTO accounted (schedule, until_at) SELECT schedule, max(due_at) FROM runs "
+        "WHERE state NOT IN ('pending', 'running') GROUP BY schedule"
+    )
     op.add_column("heartbeats", sa.Column("is_stopped", sa.Boolean(), nullable=False, server_default=sa.false()))
     _allow_reasons(_OLD, _NEW)
 
