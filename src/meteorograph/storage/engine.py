@@ -45,12 +45,14 @@ class EngineRegistry:
         """
         name = url.render_as_string(hide_password=False)
         is_sqlite = url.get_backend_name() == "sqlite"
-        if name in self._engines and not (is_sqlite and self._has_changed(name, url)):
-            return self._engines[name]
-        with self.lock:
-            if name in self._engines:
+        known = self._engines.get(name)
+        if known is not None and not (is_sqlite and self._has_changed(name, url)):
+            return known
+        with self.lock:  # another thread may have made the engine, or replaced it, meanwhile
+            if is_sqlite and name in self._engines and self._has_changed(name, url):
                 self.forget(name)
-            self._engines[name] = _sqlite(url) if is_sqlite else _postgresql(url)
+            if name not in self._engines:
+                self._engines[name] = _sqlite(url) if is_sqlite else _postgresql(url)
             return self._engines[name]
 
     def _has_changed(self, name: str, url: URL) -> bool:

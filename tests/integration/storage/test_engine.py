@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, delete, func, inspect, select, text
+from sqlalchemy import CheckConstraint, Engine, delete, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from meteorograph import WeatherData, get_db_session, init_db
@@ -208,3 +208,22 @@ def test_a_database_that_is_away_is_a_store_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DATABASE_URL", "sqlite://")
     with pytest.raises(ConfigurationError, match="must name a file"):
         init_db()
+
+
+@pytest.mark.usefixtures("database")
+def test_threads_that_ask_at_once_get_the_same_engine() -> None:
+    for _ in range(50):
+        ENGINES.reset()
+        begin, found = threading.Barrier(8), list[Engine]()
+
+        def ask(begin: threading.Barrier = begin, found: list[Engine] = found) -> None:
+            begin.wait()
+            found.append(get_engine())
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 8
+        assert len(set(map(id, found))) == 1
