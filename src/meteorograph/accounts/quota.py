@@ -99,7 +99,7 @@ def live_needs(needs: Mapping[str, float], now: datetime, zone: str) -> dict[str
 WAIT_IN_DOUBT: Final = timedelta(seconds=1)
 
 #: How far the clock of another process may be ahead: its period is used, so that nothing is charged to two periods.
-CLOCKS_APART: Final = timedelta(minutes=10)
+MAX_PERIOD_LEAD: Final = timedelta(minutes=10)
 
 
 def spend(
@@ -177,7 +177,7 @@ def _lock_rows(session: Session, account: Account, now: datetime, *, is_clock_tr
     mine = select(Quota).where(Quota.provider == account.name, Quota.window.in_(account.limits)).order_by(Quota.window)
     rows = {row.window: row for row in session.scalars(mine.with_for_update())}
     for window, row in rows.items():
-        if row.period_start > now + CLOCKS_APART:
+        if row.period_start > now + MAX_PERIOD_LEAD:
             row.period_start = starts[window]
         elif row.period_start < starts[window] and (is_clock_trusted or window in ("minute", "hour")):
             row.period_start, row.used = starts[window], 0

@@ -100,9 +100,10 @@ def find_holes(
     columns = Run.due_at, Run.state, Run.ended_at
     earlier = select(*columns).where(Run.schedule == name, Run.due_at <= since).order_by(Run.due_at.desc()).limit(1)
     own = select(*columns).where(Run.schedule == name, Run.due_at > since, Run.due_at <= slots[-1])
-    runs = {due_at: (state, ended_at) for due_at, state, ended_at in (*session.execute(earlier), *session.execute(own))}
+    runs = {due_at: (state, ended_at) for due_at, state, ended_at in session.execute(own)}
+    last = session.execute(earlier).first()
     stops = _read_stops(session)
-    busy_until: datetime | None = max((ended for _, ended in list(runs.values())[:1] if ended), default=None)
+    busy_until: datetime | None = last.ended_at if last is not None and last.state != RunState.MISSED else None
     for slot, after in zip(slots, (*slots[1:], *following, slots[-1] + schedule.GRACE), strict=False):
         if slot in runs:
             state, ended_at = runs[slot]
