@@ -9,6 +9,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .collecting.on_demand import ingest_data
     from .exporting.dataframes import read
+    from .jobs.registry import job
     from .storage.engine import get_db_session, init_db
     from .storage.models import WeatherData
     from .web.app import create_app
@@ -18,11 +19,12 @@ _MODULES = {
     "get_db_session": "storage.engine",
     "ingest_data": "collecting.on_demand",
     "init_db": "storage.engine",
+    "job": "jobs.registry",
     "read": "exporting.dataframes",
     "WeatherData": "storage.models",
 }
 
-__all__ = ["WeatherData", "__version__", "create_app", "get_db_session", "ingest_data", "init_db", "read"]
+__all__ = ["WeatherData", "__version__", "create_app", "get_db_session", "ingest_data", "init_db", "job", "read"]
 
 
 def __getattr__(name: str) -> Any:

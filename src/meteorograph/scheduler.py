@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from apscheduler.jobstores.base import JobLookupError
 
@@ -25,13 +25,15 @@ from .config.loading import get_settings
 from .config.settings import Settings
 from .errors import MeteorographError
 from .healing import planner, rounds
+from .jobs import queries as job_queries
+from .jobs.runner import RUNNER
 from .journal import retention
 from .ledger import audit, claims, heartbeat
 from .log_output import get_logger
 from .model import clock, schedule
 from .reading import rollups
-from .resilient_scheduler import ResilientScheduler
-from .storage.engine import init_db
+from .resilient_scheduler import SERVICE_EXECUTOR, ResilientScheduler
+from .storage.engine import get_db_session, init_db
 
 log = get_logger(__name__)
 
@@ -82,6 +84,10 @@ class _ProcessState:
     last_heartbeat: float | None = None
     #: Whether the parent process has left its scheduler to the children that it forks.
     is_handed_over: bool = False
+    #: Whether this process was forked from such a parent. It hands over nothing: what it forks is not a worker of a server.
+    is_worker: bool = False
+    #: Whether the fork in progress makes a worker.
+    forks_worker: bool = False
 
     def reset_after_fork(self) -> None:
         """Replace what another thread of the parent may have held."""
@@ -170,7 +176,17 @@ def _delete_old_journals() -> None:
         log.warning("old journal files could not be deleted", reason=str(error))
 
 
+def _delete_old_job_runs() -> None:
+    try:
+        init_db()
+        with get_db_session() as session:
+            job_queries.delete_old_runs(session, clock.now())
+    except Exception as error:
+        log.warning("old runs of jobs could not be deleted", reason=str(error))
+
+
 def _tidy() -> None:
+    _delete_old_job_runs()
     _delete_old_journals()
     _audit_ledger()
 
@@ -190,7 +206,15 @@ def start(settings: Settings) -> None:
             ("journal_retention", _tidy, _TIDY_SECONDS),
         ):
             _add_job(name, job, seconds, first)
-        scheduler.add_job(scheduled_healing, "interval", seconds=HEALING_SECONDS, id="healing", replace_existing=True)
+        RUNNER.start()
+        scheduler.add_job(
+            scheduled_healing,
+            "interval",
+            seconds=HEALING_SECONDS,
+            id="healing",
+            executor=SERVICE_EXECUTOR,
+            replace_existing=True,
+        )
 
 
 def _stop_at_exit() -> None:
@@ -205,10 +229,9 @@ def _stop_at_exit() -> None:
 def _add_job(name: str, job: Callable[[], None], seconds: int, first: datetime) -> None:
     """Run a job at ``first``, and then on its grid. A job of its own makes the first run: it would shift the interval."""
     grid = schedule.Interval(timedelta(seconds=seconds)).next_after(first)
-    scheduler.add_job(
-        job, "interval", seconds=seconds, start_date=grid, id=name, replace_existing=True, max_instances=RUNS_AT_ONCE
-    )
-    scheduler.add_job(job, "date", run_date=first, id=f"first {name}", replace_existing=True)
+    common: dict[str, Any] = {"executor": SERVICE_EXECUTOR, "replace_existing": True}
+    scheduler.add_job(job, "interval", seconds=seconds, start_date=grid, id=name, max_instances=RUNS_AT_ONCE, **common)
+    scheduler.add_job(job, "date", run_date=first, id=f"first {name}", **common)
 
 
 def heal_soon() -> None:
@@ -221,6 +244,7 @@ def heal_soon() -> None:
 def stop() -> None:
     """Stop ticking: a run in progress waits for its open requests, stores their answers and releases the rest."""
     with _process.lock:
+        RUNNER.stop()
         if scheduler.is_alive():
             _process.stop.set()
             scheduler.shutdown(wait=True)
@@ -243,12 +267,15 @@ def clock_error() -> timedelta | None:
 def _hand_over() -> None:
     """Before a fork: a process that has not collected yet leaves its scheduler to the children.
 
-    This is the parent of workers under ``gunicorn --preload``. It must not collect itself: once the HTTP client has been
-    used in a process, it cannot be used in the processes forked from it.
+    This is the parent of workers under ``gunicorn --preload``, which forks in its main thread. It must not collect itself: once
+    the HTTP client has been used in a process, it cannot be used in the processes forked from it. A job that forks a process for
+    its work is another case: the scheduler goes on, and the child has none.
     """
-    if not tick.TICK_MEMORY.has_collected and (scheduler.is_alive() or _process.is_handed_over):
+    is_server = not _process.is_worker and threading.current_thread() is threading.main_thread()
+    if is_server and not tick.TICK_MEMORY.has_collected and (scheduler.is_alive() or _process.is_handed_over):
         _process.is_handed_over = True
         stop()
+    _process.forks_worker = is_server and _process.is_handed_over
 
 
 def _start_after_fork() -> None:
@@ -256,7 +283,9 @@ def _start_after_fork() -> None:
     _process.reset_after_fork()
     tick.TICK_MEMORY.accounting = threading.Lock()  # a thread of the parent may have held it
     scheduler.reset()
-    if _process.is_handed_over:
+    RUNNER.reset()
+    if _process.forks_worker:
+        _process.is_handed_over, _process.forks_worker, _process.is_worker = False, False, True
         start(get_settings())
 
 

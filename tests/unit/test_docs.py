@@ -128,7 +128,7 @@ FILES = {
 }
 
 #: Files that a reader makes while following an example.
-EXAMPLES = {"backyard.py", "test_backyard.py"}
+EXAMPLES = {"backyard.py", "test_backyard.py", "weather_jobs.py", "heavy_work.py", "heavy_jobs.py", "package_jobs.py"}
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))

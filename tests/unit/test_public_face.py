@@ -14,7 +14,7 @@ from support import ROOT
 
 #: Module → its public names, as the README, the documentation and plug-ins use them.
 PUBLIC = {
-    "meteorograph": ("WeatherData", "create_app", "get_db_session", "ingest_data", "init_db", "read"),
+    "meteorograph": ("WeatherData", "create_app", "get_db_session", "ingest_data", "init_db", "job", "read"),
     "meteorograph.errors": ("AccountError", "FetchError", "MeteorographError", "PayloadError", "RetryableFetchError"),
     "meteorograph.logs": ("setup_logging",),
     "meteorograph.providers.base": (

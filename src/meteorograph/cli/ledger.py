@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import click
 
+from .job_runs import show_job_runs
 from .options import json_option, location_option, parse_period, range_options
 from .output import Column, complain, print_json, print_table
 from .sessions import open_session
@@ -66,15 +67,32 @@ _COVERAGE_COLUMNS: Final = (
 @range_options("24h before the end")
 @_limit_option
 @click.option("--schedule", help="Only this schedule: default, or its text.")
-@click.option("--state", type=click.Choice(_STATES), help="Only runs in this state.")
+@click.option("--state", type=click.Choice((*_STATES, "skipped")), help="Only runs in this state.")
+@click.option("--jobs", is_flag=True, help="Runs of your own jobs instead of collection.")
+@click.option("--job", help="Only runs of this job.")
 @json_option
-def runs(start: str | None, end: str | None, limit: int, schedule: str | None, state: str | None, as_json: bool) -> None:
+def runs(
+    start: str | None,
+    end: str | None,
+    limit: int,
+    schedule: str | None,
+    state: str | None,
+    jobs: bool,
+    job: str | None,
+    as_json: bool,
+) -> None:
     """Show runs, newest first: how many slots were due, stored and failed, and why."""
     from ..ledger import queries
     from ..model import time_range
     from ..web.json_objects import run_object
 
     since, until = parse_period(start, end, time_range.RUNS_RANGE)
+    if jobs or job is not None:
+        if schedule is not None:
+            raise click.UsageError("--schedule: is for collection; use --job with --jobs")
+        return show_job_runs(since, until, limit=limit, job=job, state=state, as_json=as_json)
+    if state is not None and state not in _STATES:
+        raise click.UsageError(f"--state {state}: is a state of jobs; use --jobs too")
     with open_session(read_only=True) as session:
         entries, following = queries.list_runs(session, since, until, limit=limit, schedule=schedule, state=state)
     if as_json:

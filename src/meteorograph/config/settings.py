@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     quantity_providers: Annotated[dict[str, list[str]], NoDecode, BeforeValidator(parse_quantity_providers)] = {}
     interval: Annotated[timedelta, BeforeValidator(duration)] = timedelta(hours=1)
     scheduler_enabled: bool = True
+    jobs: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
+    job_threads: Annotated[int, Field(ge=1, le=64)] = 8
     default_latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] = 51.5074
     default_longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] = -0.1278
     default_location: Annotated[str, Field(min_length=1, max_length=200)] = "London"

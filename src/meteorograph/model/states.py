@@ -52,6 +52,19 @@ class MissedReason(StrEnum):
     LATE = "late"
 
 
+class JobState(StrEnum):
+    """How far the run of a job is, or how it ended."""
+
+    #: Waits for a process: given back, or until its next attempt.
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    #: The function raised or timed out, or its process died.
+    FAILED = "failed"
+    #: Did not start within its grace.
+    SKIPPED = "skipped"
+
+
 class LocationState(StrEnum):
     """Whether a location is collected on its schedule."""
 

@@ -17,6 +17,7 @@ from ..collecting.run_context import require_key
 from ..config.loading import pin_settings
 from ..config.settings import MAX_IMPORT_BYTES, Settings
 from ..errors import ConfigurationError, MissingAPIKeyError
+from ..jobs.modules import import_job_modules
 from ..logs import get_logger, setup_logging
 from ..model import clock
 from ..storage.engine import init_db
@@ -76,6 +77,7 @@ def collect_forever(settings: Settings) -> None:
     _begin(settings)
     _require_key(settings)
     _prepare(settings)
+    import_job_modules(settings)
     scheduler.start(settings)
     try:
         log.info("collecting", interval=str(settings.interval), database=_database_url(settings))

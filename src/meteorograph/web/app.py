@@ -14,9 +14,25 @@ from .. import scheduler
 from ..config.loading import get_settings, pin_settings
 from ..config.settings import Settings
 from ..errors import StoreError
+from ..jobs.modules import import_job_modules
 from ..logs import get_logger, setup_logging
 from ..storage.engine import init_db
-from . import access, aggregate, compression, data, health, ingest, ledger, locations, metrics, openapi, page, problems, quota
+from . import (
+    access,
+    aggregate,
+    compression,
+    data,
+    health,
+    ingest,
+    jobs,
+    ledger,
+    locations,
+    metrics,
+    openapi,
+    page,
+    problems,
+    quota,
+)
 
 log = get_logger(__name__)
 
@@ -50,10 +66,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     pin_settings(settings)
     settings = get_settings()
     setup_logging(settings)
+    import_job_modules(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has this attribute
-    for module in (aggregate, data, health, ingest, ledger, locations, metrics, openapi, page, quota):
+    for module in (aggregate, data, health, ingest, jobs, ledger, locations, metrics, openapi, page, quota):
         app.register_blueprint(module.blueprint)
     problems.register(app)
     app.before_request(_begin)

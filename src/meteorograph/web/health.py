@@ -17,6 +17,7 @@ from ..accounts import account_state
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import MeteorographError
+from ..jobs.queries import failed_jobs
 from ..ledger.health import LedgerHealth, read_health
 from ..log_output import get_logger
 from ..model import clock, schedule
@@ -76,6 +77,7 @@ def read_report() -> HealthReport:
     """Read the state of the service; works without the database."""
     settings, now = get_settings(), clock.now()
     ledger: LedgerHealth | None = None
+    jobs: list[str] = []
     accounts = {
         name: account_state.AccountStatus(KeyState.MISSING if settings.key(name) is None else "unknown")
         for name in settings.named_providers
@@ -83,6 +85,7 @@ def read_report() -> HealthReport:
     try:
         with get_db_session(read_only=True) as session:
             ledger = read_health(session, now, schedule.Interval(settings.interval))
+            jobs = failed_jobs(session, now)
             accounts = {
                 name: account_state.account_status(session, name, settings.key(name), now) for name in settings.named_providers
             }
@@ -90,7 +93,7 @@ def read_report() -> HealthReport:
         log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
     is_running = _is_scheduler_running(settings, ledger)
     failures = _failures(settings, ledger, now, is_running=is_running)
-    problems = [*failures, *_clock_problems(), *(_source_problems(ledger, accounts) if ledger else ())]
+    problems = [*failures, *_clock_problems(), *(_source_problems(ledger, accounts) if ledger else ()), *_job_problems(jobs)]
     if failures or (ledger and 2 * len(ledger.stale) >= len(ledger.freshness) > 0):
         status = HealthStatus.FAILING
     elif is_running and ledger and settings.scheduler_enabled and process_name() not in ledger.heartbeats:
@@ -148,6 +151,12 @@ def _source_problems(ledger: LedgerHealth, accounts: Mapping[str, account_state.
         yield _TIME_PROBLEMS[flag].format(provider=provider, places=_places(names, ledger))
     if ledger.stale:
         yield f"{len(ledger.stale)} of {len(ledger.freshness)} locations are stale: {', '.join(ledger.stale[:5])}"
+
+
+def _job_problems(failed: Sequence[str]) -> Iterator[str]:
+    """That jobs of the user's own failed, which never stops the service itself."""
+    if failed:
+        yield f"the last run of {len(failed)} {'job' if len(failed) == 1 else 'jobs'} failed: {', '.join(failed[:5])}"
 
 
 _TIME_PROBLEMS: Final = {

@@ -31,6 +31,7 @@ from ..reading.rows import WeatherRow, read_latest_rows
 from ..storage.engine import get_db_session
 from ..version import __version__
 from .health import HealthReport, read_report
+from .job_metrics import job_metrics
 from .quota import account_views
 
 log = get_logger(__name__)
@@ -71,7 +72,7 @@ class _State(Collector):
         try:
             with get_db_session(read_only=True) as session:
                 metrics += [*_locations(session, health), *_runs(health), *_slots(session, clock.now()), *_quota(session)]
-                metrics += _values(session, health)
+                metrics += [*_values(session, health), *job_metrics(session)]
         except (MeteorographError, SQLAlchemyError) as error:
             log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
         yield from metrics

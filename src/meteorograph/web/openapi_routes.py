@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..jobs.queries import JOB_STATES
 from ..ledger.coverage import BY
 from ..ledger.queries import MISSED_REASONS, RUN_STATES
 from ..locations.fields import LOCATION_STATES
@@ -138,6 +139,12 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
     ("GET", "/api/runs"): RouteDescription(
         answer("Runs", data=list[dict[str, Any]], next=str | None),
         {**MOMENTS, "schedule": _text("Name of a schedule"), "state": _word("State of a run", RUN_STATES), **PAGE},
+        errors=(400,),
+    ),
+    ("GET", "/api/jobs"): RouteDescription(answer("Jobs", data=list[dict[str, Any]]), errors=(400,)),
+    ("GET", "/api/jobs/runs"): RouteDescription(
+        answer("JobRuns", data=list[dict[str, Any]], next=str | None),
+        {**MOMENTS, "job": _text("Name of a job"), "state": _word("State of a run", JOB_STATES), **PAGE},
         errors=(400,),
     ),
     ("GET", "/api/gaps"): RouteDescription(

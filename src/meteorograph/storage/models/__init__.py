@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .accounts import AccountState, Quota
 from .base import Base
+from .jobs import JobRun, RegisteredJob
 from .ledger import AccountedUntil, Heartbeat, Lease, Missed, Run
 from .locations import Location, LocationStation
 from .rollups import DailyRollup, RolledUpUntil
@@ -16,11 +17,13 @@ __all__ = [
     "CheckState",
     "DailyRollup",
     "Heartbeat",
+    "JobRun",
     "Lease",
     "Location",
     "LocationStation",
     "Missed",
     "Quota",
+    "RegisteredJob",
     "RolledUpUntil",
     "Run",
     "WeatherData",
