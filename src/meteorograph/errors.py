@@ -95,6 +95,10 @@ class StoreError(MeteorographError):
     """The database cannot be used, or refused a statement."""
 
 
+class NewerSchemaError(StoreError):
+    """The database was made by a newer version of the program, which must be upgraded: trying again does not help."""
+
+
 class FallbackDatabaseError(MeteorographError):
     """The fallback database cannot be used. The main database may work."""
 

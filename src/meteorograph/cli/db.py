@@ -38,17 +38,18 @@ def _revision() -> str | None:
 
     from ..errors import StoreError
     from ..storage import migrations
+    from ..storage.database_errors import plain_reason
     from ..storage.engine import get_engine
 
     try:
         return migrations.current_revision(get_engine())
     except DBAPIError as error:
-        raise StoreError(f"the database {_database_url()} cannot be used: {error.orig}") from error
+        raise StoreError(f"the database {_database_url()} cannot be used: {plain_reason(error)}") from error
 
 
 def _database_url() -> str:
     """URL of the configured database as in ``DATABASE_URL``, without its password."""
+    from ..storage.connections import shown_url
     from ..storage.engine import get_engine
 
-    url = get_engine().url
-    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+    return shown_url(get_engine().url)

@@ -24,8 +24,8 @@ log = get_logger(__name__)
 #: Whether the tables exist. SQLAlchemy's own check takes ten times as long, and this query runs with each block of calls.
 _TABLE_EXISTS: Final = text(f"SELECT 1 FROM sqlite_master WHERE name = '{Quota.__tablename__}'")  # noqa: S608  # our own name
 
-#: What SQLite says of a damaged file.
-_DAMAGE: Final = ("malformed", "not a database", "corrupt")
+#: What an error says of a damaged file, in our words or in those of SQLite.
+_DAMAGE: Final = ("damaged", "not a database", "malformed")
 
 
 @contextmanager

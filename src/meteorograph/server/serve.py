@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from types import FrameType
 
 import waitress.server
-from sqlalchemy.engine import make_url
 
 from .. import scheduler
 from ..accounts import plan_inputs
@@ -20,7 +19,8 @@ from ..errors import ConfigurationError, MissingAPIKeyError
 from ..jobs.modules import import_job_modules
 from ..logs import get_logger, setup_logging
 from ..model import clock
-from ..storage.engine import init_db
+from ..storage.connections import shown_url
+from ..storage.engine import database_url, init_db
 from ..web.app import create_app
 from .demo import demonstration
 
@@ -62,7 +62,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             outbuf_overflow=2 * BUFFERED,  # never write a temporary file
         )
         stack.callback(server.close)
-        log.info("serving", address=_address(listener), interval=str(settings.interval), database=_database_url(settings))
+        log.info("serving", address=_address(listener), interval=str(settings.interval), database=shown_url(database_url()))
         server.run()
         log.info("stopping")
 
@@ -80,7 +80,7 @@ def collect_forever(settings: Settings) -> None:
     import_job_modules(settings)
     scheduler.start(settings)
     try:
-        log.info("collecting", interval=str(settings.interval), database=_database_url(settings))
+        log.info("collecting", interval=str(settings.interval), database=shown_url(database_url()))
         threading.Event().wait()
     finally:
         scheduler.stop()
@@ -129,11 +129,6 @@ def _listen(host: str, port: int) -> socket.socket:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _database_url(settings: Settings) -> str:
-    url = make_url(settings.database_url.get_secret_value())
-    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

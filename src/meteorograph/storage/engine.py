@@ -9,19 +9,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from ..config.loading import get_settings
-from ..errors import ConfigurationError, StoreError
+from ..errors import StoreError
+from ..log_output import get_logger
+from .connections import STATEMENT_TIMEOUT_SECONDS, make_postgresql_engine, make_sqlite_engine, shown_url
+from .database_errors import is_unavailable, plain_reason
+
+log = get_logger(__name__)
 
 #: How long a statement waits for the lock of another process on SQLite [s]. A backup may hold the lock for half a minute.
 BUSY_TIMEOUT_SECONDS: Final = 60
+
+#: Bounds the statements of one transaction on PostgreSQL; reads have no such bound, because an export may take long.
+_BOUND_STATEMENTS: Final = text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'")
 
 #: The URL of the database that replaces the one of the settings in this context.
 _other_database: ContextVar[str | None] = ContextVar("other_database", default=None)
@@ -34,8 +42,8 @@ class EngineRegistry:
         self.lock = threading.RLock()
         self._engines: dict[str, Engine] = {}
         self._migrated: set[str] = set()
-        #: Device and inode of the file of each SQLite database.
-        self._files: dict[str, tuple[int, int]] = {}
+        #: Device and inode of the file of each SQLite database, and of its write-ahead log where that exists.
+        self._files: dict[str, tuple[tuple[int, int], tuple[int, int] | None]] = {}
 
     def get(self, url: URL) -> Engine:
         """The engine for a URL; created on first use.
@@ -50,20 +58,33 @@ class EngineRegistry:
             return known
         with self.lock:  # another thread may have made the engine, or replaced it, meanwhile
             if is_sqlite and name in self._engines and self._has_changed(name, url):
+                log.warning("the database file or its log was deleted or replaced, opening it again", file=url.database)
                 self.forget(name)
             if name not in self._engines:
-                self._engines[name] = _sqlite(url) if is_sqlite else _postgresql(url)
+                self._engines[name] = make_sqlite_engine(url, BUSY_TIMEOUT_SECONDS) if is_sqlite else make_postgresql_engine(url)
             return self._engines[name]
 
     def _has_changed(self, name: str, url: URL) -> bool:
-        """Whether another file has taken the place of a database. Open connections would go on writing into the old one."""
-        try:
-            found = os.stat(url.database or "")
-        except OSError as error:
+        """Whether another file has taken the place of a database. Open connections would go on writing into the old one.
+
+        The same where its write-ahead log was deleted: the last connection that is closed writes the log into the database.
+        """
+        path = url.database or ""
+        file, wal = _identity(path), _identity(f"{path}-wal")
+        if file is None:
             if name in self._files:
-                raise StoreError(f"the database file {url.database} is gone: {error.strerror}") from None
+                raise StoreError(f"the database file {path} is gone")
             return False
-        return self._files.setdefault(name, (found.st_dev, found.st_ino)) != (found.st_dev, found.st_ino)
+        known_file, known_wal = self._files.get(name, (file, wal))
+        if known_file == file and (known_wal in (None, wal) or not self._is_open(name)):
+            self._files[name] = file, wal
+            return False
+        return True
+
+    def _is_open(self, name: str) -> bool:
+        """Whether this process has a connection to a database; as long as it has, SQLite does not delete the log."""
+        pool = self._engines[name].pool if name in self._engines else None
+        return isinstance(pool, QueuePool) and pool.checkedin() + pool.checkedout() > 0
 
     def forget(self, name: str) -> None:
         """Close the connections of a database, and forget its file and schema."""
@@ -78,6 +99,10 @@ class EngineRegistry:
         if bind.url.render_as_string(hide_password=False) not in self._migrated:
             return False
         return bind.dialect.name != "sqlite" or Path(bind.url.database or "").exists()
+
+    def must_check_schema(self, bind: Engine) -> None:
+        """Let the next ``init_db`` look at the schema again: after a failure the tables may be others, or gone."""
+        self._migrated.discard(bind.url.render_as_string(hide_password=False))
 
     def mark_migrated(self, bind: Engine) -> None:
         """Remember that the database has the newest schema."""
@@ -97,6 +122,15 @@ class EngineRegistry:
         self.lock = threading.RLock()
         for created in self._engines.values():
             created.dispose(close=False)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of a file; None where it does not exist."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 ENGINES: Final = EngineRegistry()
@@ -130,46 +164,6 @@ def get_engine() -> Engine:
     return ENGINES.get(database_url())
 
 
-def _json(value: object) -> str:
-    """A JSON document for a column. The standard library needs ten times as long for the flags of a row."""
-    return msgspec.json.encode(value).decode()
-
-
-def _postgresql(url: URL) -> Engine:
-    # With these a dead connection to the server is noticed within half a minute.
-    timeouts = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
-    return create_engine(
-        url, json_serializer=_json, pool_pre_ping=True, connect_args={**timeouts, "application_name": "meteorograph"}
-    )
-
-
-def _sqlite(url: URL) -> Engine:
-    if not url.database or url.database == ":memory:":
-        raise ConfigurationError(f"DATABASE_URL={url}: must name a file, since several threads and processes share it")
-    try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"DATABASE_URL={url}: {error.strerror}; its folder must exist or be creatable") from None
-    created = create_engine(url, json_serializer=_json, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
-
-    @event.listens_for(created, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # ``_begin`` starts transactions, not the driver
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.close()
-
-    @event.listens_for(created, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that first reads and later writes fails at once if another one wrote in between, whatever the busy
-        # timeout. A writing transaction therefore takes the write lock at its start.
-        read_only = connection.get_execution_options().get("read_only", False)
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return created
-
-
 def init_db() -> None:
     """Migrate the current database to the newest schema. Any number of processes may call it at once.
 
@@ -188,7 +182,7 @@ def init_db() -> None:
             if migrations.current_revision(bind) != migrations.newest_revision():  # without a migration, wait for no writer
                 migrations.upgrade(bind)
         except SQLAlchemyError as error:
-            raise StoreError(f"the database {bind.url} cannot be used: {_cause(error)}") from error
+            raise StoreError(f"the database {shown_url(bind.url)} cannot be used: {plain_reason(error)}") from error
         ENGINES.mark_migrated(bind)
 
 
@@ -208,7 +202,7 @@ def create_tables() -> None:
             _use_wal(bind)
             Base.metadata.create_all(bind)
         except SQLAlchemyError as error:
-            raise StoreError(f"the database {bind.url} cannot be created: {_cause(error)}") from error
+            raise StoreError(f"the database {shown_url(bind.url)} cannot be created: {plain_reason(error)}") from error
         ENGINES.mark_migrated(bind)
 
 
@@ -235,26 +229,26 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
     A read-only session never waits for a writer.
 
     Raises:
-        StoreError: The database could not be reached or refused the statement; the cause is chained.
+        StoreError: The database does not take the work (``is_unavailable``); the cause is chained.
     """
-    bind = get_engine().execution_options(read_only=True) if read_only else get_engine()
-    session = Session(bind, expire_on_commit=False)
+    engine = get_engine()
+    session = Session(engine.execution_options(read_only=True) if read_only else engine, expire_on_commit=False)
     try:
+        if not read_only and engine.dialect.name == "postgresql":
+            session.execute(_BOUND_STATEMENTS)
         yield session
         session.commit()
-    except OperationalError as error:
+    except SQLAlchemyError as error:
         session.rollback()
-        raise StoreError(_cause(error)) from error
+        if not is_unavailable(error):
+            raise
+        ENGINES.must_check_schema(engine)
+        raise StoreError(f"the database cannot be used: {plain_reason(error)}") from error
     except BaseException:
         session.rollback()
         raise
     finally:
         session.close()
-
-
-def _cause(error: SQLAlchemyError) -> str:
-    """The message of the driver, on one line and without the statement."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
 
 
 if hasattr(os, "register_at_fork"):

@@ -10,14 +10,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from ...errors import StoreError
+from ...errors import NewerSchemaError
+from ..connections import shown_url
 
 #: An arbitrary number for the advisory lock of migrations.
 _ADVISORY_LOCK: Final = 7_051_891
+
+#: How long to wait for the migrations of another process, and for other locks that a migration needs [s].
+_MIGRATION_SECONDS: Final = 300
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -36,6 +39,12 @@ def newest_revision() -> str:
     return revision
 
 
+@cache
+def known_revisions() -> frozenset[str]:
+    """All revisions that this program knows."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
 def current_revision(engine: Engine) -> str | None:
     """The revision of the database; None for an empty database."""
     with engine.execution_options(read_only=True).connect() as connection:
@@ -46,12 +55,16 @@ def upgrade(engine: Engine) -> None:
     """Apply all missing migrations in one transaction. Other processes wait for it.
 
     Raises:
-        StoreError: The database has a revision that this program does not know.
+        NewerSchemaError: The database has a revision that this program does not know.
     """
     with engine.begin() as connection:  # on SQLite this takes the write lock
         if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATION_SECONDS}s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
-        try:
-            command.upgrade(_config(connection), "head")
-        except CommandError as error:
-            raise StoreError(f"the database {engine.url} was made by another version of Meteorograph: {error}") from None
+        revision = MigrationContext.configure(connection).get_current_revision()
+        if revision is not None and revision not in known_revisions():
+            raise NewerSchemaError(
+                f"the database {shown_url(engine.url)} was made by a newer version of Meteorograph (revision {revision}); "
+                "upgrade the program"
+            )
+        command.upgrade(_config(connection), "head")

@@ -1,0 +1,78 @@
+"""Engines for SQLite and PostgreSQL, with the time-outs of their connections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, Connection
+
+from ..errors import ConfigurationError
+
+#: How long a statement waits for the lock of another program on PostgreSQL [s].
+LOCK_TIMEOUT_SECONDS: Final = 20
+
+#: How long one statement of a writing session may take on PostgreSQL [s].
+STATEMENT_TIMEOUT_SECONDS: Final = 60
+
+
+def shown_url(url: URL) -> str:
+    """A URL as in ``DATABASE_URL``, without its password."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
+def _json(value: object) -> str:
+    """A JSON document for a column. The standard library needs ten times as long for the flags of a row."""
+    return msgspec.json.encode(value).decode()
+
+
+def make_postgresql_engine(url: URL) -> Engine:
+    """An engine for PostgreSQL: it notices a dead connection within half a minute, and waits for a lock for a bounded time."""
+    timeouts = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
+    created = create_engine(
+        url, json_serializer=_json, pool_pre_ping=True, connect_args={**timeouts, "application_name": "meteorograph"}
+    )
+
+    @event.listens_for(created, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        connection.autocommit = False
+
+    return created
+
+
+def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
+    """An engine for a SQLite file; its folder is created. A statement waits ``busy_timeout`` seconds for a lock.
+
+    Raises:
+        ConfigurationError: The URL names no file, or its folder cannot be created.
+    """
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError(f"DATABASE_URL={shown_url(url)}: must name a file, since several threads and processes share it")
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"DATABASE_URL={shown_url(url)}: {error.strerror}; its folder must exist or be creatable"
+        ) from None
+    created = create_engine(url, json_serializer=_json, connect_args={"timeout": busy_timeout})
+
+    @event.listens_for(created, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # ``_begin`` starts transactions, not the driver
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    @event.listens_for(created, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that first reads and later writes fails at once if another one wrote in between, whatever the busy
+        # timeout. A writing transaction therefore takes the write lock at its start.
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return created
