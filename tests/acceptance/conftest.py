@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from acceptance.processes import Starter
 from meteorograph.simulator import Simulator
-from support import RAIN_KEY
+from support import RAIN_KEY, absent
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,18 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: 
         monkeypatch.setenv("DATABASE_URL", url)
         yield url
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that sets the clock of a process off."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        absent("a C compiler")
+    made = tmp_path_factory.mktemp("clock") / "clock_offset.so"
+    source = Path(__file__).with_name("clock_offset.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(made), str(source)], check=True)
+    return made
 
 
 @pytest.fixture

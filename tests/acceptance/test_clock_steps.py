@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import struct
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import pytest
 from sqlalchemy import func, select
@@ -19,25 +16,11 @@ from acceptance.processes import Process, Starter, ask, until
 from meteorograph import get_db_session, init_db
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Heartbeat
-from support import absent
-
-SOURCE: Final = Path(__file__).with_name("clock_offset.c")
 
 #: A step of the service's clock [s].
 Step = Callable[[int], None]
 
 pytestmark = pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library that sets the clock of a process off."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        absent("a C compiler")
-    made = tmp_path_factory.mktemp("clock") / "clock_offset.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(made), str(SOURCE)], check=True)
-    return made
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -110,3 +111,45 @@ def test_it_looks_on_the_grid_of_the_slots(interval: str, monkeypatch: pytest.Mo
         assert due % seconds == 0
         assert begun < due <= time.time() + seconds + scheduler.FIRST_TICK_AFTER.total_seconds()
     assert settings.interval.total_seconds() % schedule.tick_seconds(settings.interval) == 0
+
+
+def test_jobs_of_the_user_go_on_after_a_stop_and_a_start() -> None:
+    ran = threading.Event()
+    scheduler.scheduler.add_job(ran.set, "interval", seconds=1, id="mine")
+    try:
+        for _ in range(2):
+            scheduler.start(get_settings())
+            until(ran.is_set, "the job")
+            scheduler.stop()
+            ran.clear()
+            assert [job.id for job in scheduler.scheduler.get_jobs()] == ["mine"]
+        scheduler.scheduler.remove_job("mine")
+        scheduler.start(get_settings())
+        assert scheduler.scheduler.get_job("mine") is None
+    finally:
+        scheduler.stop()
+        for job in scheduler.scheduler.get_jobs():
+            job.remove()
+
+
+def test_long_jobs_of_the_user_do_not_delay_the_heartbeat() -> None:
+    go_on, working = threading.Event(), threading.Semaphore(0)
+
+    def work() -> None:
+        working.release()
+        go_on.wait(60)
+
+    for number in range(20):
+        scheduler.scheduler.add_job(work, "interval", hours=1, id=f"mine {number}", next_run_time=datetime.now(UTC))
+    try:
+        scheduler.start(get_settings())
+        for _ in range(10):
+            assert working.acquire(timeout=60)
+        before = scheduler._process.last_heartbeat
+        scheduler.scheduler.modify_job("heartbeat", next_run_time=datetime.now(UTC))
+        until(lambda: scheduler._process.last_heartbeat != before, "a heartbeat while they work")
+    finally:
+        go_on.set()
+        scheduler.stop()
+        for job in scheduler.scheduler.get_jobs():
+            job.remove()
