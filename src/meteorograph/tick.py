@@ -23,6 +23,8 @@ from .config.settings import Settings
 from .errors import MeteorographError, StoreError
 from .failover import database_file, snapshot, sync_back
 from .ledger import claims, closing, past_slots
+from .ledger.call_counts import UNRECORDED_CALLS
+from .ledger.claims import HeldRun
 from .ledger.conditions import Claim
 from .locations import repository
 from .log_output import get_logger
@@ -132,12 +134,19 @@ def _tick(settings: Settings, stop: threading.Event) -> bool:
     schedules = claims.due_schedules(Interval(settings.interval))
     closing.close_orphans(now, [name for name, _ in schedules])
     _store_journalled_answers(settings, now, schedules)
-    claimed = [claim for name, when in schedules if (claim := claims.claim_run(now, name, when))]
-    if claimed:
-        TICK_MEMORY.has_collected = True
-        run_async(_collect_all(claimed, settings, stop))
+    if not uses_other_database():
+        UNRECORDED_CALLS.record()
+    held: list[HeldRun] = []
+    try:
+        held += filter(None, (claims.hold_run(now, name, when) for name, when in schedules))
+        if held:
+            TICK_MEMORY.has_collected = True
+            run_async(_collect_all(held, settings, stop))
+    finally:
+        for one in held:
+            one.slot.release()
     _account_for_past(schedules, stop)
-    return bool(claimed)
+    return bool(held)
 
 
 def _account_for_past(schedules: Sequence[tuple[str, Schedule]], stop: threading.Event) -> None:
@@ -174,8 +183,15 @@ def _store_journalled_answers(settings: Settings, now: datetime, schedules: list
             log.info("stored the journalled answers of an interrupted run", due_at=due_at.isoformat(), rows=result.rows)
 
 
-async def _collect_all(runs: Sequence[Claim], settings: Settings, stop: threading.Event) -> None:
-    await asyncio.gather(*(asyncio.create_task(_collect(claim, settings, stop)) for claim in runs))
+async def _collect_all(runs: Sequence[HeldRun], settings: Settings, stop: threading.Event) -> None:
+    await asyncio.gather(*(asyncio.create_task(_collect_held(one, settings, stop)) for one in runs))
+
+
+async def _collect_held(held: HeldRun, settings: Settings, stop: threading.Event) -> None:
+    try:
+        await _collect(held.claim, settings, stop)
+    finally:
+        held.slot.release()
 
 
 async def _collect(claim: Claim, settings: Settings, stop: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""Collect one run: every due location of one slot, while the ledger's lease on the run is renewed.
+"""Collect one run: every due location of one slot, while the lease on the run is renewed.
 
 Work that must wait, because a quota is used up or a provider is down, waits in the ledger: the run is released until then, and
 any process may claim it again, as long as its slot lasts.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +22,7 @@ from ..failover.call import call_with_fallback
 from ..failover.sync_back import sync_back
 from ..journal.reader import read_slots
 from ..ledger import claims, closing
+from ..ledger.call_counts import CallRecorder
 from ..ledger.conditions import Claim
 from ..log_output import get_logger
 from ..model import clock
@@ -29,6 +31,7 @@ from ..model.values import DueLocation, Payload
 from ..storage.engine import uses_other_database
 from ..storage.observations import store, store_resolved_places
 from .http import make_fetcher
+from .lease_keeper import LeaseKeeper, StopSignal, kept_lease
 from .location_queue import LocationQueue, queue_of
 from .run_context import RequestKey, RunContext, make_context
 from .worker_pool import CollectedRow, FailedLocation, WorkerPool
@@ -53,21 +56,36 @@ async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> Ru
         StoreError: The database went away; the lease expires, and the process that claims the run then continues it.
     """
     context = make_context(settings, claim.due_at, expected=0, on_demand=False, waits_until=claim.ends_at)
+    calls = CallRecorder(claim, context.calls)
+    with kept_lease(claim, calls, stop) as lease:
+        try:
+            return await _collect_and_close(claim, settings, context, calls, lease)
+        except BaseException:
+            with suppress(StoreError):  # the next tick records them
+                await asyncio.to_thread(calls.record)
+            raise
+
+
+async def _collect_and_close(
+    claim: Claim, settings: Settings, context: RunContext, calls: CallRecorder, lease: LeaseKeeper
+) -> RunState:
     pages = DuePages(claim, settings, context)
     queue = LocationQueue(pages.read)
-    pool = WorkerPool(context, partial(store_results, claim.due_at), stop)
+    pool = WorkerPool(context, partial(store_results, claim.due_at), lease)
     tried_all = True
     if await queue.available():
         pool.context = await _with_past(context, claim, settings)
-        tried_all = await _work(pool, queue, settings, lambda: _keep_lease(claim, stop))
-    if tried_all and _next_retry(claim) >= claim.ends_at:  # the slot ends before failed locations could be tried again
+        tried_all = await _work(pool, queue, settings, lambda: _until(lease))
+    await asyncio.to_thread(calls.record)
+    # When the slot ends before failed locations could be tried again.
+    if tried_all and _next_retry(claim) >= claim.ends_at and not lease.is_lost:
         await asyncio.to_thread(record_missed, pool.retryable_failures, claim.due_at)
         pool.retryable_failures.clear()
     if tried_all and not pool.retryable_failures and not pages.has_later:
         await asyncio.to_thread(_sync_fallback, settings)
-        return await asyncio.to_thread(closing.finish_run, claim, context.calls(), clock.now())
-    until, reason = _waits_for(pool, claim, stop)
-    await asyncio.to_thread(closing.release_run, claim, context.calls(), until=until, reason=reason)
+        return await asyncio.to_thread(closing.finish_run, claim, 0, clock.now())
+    until, reason = _waits_for(pool, claim, lease)
+    await asyncio.to_thread(closing.release_run, claim, 0, until=until, reason=reason)
     return RunState.PENDING
 
 
@@ -181,7 +199,7 @@ async def _work(pool: WorkerPool, queue: LocationQueue, settings: Settings, comp
         await pool.context.close_gates()
 
 
-def _waits_for(pool: WorkerPool, claim: Claim, stop: threading.Event) -> tuple[datetime | None, MissedReason | None]:
+def _waits_for(pool: WorkerPool, claim: Claim, stop: StopSignal) -> tuple[datetime | None, MissedReason | None]:
     """Until when a released run must wait, and for what."""
     closed = pool.closed()
     if closed is not None:
@@ -233,24 +251,6 @@ def _sync_fallback(settings: Settings) -> None:
         log.exception("rows of the fallback database could not be moved")
 
 
-async def _until(stop: threading.Event) -> None:
+async def _until(stop: StopSignal) -> None:
     while not stop.is_set():  # noqa: ASYNC110  # it is set by another thread, or a signal
         await asyncio.sleep(0.2)
-
-
-async def _keep_lease(claim: Claim, stop: threading.Event) -> None:
-    """Renew the lease; returns when the run must stop, or when another process has claimed it."""
-    renewed = clock.now()
-    while not stop.is_set():
-        await asyncio.sleep(min(0.2, claim.lease.total_seconds() / 3))
-        if abs(clock.now() - renewed) < claim.lease / 3:
-            continue
-        renewed = clock.now()
-        try:
-            is_held = await asyncio.to_thread(claims.renew_run, claim.run_id, renewed + claim.lease)
-        except StoreError as error:
-            log.warning("the lease could not be renewed", reason=str(error))
-            continue
-        if not is_held:
-            log.warning("another process has claimed the run", run_id=claim.run_id)
-            return

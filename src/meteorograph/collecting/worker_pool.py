@@ -6,7 +6,6 @@ The queue between workers and writer is bounded, so that memory does not grow wi
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from ..model.states import MissedReason
 from ..model.values import DueLocation, Observation
 from ..storage.observations import Row, resolved_place, to_row
 from .http import Fetcher
+from .lease_keeper import StopSignal
 from .location_queue import Batch, BatchQueue, LocationQueue
 from .observation import calls_next, is_waited_for, observe_from
 from .request import Outcome
@@ -73,7 +73,7 @@ class WorkerPool:
         stop: Set from outside to end early.
     """
 
-    def __init__(self, context: RunContext, store: StoreResults, stop: threading.Event) -> None:
+    def __init__(self, context: RunContext, store: StoreResults, stop: StopSignal) -> None:
         self.context = context
         #: Failures that may heal while the slot lasts.
         self.retryable_failures: list[FailedLocation] = []

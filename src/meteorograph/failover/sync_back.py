@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
@@ -91,10 +91,8 @@ def _sync_ledger(settings: Settings, slots: set[datetime]) -> None:
     if not (runs or missed or slots):
         return
     existing = _existing_locations({row["location_id"] for row in missed})
-    new_runs = [{name: value for name, value in run.items() if name != "id"} for run in runs]
     with engine.get_db_session() as session:
-        if new_runs:
-            insert_or_ignore(session, Run, new_runs)
+        _add_runs(session, runs)
         if new_missed := _without_stored(session, [row for row in missed if row["location_id"] in existing]):
             insert_or_ignore(session, Missed, new_missed)
         recount_runs(session, {run["due_at"] for run in runs} | slots)
@@ -102,8 +100,27 @@ def _sync_ledger(settings: Settings, slots: set[datetime]) -> None:
     with fallback_session(settings) as fallback:
         ended = [run["id"] for run in runs if run["state"] not in OPEN_STATES]
         fallback.execute(delete(Run).where(Run.id.in_(ended)))
+        for run in runs:  # the calls of a run that is still open are moved again only as far as they are new
+            if run["calls"] and run["state"] in OPEN_STATES:
+                _change_calls(fallback, -run["calls"], Run.id == run["id"])
         for due_at in {row["due_at"] for row in missed}:
             fallback.execute(delete(Missed).where(Missed.due_at == due_at))
+
+
+def _add_runs(session: Session, runs: Sequence[dict[str, Any]]) -> None:
+    """Add runs; one that is in the database too gets the calls that were made without it."""
+    if runs:
+        new = [{name: value for name, value in run.items() if name != "id"} | {"calls": 0} for run in runs]
+        insert_or_ignore(session, Run, new)
+    for run in runs:
+        if run["calls"]:
+            is_run = (Run.schedule == run["schedule"], Run.due_at == run["due_at"], Run.shard == run["shard"])
+            _change_calls(session, run["calls"], *is_run)
+
+
+def _change_calls(session: Session, calls: int, *is_run: Any) -> None:
+    changed = update(Run).where(*is_run).values(calls=Run.calls + calls)
+    session.execute(changed.execution_options(synchronize_session=False))
 
 
 def _read_table(fallback: Session, model: type[Base]) -> list[dict[str, Any]]:

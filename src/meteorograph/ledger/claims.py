@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, literal, or_, select, update
 from sqlalchemy.orm import Session
@@ -13,18 +13,28 @@ from ..model.schedule import Schedule
 from ..model.states import OPEN_STATES, LocationState, RunState
 from ..model.values import Coordinates, DueLocation
 from ..storage.engine import get_db_session
+from ..storage.lease_clock import lease_offset
 from ..storage.models import Location, Run
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_ignore
 from . import future_runs
 from .closing import close_abandoned
 from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
+from .own_runs import OWN_RUNS, HeldSlot
 
 #: Knuth's multiplicative hash: neighbouring ids get offsets far apart.
 _SCATTER: Final = 2_654_435_761
 
 #: How far the clock of another process may be ahead: the length of a lease.
 CLOCKS_APART: Final = timedelta(seconds=30)
+
+
+class HeldRun(NamedTuple):
+    """A run that this process has claimed, and the right of one of its threads to work on the slot."""
+
+    claim: Claim
+    slot: HeldSlot
+
 
 _DUE_COLUMNS: Final = select(
     Location.id,
@@ -64,24 +74,44 @@ def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
     in_time = now - slot < schedule.GRACE
     before = slot if in_time else slot + timedelta(microseconds=1)  # earlier slots are past
     with get_db_session(read_only=True) as session:
+        # Before this process waits for the lock of a writer: a lease that ends while it waits is not free.
+        lease_now = now + lease_offset(session)
         has_future_misses = future_runs.has_future_misses(session, name, before)
-        if not has_future_misses and _has_nothing_to_do(session, name, slot, now, in_time=in_time):
+        if not has_future_misses and _has_nothing_to_do(session, name, slot, now, lease_now, in_time=in_time):
             return None
     if has_future_misses:
         with get_db_session() as session:
             future_runs.delete_future_misses(session, name, before)
     with get_db_session() as session:
-        close_abandoned(session, name, before, now)
-        return _take(session, name, when, slot, now) if in_time else None
+        close_abandoned(session, name, before, now, lease_now, OWN_RUNS.are_not_own((name, slot)))
+        return _take(session, name, when, slot, now, lease_now) if in_time else None
 
 
-def _has_nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, *, in_time: bool) -> bool:
+def hold_run(now: datetime, name: str, when: Schedule) -> HeldRun | None:
+    """Claim the slot of a schedule that is due at ``now``, unless another thread of this process works on it.
+
+    Its lease may have run out, because the process was starved or suspended.
+    """
+    slot = when.slot_at(now)
+    held = OWN_RUNS.hold(name, slot) if slot is not None else None
+    if held is None:
+        return None
+    claim = None
+    try:
+        claim = claim_run(now, name, when)
+    finally:
+        if claim is None:
+            held.release()
+    return None if claim is None else HeldRun(claim, held)
+
+
+def _has_nothing_to_do(session: Session, name: str, slot: datetime, now: datetime, lease_now: datetime, *, in_time: bool) -> bool:
     runs = select(Run.id).where(Run.schedule == name)
     if in_time and session.scalar(runs.where(_is_accounted(slot, now)).limit(1)) is None:
         return False
     is_past = Run.due_at < slot if in_time else Run.due_at <= slot
-    claimable = runs.where(Run.state.in_(OPEN_STATES), Run.due_at <= slot, or_(is_free(now), is_past))
-    return session.scalar(claimable.limit(1)) is None
+    claimable = runs.where(Run.state.in_(OPEN_STATES), Run.due_at <= slot, or_(is_free(lease_now), is_past))
+    return session.scalar(claimable.where(OWN_RUNS.are_not_own((name, slot))).limit(1)) is None
 
 
 def _is_accounted(slot: datetime, now: datetime) -> ColumnElement[bool]:
@@ -89,7 +119,7 @@ def _is_accounted(slot: datetime, now: datetime) -> ColumnElement[bool]:
     return or_(Run.due_at == slot, and_(Run.due_at > slot, Run.due_at <= now + CLOCKS_APART))
 
 
-def _take(session: Session, name: str, when: Schedule, slot: datetime, now: datetime) -> Claim | None:
+def _take(session: Session, name: str, when: Schedule, slot: datetime, now: datetime, lease_now: datetime) -> Claim | None:
     newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _is_accounted(slot, now)).limit(1)
     if session.scalar(newer) is not None:  # the clock of this process is behind; the slot is accounted for
         return None
@@ -98,12 +128,12 @@ def _take(session: Session, name: str, when: Schedule, slot: datetime, now: date
     values = {
         "state": RunState.RUNNING,
         "holder": process_name(),
-        "lease_expires_at": now + schedule.lease_length(length),
+        "lease_expires_at": lease_now + schedule.lease_length(length),
         "reason": None,
         "due": select(func.count()).select_from(Location).where(follows_schedule(name)).scalar_subquery(),
         "started_at": func.coalesce(Run.started_at, literal(now, Run.started_at.type)),
     }
-    taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(now)).values(**values)
+    taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(lease_now)).values(**values)
     if not row_count(session.execute(taken.execution_options(synchronize_session=False))):
         return None
     run_id = session.scalars(select(Run.id).where(Run.schedule == name, Run.due_at == slot)).one()
@@ -149,7 +179,8 @@ def _due_location(row: Any) -> DueLocation:
 
 
 def renew_run(run_id: int, until: datetime) -> bool:
-    """Extend the lease on a run; False when another process has claimed it."""
+    """Extend the lease on a run, by the clock of this process; False when another process has claimed it."""
     with get_db_session() as session:
         held = update(Run).where(Run.id == run_id, Run.holder == process_name(), Run.state == RunState.RUNNING)
-        return row_count(session.execute(held.values(lease_expires_at=until))) > 0
+        renewed = held.values(lease_expires_at=until + lease_offset(session))
+        return row_count(session.execute(renewed.execution_options(synchronize_session=False))) > 0

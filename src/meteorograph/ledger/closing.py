@@ -15,10 +15,12 @@ from ..model import schedule
 from ..model.schedule import Schedule
 from ..model.states import OPEN_STATES, MissedReason, RunState
 from ..storage.engine import get_db_session
+from ..storage.lease_clock import lease_offset
 from ..storage.models import Location, Missed, Run, WeatherData
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_replace
 from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
+from .own_runs import OWN_RUNS
 
 
 def release_run(claim: Claim, calls: int, *, until: datetime | None = None, reason: MissedReason | None = None) -> None:
@@ -35,7 +37,8 @@ def _release(
 ) -> bool:
     """Release a run that this process holds; False when it does not hold it."""
     held = update(Run).where(Run.id == claim.run_id, Run.holder == process_name(), Run.state == RunState.RUNNING)
-    values = {"state": RunState.PENDING, "holder": None, "lease_expires_at": until, "reason": reason}
+    values: dict[str, Any] = {"state": RunState.PENDING, "holder": None, "reason": reason}
+    values["lease_expires_at"] = until + lease_offset(session) if until is not None else None
     released = held.values(**values, calls=Run.calls + calls).execution_options(synchronize_session=False)
     return row_count(session.execute(released)) > 0
 
@@ -74,10 +77,11 @@ def finish_run(claim: Claim, calls: int, now: datetime) -> RunState:
 def close_orphans(now: datetime, schedules: Collection[str]) -> None:
     """Close runs past their slot that no process will claim, because no active location follows their schedule any more."""
     orphans = select(Run.id, Run.schedule, Run.due_at).where(
-        Run.state.in_(OPEN_STATES), Run.schedule.not_in(schedules), Run.due_at < now - schedule.GRACE, is_free(now)
+        Run.state.in_(OPEN_STATES), Run.schedule.not_in(schedules), Run.due_at < now - schedule.GRACE
     )
     with get_db_session(read_only=True) as session:
-        runs = session.execute(orphans).all()
+        is_abandoned = is_free(now + lease_offset(session)), OWN_RUNS.are_not_own()
+        runs = session.execute(orphans.where(*is_abandoned)).all()
     for run_id, name, due_at in runs:
         with get_db_session() as session:
             _settle_run(session, run_id, name, due_at, now)
@@ -87,7 +91,8 @@ def unfinished_slots(now: datetime, schedules: Sequence[tuple[str, Schedule]]) -
     """Slots of runs that were started, that no process holds, and that are too old to be resumed: they must be closed."""
     started = select(Run.schedule, Run.due_at).where(Run.state.in_(OPEN_STATES), Run.started_at.is_not(None))
     with get_db_session(read_only=True) as session:
-        runs = session.execute(started.where(_is_unclaimed(now)).order_by(Run.due_at)).all()
+        unclaimed = started.where(_is_unclaimed(now + lease_offset(session)), OWN_RUNS.are_not_own())
+        runs = session.execute(unclaimed.order_by(Run.due_at)).all()
     by_name = dict(schedules)
     return [due_at for name, due_at in runs if name in by_name and _is_over(by_name[name], due_at, now)]
 
@@ -101,12 +106,23 @@ def _is_unclaimed(now: datetime) -> ColumnElement[bool]:
     return or_(Run.state == RunState.PENDING, and_(Run.state == RunState.RUNNING, Run.lease_expires_at <= now))
 
 
-def close_abandoned(session: Session, name: str, slot: datetime, now: datetime) -> None:
+def close_abandoned(
+    session: Session, name: str, slot: datetime, now: datetime, lease_now: datetime, are_not_own: ColumnElement[bool]
+) -> None:
     """Close the unclaimed runs of earlier slots: locations without a row were missed for the reason that the run waited for.
 
     Such a run ends when its last lease did, because no process has worked on it since.
+
+    Args:
+        session: Session to write with.
+        name: The schedule.
+        slot: The first slot that is not an earlier one.
+        now: The time by the clock of this process, and
+        lease_now: by the clock of leases.
+        are_not_own: Holds for the runs that no thread of this process works on.
     """
-    abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, _is_unclaimed(now)).with_for_update()
+    abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, _is_unclaimed(lease_now), are_not_own)
+    abandoned = abandoned.with_for_update()
     for run in session.scalars(abandoned).all():
         record_unaccounted(session, name, run.due_at, run.reason or MissedReason.DOWN)
         ended_at = run.lease_expires_at if run.state == RunState.RUNNING else run.started_at

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import OperationalError
 
 from ..errors import ConfigurationError
+from .own_writes import OWN_WRITES, OwnWrite
 
 #: How long a statement waits for the lock of another program on PostgreSQL [s].
 LOCK_TIMEOUT_SECONDS: Final = 20
 
 #: How long one statement of a writing session may take on PostgreSQL [s].
 STATEMENT_TIMEOUT_SECONDS: Final = 60
+
+#: How long a transaction on SQLite waits for that of another thread of this process, which may be starved [s].
+OWN_WRITER_SECONDS: Final = 600
 
 
 def shown_url(url: URL) -> str:
@@ -72,7 +78,26 @@ def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
     def _begin(connection: Connection) -> None:
         # A transaction that first reads and later writes fails at once if another one wrote in between, whatever the busy
         # timeout. A writing transaction therefore takes the write lock at its start.
-        read_only = connection.get_execution_options().get("read_only", False)
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get("read_only", False):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_writing(connection, options.get("own_write"))
 
     return created
+
+
+def _begin_writing(connection: Connection, own: OwnWrite | None) -> None:
+    """Take the write lock of SQLite. Waits longer for a thread of this process than for another program: it is at work."""
+    name = connection.engine.url.render_as_string(hide_password=False)
+    deadline = time.monotonic() + OWN_WRITER_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if "locked" in str(error.orig) and OWN_WRITES.is_writing(name) and time.monotonic() < deadline:
+                continue
+            raise
+        if own is not None:
+            OWN_WRITES.add(name, own)
+        return

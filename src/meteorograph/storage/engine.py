@@ -22,6 +22,7 @@ from ..errors import StoreError
 from ..log_output import get_logger
 from .connections import STATEMENT_TIMEOUT_SECONDS, make_postgresql_engine, make_sqlite_engine, shown_url
 from .database_errors import is_unavailable, plain_reason
+from .own_writes import OWN_WRITES, OwnWrite
 
 log = get_logger(__name__)
 
@@ -231,8 +232,9 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
     Raises:
         StoreError: The database does not take the work (``is_unavailable``); the cause is chained.
     """
-    engine = get_engine()
-    session = Session(engine.execution_options(read_only=True) if read_only else engine, expire_on_commit=False)
+    engine, write = get_engine(), OwnWrite()
+    options = {"read_only": True} if read_only else {"own_write": write}
+    session = Session(engine.execution_options(**options), expire_on_commit=False)
     try:
         if not read_only and engine.dialect.name == "postgresql":
             session.execute(_BOUND_STATEMENTS)
@@ -249,6 +251,7 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
         raise
     finally:
         session.close()
+        OWN_WRITES.discard(write)
 
 
 if hasattr(os, "register_at_fork"):

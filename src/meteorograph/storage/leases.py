@@ -1,4 +1,7 @@
-"""Leases: the right of one process at a time to do a job. A lease is a row in the database that expires unless renewed."""
+"""Leases: the right of one process at a time to do a job. A lease is a row in the database that expires unless renewed.
+
+Leases go by the clock of the database where it has one (``lease_clock``).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import CursorResult, or_, update
 
 from .engine import get_db_session
+from .lease_clock import lease_offset
 from .models import Lease
 from .process import process_name
 from .upsert import insert_or_ignore
@@ -19,6 +23,7 @@ LEASE_LENGTH: Final = timedelta(seconds=60)
 def take_lease(name: str, now: datetime) -> bool:
     """Take a lease; False if another process holds it."""
     with get_db_session() as session:
+        now += lease_offset(session)  # before the row is waited for: a lease that ends meanwhile is not free
         insert_or_ignore(session, Lease, [{"name": name, "holder": None, "expires_at": None}])
         free = or_(Lease.expires_at.is_(None), Lease.expires_at <= now)
         return _extend(session, update(Lease).where(Lease.name == name, free), now + LEASE_LENGTH)
@@ -27,7 +32,8 @@ def take_lease(name: str, now: datetime) -> bool:
 def renew_lease(name: str, now: datetime) -> bool:
     """Renew a lease of this process; False if another process has taken it."""
     with get_db_session() as session:
-        return _extend(session, update(Lease).where(Lease.name == name, Lease.holder == process_name()), now + LEASE_LENGTH)
+        held = update(Lease).where(Lease.name == name, Lease.holder == process_name())
+        return _extend(session, held, now + lease_offset(session) + LEASE_LENGTH)
 
 
 def release_lease(name: str) -> None:

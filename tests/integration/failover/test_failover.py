@@ -195,6 +195,34 @@ def test_the_database_knows_what_was_charged_while_it_was_away_for_a_moment(
     assert _charged() == 2 * 38
 
 
+def test_a_run_tells_the_calls_made_with_and_without_the_database(
+    database: str, driven: DrivenClock, places: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "1000")
+    with get_db_session() as session:
+        for number in range(60):
+            at = {"latitude": number / 2, "longitude": 20.0, "created_at": NOON - HOUR}
+            session.add(Location(name=f"q{number}", state="active", **at))
+    scheduled_ingest()
+    driven.advance(HOUR)
+    places.set_faults("kind=status code=503 p=0.1")
+    with ExitStack() as outage:
+        _at_calls(places, monkeypatch, {63 + 20: lambda: outage.enter_context(away(database))})
+        for _ in range(3):  # the run is interrupted, and continued in the fallback database
+            scheduled_ingest()
+            driven.advance(timedelta(minutes=5))
+        places.set_faults("")
+    for _ in range(2):  # it is back, and the rest of the run is collected in it
+        scheduled_ingest()
+        driven.advance(timedelta(minutes=15))
+    assert _runs() == [(NOON, "succeeded", 63), (NOON + HOUR, "succeeded", 63)]
+    with get_db_session(read_only=True) as session:
+        assert sum(session.scalars(select(Run.calls))) == places.count()
+    scheduled_ingest()
+    with get_db_session(read_only=True) as session:
+        assert sum(session.scalars(select(Run.calls))) == places.count(), "told twice"
+
+
 def test_a_stand_in_that_another_process_is_about_to_make_is_none_yet(
     driven: DrivenClock, places: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,10 +12,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Engine, delete, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
+from acceptance.holds import held
 from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.errors import ConfigurationError, StoreError
 from meteorograph.model.quantities import QUANTITIES, Quantity
-from meteorograph.storage import migrations
+from meteorograph.storage import engine, migrations
 from meteorograph.storage.engine import ENGINES, get_engine
 from meteorograph.storage.models import Base, Location
 from support import NOON
@@ -227,3 +228,46 @@ def test_threads_that_ask_at_once_get_the_same_engine() -> None:
             thread.join()
         assert len(found) == 8
         assert len(set(map(id, found))) == 1
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_transaction_of_this_process_is_waited_for_longer_than_that_of_another_one(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A starved process was taken for a database that is away: its own writer had the lock for longer than the busy timeout."""
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 0.05)
+    ENGINES.reset()
+    here = _location()
+    is_writing, may_end, refused = threading.Event(), threading.Event(), list[StoreError]()
+
+    def write_slowly() -> None:
+        with get_db_session() as session:
+            session.add(_row(here))
+            session.flush()
+            is_writing.set()
+            may_end.wait()
+
+    def write() -> None:
+        try:
+            with get_db_session() as session:
+                session.add(_row(here, due_at=NOON + timedelta(hours=1)))
+        except StoreError as error:
+            refused.append(error)
+
+    slow, other = threading.Thread(target=write_slowly), threading.Thread(target=write)
+    slow.start()
+    is_writing.wait()
+    other.start()
+    other.join(10 * engine.BUSY_TIMEOUT_SECONDS)
+    assert other.is_alive(), "it did not wait"
+    may_end.set()
+    slow.join()
+    other.join()
+    assert (refused, _count()) == ([], 2)
+    with held(database), pytest.raises(StoreError, match="holds its lock"):
+        _write_now(here)
+
+
+def _write_now(here: int) -> None:
+    with get_db_session() as session:
+        session.add(_row(here, due_at=NOON + timedelta(hours=2)))
