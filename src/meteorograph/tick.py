@@ -42,8 +42,8 @@ REPEAT_LOG_SECONDS: Final = 600
 #: Failed ticks that are remembered: an outage of a week, at a tick every 15 s.
 MAX_FAILED_TICKS: Final = 40_320
 
-#: Pause between two steps of accounting for the past, in which others may use the database [s].
-_PAUSE_SECONDS: Final = 0.05
+#: Longest pause between two steps of accounting for the past, in which others may use the database [s].
+_MAX_PAUSE_SECONDS: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -161,9 +161,11 @@ def _account_for_past(schedules: Sequence[tuple[str, Schedule]], stop: threading
         return
     try:
         for name, when in schedules:
+            began = time.monotonic()
             while past_slots.account_for_past(clock.now(), name, when, TICK_MEMORY.explain):
-                if stop.wait(_PAUSE_SECONDS):  # others may use the database
+                if stop.wait(min(_MAX_PAUSE_SECONDS, time.monotonic() - began)):  # others may use the database
                     return
+                began = time.monotonic()
     finally:
         lock.release()
 
