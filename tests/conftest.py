@@ -17,7 +17,7 @@ import pytest
 
 from meteorograph import scheduler
 from meteorograph.collecting.process_memory import PROCESS_MEMORY
-from meteorograph.config.loading import pin_settings
+from meteorograph.config.loading import pin_settings, setting_names
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.simulator import Simulator
@@ -40,8 +40,9 @@ hypothesis.settings.register_profile(
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the settings of the machine, a ``.env``, or what another test left."""
+    bare = {name.removeprefix("METEOROGRAPH_") for name in setting_names().values()}
     for name in list(os.environ):
-        if name.startswith(_OURS) and name != "METEOROGRAPH_RECORDED_DIR":
+        if (name.startswith(_OURS) or name in bare) and name != "METEOROGRAPH_RECORDED_DIR":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from acceptance.books import books
 from acceptance.processes import until
-from meteorograph import create_app, scheduler
+from meteorograph import create_app, scheduler, scheduler_start
 from meteorograph.config.loading import get_settings
 from meteorograph.model import schedule
 from meteorograph.simulator import Simulator
@@ -153,3 +154,44 @@ def test_long_jobs_of_the_user_do_not_delay_the_heartbeat() -> None:
         scheduler.stop()
         for job in scheduler.scheduler.get_jobs():
             job.remove()
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """No thread can be started in this process: the stack that each one would get is larger than any memory."""
+    monkeypatch.setattr(scheduler_start, "RETRY_SECONDS", 0.0)
+    threading.stack_size(1 << 46)
+
+    def allow() -> None:
+        threading.stack_size(0)
+
+    yield allow
+    allow()
+
+
+def test_an_application_serves_although_its_scheduler_does_not_start(no_threads: Callable[[], None]) -> None:
+    client = create_app().test_client()
+    answer = client.get("/health")
+    assert answer.status_code == 503
+    assert "the scheduler could not be started: RuntimeError: can't start new thread" in answer.get_json()["problems"]
+    assert client.get("/livez").status_code == 200
+    assert client.get("/data").status_code == 200
+
+    no_threads()
+    client.get("/livez")
+    until(lambda: books().ended(), "a run")
+    assert scheduler.is_running()
+    assert client.get("/health").status_code == 200
+
+
+def test_it_starts_later_without_a_request(no_threads: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*_: object) -> None:
+        raise OSError("of the test")  # unlike a lack of threads it lets the timer start
+
+    no_threads()
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler, "start", start)
+        patch.setattr(scheduler_start, "RETRY_SECONDS", 0.05)
+        create_app()
+    until(scheduler.is_running, "the scheduler")
+    assert scheduler_start.start_error() is None

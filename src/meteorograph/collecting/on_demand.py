@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 
 def ingest_data(lat: float | None = None, lon: float | None = None) -> dict[str, Any]:
-    """Collect the weather at a point now and store it.
+    """Collect the weather at a point now and store it: at the location within 100 m, or at a new unscheduled one.
 
     Args:
         lat: Latitude [degree north, -90 to 90]; without both, the default place of the settings.
@@ -49,7 +49,12 @@ def ingest_data(lat: float | None = None, lon: float | None = None) -> dict[str,
     settings = get_settings()
     require_key(settings)  # a missing key is reported before a wrong coordinate
     point = settings.default_coordinates if lat is None and lon is None else repository.parse_coordinates(lat, lon)
-    return _ingest(settings, point, lambda session: repository.find_or_create_at(session, point, clock.now()))
+    init_db()
+    with get_db_session(read_only=True) as session:
+        known = repository.find_at(session, point)
+    if known is not None:
+        return _ingest(settings, Coordinates(known.latitude, known.longitude), lambda _: known)
+    return _ingest(settings, point, lambda session: repository.find_or_create_at(session, point, settings, clock.now()))
 
 
 def ingest_location(name: str) -> dict[str, Any]:

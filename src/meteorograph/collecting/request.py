@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from functools import partial
 
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
@@ -23,9 +23,6 @@ log = get_logger(__name__)
 
 # By default stamina logs each retry itself, past our logging and its redaction.
 set_on_retry_hooks(())
-
-#: The longest wait between two attempts [s].
-LONGEST_RETRY_WAIT: Final = 10.0
 
 #: The result for one location: its observation, or why there is none.
 Outcome = Observation | FetchError | PayloadError
@@ -105,20 +102,21 @@ async def _request_with_retries(
     locations: Sequence[DueLocation],
     points: Sequence[RequestPoint],
 ) -> Sequence[Observation | PayloadError | None]:
+    retries = context.retries
     try:
         return await _attempt(fetcher, context, access, locations, points)
     except RetryableFetchError as error:
-        if context.attempts == 1 or (error.wait and error.wait.total_seconds() > LONGEST_RETRY_WAIT):
+        if retries.attempts == 1 or (error.wait and error.wait.total_seconds() > retries.longest_wait):
             raise
         first = error
     # Entered after a failure only: it costs more than all the rest of a call that succeeds.
     async for attempt in stamina.retry_context(
-        on=_retry_delay,
-        attempts=context.attempts,
-        timeout=None,
+        on=partial(_retry_delay, longest_wait=retries.longest_wait),
+        attempts=retries.attempts,
+        timeout=retries.total,
         wait_initial=0.1,
-        wait_max=LONGEST_RETRY_WAIT,
-        wait_jitter=LONGEST_RETRY_WAIT / 2,
+        wait_max=retries.longest_wait,
+        wait_jitter=retries.longest_wait / 2,
     ):
         with attempt:
             if attempt.num == 1:
@@ -128,11 +126,11 @@ async def _request_with_retries(
     raise AssertionError("the loop ends with an answer or an error")
 
 
-def _retry_delay(error: Exception) -> bool | timedelta:
+def _retry_delay(error: Exception, *, longest_wait: float) -> bool | timedelta:
     """Whether to retry after an error, or the pause that the provider asks for."""
     if not isinstance(error, RetryableFetchError):
         return False
-    return error.wait if error.wait and error.wait.total_seconds() <= LONGEST_RETRY_WAIT else True
+    return error.wait if error.wait and error.wait.total_seconds() <= longest_wait else True
 
 
 async def _attempt(

@@ -17,7 +17,7 @@ from ..providers.registry import PROVIDERS
 from .call_gate import CallGate
 from .process_memory import PROCESS_MEMORY, ProcessMemory
 
-#: Attempts at one request within a run.
+#: Attempts at one request.
 ATTEMPTS: Final = 3
 
 #: URL and parameters of a request; they identify it among the requests of a slot.
@@ -42,6 +42,18 @@ class ProviderAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How to make a request again after a failure that may heal."""
+
+    #: Attempts in all.
+    attempts: int
+    #: The longest wait between two attempts [s]; a provider that asks for a longer one is not called again.
+    longest_wait: float = 10.0
+    #: No attempt begins later than this after the first [s].
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunContext:
     """The providers of a run and what its requests need to know of it."""
 
@@ -53,8 +65,8 @@ class RunContext:
     due_at: datetime
     #: Quantities that come with the observation where none of their providers gives them.
     own_last: frozenset[str] = frozenset()
-    #: Attempts at one request; more than one only where nobody waits for the answer.
-    attempts: int = 1
+    #: How often, and how soon, a request that failed is made again.
+    retries: RetryPolicy = RetryPolicy(attempts=1)
     #: A provider whose quota is used up is waited for until then; None to call the next provider at once.
     waits_until: datetime | None = None
     journal: Journal | None = field(default=None, repr=False)
@@ -142,7 +154,7 @@ def make_context(
         {quantity: usable(names) for quantity, names in settings.quantity_orders().items()},
         due_at,
         own_last=frozenset({"precipitation"}) if settings.keeps_own_precipitation else frozenset(),
-        attempts=1 if on_demand else ATTEMPTS,
+        retries=RetryPolicy(ATTEMPTS, longest_wait=2.0, total=15.0) if on_demand else RetryPolicy(ATTEMPTS),
         waits_until=waits_until,
         journal=open_journal(settings.journal_dir) if settings.journal_days else None,
         memory=memory,

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from ..providers.registry import BROKEN, PROVIDERS
 from .messages import error_line
 from .settings import COMPLETE_SETTINGS, Settings
-from .sources import SECRETS, environment_name, fingerprint_of_sources, read_values, unknown_names
+from .sources import SECRETS, aliases_in_use, environment_name, fingerprint_of_sources, read_values, unknown_names
 
 
 class SettingsStore:
@@ -76,7 +76,7 @@ def setting_names() -> dict[str, str]:
 
 
 def unknown_settings() -> list[str]:
-    """A line for every variable that looks like a setting but is none, and for every plug-in that cannot be used."""
+    """A line for every plug-in that cannot be used, and for every variable that is not one of the names of a setting."""
     return [*BROKEN.values(), *unknown_names(setting_names().values())]
 
 
@@ -85,7 +85,9 @@ def _first_error(error: ValidationError) -> str:
     first, names = error.errors(include_url=False)[0], setting_names()
     location = str(first["loc"][0])
     field = next(name for name in names if location in (name, names[name]))
-    return error_line(names[field], COMPLETE_SETTINGS.model_fields[field], first, secret=names[field] in SECRETS)
+    name, alias = names[field], aliases_in_use(names.values()).get(names[field])
+    line = error_line(name, COMPLETE_SETTINGS.model_fields[field], first, secret=name in SECRETS)
+    return f"{line} (it comes from {alias.name})" if alias else line
 
 
 def _secret_texts(settings: Settings) -> list[str]:

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     )
 
     database_url: Annotated[SecretStr, _alias("DATABASE_URL")] = SecretStr("sqlite:///data/meteorograph.db")
+    db_schema: str | None = None
     host: Annotated[str, _alias("HOST"), Field(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[int, _alias("PORT"), Field(ge=0, le=65535)] = 8000
     log_level: Annotated[
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     user_agent: str = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
     api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(split_names)] = []
 
     @field_validator("providers", "precipitation_providers")
@@ -127,6 +129,23 @@ class Settings(BaseSettings):
         if not timedelta(seconds=1) <= value <= timedelta(days=1):
             raise ValueError("from 1s to 24h")
         return value
+
+    @field_validator("db_schema")
+    @classmethod
+    def _check_schema(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"(?!pg_)[a-z_][a-z0-9_]{0,62}", value):
+            raise ValueError("1 to 63 lower-case letters, digits and underscores, not beginning with a digit or pg_")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
+                raise ValueError(
+                    "origins such as https://weather.example.org, in lower case and without a path, separated by commas"
+                )
+        return origins
 
     @field_validator("database_url")
     @classmethod

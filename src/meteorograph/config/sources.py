@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import ConfigurationError
 from ..providers.registry import PROVIDERS
-
-PREFIX: Final = "METEOROGRAPH_"
+from .aliases import PREFIX, Alias, alias_lines, find_aliases, unknown_lines
 
 #: Secret settings: never shown, and readable from a file.
 SECRETS: Final = (
@@ -22,6 +20,8 @@ SECRETS: Final = (
     "DATABASE_URL",
     "METEOROGRAPH_API_TOKENS",
 )
+
+_SECRET_FILES: Final = tuple(f"{name}_FILE" for name in SECRETS)
 
 #: Variables of the tests, for their recorded data. They are no settings, but cause no warning.
 _TEST_VARIABLES: Final = frozenset({"METEOROGRAPH_RECORDED_DIR", "METEOROGRAPH_SERIES_DIR"})
@@ -69,16 +69,19 @@ def read_values() -> dict[str, str]:
     Raises:
         ConfigurationError: ``.env`` cannot be read.
     """
-    try:
-        file_values = dotenv_values(".env", encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
     return {
         name.upper(): text
-        for values in (file_values, os.environ)
+        for values in (_read_file(), os.environ)
         for name, value in values.items()
         if value and (text := strip_quotes(value))
     }
+
+
+def _read_file() -> dict[str, str | None]:
+    try:
+        return dotenv_values(".env", encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
 
 
 def environment_name(field: str, info: FieldInfo) -> str:
@@ -92,16 +95,22 @@ def values_of_fields(fields: Mapping[str, FieldInfo]) -> dict[str, str]:
     Raises:
         ConfigurationError: ``.env`` cannot be read.
     """
-    values = read_values()
     names = {str(info.validation_alias or field): environment_name(field, info) for field, info in fields.items()}
+    values = read_values()
+    values |= {alias.setting: alias.value for alias in find_aliases(values, names.values()).values()}
     return {key: values[name] for key, name in names.items() if name in values}
+
+
+def aliases_in_use(setting_names: Iterable[str]) -> dict[str, Alias]:
+    """Setting → the variable with another name that gives its value."""
+    return find_aliases(read_values(), setting_names)
 
 
 def fingerprint_of_sources() -> object:
     """A value that changes when the settings may have changed; None if they must be read anyway, because of a secret file."""
     environment = dict(os.environ)
-    files = [f"{name}_FILE" for name in SECRETS]
-    if any(name.upper() in files for name in environment):
+    files = [file.removeprefix(PREFIX) for file in _SECRET_FILES]
+    if any(name.upper().removeprefix(PREFIX) in files for name in environment):
         return None
     try:
         stat = Path(".env").stat()
@@ -120,6 +129,7 @@ def secrets_from_files() -> dict[str, str]:
         ConfigurationError: A setting has both a value and a file, or the file is no readable text of one line.
     """
     values = read_values()
+    values |= {alias.setting: alias.value for alias in find_aliases(values, (*SECRETS, *_SECRET_FILES)).values()}
     return {name.removeprefix(PREFIX).lower(): _secret(name, values) for name in SECRETS if f"{name}_FILE" in values}
 
 
@@ -142,10 +152,8 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
 
 
 def unknown_names(setting_names: Iterable[str]) -> Iterator[str]:
-    """A line for every variable with our prefix that is no setting, with or without the prefix."""
-    plain = {name.removeprefix(PREFIX): name for name in (*setting_names, *(f"{name}_FILE" for name in SECRETS))}
-    for name in sorted(read_values()):
-        suffix = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and suffix not in plain and name not in _TEST_VARIABLES:
-            similar = [plain[match] for match in get_close_matches(suffix, plain, 1)]
-            yield f"{name} is not a setting and has no effect" + (f": did you mean {similar[0]}?" if similar else "")
+    """A line for every variable with another name of a setting, and for every one that looks like a setting but is none."""
+    values = {name: value for name, value in read_values().items() if name not in _TEST_VARIABLES}
+    known = (*setting_names, *_SECRET_FILES)
+    yield from alias_lines(values, known)
+    yield from unknown_lines(values, (name.upper() for name in _read_file()), known)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..model.units import System, converter
+from ..model.units import METRIC, Units
 from ..reading.columns import DOCUMENTS, INSTANTS, Columns, PlainRow
 
 MEDIA_TYPES: Final = {
@@ -31,7 +31,7 @@ class AnswerFormat:
     """Fields, units and time zone of the rows of an answer."""
 
     fields: Sequence[str]
-    system: System = "metric"
+    units: Units = METRIC
     zone: tzinfo = UTC
     #: Whether the instants of objects have six decimals, also whole seconds. Those of plain rows always have them, because
     #: readers of CSV guess one form for a column.
@@ -50,7 +50,7 @@ class AnswerFormat:
             if name in INSTANTS:
                 yield instants(values, self.zone, has_micros=has_micros)
                 continue
-            convert = convert_document if name in DOCUMENTS else converter(name, self.system)
+            convert = convert_document if name in DOCUMENTS else self.units.converter(name)
             yield values if convert is None else [None if value is None else convert(value) for value in values]
 
 

@@ -47,13 +47,28 @@ def _parse_degrees(name: str, value: object, limit: int) -> float:
     return float(value)
 
 
-def find_or_create_at(session: Session, point: Coordinates, now: datetime) -> Location:
-    """The oldest location at exactly these coordinates; if there is none, a new unscheduled one with the coordinates as name."""
+def find_at(session: Session, point: Coordinates) -> Location | None:
+    """The location at a point: the oldest at exactly these coordinates, or the nearest one within 100 m; None without one."""
     at_point = select(Location).where(Location.latitude == point.latitude, Location.longitude == point.longitude)
     location = session.scalars(at_point.order_by(Location.id).limit(1)).first()
+    if location is None and (near := _locations_near(session, point)):
+        location = get_location(session, near[0][0])
+    return location
+
+
+def find_or_create_at(session: Session, point: Coordinates, settings: Settings, now: datetime) -> Location:
+    """The location at a point; without one, a new unscheduled location.
+
+    The default location of the settings gets its name, another one its coordinates as name.
+    """
+    location = find_at(session, point)
     if location is None:
-        _insert(session, f"{point.latitude!r},{point.longitude!r}", point, LocationState.UNSCHEDULED, now)
-        location = session.scalars(at_point.order_by(Location.id).limit(1)).one()
+        names = [settings.default_location] if point == settings.default_coordinates else []
+        for name in (*names, f"{point.latitude!r},{point.longitude!r}"):
+            if _insert(session, name, point, LocationState.UNSCHEDULED, now):
+                break
+        location = find_at(session, point)
+    assert location is not None, "this or another process has inserted it"
     return location
 
 
@@ -123,15 +138,15 @@ def add_location(session: Session, fields: Mapping[str, object], now: datetime) 
         _set_fields(location, {**values, "state": LocationState.ACTIVE})
         session.flush()
     return get_location(session, name), [
-        f"{name!r} is {distance:.0f} m from {other!r}" for other, distance in _locations_near(session, name, point)
+        f"{name!r} is {distance:.0f} m from {other!r}" for other, distance in _locations_near(session, point) if other != name
     ]
 
 
-def _locations_near(session: Session, name: str, point: Coordinates) -> list[tuple[str, float]]:
-    """Names and distances [m] of the other locations within 100 m, nearest first."""
+def _locations_near(session: Session, point: Coordinates) -> list[tuple[str, float]]:
+    """Names and distances [m] of the locations within 100 m, nearest first."""
     margin = math.degrees(NEAR_M / 1000 / EARTH_RADIUS_KM) * 1.001
     band = Location.latitude.between(point.latitude - margin, point.latitude + margin)
-    query = select(Location.name, Location.latitude, Location.longitude).where(band, Location.name != name)
+    query = select(Location.name, Location.latitude, Location.longitude).where(band)
     distances = [(other, point.distance_km(Coordinates(lat, lon)) * 1000) for other, lat, lon in session.execute(query)]
     return sorted([pair for pair in distances if pair[1] <= NEAR_M], key=lambda pair: pair[1])
 

@@ -6,7 +6,8 @@ written. All factors are exact by definition (NIST SP 811, appendix B), except t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from .quantities import BY_NAME
@@ -51,47 +52,114 @@ def kelvin_to_celsius(value: float) -> float:
     return round(value - ZERO_CELSIUS_IN_KELVIN, _PROVIDER_DECIMALS)
 
 
-System = Literal["metric", "imperial", "si"]
-SYSTEMS: Final[tuple[System, ...]] = ("metric", "imperial", "si")
+System = Literal["metric", "imperial", "si", "standard"]
+SYSTEMS: Final[tuple[System, ...]] = ("metric", "imperial", "si", "standard")
 
 #: Has the unit s in every system.
 _PERIOD: Final = "precipitation_period"
 
-#: System → canonical unit → unit of the system, factor and offset from the canonical unit.
-_CONVERSIONS: Final[dict[System, dict[str, tuple[str, float, float]]]] = {
-    "metric": {},
-    "imperial": {
-        "°C": ("°F", FAHRENHEIT_PER_CELSIUS, ZERO_CELSIUS_IN_FAHRENHEIT),
-        "hPa": ("inHg", 1 / INCH_OF_MERCURY, 0.0),
-        "m/s": ("mi/h", 1 / MILE_PER_HOUR, 0.0),
-        "m": ("mi", 1 / STATUTE_MILE, 0.0),
-        "mm": ("in", 1 / INCH, 0.0),
-    },
-    "si": {
-        "°C": ("K", 1.0, ZERO_CELSIUS_IN_KELVIN),
-        "hPa": ("Pa", 100.0, 0.0),
-        "mm": ("m", 0.001, 0.0),
-    },
+#: Canonical unit → other unit → factor and offset from the canonical unit.
+_CONVERSIONS: Final[dict[str, dict[str, tuple[float, float]]]] = {
+    "°C": {"K": (1.0, ZERO_CELSIUS_IN_KELVIN), "°F": (FAHRENHEIT_PER_CELSIUS, ZERO_CELSIUS_IN_FAHRENHEIT)},
+    "hPa": {"Pa": (1 / PASCAL, 0.0), "kPa": (0.1, 0.0), "inHg": (1 / INCH_OF_MERCURY, 0.0)},
+    "m/s": {"km/h": (1 / KILOMETRE_PER_HOUR, 0.0), "mi/h": (1 / MILE_PER_HOUR, 0.0), "kn": (1 / KNOT, 0.0)},
+    "m": {"km": (1 / KILOMETRE, 0.0), "mi": (1 / STATUTE_MILE, 0.0), "ft": (1 / FOOT, 0.0)},
+    "mm": {"m": (1 / METRE_OF_WATER, 0.0), "in": (1 / INCH, 0.0)},
 }
+
+#: Units by the names that need no encoding in an address.
+_PLAIN_NAMES: Final = {"C": "°C", "F": "°F", "mph": "mi/h"}
+
+#: System → canonical unit → unit of the system. ``standard`` is OpenWeatherMap's word for kelvin and else metric units.
+_SYSTEM_UNITS: Final[dict[System, dict[str, str]]] = {
+    "metric": {},
+    "imperial": {"°C": "°F", "hPa": "inHg", "m/s": "mi/h", "m": "mi", "mm": "in"},
+    "si": {"°C": "K", "hPa": "Pa", "mm": "m"},
+    "standard": {"°C": "K"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units of an answer: a system, and other units of single quantities."""
+
+    system: System = "metric"
+    #: Quantity → unit.
+    single: Mapping[str, str] = field(default_factory=dict)
+
+    def unit_of(self, name: str) -> str:
+        """The unit of a quantity."""
+        if name == _PERIOD:
+            return "s"
+        canonical = BY_NAME[name].unit
+        return self.single.get(name) or _SYSTEM_UNITS[self.system].get(canonical, canonical)
+
+    def units_of(self, names: Iterable[str]) -> dict[str, str]:
+        """Name → unit, for each of the names that has a unit."""
+        return {name: self.unit_of(name) for name in names if name in BY_NAME or name == _PERIOD}
+
+    def converter(self, name: str) -> Callable[[float], float] | None:
+        """A function from a quantity's canonical values to values in its unit; None if they are the same."""
+        return _converter(name, self.unit_of(name)) if name in BY_NAME else None
 
 
 def unit_of(name: str, system: System = "metric") -> str:
     """The unit of a quantity in a system."""
-    if name == _PERIOD:
-        return "s"
-    canonical = BY_NAME[name].unit
-    return _CONVERSIONS[system].get(canonical, (canonical, 1.0, 0.0))[0]
+    return Units(system).unit_of(name)
 
 
 def units_of(names: Iterable[str], system: System = "metric") -> dict[str, str]:
-    """Name → unit, for each of the names that has a unit."""
-    return {name: unit_of(name, system) for name in names if name in BY_NAME or name == _PERIOD}
+    """Name → unit in a system, for each of the names that has a unit."""
+    return Units(system).units_of(names)
 
 
 def converter(name: str, system: System) -> Callable[[float], float] | None:
     """A function from a quantity's canonical values to the values of a system; None if they are the same."""
-    conversion = _CONVERSIONS[system].get(BY_NAME[name].unit) if name in BY_NAME else None
+    return Units(system).converter(name)
+
+
+def _converter(name: str, unit: str) -> Callable[[float], float] | None:
+    conversion = _CONVERSIONS.get(BY_NAME[name].unit, {}).get(unit)
     if conversion is None:
         return None
-    _, factor, offset = conversion
+    factor, offset = conversion
     return lambda value: round(value * factor + offset, _ANSWER_DECIMALS)
+
+
+METRIC: Final = Units()
+
+
+def parse_units(text: str) -> Units:
+    """Units from a system, single quantities or both, such as ``si``, ``metric,temperature:K`` or ``wind_speed:kn``.
+
+    Raises:
+        ValueError: A part is unknown; the message says what is allowed.
+    """
+    system: System = "metric"
+    single: dict[str, str] = {}
+    for position, part in enumerate(text.split(",")):
+        name, colon, unit = part.strip().partition(":")
+        matches = [known for known in SYSTEMS if known == name]
+        if matches and not colon and position == 0:
+            system = matches[0]
+        elif colon and name in BY_NAME:
+            single[name] = _parse_unit(name, unit)
+        else:
+            raise ValueError(
+                f"must be one of {', '.join(SYSTEMS)}, "
+                "or such a word and units of quantities, as in metric,temperature:K,wind_speed:kn"
+            )
+    return Units(system, single)
+
+
+def _parse_unit(name: str, text: str) -> str:
+    unit = _PLAIN_NAMES.get(text, text)
+    if unit not in (allowed := possible_units(name)):
+        raise ValueError(f"must give {name} in one of {', '.join(allowed)}")
+    return unit
+
+
+def possible_units(name: str) -> tuple[str, ...]:
+    """The units in which a quantity can be given, the canonical one first."""
+    canonical = BY_NAME[name].unit
+    return (canonical, *_CONVERSIONS.get(canonical, ()))

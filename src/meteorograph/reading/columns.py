@@ -1,4 +1,4 @@
-"""Weather rows as columns of plain driver values, newest first. An object for each value costs more than the query.
+"""Weather rows as columns of plain driver values, by slot. An object for each value costs more than the query.
 
 Instants are Unix seconds and JSON documents are texts, on SQLite and on PostgreSQL.
 """
@@ -60,7 +60,7 @@ _LOCATION_NAME: Final = select(Location.name).where(Location.id == _table.c.loca
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Position of a row in an answer that is ordered by slot, newest first, and then by location."""
+    """Position of a row in an answer that is ordered by slot, and then by location."""
 
     due_at: datetime
     location_id: int
@@ -75,6 +75,10 @@ class RowQuery:
     location: tuple[int, str] | None = None
     start: datetime | None = None
     end: datetime | None = None
+    #: The only provider; None for all.
+    provider: str | None = None
+    #: Whether the oldest row comes first.
+    is_ascending: bool = False
 
 
 def read_page(session: Session, query: RowQuery, limit: int, after: Position | None = None) -> tuple[Columns, Position | None]:
@@ -82,7 +86,7 @@ def read_page(session: Session, query: RowQuery, limit: int, after: Position | N
     # The location's name is the same in all rows: it is not selected, because each selected column takes time.
     others = (name for name in query.fields if name != "due_at" and not (query.location and name == "location"))
     names = ("due_at", *others, *(() if query.location else ("location_id",)))
-    statement = _newest_first(session.get_bind().dialect, names)
+    statement = _ordered(session.get_bind().dialect, names, is_ascending=query.is_ascending)
     columns = fetch_columns(session, statement.where(*_conditions(query, after)).limit(limit + 1))
     position = None
     if len(columns[0]) > limit:
@@ -97,10 +101,16 @@ def read_page(session: Session, query: RowQuery, limit: int, after: Position | N
 
 
 @lru_cache(maxsize=64)
-def _newest_first(dialect: Dialect, names: tuple[str, ...]) -> Select[*tuple[Any, ...]]:
+def _ordered(dialect: Dialect, names: tuple[str, ...], *, is_ascending: bool) -> Select[*tuple[Any, ...]]:
     """Statement for these columns of all rows. Cached, because building it takes as long as reading a hundred rows."""
     columns = [_LOCATION_NAME if name == "location" else plain_column(dialect, name) for name in names]
-    return select(*columns).order_by(_table.c.due_at.desc(), _table.c.location_id.desc())
+    order = (_table.c.due_at, _table.c.location_id)
+    return select(*columns).order_by(*(order if is_ascending else (column.desc() for column in order)))
+
+
+def count_rows(session: Session, query: RowQuery) -> int:
+    """Number of all rows of a query."""
+    return session.scalar(select(func.count()).select_from(_table).where(*_conditions(query, None))) or 0
 
 
 def iterate_rows(session: Session, statement: Select[*tuple[Any, ...]]) -> Iterator[PlainRow]:
@@ -137,10 +147,14 @@ def _conditions(query: RowQuery, after: Position | None) -> list[ColumnElement[b
         conditions.append(due_at >= query.start)
     if query.end is not None:
         conditions.append(due_at < query.end)
+    if query.provider is not None:
+        conditions.append(_table.c.provider == query.provider)
     if after is not None:
-        at = literal(after.due_at, UTCDateTime())
-        follows = or_(due_at < at, and_(due_at == at, location_id < literal(after.location_id, BigInteger())))
-        conditions += [due_at <= at, follows]
+        at, id_ = literal(after.due_at, UTCDateTime()), literal(after.location_id, BigInteger())
+        if query.is_ascending:
+            conditions += [due_at >= at, or_(due_at > at, and_(due_at == at, location_id > id_))]
+        else:
+            conditions += [due_at <= at, or_(due_at < at, and_(due_at == at, location_id < id_))]
     return conditions
 
 

@@ -10,7 +10,7 @@ from types import FrameType
 
 import waitress.server
 
-from .. import scheduler
+from .. import scheduler, scheduler_start
 from ..accounts import plan_inputs
 from ..collecting.run_context import require_key
 from ..config.loading import pin_settings
@@ -78,7 +78,7 @@ def collect_forever(settings: Settings) -> None:
     _require_key(settings)
     _prepare(settings)
     import_job_modules(settings)
-    scheduler.start(settings)
+    scheduler_start.start(settings)
     try:
         log.info("collecting", interval=str(settings.interval), database=shown_url(database_url()))
         threading.Event().wait()

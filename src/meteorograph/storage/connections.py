@@ -34,8 +34,13 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def make_postgresql_engine(url: URL) -> Engine:
-    """An engine for PostgreSQL: it notices a dead connection within half a minute, and waits for a lock for a bounded time."""
+def make_postgresql_engine(url: URL, schema: str | None = None) -> Engine:
+    """An engine for PostgreSQL: it notices a dead connection within half a minute, and waits for a lock for a bounded time.
+
+    Args:
+        url: The database.
+        schema: The schema of its tables; None for the default one.
+    """
     timeouts = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
     created = create_engine(
         url, json_serializer=_json, pool_pre_ping=True, connect_args={**timeouts, "application_name": "meteorograph"}
@@ -47,7 +52,21 @@ def make_postgresql_engine(url: URL) -> Engine:
         connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         connection.autocommit = False
 
+    if schema is not None:
+        _use_schema(created, schema)
     return created
+
+
+def _use_schema(created: Engine, schema: str) -> None:
+    """Let every transaction use a schema of the database. A setting of the session would be lost behind a pooler."""
+
+    @event.listens_for(created, "first_connect")
+    def _first_connect(_connection: Any, _record: Any) -> None:
+        created.dialect.default_schema_name = schema
+
+    @event.listens_for(created, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f'SET LOCAL search_path TO "{schema}"')
 
 
 def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:

@@ -11,14 +11,14 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from ..config.loading import get_settings
-from ..errors import StoreError
+from ..errors import ConfigurationError, StoreError
 from ..log_output import get_logger
 from .connections import STATEMENT_TIMEOUT_SECONDS, make_postgresql_engine, make_sqlite_engine, shown_url
 from .database_errors import is_unavailable, plain_reason
@@ -62,7 +62,11 @@ class EngineRegistry:
                 log.warning("the database file or its log was deleted or replaced, opening it again", file=url.database)
                 self.forget(name)
             if name not in self._engines:
-                self._engines[name] = make_sqlite_engine(url, BUSY_TIMEOUT_SECONDS) if is_sqlite else make_postgresql_engine(url)
+                self._engines[name] = (
+                    make_sqlite_engine(url, BUSY_TIMEOUT_SECONDS)
+                    if is_sqlite
+                    else make_postgresql_engine(url, get_settings().db_schema)
+                )
             return self._engines[name]
 
     def _has_changed(self, name: str, url: URL) -> bool:
@@ -169,22 +173,36 @@ def init_db() -> None:
     """Migrate the current database to the newest schema. Any number of processes may call it at once.
 
     Raises:
+        ConfigurationError: The database belongs to another program.
         StoreError: The database cannot be reached, or is newer than this program.
     """
-    from . import migrations
+    from . import database_owner, migrations
 
     bind = get_engine()
     with ENGINES.lock:
         if ENGINES.is_migrated(bind):
             return
         try:
+            if bind.dialect.name == "sqlite" and get_settings().db_schema and not uses_other_database():
+                raise ConfigurationError(
+                    f"METEOROGRAPH_DB_SCHEMA={get_settings().db_schema}: must be unset with SQLite, which has none"
+                )
+            database_owner.refuse_foreign(bind, migrations.known_revisions())
             if bind.dialect.name == "sqlite":
                 _use_wal(bind)
+            elif schema := get_settings().db_schema:
+                _create_schema(bind, schema)
             if migrations.current_revision(bind) != migrations.newest_revision():  # without a migration, wait for no writer
                 migrations.upgrade(bind)
         except SQLAlchemyError as error:
             raise StoreError(f"the database {shown_url(bind.url)} cannot be used: {plain_reason(error)}") from error
         ENGINES.mark_migrated(bind)
+
+
+def _create_schema(bind: Engine, schema: str) -> None:
+    with bind.begin() as connection:
+        if not inspect(connection).has_schema(schema):
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
 
 
 def create_tables() -> None:

@@ -15,7 +15,8 @@ from ..config.loading import get_settings
 def refuse_other_sites() -> None:
     """Refuse requests that a page of another site sends through a user's browser (CSRF).
 
-    A browser names the origin of a request. Scripts and ``curl`` name none and are served.
+    A browser names the origin of a request. Scripts and ``curl`` name none and are served, and so are the sites of
+    ``METEOROGRAPH_CORS_ORIGINS``.
 
     Raises:
         Forbidden: The request may change something and comes from another site's page.
@@ -23,22 +24,26 @@ def refuse_other_sites() -> None:
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if origin in get_settings().cors_origins:
+        return
     is_foreign = site not in ("same-origin", "none") if site else bool(origin) and urlsplit(origin).netloc != request.host
     if is_foreign:
         raise Forbidden("Only pages of this server may change anything here.")
 
 
 def require_token() -> None:
-    """Refuse the request unless it carries one of ``METEOROGRAPH_API_TOKENS`` as a bearer token.
+    """Refuse the request unless it carries one of ``METEOROGRAPH_API_TOKENS``, as a bearer token or in ``X-API-Key``.
 
     Raises:
         Unauthorized: Tokens are set and the request has no valid one.
     """
     tokens = [secret.get_secret_value() for secret in get_settings().api_tokens]
-    token = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
-    matches = [hmac.compare_digest((token or "").encode(), known.encode()) for known in tokens]
+    bearer = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
+    token = bearer or request.headers.get("X-API-Key", "")
+    matches = [hmac.compare_digest(token.encode(), known.encode()) for known in tokens]
     if tokens and not any(matches):
         raise Unauthorized(
-            "This route spends quota: send one of METEOROGRAPH_API_TOKENS as 'Authorization: Bearer TOKEN'.",
+            "This route spends quota: send one of METEOROGRAPH_API_TOKENS as 'Authorization: Bearer TOKEN', "
+            "or as 'X-API-Key: TOKEN'.",
             www_authenticate=WWWAuthenticate("bearer", {"realm": "meteorograph"}),
         )

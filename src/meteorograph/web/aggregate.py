@@ -19,7 +19,7 @@ from ..model import time_range
 from ..model.quantities import AMOUNTS, BY_NAME
 from ..model.statistics import STATISTICS, divide_columns
 from ..model.time_buckets import DAY, parse_bucket
-from ..model.units import System, converter, units_of
+from ..model.units import Units
 from ..reading import aggregates
 from ..reading.aggregates import LocationBuckets
 from ..storage.engine import get_db_session
@@ -64,7 +64,7 @@ class _Shape:
     """Fields and units of the answer."""
 
     fields: tuple[str, ...]
-    system: System
+    units: Units
 
     def objects(self, buckets: LocationBuckets) -> list[Any]:
         """Buckets of a location as objects for JSON."""
@@ -102,7 +102,7 @@ class _Shape:
         )
 
     def _values(self, buckets: LocationBuckets, name: str) -> Sequence[Sequence[Any]]:
-        columns, change = buckets.values[name], converter(name, self.system)
+        columns, change = buckets.values[name], self.units.converter(name)
         if change is None:
             return columns
         return [
@@ -125,7 +125,7 @@ def buckets() -> Response:
     """Minimum, maximum, mean, sum and coverage by hour, day, month or any length that divides a day."""
     params.refuse_unknown(PARAMETERS)
     format = params.word("format", tuple(MEDIA_TYPES)) or "json"
-    shape = _Shape(params.names("fields", tuple(BY_NAME)), params.system())
+    shape = _Shape(params.names("fields", tuple(BY_NAME)), params.units())
     query = {**_bucket_range(), "zone": str(params.zone()) if "zone" in request.args else None, "quantities": shape.fields}
     query["include_flagged"] = params.word("flagged", ("exclude", "include")) == "include"
     query["location"] = request.args.get("location")
@@ -134,7 +134,7 @@ def buckets() -> Response:
             buckets = aggregates.read_bucket_page(session, **query)
         except ValueError as error:
             raise BadInputError("bucket", query["bucket"], str(error)) from None
-    units = units_of(shape.fields, shape.system)
+    units = shape.units.units_of(shape.fields)
     about = {"bucket": query["bucket"], "units": units}
     if format == "json" and query["location"] is not None:
         return answers.json({"data": shape.objects(buckets[0]), **about})

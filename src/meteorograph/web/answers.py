@@ -42,6 +42,13 @@ def with_units(response: Response, units: dict[str, str]) -> Response:
     return response
 
 
+def with_total(response: Response, total: dict[str, int]) -> Response:
+    """Add the header ``X-Total-Count`` where the client asked for the number of all rows."""
+    if total:
+        response.headers["X-Total-Count"] = str(total["total"])
+    return response
+
+
 def with_next(response: Response, cursor: str | None) -> Response:
     """Add a link to the next page (RFC 8288)."""
     if cursor is not None:

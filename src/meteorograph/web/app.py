@@ -10,7 +10,7 @@ from typing import Final
 from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from .. import scheduler
+from .. import scheduler_start
 from ..config.loading import get_settings, pin_settings
 from ..config.settings import Settings
 from ..errors import StoreError
@@ -21,6 +21,7 @@ from . import (
     access,
     aggregate,
     compression,
+    cors,
     data,
     health,
     ingest,
@@ -55,7 +56,8 @@ _HEADERS: Final = {
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the application: logging, database, routes, and the scheduler unless it is disabled.
 
-    Works without a network, a provider or a reachable database; ``/health`` names what is missing.
+    Works without a network, a provider or a reachable database, and if the scheduler cannot be started; ``/health`` names what
+    is missing.
 
     Args:
         settings: Settings of this process from now on. Without them every use reads the environment.
@@ -73,6 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for module in (aggregate, data, health, ingest, jobs, ledger, locations, metrics, openapi, page, quota):
         app.register_blueprint(module.blueprint)
     problems.register(app)
+    cors.register(app, settings.cors_origins)
     app.before_request(_begin)
     app.before_request(access.refuse_other_sites)
     app.after_request(_end)
@@ -87,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _start_scheduler(app: Flask, settings: Settings) -> None:
-    scheduler.start(settings)
+    scheduler_start.start(settings)
     app.extensions[_STARTED_IN] = os.getpid()
 
 
@@ -97,9 +100,12 @@ def _begin() -> None:
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
     settings = get_settings()
-    if settings.scheduler_enabled and current_app.extensions.get(_STARTED_IN) != os.getpid():
-        # A worker forked from a preloaded application has no threads yet. A dead scheduler is not restarted: /health shows it.
+    if not settings.scheduler_enabled:
+        return
+    if current_app.extensions.get(_STARTED_IN) != os.getpid():  # a worker forked from a preloaded application has no threads
         _start_scheduler(current_app, settings)
+    else:
+        scheduler_start.retry_if_due(settings)
 
 
 def _end(response: Response) -> Response:

@@ -8,7 +8,7 @@ from typing import Final
 from flask import Blueprint, Response, request
 
 from ..exporting.serialise import MEDIA_TYPES, AnswerFormat, csv_lines, json_lines
-from ..model.units import units_of
+from ..providers.registry import PROVIDERS
 from ..reading import columns
 from ..reading.columns import FIELDS, Columns, Position, RowQuery
 from ..reading.rows import get_location_id, read_latest_columns
@@ -17,14 +17,20 @@ from . import answers, params
 
 blueprint = Blueprint("data", __name__)
 
+#: Parameters of ``/data``.
+PARAMETERS: Final = (
+    *("location", "provider", "start", "end", "order", "limit", "cursor", "total"),
+    *("fields", "units", "zone", "format"),
+)
+
 #: Rows per page of a stream. Each page has its own transaction, so that a slow client blocks nothing.
 _AT_ONCE: Final = 2000
 
 
 @blueprint.get("/data")
 def rows() -> Response:
-    """Rows, newest first; CSV and NDJSON have all rows unless a limit is given."""
-    params.refuse_unknown(("location", "start", "end", "limit", "cursor", "fields", "units", "zone", "format"))
+    """Rows, newest first unless asked otherwise; CSV and NDJSON have all rows unless a limit is given."""
+    params.refuse_unknown(PARAMETERS)
     shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
     position = params.after_place()
     after = Position(*position) if position else None
@@ -33,15 +39,21 @@ def rows() -> Response:
     limit = _AT_ONCE if is_stream else params.limit()
     with get_db_session(read_only=True) as session:
         location = None if name is None else (get_location_id(session, name), name)
-        query = RowQuery(shape.fields, location, start, end)
+        query = RowQuery(shape.fields, location, start, end, params.word("provider", tuple(PROVIDERS)), _is_ascending())
+        total = {"total": columns.count_rows(session, query)} if params.word("total", ("true", "false")) == "true" else {}
         found, more = columns.read_page(session, query, limit, after)
-    units = units_of(shape.fields, shape.system)
+    units = shape.units.units_of(shape.fields)
     if is_stream:
-        return answers.with_units(answers.stream(_all(shape, format, query, found, more), format), units)
+        response = answers.with_units(answers.stream(_all(shape, format, query, found, more), format), units)
+        return answers.with_total(response, total)
     following = params.place_cursor(more.due_at, more.location_id) if more else None
     if format == "json":
-        return answers.json({"data": shape.objects(found), "next": following, "units": units})
-    return answers.with_next(_table(shape, format, found), following)
+        return answers.json({"data": shape.objects(found), "next": following, **total, "units": units})
+    return answers.with_total(answers.with_next(_table(shape, format, found), following), total)
+
+
+def _is_ascending() -> bool:
+    return params.word("order", ("desc", "asc")) == "asc"
 
 
 def _all(shape: AnswerFormat, format: str, query: RowQuery, found: Columns, more: Position | None) -> Iterator[bytes]:
@@ -62,14 +74,14 @@ def latest() -> Response:
     with get_db_session(read_only=True) as session:
         found = read_latest_columns(session, shape.fields)
     if format == "json":
-        return answers.json({"data": shape.objects(found), "units": units_of(shape.fields, shape.system)})
+        return answers.json({"data": shape.objects(found), "units": shape.units.units_of(shape.fields)})
     return _table(shape, format, found)
 
 
 def _table(shape: AnswerFormat, format: str, found: Columns) -> Response:
     body = _head(shape, format) + _lines(shape, format, found)
     response = answers.validated(Response(body, content_type=MEDIA_TYPES[format]), body)
-    return answers.with_units(response, units_of(shape.fields, shape.system))
+    return answers.with_units(response, shape.units.units_of(shape.fields))
 
 
 def _head(shape: AnswerFormat, format: str) -> bytes:
@@ -81,4 +93,4 @@ def _lines(shape: AnswerFormat, format: str, found: Columns) -> bytes:
 
 
 def _shape() -> AnswerFormat:
-    return AnswerFormat(params.names("fields", FIELDS), params.system(), params.zone())
+    return AnswerFormat(params.names("fields", FIELDS), params.units(), params.zone())

@@ -12,7 +12,7 @@ from typing import Any, Final
 from flask import Blueprint, g
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import scheduler
+from .. import scheduler, scheduler_start
 from ..accounts import account_state
 from ..config.loading import get_settings
 from ..config.settings import Settings
@@ -117,7 +117,8 @@ def _failures(settings: Settings, ledger: LedgerHealth | None, now: datetime, *,
     """Why nothing can be collected at all."""
     problems = [] if ledger else ["the database does not answer"]
     if settings.scheduler_enabled and not is_running:
-        problems.append("the scheduler is not running")
+        error = scheduler_start.start_error()
+        problems.append(f"the scheduler could not be started: {error}" if error else "the scheduler is not running")
     elif ledger and not is_running:
         problems += _missing_collector(ledger, now)
     return problems

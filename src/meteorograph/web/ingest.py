@@ -22,7 +22,7 @@ _LIMITS: Final = {"lat": 90, "lon": 180}
 def usage() -> dict[str, Any]:
     """How to use this route."""
     return {
-        "usage": 'POST /ingest with the JSON body {"lat": 51.5, "lon": -0.13}; {} collects the default place',
+        "usage": 'POST /ingest with the JSON body {"lat": 51.5, "lon": -0.13}; without a body it collects the default place',
         "lat": "number from -90 to 90 [degree north]",
         "lon": "number from -180 to 180 [degree east]",
         "default": {"lat": get_settings().default_latitude, "lon": get_settings().default_longitude},
@@ -43,6 +43,8 @@ def _body() -> dict[str, Any]:
     if data and not request.is_json:
         # A page of another site can send a form, but not JSON.
         raise UnsupportedMediaType("The body must be JSON, sent as 'Content-Type: application/json'.")
+    if not data and not request.is_json:
+        return {}
     try:
         body = request.get_json()
     except (BadRequest, UnsupportedMediaType, RecursionError):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import UnsetType
 
 from ..jobs.queries import JOB_STATES
 from ..ledger.coverage import BY
@@ -11,7 +14,8 @@ from ..ledger.queries import MISSED_REASONS, RUN_STATES
 from ..locations.fields import LOCATION_STATES
 from ..model.quantities import BY_NAME
 from ..model.statistics import SCALAR_STATISTICS
-from ..model.units import SYSTEMS
+from ..model.units import SYSTEMS, possible_units
+from ..providers.registry import PROVIDERS
 from ..reading.columns import FIELDS
 from .openapi_types import Bucket, Changes, Location, NewLocation, Point, Row, Units, answer
 
@@ -31,10 +35,16 @@ def _names(description: str, known: Any) -> Schema:
     return _text(f"{description}, separated by commas; all when left out", pattern=f"^({names})(,({names}))*$")
 
 
+_SINGLE: Final = "|".join(f"{name}:({'|'.join(map(re.escape, possible_units(name)))})" for name in BY_NAME)
+_UNITS: Final = f"^({'|'.join(SYSTEMS)}|{_SINGLE})(,({_SINGLE}))*$"
+
 _MOMENT: Final = "ISO 8601 time, or a time back from now such as 7d"
 _INSTANT: Final = "ISO 8601 time; UTC without an offset"
 
 LOCATION: Final = {"location": _text("Name of a location")}
+PROVIDER: Final = {"provider": _word("Provider of the rows; all when left out", PROVIDERS)}
+ORDER: Final = {"order": _word("Order of the rows by their slot; desc, newest first, when left out", ("desc", "asc"))}
+TOTAL: Final = {"total": _word("Whether to count all rows that match, which takes time", ("true", "false"))}
 RANGE: Final = {"start": _text(f"First instant: {_INSTANT}"), "end": _text(f"End, exclusive: {_INSTANT}")}
 MOMENTS: Final = {"start": _text(f"First instant: {_MOMENT}"), "end": _text(f"End, exclusive: {_MOMENT}")}
 PAGE: Final = {
@@ -42,7 +52,9 @@ PAGE: Final = {
     "cursor": _text("The `next` of the previous answer"),
 }
 SHAPE: Final = {
-    "units": _word("System of units; metric when left out", SYSTEMS),
+    "units": _text(
+        "System of units, units of single quantities, or both, such as metric,temperature:K; metric when left out", pattern=_UNITS
+    ),
     "zone": _text("IANA time zone of the times; UTC when left out"),
     "format": _word("Format of the answer; json when left out", ("json", "csv", "ndjson")),
 }
@@ -74,8 +86,8 @@ _FILES: Final = ("text/csv", "application/geo+json")
 #: Method and rule → description.
 ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
     ("GET", "/data"): RouteDescription(
-        answer("Rows", data=list[Row], next=str | None, units=Units),
-        LOCATION | RANGE | PAGE | ROWS,
+        answer("Rows", data=list[Row], next=str | None, total=int | UnsetType, units=Units),
+        LOCATION | PROVIDER | RANGE | ORDER | PAGE | TOTAL | ROWS,
         errors=(400, 404),
         media=TABLES,
     ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ..locations.fields import LOCATION_STATES
 from ..model.quantities import AMOUNTS, BY_NAME
@@ -115,5 +115,7 @@ class Location(Struct):
 
 
 def answer(name: str, **fields: Any) -> type[Struct]:
-    """The type of an answer with these fields and the id of the request."""
-    return msgspec.defstruct(name, [*fields.items(), ("request_id", RequestID)])
+    """The type of an answer with these fields and the id of the request; a field of ``UnsetType`` may be absent."""
+    optional = {field: kind for field, kind in fields.items() if UnsetType in get_args(kind)}
+    members = [(field, kind, UNSET) if field in optional else (field, kind) for field, kind in fields.items()]
+    return msgspec.defstruct(name, [*members, ("request_id", RequestID)], kw_only=True)

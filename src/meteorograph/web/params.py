@@ -13,7 +13,7 @@ from flask import request
 
 from ..errors import BadInputError
 from ..model import clock, time_range
-from ..model.units import SYSTEMS, System
+from ..model.units import Units, parse_units
 
 _CURSOR = "must be the `next` of a previous answer"
 
@@ -90,13 +90,13 @@ def names(name: str, known: Sequence[str]) -> tuple[str, ...]:
     return selected
 
 
-def system() -> System:
-    """The parameter ``units``."""
+def units() -> Units:
+    """The parameter ``units``; metric if it is not selected."""
     text = request.args.get("units", "metric")
-    for known in SYSTEMS:
-        if text == known:
-            return known
-    raise BadInputError("units", text, f"must be one of {', '.join(SYSTEMS)}")
+    try:
+        return parse_units(text)
+    except ValueError as error:
+        raise BadInputError("units", text, str(error)) from None
 
 
 def zone() -> tzinfo:

@@ -182,7 +182,7 @@ def test_a_database_of_a_later_version_is_refused_and_left_alone() -> None:
     with get_engine().begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     ENGINES.reset()
-    with pytest.raises(StoreError, match="newer version"):
+    with pytest.raises(StoreError, match="another version of Meteorograph: it was made by a newer version"):
         init_db()
     with get_engine().begin() as connection:
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.model.quantities import QUANTITIES
@@ -44,7 +45,8 @@ def _locations(*names: str) -> dict[str, int]:
 
 
 def _row(location_id: int, due_at: datetime, **values: Any) -> WeatherData:
-    return WeatherData(location_id=location_id, due_at=due_at, fetched_at=due_at, provider="openweathermap", **values)
+    required = {"location_id": location_id, "due_at": due_at, "fetched_at": due_at, "provider": "openweathermap"}
+    return WeatherData(**(required | values))
 
 
 def _store(*rows: WeatherData) -> None:
@@ -116,6 +118,44 @@ def test_paging_gives_every_row_once_and_newest_first(
     assert 0 < len(pages[-1]) <= limit
 
 
+@pytest.mark.parametrize("limit", [1, 2, 5, 12, 1000])
+def test_paging_oldest_first(client: FlaskClient, three_by_four: list[tuple[str, str]], limit: int) -> None:
+    pages = _pages(client, f"order=asc&limit={limit}")
+    assert [key for page in pages for key in page] == three_by_four[::-1]
+    assert _pages(client, f"order=desc&limit={limit}") == _pages(client, f"limit={limit}")
+    lines = client.get("/data?format=csv&order=asc&fields=location").text.split()
+    assert lines == ["location", *(name for name, _ in three_by_four[::-1])]
+
+
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [("", 12), ("&location=Athens", 4), ("&start=2026-03-01T11:00Z", 6), ("&provider=metar", 1), ("&provider=nws", 0)],
+)
+def test_the_number_of_all_rows_on_demand(
+    client: FlaskClient, three_by_four: list[tuple[str, str]], query: str, total: int
+) -> None:
+    with get_db_session() as session:
+        newest = session.scalars(select(WeatherData).order_by(WeatherData.due_at.desc()).limit(1)).one()
+        newest.provider = "metar"
+    assert _get(client, f"/data?limit=1&total=true{query}")["total"] == total
+    assert "total" not in _get(client, f"/data?limit=1{query}")
+    assert "total" not in _get(client, f"/data?limit=1&total=false{query}")
+    for format in ("csv", "ndjson"):
+        assert client.get(f"/data?format={format}&total=true{query}").headers["X-Total-Count"] == str(total)
+        assert client.get(f"/data?format={format}&total=true&limit=1{query}").headers["X-Total-Count"] == str(total)
+
+
+def test_rows_of_one_provider(client: FlaskClient) -> None:
+    [athens] = _locations("Athens").values()
+    for number, provider in enumerate(("openweathermap", "metar", "openweathermap", "nws")):
+        _store(_row(athens, NOON + number * HOUR, provider=provider))
+    assert [row["provider"] for row in _get(client, "/data?provider=openweathermap")["data"]] == ["openweathermap"] * 2
+    assert [row["provider"] for row in _get(client, "/data?provider=nws")["data"]] == ["nws"]
+    response = client.get("/data?provider=rain")
+    assert response.status_code == 400
+    assert "openweathermap" in response.get_json()["errors"][0]["allowed"]
+
+
 def test_paging_is_not_disturbed_by_rows_that_arrive(client: FlaskClient, three_by_four: list[tuple[str, str]]) -> None:
     [dublin] = _locations("Dublin").values()
     arrivals = iter(range(1, 100))
@@ -182,7 +222,9 @@ def _cursor(text: str) -> str:
 TIME = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
 NEXT = "must be the `next` of a previous answer"
 LIMIT = "must be a whole number from 1 to 1000"
-KNOWN = "is unknown; use location, start, end, limit, cursor, fields, units, zone, format"
+EXAMPLE = "metric,temperature:K,wind_speed:kn"
+SYSTEMS = f"must be one of metric, imperial, si, standard, or such a word and units of quantities, as in {EXAMPLE}"
+KNOWN = "is unknown; use location, provider, start, end, order, limit, cursor, total, fields, units, zone, format"
 FIELDS = f"must be some of {', '.join(FIELDS_)}, separated by commas"
 
 
@@ -204,7 +246,10 @@ FIELDS = f"must be some of {', '.join(FIELDS_)}, separated by commas"
         ("/data", "fields", "temperature,heat", FIELDS),
         ("/data", "fields", "location_id", FIELDS),
         ("/data/latest", "fields", ",", FIELDS),
-        ("/data", "units", "kelvin", "must be one of metric, imperial, si"),
+        ("/data", "units", "metric,temperature:mm", "must give temperature in one of °C, K, °F"),
+        ("/data", "order", "up", "must be one of desc, asc"),
+        ("/data", "total", "yes", "must be one of true, false"),
+        ("/data", "units", "kelvin", SYSTEMS),
         ("/data", "format", "xml", "must be one of json, csv, ndjson"),
         ("/data", "zone", "Mars/Olympus", "must be an IANA time zone such as Europe/Dublin"),
         ("/data", "loc", "Athens", KNOWN),

@@ -162,9 +162,51 @@ def test_a_body_that_another_sites_page_could_send_is_refused(
 
 
 @ONE_DATABASE
-def test_a_post_without_anything_is_refused(client: FlaskClient, collecting: Simulator) -> None:
-    assert _problem(client.post("/ingest"), 400)["errors"][0]["field"] == "body"
-    assert collecting.count() == 0
+@pytest.mark.parametrize("how", [{}, {"json": {}}, {"data": "", "content_type": "application/x-www-form-urlencoded"}])
+def test_without_a_body_it_is_the_default_location_under_its_name(
+    client: FlaskClient, collecting: Simulator, how: dict[str, Any]
+) -> None:
+    response = client.post("/ingest", **how)
+    assert response.status_code == 200, response.text
+    assert response.get_json()["data"]["location"] == "London"
+    assert collecting.count("openweathermap") == 1
+    assert _names() == ["London"]
+
+
+@ONE_DATABASE
+def test_a_name_that_another_place_has_is_not_given_to_the_default_location(client: FlaskClient) -> None:
+    client.post("/api/locations", json={"name": "London", "latitude": 42.98, "longitude": -81.25})
+    assert client.post("/ingest").get_json()["data"]["location"] == "51.5074,-0.1278"
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "is_same"),
+    [
+        (53.3500, -6.2600, True),
+        (53.3508, -6.2600, True),
+        (53.3510, -6.2600, False),
+        (53.3500, -6.2614, True),
+        (53.35, -6.263, False),
+    ],
+)
+def test_a_point_within_100_m_is_the_location(
+    client: FlaskClient, collecting: Simulator, latitude: float, longitude: float, is_same: bool
+) -> None:
+    client.post("/api/locations", json={"name": "Dublin", "latitude": 53.35, "longitude": -6.26})
+    data = client.post("/ingest", json={"lat": latitude, "lon": longitude}).get_json()["data"]
+    assert (data["location"] == "Dublin") == is_same
+    assert (data["latitude"], data["longitude"]) == ((53.35, -6.26) if is_same else (latitude, longitude))
+    assert data["temperature"] == pytest.approx(
+        collecting.truth(data["latitude"], data["longitude"], NOON)["temperature"], abs=0.01
+    )
+
+
+@ONE_DATABASE
+def test_the_nearest_of_several_locations_is_taken(client: FlaskClient) -> None:
+    for name, latitude in (("far", 10.0008), ("near", 10.0002), ("other", 10.0006)):
+        client.post("/api/locations", json={"name": name, "latitude": latitude, "longitude": 20.0})
+    assert client.post("/ingest", json={"lat": 10.0, "lon": 20.0}).get_json()["data"]["location"] == "near"
 
 
 @ONE_DATABASE
@@ -251,10 +293,23 @@ def test_a_quota_that_is_used_up_says_when_to_come_back(client: FlaskClient, col
     assert _problem(response, 503)["retry_at"] == "2026-03-01T12:02:00+00:00"
 
 
-def test_it_works_again_after_a_failure(client: FlaskClient, collecting: Simulator) -> None:
-    collecting.set_faults("kind=reset provider=openweathermap count=1")
-    assert client.post("/ingest", json={}).status_code == 502
+@pytest.mark.parametrize("fault", ["kind=reset", "kind=status code=503"])
+def test_a_failure_that_can_heal_is_tried_again(client: FlaskClient, collecting: Simulator, fault: str) -> None:
+    collecting.set_faults(f"{fault} provider=openweathermap count=2")
     assert client.post("/ingest", json={}).status_code == 200
+    assert collecting.count("openweathermap") == 3
+    collecting.set_faults(f"{fault} provider=openweathermap count=3")
+    assert client.post("/ingest", json={}).status_code == 502
+    assert collecting.count("openweathermap") == 6
+    assert client.post("/ingest", json={}).status_code == 200
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("fault", ["kind=status code=401", "kind=html", "kind=status code=503 retry_after=60"])
+def test_a_failure_that_cannot_heal_at_once_is_not_tried_again(client: FlaskClient, collecting: Simulator, fault: str) -> None:
+    collecting.set_faults(f"{fault} provider=openweathermap")
+    assert client.post("/ingest", json={}).status_code in (502, 503)
+    assert collecting.count("openweathermap") == 1
 
 
 def _post(url: str, body: dict[str, float]) -> tuple[int, dict[str, Any]]:

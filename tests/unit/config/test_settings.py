@@ -67,6 +67,8 @@ GOOD = [
     ("METEOROGRAPH_JOURNAL_DAYS", "0", "journal_days", 0),
     ("METEOROGRAPH_USER_AGENT", "me/1 (me@h)", "user_agent", "me/1 (me@h)"),
     ("METEOROGRAPH_DEMO", "true", "demo", True),
+    ("METEOROGRAPH_DB_SCHEMA", "weather", "db_schema", "weather"),
+    ("METEOROGRAPH_CORS_ORIGINS", "https://a.example, http://[::1]:81", "cors_origins", ["https://a.example", "http://[::1]:81"]),
     ("METEOROGRAPH_API_TOKENS", f" {KEY}, {RAIN_KEY}", "api_tokens", [KEY, RAIN_KEY]),
 ]
 
@@ -75,6 +77,7 @@ _ADDRESS = "an http:// or https:// address without a query, a fragment or a pass
 _PROVIDERS = f"one or more of {', '.join(PROVIDERS)}, separated by commas"
 _WITH_HISTORY = "one or more of the providers with a history, openweathermap, open-meteo, separated by commas"
 _AGENT = "1 to 200 ASCII characters on one line"
+_ORIGINS = "origins such as https://weather.example.org, in lower case and without a path, separated by commas"
 _DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
 #: Setting, text, the text as it is shown, what is allowed.
@@ -102,6 +105,9 @@ WRONG = [
     ("METEOROGRAPH_INTERVAL", "0s", "0s", "from 1s to 24h"),
     ("METEOROGRAPH_INTERVAL", "25h", "25h", "from 1s to 24h"),
     ("METEOROGRAPH_SCHEDULER_ENABLED", "maybe", "maybe", "true or false"),
+    ("METEOROGRAPH_CORS_ORIGINS", "*", "*", _ORIGINS),
+    ("METEOROGRAPH_CORS_ORIGINS", "https://a.example/", "https://a.example/", _ORIGINS),
+    ("METEOROGRAPH_CORS_ORIGINS", "a.example", "a.example", _ORIGINS),
     ("METEOROGRAPH_DEMO", "perhaps", "perhaps", "true or false"),
     ("METEOROGRAPH_DEFAULT_LATITUDE", "90.01", "90.01", "a number from -90 to 90"),
     ("METEOROGRAPH_DEFAULT_LATITUDE", "nan", "nan", "a number from -90 to 90"),
@@ -148,6 +154,8 @@ DEFAULTS: dict[str, object] = OF_REGISTRY | {
     "owm_api_key": None,
     "weatherstack_api_key": None,
     "database_url": "sqlite:///data/meteorograph.db",
+    "db_schema": None,
+    "cors_origins": [],
     "host": "127.0.0.1",
     "port": 8000,
     "log_level": "INFO",

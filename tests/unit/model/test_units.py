@@ -75,3 +75,49 @@ def test_units_of_names() -> None:
     assert list(units.units_of(names, "imperial").values()) == ["°F", "inHg", "mi/h", "mi", "in"]
     assert list(units.units_of(names, "si").values()) == ["K", "Pa", "m/s", "m", "m"]
     assert (units.unit_of("precipitation_period"), units.unit_of("temperature")) == ("s", "°C")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "unit", "value", "converted"),
+    [
+        ("metric", "temperature", "°C", 20.0, 20.0),
+        ("standard", "temperature", "K", 20.0, 293.15),
+        ("standard", "precipitation", "mm", 2.5, 2.5),
+        ("standard", "pressure", "hPa", 1013.0, 1013.0),
+        ("metric,temperature:K", "temperature", "K", 20.0, 293.15),
+        ("metric,temperature:K", "dew_point", "°C", 20.0, 20.0),
+        ("si,precipitation:mm", "precipitation", "mm", 2.5, 2.5),
+        ("si,precipitation:mm", "temperature", "K", 0.0, 273.15),
+        ("temperature:F", "temperature", "°F", 100.0, 212.0),
+        ("wind_speed:kn,visibility:km", "wind_speed", "kn", 1852 / 3600, 1.0),
+        ("wind_speed:kn,visibility:km", "visibility", "km", 1500.0, 1.5),
+        ("imperial,wind_gust:km/h", "wind_gust", "km/h", 10.0, 36.0),
+        ("wind_gust:mph", "wind_gust", "mi/h", 0.44704, 1.0),
+        ("pressure:inHg", "pressure", "inHg", 33.86389, 1.0),
+        ("pressure:kPa", "pressure", "kPa", 1013.25, 101.325),
+    ],
+)
+def test_units_of_single_quantities(text: str, name: str, unit: str, value: float, converted: float) -> None:
+    selected = units.parse_units(text)
+    assert selected.unit_of(name) == unit
+    change = selected.converter(name)
+    assert (change(value) if change else value) == pytest.approx(converted, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("", "must be one of metric, imperial, si, standard, or "),
+        ("kelvin", "must be one of metric, imperial, si, standard, or "),
+        ("temperature:K,metric", "must be one of metric, imperial, si, standard, or "),
+        ("metric,temp:K", "must be one of metric, imperial, si, standard, or "),
+        ("metric,", "must be one of metric, imperial, si, standard, or "),
+        ("metric,temperature:mm", "must give temperature in one of °C, K, °F"),
+        ("humidity:1", "must give humidity in one of %"),
+        ("wind_speed:", "must give wind_speed in one of m/s, km/h, mi/h, kn"),
+    ],
+)
+def test_units_that_are_unknown(text: str, allowed: str) -> None:
+    with pytest.raises(ValueError, match=r"^must") as caught:
+        units.parse_units(text)
+    assert str(caught.value).startswith(allowed)
