@@ -21,7 +21,7 @@ from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run import collect
 from .config.settings import Settings
 from .errors import MeteorographError, StoreError
-from .failover import database_file, snapshot, sync_back
+from .failover import database_file, older_files, snapshot, sync_back
 from .ledger import claims, closing, past_slots
 from .ledger.call_counts import UNRECORDED_CALLS
 from .ledger.claims import HeldRun
@@ -93,6 +93,7 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
     Raises:
         MeteorographError: Nothing can be collected at all.
     """
+    _adopt_older_files(settings)
     try:
         init_db()
         _sync_back(settings)
@@ -109,6 +110,13 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
     except Exception:
         TICK_MEMORY.failed_ticks.append((clock.now(), MissedReason.INTERNAL))
         raise
+
+
+def _adopt_older_files(settings: Settings) -> None:
+    try:
+        older_files.adopt_older_files(settings)
+    except Exception:  # a damaged file of an earlier version must not stop new collection
+        log.exception("a fallback database of an earlier version could not be used")
 
 
 def _sync_back(settings: Settings) -> None:

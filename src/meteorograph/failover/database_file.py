@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,9 @@ _TABLE_EXISTS: Final = text(f"SELECT 1 FROM sqlite_master WHERE name = '{Quota._
 #: What an error says of a damaged file, in our words or in those of SQLite.
 _DAMAGE: Final = ("damaged", "not a database", "malformed")
 
+#: The file of an earlier version that is brought back in this context.
+_older_file: ContextVar[Path | None] = ContextVar("older_file", default=None)
+
 
 @contextmanager
 def use_fallback(settings: Settings) -> Iterator[None]:
@@ -43,7 +47,17 @@ def use_fallback(settings: Settings) -> Iterator[None]:
 
 def fallback_path(settings: Settings) -> Path:
     """Path of the file. Each schema version has its own file."""
-    return settings.journal_dir / f"standin-{migrations.newest_revision()}.db"
+    return _older_file.get() or settings.journal_dir / f"standin-{migrations.newest_revision()}.db"
+
+
+@contextmanager
+def use_older_file(path: Path) -> Iterator[None]:
+    """Context in which the file of an earlier version, brought to the schema of this one, is the fallback database."""
+    token = _older_file.set(path)
+    try:
+        yield
+    finally:
+        _older_file.reset(token)
 
 
 def has_fallback(settings: Settings) -> bool:
@@ -58,7 +72,7 @@ def has_fallback(settings: Settings) -> bool:
         with engine.use_database(_url(settings)), engine.get_db_session(read_only=True) as session:
             return session.execute(_TABLE_EXISTS).first() is not None
     except (StoreError, SQLAlchemyError) as error:
-        _set_aside_if_damaged(settings, error)
+        set_aside_if_damaged(settings, error)
         raise FallbackDatabaseError(str(error)) from error
 
 
@@ -73,7 +87,7 @@ def fallback_session(settings: Settings, *, read_only: bool = False) -> Iterator
         with engine.use_database(_url(settings)), engine.get_db_session(read_only=read_only) as session:
             yield session
     except (StoreError, DatabaseError) as error:
-        _set_aside_if_damaged(settings, error)
+        set_aside_if_damaged(settings, error)
         raise FallbackDatabaseError(str(error)) from error
 
 
@@ -88,23 +102,23 @@ def create_fallback(settings: Settings) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():  # never made, or deleted while this process used it
-            _forget(settings)
+            close_fallback(settings)
         with engine.use_database(_url(settings)):
             engine.create_tables()
             yield
     except (StoreError, DatabaseError, OSError) as error:
-        _set_aside_if_damaged(settings, error)
+        set_aside_if_damaged(settings, error)
         raise FallbackDatabaseError(str(error)) from error
 
 
-def _set_aside_if_damaged(settings: Settings, error: Exception) -> None:
+def set_aside_if_damaged(settings: Settings, error: Exception) -> None:
     """Rename a damaged fallback database, so that the next snapshot makes a new one; what the old one held stays in its file."""
     if not any(words in str(error) for words in _DAMAGE):
         return
     path = fallback_path(settings)
     aside = path.with_name(f"{path.stem}-damaged-{clock.now():%Y%m%dT%H%M%S}.db")
     try:
-        _forget(settings)
+        close_fallback(settings)
         path.rename(aside)
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -116,7 +130,7 @@ def _set_aside_if_damaged(settings: Settings, error: Exception) -> None:
     log.error("the fallback database was damaged and is set aside; a new one is made", file=aside.name, reason=str(error))
 
 
-def _forget(settings: Settings) -> None:
+def close_fallback(settings: Settings) -> None:
     """Close the connections to the fallback database."""
     engine.ENGINES.forget(engine.database_url(_url(settings)).render_as_string(hide_password=False))
 

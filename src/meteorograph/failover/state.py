@@ -6,6 +6,7 @@ import os
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 #: Provider, window and start of its period.
@@ -28,6 +29,11 @@ class FailoverState:
     sync_back_lock: threading.Lock = field(default_factory=threading.Lock)
     #: Name of the last fallback database that was damaged and set aside; None if there was none.
     set_aside: str | None = None
+    #: Fallback databases of earlier versions that are to be brought back, and whether all of them were found.
+    older_files: list[Path] = field(default_factory=list)
+    has_all_older_files: bool = False
+    #: Names of the fallback databases of other versions that the log has mentioned.
+    mentioned_files: set[str] = field(default_factory=set)
     #: For each pair of databases, the signature of the locations in the last snapshot.
     snapshots: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 

@@ -19,6 +19,7 @@ from ..storage.observations import Row, store
 from ..storage.upsert import insert_or_ignore, insert_or_replace, table_of
 from .charges import sync_charges
 from .database_file import fallback_session, has_fallback
+from .older_files import older_file
 from .state import get_state
 
 log = get_logger(__name__)
@@ -36,21 +37,33 @@ def sync_back(settings: Settings) -> int:
         FallbackDatabaseError: The fallback database does not answer.
         StoreError: The database does not answer. Data that is not moved yet stays in the fallback database.
     """
-    if engine.uses_other_database() or not has_fallback(settings):
+    if engine.uses_other_database():
         return 0
-    with get_state().sync_back_lock:
-        sync_charges(settings)
-        count, slots = 0, set[datetime]()
-        while batch := _read_rows(settings):
-            existing = _existing_locations({row["location_id"] for row in batch})
-            rows = [row for row in batch if row["location_id"] in existing]
-            for row, reason in store(rows):
-                log.error("the database refused a row", location_id=row["location_id"], reason=reason)
-            _delete_missed(rows)
-            _delete_rows(settings, batch)
-            count += len(rows)
-            slots |= {row["due_at"] for row in rows}
-        _sync_ledger(settings, slots)
+    count = 0
+    while get_state().older_files:
+        with get_state().sync_back_lock, older_file(settings) as path:
+            if path is not None:
+                log.info("the fallback database of an earlier version is brought back", file=path.name)
+                count += _move_all(settings)
+    if has_fallback(settings):
+        with get_state().sync_back_lock:
+            count += _move_all(settings)
+    return count
+
+
+def _move_all(settings: Settings) -> int:
+    sync_charges(settings)
+    count, slots = 0, set[datetime]()
+    while batch := _read_rows(settings):
+        existing = _existing_locations({row["location_id"] for row in batch})
+        rows = [row for row in batch if row["location_id"] in existing]
+        for row, reason in store(rows):
+            log.error("the database refused a row", location_id=row["location_id"], reason=reason)
+        _delete_missed(rows)
+        _delete_rows(settings, batch)
+        count += len(rows)
+        slots |= {row["due_at"] for row in rows}
+    _sync_ledger(settings, slots)
     if count:
         log.info("moved rows from the fallback database to the database", rows=count)
     return count

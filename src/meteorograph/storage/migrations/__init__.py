@@ -51,8 +51,12 @@ def current_revision(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, *, unversioned: str | None = None) -> None:
     """Apply all missing migrations in one transaction. Other processes wait for it.
+
+    Args:
+        engine: The database.
+        unversioned: The revision of a database that was made without migrations, and does not say it itself.
 
     Raises:
         NewerSchemaError: The database has a revision that this program does not know.
@@ -67,4 +71,6 @@ def upgrade(engine: Engine) -> None:
                 f"the database {shown_url(engine.url)} was made by a newer version of Meteorograph (revision {revision}); "
                 "upgrade the program"
             )
+        if revision is None and unversioned is not None:
+            command.stamp(_config(connection), unversioned)
         command.upgrade(_config(connection), "head")
