@@ -190,7 +190,8 @@ def _store_journalled_answers(settings: Settings, now: datetime, schedules: list
         except Exception:  # a damaged journal must not stop new collection
             log.exception("the journal of an interrupted run could not be read", due_at=due_at.isoformat())
         else:
-            log.info("stored the journalled answers of an interrupted run", due_at=due_at.isoformat(), rows=result.rows)
+            if result.rows:
+                log.info("stored the journalled answers of an interrupted run", due_at=due_at.isoformat(), rows=result.rows)
 
 
 async def _collect_all(runs: Sequence[HeldRun], settings: Settings, stop: threading.Event) -> None:

@@ -177,3 +177,13 @@ def test_sample_commands_parse(sample: str, tmp_path: Path, monkeypatch: pytest.
         assert found is not None, name
         command = found
     command.make_context(command.name, arguments, parent=context)
+
+
+#: Tests that documents name.
+NAMED_TESTS = sorted({match for page in _pages() for match in re.findall(r"`(tests/[\w/]+\.py::\w+)`", page)})
+
+
+@pytest.mark.parametrize("name", NAMED_TESTS)
+def test_every_test_that_a_document_names_exists(name: str) -> None:
+    path, _, function = name.partition("::")
+    assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8")
