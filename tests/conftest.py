@@ -18,11 +18,14 @@ import pytest
 from meteorograph import scheduler
 from meteorograph.collecting.process_memory import PROCESS_MEMORY
 from meteorograph.config.loading import pin_settings, setting_names
+from meteorograph.failover.state import reset_state
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
+from meteorograph.service_state import SERVICE_STATE
 from meteorograph.simulator import Simulator
 from meteorograph.storage.engine import ENGINES, init_db
 from meteorograph.tick import TICK_MEMORY
+from meteorograph.web import database_look
 from support import KEY, NOON, RAIN_KEY, absent
 
 _OURS = ("OWM_", "WEATHERSTACK_", "METEOROGRAPH_", "DATABASE_URL", "HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT")
@@ -45,11 +48,14 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
         if (name.startswith(_OURS) or name in bare) and name != "METEOROGRAPH_RECORDED_DIR":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(database_look, "WAIT_SECONDS", 60.0)  # a busy machine is not a database that hangs
     yield
     scheduler.stop()
     pin_settings(None)
     ENGINES.reset()
     PROCESS_MEMORY.reset()
+    SERVICE_STATE.reset()
+    reset_state()
     TICK_MEMORY.reset()
 
 

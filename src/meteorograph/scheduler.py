@@ -23,7 +23,7 @@ from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run_context import require_key
 from .config.loading import get_settings
 from .config.settings import Settings
-from .errors import MeteorographError
+from .errors import MeteorographError, MissingAPIKeyError, StoreError
 from .healing import planner, rounds
 from .jobs import queries as job_queries
 from .jobs.runner import RUNNER
@@ -33,6 +33,7 @@ from .log_output import get_logger
 from .model import clock, schedule
 from .reading import rollups
 from .resilient_scheduler import SERVICE_EXECUTOR, ResilientScheduler
+from .service_state import SERVICE_STATE
 from .storage.engine import get_db_session, init_db
 
 log = get_logger(__name__)
@@ -99,21 +100,28 @@ _process: Final = _ProcessState()
 
 def scheduled_ingest() -> None:
     """Collect every due location of the current slots that no other process collects; logs the result and never raises."""
+    if _process.stop.is_set():
+        return
     try:
         settings = get_settings()
         require_key(settings)  # without a key nothing is claimed
         tick.collect_due(settings, _process.stop)
+        SERVICE_STATE.tick_failure = None
     except MeteorographError as error:
+        SERVICE_STATE.tick_failure = None if isinstance(error, MissingAPIKeyError | StoreError) else str(error)
         tick.TICK_MEMORY.log_failure(str(error))
-    except Exception:
+    except Exception as error:
+        SERVICE_STATE.tick_failure = f"unexpected {type(error).__name__}"
         log.exception("scheduled collection failed")
+    finally:
+        SERVICE_STATE.has_ticked = True
 
 
 def scheduled_healing() -> None:
     """Fill missed slots from histories, unless another process does; logs the result and never raises."""
     try:
         settings = get_settings()
-        if not PROCESS_MEMORY.clock_check.is_trusted:
+        if _process.stop.is_set() or not PROCESS_MEMORY.clock_check.is_trusted:
             return  # what seems to be missed may lie in the future
         if settings.healing and planner.history_providers(settings):
             init_db()
@@ -126,12 +134,28 @@ def scheduled_healing() -> None:
 
 
 def _record_heartbeat() -> None:
-    _process.last_heartbeat = time.monotonic()
+    SERVICE_STATE.heartbeat_since = _process.last_heartbeat = time.monotonic()
     try:
         init_db()
         heartbeat.record_heartbeat(clock.now())
+        SERVICE_STATE.heartbeat_failure = None
     except Exception as error:
+        SERVICE_STATE.heartbeat_failure = str(error)
         log.warning("the heartbeat could not be stored", reason=str(error))
+    finally:
+        SERVICE_STATE.heartbeat_since = None
+
+
+def _beat() -> None:
+    """Give a sign of life; a heartbeat that waits for the database is stored before the next one."""
+    lock = SERVICE_STATE.heartbeat_lock
+    if not lock.acquire(blocking=False):
+        _process.last_heartbeat = time.monotonic()
+        return
+    try:
+        _record_heartbeat()
+    finally:
+        lock.release()
 
 
 def _record_stop() -> None:
@@ -155,7 +179,9 @@ def _audit_ledger() -> None:
         init_db()
         schedules = claims.due_schedules(schedule.Interval(get_settings().interval))
         now = clock.now()
-        for finding in audit.audit(now, schedules, since=now - _AUDITED):
+        findings = audit.audit(now, schedules, since=now - _AUDITED)
+        SERVICE_STATE.unaccounted = sum(finding.missing for finding in findings)
+        for finding in findings:
             log.error(
                 "slots had no account; their reason is recorded now",
                 schedule=finding.schedule,
@@ -195,12 +221,13 @@ def start(settings: Settings) -> None:
     """Start ticking in this process; where it ticks already, only the interval of the settings is applied."""
     with _process.lock:
         if not scheduler.is_alive():
-            _process.last_heartbeat = time.monotonic()
+            SERVICE_STATE.reset()
+            SERVICE_STATE.started_at = _process.last_heartbeat = time.monotonic()
             scheduler.begin()
             _stop_at_exit()
         first = datetime.now(UTC) + FIRST_TICK_AFTER
         for name, job, seconds in (
-            ("heartbeat", _record_heartbeat, _HEARTBEAT_SECONDS),
+            ("heartbeat", _beat, _HEARTBEAT_SECONDS),
             ("scheduled_ingest", scheduled_ingest, schedule.tick_seconds(settings.interval)),
             ("roll_up", _roll_up_days, _ROLL_UP_SECONDS),
             ("journal_retention", _tidy, _TIDY_SECONDS),
@@ -252,6 +279,16 @@ def stop() -> None:
             _process.stop.clear()
 
 
+def request_stop() -> None:
+    """Let running jobs end soon and no further one begin; ``stop`` follows. Does not wait, so that a signal may call it."""
+    _process.stop.set()
+
+
+def is_stopping() -> bool:
+    """Whether jobs must end."""
+    return _process.stop.is_set()
+
+
 def is_running() -> bool:
     """Whether the scheduler thread of this process is alive and its heartbeat is fresh."""
     last = _process.last_heartbeat
@@ -281,6 +318,7 @@ def _hand_over() -> None:
 def _start_after_fork() -> None:
     """In the child of a fork: threads do not survive it, so reset, and start where the parent has handed over."""
     _process.reset_after_fork()
+    SERVICE_STATE.reset()
     tick.TICK_MEMORY.accounting = threading.Lock()  # a thread of the parent may have held it
     scheduler.reset()
     RUNNER.reset()

@@ -22,6 +22,7 @@ from .collecting.run import collect
 from .config.settings import Settings
 from .errors import MeteorographError, StoreError
 from .failover import database_file, older_files, snapshot, sync_back
+from .failover.state import get_state
 from .ledger import claims, closing, past_slots
 from .ledger.call_counts import UNRECORDED_CALLS
 from .ledger.claims import HeldRun
@@ -97,12 +98,15 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
     try:
         init_db()
         _sync_back(settings)
+        get_state().note_back()
         if _tick(settings, stop):
             _take_snapshot(settings)
     except StoreError as error:
+        get_state().away_reason = str(error)
         try:
             with database_file.use_fallback(settings):
-                TICK_MEMORY.log_failure(f"the database is away, collecting without it: {error}")
+                get_state().uses_fallback = True
+                TICK_MEMORY.log_failure(f"collecting in the fallback database: {error}")
                 _tick(settings, stop)
         except MeteorographError:
             TICK_MEMORY.failed_ticks.append((clock.now(), MissedReason.DATABASE))
@@ -131,7 +135,9 @@ def _sync_back(settings: Settings) -> None:
 def _take_snapshot(settings: Settings) -> None:
     try:
         snapshot.take_snapshot(settings)
+        get_state().snapshot_failure = None
     except MeteorographError as error:  # the run has ended, and the next one need not fail
+        get_state().snapshot_failure = str(error)
         TICK_MEMORY.log_failure(str(error), "the fallback database could not be updated")
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from ..accounts.monthly_spread import Slot, allot_locations
+from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import StoreError
 from ..failover.call import call_with_fallback
@@ -202,11 +203,19 @@ async def _work(pool: WorkerPool, queue: LocationQueue, settings: Settings, comp
 def _waits_for(pool: WorkerPool, claim: Claim, stop: StopSignal) -> tuple[datetime | None, MissedReason | None]:
     """Until when a released run must wait, and for what."""
     closed = pool.closed()
+    if closed is not None and _has_new_key(pool.context):
+        return None, MissedReason.PROVIDER_ERROR
     if closed is not None:
         return closed.retry_at, MissedReason.QUOTA if closed.by_quota else MissedReason.PROVIDER_ERROR
     if pool.retryable_failures and not stop.is_set():
         return _next_retry(claim), MissedReason.PROVIDER_ERROR
     return None, None if stop.is_set() else MissedReason.LATE
+
+
+def _has_new_key(context: RunContext) -> bool:
+    """Whether the settings were read again meanwhile and a provider has another key, with which it can be called at once."""
+    settings = get_settings()
+    return any(settings.key(access.provider.name) != access.key for access in context.observation)
 
 
 def _next_retry(claim: Claim) -> datetime:

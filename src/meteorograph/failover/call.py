@@ -33,11 +33,15 @@ def call_with_fallback(function: Callable[P, T], *args: P.args, **kwargs: P.kwar
     state = get_state()
     if time.monotonic() >= state.away_until:
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
         except StoreError as error:
             if not has_fallback(get_settings()):
                 raise
             state.away_until = time.monotonic() + AWAY_SECONDS
+            state.away_reason = str(error)
             log.warning("the database is away, using the fallback database", reason=str(error))
+        else:
+            return result
     with use_fallback(get_settings()):
+        state.uses_fallback = True
         return function(*args, **kwargs)

@@ -18,7 +18,6 @@ from ..log_output import get_logger
 from ..model import clock
 from ..storage import engine, migrations
 from ..storage.models import Quota
-from .state import get_state
 
 log = get_logger(__name__)
 
@@ -126,8 +125,12 @@ def set_aside_if_damaged(settings: Settings, error: Exception) -> None:
         reason = problem.strerror
         log.warning("the damaged fallback database cannot be set aside", file=path.name, reason=reason)
         return
-    get_state().set_aside = aside.name
     log.error("the fallback database was damaged and is set aside; a new one is made", file=aside.name, reason=str(error))
+
+
+def damaged_files(settings: Settings) -> list[str]:
+    """Names of the fallback databases that were set aside and still exist."""
+    return sorted(path.name for path in settings.journal_dir.glob("standin-*-damaged-*.db"))
 
 
 def close_fallback(settings: Settings) -> None:

@@ -27,15 +27,23 @@ class FailoverState:
     sync_charges_lock: threading.Lock = field(default_factory=threading.Lock)
     #: Held while rows of the fallback database are moved to the database.
     sync_back_lock: threading.Lock = field(default_factory=threading.Lock)
-    #: Name of the last fallback database that was damaged and set aside; None if there was none.
-    set_aside: str | None = None
     #: Fallback databases of earlier versions that are to be brought back, and whether all of them were found.
     older_files: list[Path] = field(default_factory=list)
     has_all_older_files: bool = False
     #: Names of the fallback databases of other versions that the log has mentioned.
     mentioned_files: set[str] = field(default_factory=set)
+    #: Why the database does not take the work; None while it does.
+    away_reason: str | None = None
+    #: Whether work was done in the fallback database since.
+    uses_fallback: bool = False
+    #: Why the last snapshot failed; None if it did not.
+    snapshot_failure: str | None = None
     #: For each pair of databases, the signature of the locations in the last snapshot.
     snapshots: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def note_back(self) -> None:
+        """The database takes the work again."""
+        self.away_reason, self.uses_fallback = None, False
 
 
 _state = FailoverState()

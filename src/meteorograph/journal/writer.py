@@ -42,6 +42,8 @@ class Journal:
         self.folder = folder
         #: Number of payloads that could not be written.
         self.lost = 0
+        #: Why the last entry could not be written; None if it was written.
+        self.failure: str | None = None
         self._lock = threading.Lock()
         self._file: int | None = None
         self._path: Path | None = None
@@ -62,6 +64,7 @@ class Journal:
             except OSError as error:
                 self._fail(error)
                 return False
+            self.failure = None
         return True
 
     def close(self) -> None:
@@ -119,9 +122,10 @@ class Journal:
     def _fail(self, error: OSError) -> None:
         self.lost += 1
         self._failed_at = time.monotonic()
+        self.failure = error.strerror or str(error)
         if self._failed_at - self._logged_at >= _LOG_INTERVAL_SECONDS:
             self._logged_at = self._failed_at
-            fields = {"folder": str(self.folder), "reason": error.strerror or str(error), "lost": self.lost}
+            fields = {"folder": str(self.folder), "reason": self.failure, "lost": self.lost}
             log.error("the journal cannot be written, collecting without it", **fields)
 
 

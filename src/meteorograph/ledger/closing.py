@@ -43,6 +43,13 @@ def _release(
     return row_count(session.execute(released)) > 0
 
 
+def reopen_waiting_runs() -> None:
+    """Let runs that wait for a provider or its quota be claimed at once."""
+    waiting = update(Run).where(Run.state == RunState.PENDING, Run.reason.in_((MissedReason.PROVIDER_ERROR, MissedReason.QUOTA)))
+    with get_db_session() as session:
+        session.execute(waiting.values(lease_expires_at=None).execution_options(synchronize_session=False))
+
+
 def record_missed(missed: Sequence[dict[str, Any]]) -> None:
     """Record why slots have no row: rows of ``location_id``, ``due_at``, ``reason`` and ``detail``."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, select
 from sqlalchemy.orm import Session
@@ -12,7 +13,11 @@ from ..model.flags import Flag
 from ..model.schedule import EPOCH, Schedule, parse_schedule
 from ..model.states import LocationState, RunState
 from ..quality.row_checks import MAX_CLOCK_LEAD
-from ..storage.models import Heartbeat, Location, Run, WeatherData
+from ..storage.models import Heartbeat, Location, Missed, Run, WeatherData
+
+#: How far back missed slots are counted, and how many at most.
+MISSED_SINCE: Final = timedelta(days=1)
+MISSED_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,14 @@ def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHea
         if max(since_when, due_since or since_when) < expected[text]:
             health.stale.append(name)
     return replace(health, newest_slot=newest_slot)
+
+
+def count_missed(session: Session, now: datetime) -> dict[str, int]:
+    """Reason → missed slots of the last day that may still be healed; counts no more than ``MISSED_COUNTED`` of them."""
+    is_recent = (Missed.due_at > now - MISSED_SINCE, Missed.due_at <= now + MAX_CLOCK_LEAD, Missed.closed_at.is_(None))
+    newest = select(Missed.reason).where(*is_recent).limit(MISSED_COUNTED).subquery()
+    query = select(newest.c.reason, func.count()).group_by(newest.c.reason)
+    return {row.reason: row[1] for row in session.execute(query)}
 
 
 def _has_flag(flag: Flag) -> ColumnElement[bool]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import threading
 from contextlib import ExitStack
-from types import FrameType
 
 import waitress.server
 
@@ -15,7 +13,8 @@ from ..accounts import plan_inputs
 from ..collecting.run_context import require_key
 from ..config.loading import pin_settings
 from ..config.settings import MAX_IMPORT_BYTES, Settings
-from ..errors import ConfigurationError, MissingAPIKeyError
+from ..errors import ConfigurationError, FallbackDatabaseError, MissingAPIKeyError, NewerSchemaError, StoreError
+from ..failover.database_file import has_fallback
 from ..jobs.modules import import_job_modules
 from ..logs import get_logger, setup_logging
 from ..model import clock
@@ -23,6 +22,8 @@ from ..storage.connections import shown_url
 from ..storage.engine import database_url, init_db
 from ..web.app import create_app
 from .demo import demonstration
+from .dispatcher import UrgentFirstDispatcher
+from .signals import handle_signals
 
 log = get_logger(__name__)
 
@@ -38,7 +39,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
 
     Raises:
         ConfigurationError: No key is configured, the address cannot be used, or a setting is wrong.
-        StoreError: The database schema cannot be upgraded.
+        StoreError: The database cannot be used, and the fallback database does not know enough to collect without it.
     """
     _begin(settings)
     with ExitStack() as stack:
@@ -54,7 +55,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         server = waitress.server.create_server(
             app,
             sockets=[listener],
-            threads=THREADS,
+            _dispatcher=UrgentFirstDispatcher(THREADS),
             ident=None,
             max_request_body_size=MAX_IMPORT_BYTES,
             connection_limit=1000,  # browsers and proxies keep idle connections open
@@ -72,7 +73,7 @@ def collect_forever(settings: Settings) -> None:
 
     Raises:
         ConfigurationError: No key is configured, or a setting is wrong.
-        StoreError: The database schema cannot be upgraded.
+        StoreError: The database cannot be used, and the fallback database does not know enough to collect without it.
     """
     _begin(settings)
     _require_key(settings)
@@ -89,15 +90,30 @@ def collect_forever(settings: Settings) -> None:
 
 def _begin(settings: Settings) -> None:
     setup_logging(settings)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, _end)
+    handle_signals()
 
 
 def _prepare(settings: Settings) -> None:
     pin_settings(settings)
-    init_db()
+    try:
+        init_db()
+    except NewerSchemaError:
+        raise
+    except StoreError as error:
+        if not (settings.scheduler_enabled and _has_fallback(settings)):
+            raise
+        log.error("starting without the database, collecting in the fallback database", reason=str(error))  # noqa: TRY400
+        return
     if settings.scheduler_enabled and not settings.demo:
         plan_inputs.log_plan(settings, clock.now())
+
+
+def _has_fallback(settings: Settings) -> bool:
+    """Whether the fallback database knows the locations, from a run that had the database."""
+    try:
+        return has_fallback(settings)
+    except FallbackDatabaseError:
+        return False
 
 
 def _has_key(settings: Settings) -> bool:
@@ -129,8 +145,3 @@ def _listen(host: str, port: int) -> socket.socket:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
-    raise SystemExit(0)

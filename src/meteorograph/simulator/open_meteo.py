@@ -26,6 +26,7 @@ _CELL = 0.05
 _CODES = {800: 0, 801: 1, 802: 2, 803: 2, 804: 3, 701: 45, 500: 61, 501: 63, 502: 65, 600: 71, 601: 73, 602: 75, 616: 71}
 _REASONS = {
     401: "API key required. Please add &apikey= to the URL.",
+    404: "Not Found",
     500: "Something went wrong.",
     502: "Bad Gateway",
     503: "The service is overloaded. Please try again later.",

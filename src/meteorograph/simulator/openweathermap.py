@@ -16,6 +16,7 @@ from .weather import Source, Weather, apparent_temperature, station_pressure
 PATH = "/data/2.5/weather"
 _ERRORS: dict[int, str] = {
     401: "Invalid API key. Please see https://openweathermap.org/faq#error401 for more info.",
+    404: "city not found",
     429: (
         "Your account is temporary blocked due to exceeding of requests limitation of your subscription type. "
         "Please choose the proper subscription https://openweathermap.org/price"

@@ -15,7 +15,7 @@ import msgspec
 from ..errors import ConfigurationError
 from .tally import PROVIDERS, Call
 
-STATUS_CODES = (401, 429, 500, 502, 503)
+STATUS_CODES = (401, 429, 500, 502, 503, 404)
 #: Kind → required words, optional words.
 KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "latency": (("ms",), ()),

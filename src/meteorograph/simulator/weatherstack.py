@@ -36,6 +36,7 @@ _ERRORS: dict[str, tuple[int, str]] = {
     "bulk_queries_not_supported_on_plan": (604, "Your current subscription plan does not support bulk queries."),
     "invalid_unit": (606, "You have specified an invalid unit. Please try again or refer to our API documentation."),
     "request_failed": (615, _TRY_AGAIN),
+    "404_not_found": (404, "User requested a resource which does not exist."),
     "too_many_requests": (429, "You have exceeded the rate limit. Please try again later."),
     "internal_error": (500, _TRY_AGAIN),
     "bad_gateway": (502, _TRY_AGAIN),
@@ -43,6 +44,7 @@ _ERRORS: dict[str, tuple[int, str]] = {
 }
 _BY_STATUS = {
     401: "invalid_access_key",
+    404: "404_not_found",
     429: "too_many_requests",
     500: "internal_error",
     502: "bad_gateway",

@@ -67,6 +67,16 @@ _CONNECTION: Final = tuple(
     )
 )
 
+#: Reasons that are over as soon as the database can be read again.
+UNREACHABLE: Final = frozenset(
+    (
+        *(text for _, text in _CONNECTION),
+        *(_POSTGRESQL[kind] for kind in (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.TooManyConnections)),
+        "its file is gone",
+        "its file cannot be opened",
+    )
+)
+
 
 def is_unavailable(error: SQLAlchemyError) -> bool:
     """Whether an error means that the database does not take the work, and not that a statement or a row is wrong."""

@@ -78,7 +78,7 @@ class EngineRegistry:
         file, wal = _identity(path), _identity(f"{path}-wal")
         if file is None:
             if name in self._files:
-                raise StoreError(f"the database file {path} is gone")
+                raise StoreError("the database cannot be used: its file is gone")
             return False
         known_file, known_wal = self._files.get(name, (file, wal))
         if known_file == file and (known_wal in (None, wal) or not self._is_open(name)):

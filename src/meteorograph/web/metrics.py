@@ -30,7 +30,7 @@ from ..model.quantities import QUANTITIES
 from ..reading.rows import WeatherRow, read_latest_rows
 from ..storage.engine import get_db_session
 from ..version import __version__
-from .health import HealthReport, read_report
+from .health_report import HealthReport, read_report
 from .job_metrics import job_metrics
 from .quota import account_views
 

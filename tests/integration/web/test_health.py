@@ -149,7 +149,7 @@ def test_the_database_is_away(
     with away():
         body = health(client, 503)
         assert body["database"] == "unreachable"
-        assert body["problems"] == ["the database does not answer"]
+        assert body["problems"][0].startswith("the database does not answer: ")
         assert (body["scheduler_running"], body["last_run"]) == (running, None)
         assert body["freshness"] == {"oldest": None, "median": None}
         alive = client.get("/livez")
@@ -201,7 +201,7 @@ def test_a_stale_location(watching: FlaskClient, newest: timedelta | None, made:
     add_location("Athens", newest=newest, made=made, state=state)
     add_location("Bergen", newest=MINUTE)
     body = health(watching, 503 if stale else 200)
-    assert body["problems"] == (["1 of 2 locations are stale: Athens"] if stale else [])
+    assert body["problems"] == (["1 of 2 locations are stale"] if stale else [])
     ages = {one["location"]: one["age"] for one in watching.get("/health?locations=true").get_json()["locations"]}
     assert ages["Bergen"] == 60
     assert ages.get("Athens", "none") == ("none" if state != "active" else None if newest is None else newest.total_seconds())
@@ -213,22 +213,22 @@ def test_a_slot_has_a_minute_to_be_collected(watching: FlaskClient, driven: Driv
     heartbeat.record_heartbeat(NOON)
     health(watching, 200)
     driven.advance(timedelta(seconds=1))
-    assert health(watching, 503)["problems"] == ["1 of 1 locations are stale: Athens"]
+    assert health(watching, 503)["problems"] == ["1 of 1 locations are stale"]
 
 
 def test_a_location_is_measured_by_its_own_schedule(watching: FlaskClient) -> None:
     heartbeat.record_heartbeat(NOON)
     add_location("Athens", newest=9 * HOUR, made=99 * HOUR, schedule="6h")
     add_location("Bergen", newest=13 * HOUR, made=99 * HOUR, schedule="6h")
-    assert health(watching, 503)["problems"] == ["1 of 2 locations are stale: Bergen"]
+    assert health(watching, 503)["problems"] == ["1 of 2 locations are stale"]
 
 
-def test_many_stale_locations_are_counted_and_a_few_named(watching: FlaskClient) -> None:
+def test_many_stale_locations_are_counted_and_none_is_named(watching: FlaskClient) -> None:
     heartbeat.record_heartbeat(NOON)
     for number in range(8):
         add_location("x" * (number + 1), newest=5 * HOUR, made=9 * HOUR)
     [told] = health(watching, 503)["problems"]
-    assert told == "8 of 8 locations are stale: x, xx, xxx, xxxx, xxxxx"
+    assert told == "8 of 8 locations are stale"
 
 
 def test_the_last_run_is_the_newest_that_was_not_missed(watching: FlaskClient) -> None:

@@ -18,7 +18,7 @@ from ...log_output import get_logger
 from ...model import clock
 from ...providers.registry import PROVIDERS
 from ...version import __version__
-from ..health import read_report
+from ..health_report import read_report
 from ..problems import bad_input_detail
 
 log = get_logger(__name__)

@@ -14,7 +14,7 @@ from ...model import clock
 from ...reading import overview
 from ...storage.engine import get_db_session
 from .. import params
-from ..health import read_report
+from ..health_report import read_report
 from .layout import blueprint, page_number, render
 from .sparkline import sparkline
 

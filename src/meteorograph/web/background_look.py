@@ -1,0 +1,72 @@
+"""A look at something that may hang: made in a thread, so that whoever needs it waits for a bounded time."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+_ALL: Final[weakref.WeakSet[BackgroundLook[object]]] = weakref.WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Generic[T]):
+    """The newest look that has ended, and how long the one in progress takes already."""
+
+    #: None if no look has ended yet.
+    value: T | None
+    #: How long ago the look began [s].
+    age: float
+    #: How long a look in progress has taken so far [s]; 0 if none is in progress.
+    waited: float
+
+
+class BackgroundLook(Generic[T]):
+    """Looks in a thread of its own; there is never more than one such thread, however many callers wait.
+
+    Args:
+        read: Makes the look; it must not raise.
+    """
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
+        self.reset()
+        _ALL.add(self)  # type: ignore[arg-type]  # the set only resets its members
+
+    def reset(self) -> None:
+        """Forget everything; also for a child after a fork, which has no thread of its parent."""
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._begun = 0.0
+        self._last: tuple[T, float] | None = None
+
+    def get(self, seconds: float) -> Look[T]:
+        """The result of a look that begins now, or that is in progress; after so many seconds, the one before it."""
+        with self._lock:
+            thread = self._thread
+            if thread is None or not thread.is_alive():
+                self._begun = time.monotonic()
+                thread = self._thread = threading.Thread(target=self._look, args=(self._begun,), name="look", daemon=True)
+                thread.start()
+        thread.join(seconds)
+        now = time.monotonic()
+        value, begun = self._last or (None, now)
+        return Look(value, now - begun, now - self._begun if thread.is_alive() else 0.0)
+
+    def _look(self, begun: float) -> None:
+        self._last = self._read(), begun
+
+
+def _reset_all() -> None:
+    for look in list(_ALL):
+        look.reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_all)
