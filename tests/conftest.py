@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import hypothesis
 import psycopg
 import pytest
 
+from databases import make_database, named
 from meteorograph import scheduler
 from meteorograph.collecting.process_memory import PROCESS_MEMORY
 from meteorograph.config.loading import pin_settings, setting_names
@@ -26,6 +26,7 @@ from meteorograph.simulator import Simulator
 from meteorograph.storage.engine import ENGINES, init_db
 from meteorograph.tick import TICK_MEMORY
 from meteorograph.web import database_look
+from pooler import pgbouncer
 from support import KEY, NOON, RAIN_KEY, absent
 
 _OURS = ("OWM_", "WEATHERSTACK_", "METEOROGRAPH_", "DATABASE_URL", "HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT")
@@ -94,10 +95,17 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     url: str = server.get_uri()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE template_meteorograph")
-    _migrate(_named(url, "template_meteorograph"))
+    _migrate(named(url, "template_meteorograph"))
     yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pooled_server(postgresql_server: str) -> Iterator[str]:
+    """The start of the URL of that PostgreSQL behind PgBouncer."""
+    with pgbouncer(postgresql_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -111,20 +119,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of a migrated, empty database of this test alone, which is the one in force."""
-    if request.param == "sqlite":
-        path = tmp_path / "meteorograph.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
-        yield f"sqlite:///{path}"
-        return
-    server = request.getfixturevalue("postgresql_server")
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_meteorograph")
-        monkeypatch.setenv("DATABASE_URL", _named(server, name))
-        yield _named(server, name)
-        scheduler.stop()
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    yield from make_database(request.param, request, tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -138,12 +133,6 @@ def collecting(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulat
     monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "100000")
     monkeypatch.setenv("METEOROGRAPH_WEATHERSTACK_CALLS_PER_MONTH", "100000")
     return simulator
-
-
-def _named(url: str, database: str) -> str:
-    """The URL with another database's name."""
-    head, _, options = url.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{options}" if options else "")
 
 
 def _migrate(url: str) -> None:

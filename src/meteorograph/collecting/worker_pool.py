@@ -179,7 +179,7 @@ class WorkerPool:
             first = batch.locations[0]
             log.exception("collection of a location failed", location=first.name, others=len(batch.locations) - 1)
             detail = f"unexpected {type(error).__name__}"
-            return [FailedLocation(location.id, MissedReason.PROVIDER_ERROR, detail) for location in batch.locations]
+            return [FailedLocation(location.id, MissedReason.INTERNAL, detail) for location in batch.locations]
 
     def _decide(self, location: DueLocation, outcome: Outcome | FailedLocation) -> CollectedRow | FailedLocation | None:
         """The result for a location; None where it may still be collected in this slot."""
@@ -203,7 +203,7 @@ class WorkerPool:
             return CollectedRow(to_row(location.id, self.context.due_at, observation), resolved_place(location, observation))
         except Exception as error:  # a fault of our own costs one location and not the run
             log.exception("the row of a location could not be made", location=location.name)
-            return FailedLocation(location.id, MissedReason.PROVIDER_ERROR, f"unexpected {type(error).__name__}")
+            return FailedLocation(location.id, MissedReason.INTERNAL, f"unexpected {type(error).__name__}")
 
     async def _write_results(self) -> None:
         """Store results in batches, until None arrives."""

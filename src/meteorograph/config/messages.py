@@ -53,7 +53,8 @@ def _allowed(field: FieldInfo) -> str:
         for name in ("ge", "gt", "le", "min_length", "max_length")
         if hasattr(item, name)
     }
-    kind = _TYPE_TEXTS.get(field.annotation, "a text")
+    kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)] or [field.annotation]  # of "int | None"
+    kind = _TYPE_TEXTS.get(kinds[0], "a text")
     match limits:
         case {"ge": low, "le": high}:
             return f"{kind} from {low} to {high}"

@@ -18,6 +18,7 @@ from ..model.values import Coordinates
 from ..providers.base import History
 from ..providers.registry import PROVIDERS
 from ..version import __version__
+from .database_options import PREPARE_PARAMETER, parse_prepare_threshold
 from .provider_settings import ACCOUNTS, parse_quantity_providers, provider_fields, require_history, require_known, split_names
 from .sources import secrets_from_files, values_of_fields
 
@@ -59,6 +60,12 @@ class Settings(BaseSettings):
 
     database_url: Annotated[SecretStr, _alias("DATABASE_URL")] = SecretStr("sqlite:///data/meteorograph.db")
     db_schema: str | None = None
+    db_pool_size: Annotated[int | None, Field(ge=1, le=1000)] = None
+    db_max_overflow: Annotated[int | None, Field(ge=0, le=1000)] = None
+    db_pool_recycle_seconds: Annotated[int | None, Field(ge=0, le=604_800)] = None
+    db_pool_timeout_seconds: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 30
+    db_pool_pre_ping: bool | None = None
+    db_prepared_statements: bool | None = None
     host: Annotated[str, _alias("HOST"), Field(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[int, _alias("PORT"), Field(ge=0, le=65535)] = 8000
     log_level: Annotated[
@@ -153,7 +160,8 @@ class Settings(BaseSettings):
         allowed = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
         text = value.get_secret_value()
         try:
-            backend = make_url(text).get_backend_name()
+            url = make_url(text)
+            backend = url.get_backend_name()
         except (ArgumentError, ValueError):
             raise ValueError(allowed) from None
         if backend not in ("sqlite", "postgresql", "postgres"):
@@ -163,6 +171,8 @@ class Settings(BaseSettings):
                 "a URL with a percent-encoded user name and password "
                 "(@ as %40, / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, % as %25, a space as %20)"
             )
+        if PREPARE_PARAMETER in url.query and backend != "sqlite":
+            parse_prepare_threshold(str(url.query[PREPARE_PARAMETER]))
         return value
 
     @classmethod

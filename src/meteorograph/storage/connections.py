@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import OperationalError
 
+from ..config.settings import Settings
 from ..errors import ConfigurationError
 from .own_writes import OWN_WRITES, OwnWrite
+from .pooler import pooler_state, watch
 
 #: How long a statement waits for the lock of another program on PostgreSQL [s].
 LOCK_TIMEOUT_SECONDS: Final = 20
@@ -34,26 +37,38 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def make_postgresql_engine(url: URL, schema: str | None = None) -> Engine:
-    """An engine for PostgreSQL: it notices a dead connection within half a minute, and waits for a lock for a bounded time.
+#: Defaults of the pool. On PostgreSQL each process keeps two idle connections at most: workers and hosts add up, and a server
+#: has a hundred. More are opened while they are needed. Firewalls and proxies close connections that are idle for long.
+_POSTGRESQL_POOL: Final = {"pool_size": 2, "max_overflow": 13, "pool_recycle": 1800, "pool_pre_ping": True}
+_SQLITE_POOL: Final = {"pool_size": 5, "max_overflow": 10, "pool_recycle": -1, "pool_pre_ping": False}
 
-    Args:
-        url: The database.
-        schema: The schema of its tables; None for the default one.
-    """
+
+def _pool_options(settings: Settings, defaults: Mapping[str, int]) -> dict[str, Any]:
+    """The options of the connection pool: as the settings say, or else by the database."""
+    recycle = settings.db_pool_recycle_seconds
+    chosen = {
+        "pool_size": settings.db_pool_size,
+        "max_overflow": settings.db_max_overflow,
+        "pool_recycle": -1 if recycle == 0 else recycle,
+        "pool_pre_ping": settings.db_pool_pre_ping,
+    }
+    options = {name: defaults[name] if value is None else value for name, value in chosen.items()}
+    return {**options, "pool_timeout": settings.db_pool_timeout_seconds}
+
+
+def make_postgresql_engine(url: URL, settings: Settings) -> Engine:
+    """An engine for PostgreSQL: it notices a dead connection within half a minute, and waits for a lock for a bounded time."""
     timeouts = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
+    url, state = pooler_state(url, settings)
     created = create_engine(
-        url, json_serializer=_json, pool_pre_ping=True, connect_args={**timeouts, "application_name": "meteorograph"}
+        url,
+        json_serializer=_json,
+        connect_args={**timeouts, "application_name": "meteorograph", "prepare_threshold": state.prepare_threshold},
+        **_pool_options(settings, _POSTGRESQL_POOL),
     )
-
-    @event.listens_for(created, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.autocommit = True
-        connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
-        connection.autocommit = False
-
-    if schema is not None:
-        _use_schema(created, schema)
+    watch(created, state, LOCK_TIMEOUT_SECONDS)
+    if settings.db_schema is not None:
+        _use_schema(created, settings.db_schema)
     return created
 
 
@@ -69,7 +84,7 @@ def _use_schema(created: Engine, schema: str) -> None:
         connection.exec_driver_sql(f'SET LOCAL search_path TO "{schema}"')
 
 
-def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
+def make_sqlite_engine(url: URL, busy_timeout: float, settings: Settings) -> Engine:
     """An engine for a SQLite file; its folder is created. A statement waits ``busy_timeout`` seconds for a lock.
 
     Raises:
@@ -83,7 +98,8 @@ def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
         raise ConfigurationError(
             f"DATABASE_URL={shown_url(url)}: {error.strerror}; its folder must exist or be creatable"
         ) from None
-    created = create_engine(url, json_serializer=_json, connect_args={"timeout": busy_timeout})
+    options = _pool_options(settings, _SQLITE_POOL)
+    created = create_engine(url, json_serializer=_json, connect_args={"timeout": busy_timeout}, **options)
 
     @event.listens_for(created, "connect")
     def _connect(connection: Any, _record: Any) -> None:

@@ -47,6 +47,8 @@ _POSTGRESQL: Final[dict[type[psycopg.Error], str]] = {
     pg.CannotConnectNow: "its server is starting or stopping",
     pg.DeadlockDetected: "two transactions waited for each other",
     pg.SerializationFailure: "another transaction was faster",
+    pg.DuplicatePreparedStatement: "a pooler in front of it mixed the prepared statements of its clients",
+    pg.InvalidSqlStatementName: "a pooler in front of it mixed the prepared statements of its clients",
     pg.IdleInTransactionSessionTimeout: "a transaction took too long",
 }
 
@@ -59,6 +61,7 @@ _CONNECTION: Final = tuple(
         (r"not currently accepting connections", "the server takes no connection to it"),
         (r"[Cc]onnection refused", "its server refused the connection"),
         (r"failed to resolve host|could not translate host|[Nn]ame or service not known", "the name of its server is unknown"),
+        (r"server login has been failing|server_login_retry|pgbouncer cannot connect", "the pooler cannot reach its server"),
         (r"[Tt]imeout|timed out", "its server does not answer in time"),
         (r"too many (clients|connections)|remaining connection slots", "it has too many connections"),
         (r"starting up|shutting down|recovery mode", "its server is starting or stopping"),

@@ -62,11 +62,7 @@ class EngineRegistry:
                 log.warning("the database file or its log was deleted or replaced, opening it again", file=url.database)
                 self.forget(name)
             if name not in self._engines:
-                self._engines[name] = (
-                    make_sqlite_engine(url, BUSY_TIMEOUT_SECONDS)
-                    if is_sqlite
-                    else make_postgresql_engine(url, get_settings().db_schema)
-                )
+                self._engines[name] = _make_engine(url)
             return self._engines[name]
 
     def _has_changed(self, name: str, url: URL) -> bool:
@@ -127,6 +123,13 @@ class EngineRegistry:
         self.lock = threading.RLock()
         for created in self._engines.values():
             created.dispose(close=False)
+
+
+def _make_engine(url: URL) -> Engine:
+    settings = get_settings()
+    if url.get_backend_name() == "sqlite":
+        return make_sqlite_engine(url, BUSY_TIMEOUT_SECONDS, settings)
+    return make_postgresql_engine(url, settings)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -18,7 +18,8 @@ def copy_or_replace(connection: Connection, table: Table, names: tuple[str, ...]
     """Insert rows; a row with an existing primary key replaces the existing row, and the last of several rows with one key wins.
 
     Args:
-        connection: It keeps the empty temporary table for the next rows with the same columns.
+        connection: The transaction keeps the empty temporary table for the next rows with the same columns. No longer: behind a
+            pooler, the next transaction may have another connection to the server.
         table: The target table.
         names: The columns of every row.
         rows: Values for the driver, in the order of the names.
@@ -64,7 +65,7 @@ def _statements(dialect: Dialect, table: Table, names: tuple[str, ...]) -> tuple
     filled = f"SELECT {columns} FROM {temporary}"  # noqa: S608
     conflict = f"ON CONFLICT ({', '.join(map(quote, keys))}) DO {f'UPDATE SET {replaced}' if replaced else 'NOTHING'}"
     return (
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {temporary} ({columns}) ON COMMIT DELETE ROWS AS {empty}",
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS {temporary} ({columns}) ON COMMIT DROP AS {empty}",
         f"COPY {temporary} ({columns}) FROM STDIN (FORMAT BINARY)",
         f"INSERT INTO {target} ({columns}) {filled} {conflict}",
         f"DELETE FROM {temporary}",  # noqa: S608

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import stamina
 from sqlalchemy import event, func, select
+from sqlalchemy.exc import ProgrammingError
 
 from meteorograph import WeatherData, get_db_session, scheduler, tick
 from meteorograph.collecting.event_loop import run_async
@@ -154,6 +155,24 @@ def test_in_a_batch_only_those_whose_turn_it_is_ask_for_their_rain(
     scheduled_ingest()
     assert _count() == places
     assert collecting.count("open-meteo") == collecting.count("weatherstack") == 1
+
+
+@pytest.mark.parametrize("fault", [TypeError("of the test"), ProgrammingError("SELECT", {}, Exception("of the test"))])
+def test_a_fault_of_our_own_is_internal_and_costs_its_location_only(
+    places: int, fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = observe_from
+
+    async def observe(fetcher: Any, context: Any, rank: int, locations: Sequence[Any]) -> Any:
+        if locations[0].name == "p03":
+            raise fault
+        return await real(fetcher, context, rank, locations)
+
+    monkeypatch.setattr("meteorograph.collecting.worker_pool.observe_from", observe)
+    scheduled_ingest()
+    assert _count() == places - 1
+    [missed] = _all(Missed)
+    assert (missed.reason, missed.detail) == ("internal", f"unexpected {type(fault).__name__}")
 
 
 def test_each_failure_that_will_not_heal_is_one_location_and_has_its_reason(places: int, collecting: Simulator) -> None:

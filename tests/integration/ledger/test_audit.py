@@ -46,12 +46,17 @@ def upstream(database: str, driven: DrivenClock, collecting: Simulator, monkeypa
     TICK_MEMORY.reset()
 
 
+#: A pooler lets its clients wait while the database is away.
+NOT_POOLED = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
 def missed() -> Counter[tuple[datetime, str]]:
     """How many locations missed each slot, by reason."""
     with get_db_session(read_only=True) as session:
         return Counter((due_at, reason) for due_at, reason in session.execute(select(Missed.due_at, Missed.reason)))
 
 
+@NOT_POOLED
 def test_slots_of_a_sleep_that_ends_while_the_database_is_away(database: str, driven: DrivenClock, upstream: Simulator) -> None:
     scheduled_ingest()
     driven.advance(9 * HOUR)
@@ -115,6 +120,7 @@ def test_a_process_that_was_stopped_in_order_was_not_down(driven: DrivenClock, i
     assert {reason for _, reason in missed()} == {"stopped" if is_stopped else "down"}
 
 
+@NOT_POOLED
 def test_slots_of_a_process_whose_database_was_away_and_that_had_no_other(database: str, driven: DrivenClock) -> None:
     with get_db_session() as session:
         session.add(Run(schedule=DEFAULT_SCHEDULE, due_at=NOON, state="succeeded", ended_at=NOON))

@@ -238,6 +238,7 @@ def test_a_write_ahead_log_that_is_deleted_loses_nothing(database: str) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)  # a pooler has too few connections
 def test_connections_that_are_all_in_use(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
     pool = get_engine().pool
     monkeypatch.setattr(pool, "_timeout", 0.1)
