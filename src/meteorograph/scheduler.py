@@ -271,12 +271,12 @@ def heal_soon() -> None:
 def stop() -> None:
     """Stop ticking: a run in progress waits for its open requests, stores their answers and releases the rest."""
     with _process.lock:
+        _process.stop.set()  # collection ends while jobs of the user are waited for
         RUNNER.stop()
         if scheduler.is_alive():
-            _process.stop.set()
             scheduler.shutdown(wait=True)
             _record_stop()
-            _process.stop.clear()
+        _process.stop.clear()
 
 
 def request_stop() -> None:
