@@ -49,8 +49,9 @@ _ROLL_UP_PAUSE_SECONDS: Final = 0.05
 #: How far back to audit the ledger.
 _AUDITED: Final = timedelta(days=2)
 
-#: How often to delete old journal files and to audit the ledger.
+#: How often to delete old journal files and to audit the ledger, and how often to look whether that is due [s].
 _TIDY_SECONDS: Final = 3600
+_TIDY_LOOK_SECONDS: Final = 60
 
 #: Ticks of one process in progress at most: a long run must not delay the slots of other schedules.
 RUNS_AT_ONCE: Final = 4
@@ -83,6 +84,8 @@ class _ProcessState:
     registered_in: int | None = None
     #: Monotonic time of the last heartbeat.
     last_heartbeat: float | None = None
+    #: Monotonic time at which old files were deleted, and the ledger was audited, last.
+    last_tidied: float | None = None
     #: Whether the parent process has left its scheduler to the children that it forks.
     is_handed_over: bool = False
     #: Whether this process was forked from such a parent. It hands over nothing: what it forks is not a worker of a server.
@@ -93,6 +96,7 @@ class _ProcessState:
     def reset_after_fork(self) -> None:
         """Replace what another thread of the parent may have held."""
         self.stop, self.lock = threading.Event(), threading.Lock()
+        self.last_tidied = None
 
 
 _process: Final = _ProcessState()
@@ -212,6 +216,11 @@ def _delete_old_job_runs() -> None:
 
 
 def _tidy() -> None:
+    """Tidy once an hour, but only while the clock is trusted: by a wrong one, all is old, and what is to come was missed."""
+    last = _process.last_tidied
+    if not PROCESS_MEMORY.clock_check.is_trusted or (last is not None and time.monotonic() - last < _TIDY_SECONDS):
+        return
+    _process.last_tidied = time.monotonic()
     _delete_old_job_runs()
     _delete_old_journals()
     _audit_ledger()
@@ -230,7 +239,7 @@ def start(settings: Settings) -> None:
             ("heartbeat", _beat, _HEARTBEAT_SECONDS),
             ("scheduled_ingest", scheduled_ingest, schedule.tick_seconds(settings.interval)),
             ("roll_up", _roll_up_days, _ROLL_UP_SECONDS),
-            ("journal_retention", _tidy, _TIDY_SECONDS),
+            ("journal_retention", _tidy, _TIDY_LOOK_SECONDS),
         ):
             _add_job(name, job, seconds, first)
         RUNNER.start()

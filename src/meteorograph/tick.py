@@ -179,6 +179,8 @@ def _account_for_past(schedules: Sequence[tuple[str, Schedule]], stop: threading
             while past_slots.account_for_past(clock.now(), name, when, TICK_MEMORY.explain):
                 if stop.wait(min(_MAX_PAUSE_SECONDS, time.monotonic() - began)):  # others may use the database
                     return
+                if not PROCESS_MEMORY.clock_check.is_trusted:  # the clock was changed meanwhile
+                    return
                 began = time.monotonic()
     finally:
         lock.release()

@@ -30,6 +30,8 @@ class ClockCheck:
         self._looked_at: dict[str, float] = {}
         self._doubted_at = time.monotonic()
         self._offset = _offset()
+        #: By how much the clock was changed last.
+        self._step = timedelta(0)
 
     def note(self, provider: str, date: str | None, now: datetime) -> None:
         """Take note of the ``Date`` header of an answer that arrived at ``now`` (aware UTC)."""
@@ -38,6 +40,9 @@ class ClockCheck:
             or clock.is_driven()
             or time.monotonic() - self._looked_at.get(provider, -_EVERY_SECONDS) < _EVERY_SECONDS
         ):
+            return
+        self._follow_clock()
+        if self._is_of_old_clock(now):
             return
         self._looked_at[provider] = time.monotonic()
         try:
@@ -65,14 +70,24 @@ class ClockCheck:
         """Whether an answer agrees with the clock, or none has come for a while since the start or the last step of the clock."""
         if clock.is_driven():
             return True
-        if abs(_offset() - self._offset) > MAX_DIFFERENCE.total_seconds():
-            self.reset()  # the clock was changed just now
+        self._follow_clock()
         is_confirmed = bool(self._differences) or time.monotonic() - self._doubted_at > _DOUBT_SECONDS
         return is_confirmed and self.wrong_by is None
 
+    def _follow_clock(self) -> None:
+        if abs(_offset() - self._offset) > MAX_DIFFERENCE.total_seconds():
+            self.reset()  # the clock was changed just now
+
+    def _is_of_old_clock(self, now: datetime) -> bool:
+        """Whether an answer arrived before the last step of the clock, of which it says nothing."""
+        since = clock.now() - now
+        return self._step != timedelta(0) and abs(since - self._step) < abs(since)
+
     def reset(self) -> None:
         """Forget everything: after a step of the clock the old differences say nothing."""
-        self._doubted_at, self._offset = time.monotonic(), _offset()
+        offset = _offset()
+        self._step = timedelta(seconds=offset - self._offset)
+        self._doubted_at, self._offset = time.monotonic(), offset
         self._differences.clear()
         self._looked_at.clear()
 

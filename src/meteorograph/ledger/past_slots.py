@@ -32,6 +32,9 @@ from .conditions import follows_schedule, has_no_account
 SLOTS_PER_STEP: Final = 200
 ROWS_PER_STEP: Final = 20_000
 
+#: The slots of a schedule have runs for at most so long before the first location was due.
+LONGEST_BEFORE: Final = timedelta(days=1)
+
 #: Says why this process did not collect a slot although it was there; None if it was not, or does not know.
 Explain = Callable[[datetime, datetime], MissedReason | None]
 
@@ -169,15 +172,18 @@ def _accounted_until(session: Session, name: str, now: datetime) -> datetime:
 
 
 def due_from(session: Session, name: str, now: datetime) -> datetime:
-    """The instant after which the slots of a schedule must be accounted for: from its first run on, or since it is followed."""
-    first_run = session.scalar(select(func.min(Run.due_at)).where(Run.schedule == name))
-    if first_run is not None:
-        return first_run - _MICROSECOND
-    # Nothing was missed before a service has ever run.
-    started = [at for at in (session.scalar(select(func.min(column))) for column in (Run.due_at, Heartbeat.beat_at)) if at]
+    """The instant after which the slots of a schedule must be accounted for: from its first run on, or since it is followed.
+
+    Not long before any location was due, although a clock that was wrong may have left runs there.
+    """
     due_since = session.scalar(
         select(func.min(func.coalesce(Location.due_since, Location.created_at))).where(follows_schedule(name))
     )
+    first_run = session.scalar(select(func.min(Run.due_at)).where(Run.schedule == name))
+    if first_run is not None:
+        return max(first_run, due_since - LONGEST_BEFORE if due_since else first_run) - _MICROSECOND
+    # Nothing was missed before a service has ever run.
+    started = [at for at in (session.scalar(select(func.min(column))) for column in (Run.due_at, Heartbeat.beat_at)) if at]
     return max(min(started, default=now), due_since or now) - _MICROSECOND
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -194,3 +194,13 @@ def test_two_processes_account_for_the_same_past(driven: DrivenClock) -> None:
     for thread in threads:
         thread.join()
     assert missed() == {(NOON + hour * HOUR, "down"): 3 for hour in range(1, 50)}
+
+
+def test_a_run_of_a_clock_of_1970_does_not_make_the_audit_look_at_half_a_century(driven: DrivenClock) -> None:
+    with get_db_session() as session:
+        session.add(Run(schedule=DEFAULT_SCHEDULE, due_at=datetime(1970, 1, 1, 1, tzinfo=UTC), state="succeeded"))
+        since = past_slots.due_from(session, DEFAULT_SCHEDULE, driven())
+    assert since > NOON - 48 * HOUR
+    scheduled_ingest()
+    assert audit.audit(driven(), HOURLY) == []
+    assert missed() == {}

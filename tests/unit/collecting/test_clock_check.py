@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
+from meteorograph.collecting import clock_check
 from meteorograph.collecting.clock_check import ClockCheck
+from meteorograph.model import clock
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -53,3 +56,17 @@ def test_after_a_step_the_old_differences_say_nothing() -> None:
     assert check.wrong_by is None
     check.note("a", header(timedelta(0)), NOW)
     assert check.wrong_by is None
+
+
+def test_an_answer_from_before_a_step_does_not_confirm_the_clock_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that had jumped to 2038 was trusted for ten seconds, in which thousands of slots were written off."""
+    check, years = ClockCheck(), timedelta(days=12 * 365)
+    arrived_at = datetime.now(UTC)
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + years)
+    monkeypatch.setattr(clock_check, "_offset", lambda: time.time() + years.total_seconds() - time.monotonic())
+    check.note("a", format_datetime(arrived_at, usegmt=True), arrived_at)
+    assert check.wrong_by is None
+    assert not check._differences
+    check.note("a", format_datetime(datetime.now(UTC), usegmt=True), clock.now())
+    assert check.wrong_by is not None
+    assert abs(check.wrong_by - years) < timedelta(minutes=1)
