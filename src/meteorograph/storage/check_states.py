@@ -59,8 +59,7 @@ def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
     """
     now = clock.now()
     past = _load(session, sorted({row["location_id"] for row in rows}))
-    until = (now + MAX_CLOCK_LEAD).timestamp()
-    for id_ in [id_ for id_, location in past.items() if location.state and location.state.at > until]:
+    for id_ in _ids_ahead(rows, past, now):
         past[id_] = past[id_]._replace(state=set_aside_future_rows(session, id_, past[id_], now))
     checked = check_batch(rows, past, _MAX_AGES, now)
     confirmed = find_confirmed_steps(session, rows, checked.rows)
@@ -71,6 +70,20 @@ def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
     flag_streaks(session, checked.streaks, now)
     _warn(checked.stale)
     return checked.rows
+
+
+def _ids_ahead(rows: Sequence[Row], past: Mapping[int, LocationPast], now: datetime) -> list[int]:
+    """The locations whose last row is of the future, by the clock and by the times of the provider's new observations.
+
+    If the provider has reached the last row, the clock is behind now, and was not ahead then.
+    """
+    reached = dict.fromkeys(past, now)
+    for row in rows:
+        id_, observed_at = row["location_id"], row.get("observed_at")
+        if id_ in reached and observed_at is not None:
+            reached[id_] = max(reached[id_], observed_at)
+    lead = MAX_CLOCK_LEAD.total_seconds()
+    return [id_ for id_, location in past.items() if location.state and location.state.at > reached[id_].timestamp() + lead]
 
 
 def _accept_stored_steps(session: Session, steps: Collection[tuple[int, datetime, str]], now: datetime) -> None:

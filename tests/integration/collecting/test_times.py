@@ -123,6 +123,21 @@ def test_a_row_of_a_clock_that_was_ahead_is_set_aside(provider: OpenWeatherMap, 
         assert session.scalars(select(CheckState.due_at)).one() == NOON + 4 * HOUR
 
 
+def test_rows_stay_as_they_are_when_the_clock_goes_behind(provider: OpenWeatherMap, driven: DrivenClock) -> None:
+    """They were set aside as if they were of the future, although the provider's times had reached them."""
+    _add_location()
+    for hour in range(3):
+        driven.advance(NOON + hour * HOUR + timedelta(seconds=5) - driven())
+        provider.temperature, provider.observed_at = 8.0, driven() - timedelta(minutes=5)
+        scheduled_ingest()
+    driven.advance(-DAY)
+    provider.observed_at = NOON + 2 * HOUR + timedelta(minutes=5)
+    scheduled_ingest()
+    rows = {row.due_at: row.flags or {} for row in _rows()}
+    assert len(rows) == 4
+    assert not [words for slot in rows if slot >= NOON for words in rows[slot].values() if "future" in words]
+
+
 def test_a_row_of_a_slot_in_the_future_is_flagged_when_it_is_stored(driven: DrivenClock) -> None:
     _add_location()
     for days in (0, 1):
