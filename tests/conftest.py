@@ -19,6 +19,7 @@ from meteorograph import scheduler
 from meteorograph.collecting.process_memory import PROCESS_MEMORY
 from meteorograph.config.loading import pin_settings, setting_names
 from meteorograph.failover.state import reset_state
+from meteorograph.log_repeats import REPEATS
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.service_state import SERVICE_STATE
@@ -56,6 +57,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     ENGINES.reset()
     PROCESS_MEMORY.reset()
     SERVICE_STATE.reset()
+    REPEATS.reset()
     reset_state()
     TICK_MEMORY.reset()
 

@@ -30,6 +30,7 @@ from .jobs.runner import RUNNER
 from .journal import retention
 from .ledger import audit, claims, heartbeat
 from .log_output import get_logger
+from .log_repeats import REPEATS
 from .model import clock, schedule
 from .reading import rollups
 from .resilient_scheduler import SERVICE_EXECUTOR, ResilientScheduler
@@ -138,6 +139,7 @@ def scheduled_healing() -> None:
 
 
 def _record_heartbeat() -> None:
+    REPEATS.flush()
     SERVICE_STATE.heartbeat_since = _process.last_heartbeat = time.monotonic()
     try:
         init_db()
@@ -285,6 +287,7 @@ def stop() -> None:
         if scheduler.is_alive():
             scheduler.shutdown(wait=True)
             _record_stop()
+            REPEATS.flush(everything=True)
         _process.stop.clear()
 
 

@@ -10,6 +10,7 @@ import msgspec
 from ..accounts.account_state import Closed
 from ..errors import ProviderClosedError, QuotaExceededError
 from ..log_output import get_logger
+from ..log_repeats import Kind, error_once, warn_once
 from ..model.quantities import AMOUNTS, BY_NAME
 from ..model.values import DueLocation, Observation, OtherValues
 from ..quality.dew_point import derive_dew_point
@@ -57,12 +58,18 @@ def calls_next(context: RunContext, rank: int, location: DueLocation, outcome: O
         return False
     provider = context.observation[rank].provider.name
     fields = {"provider": provider, "point": str(location.coordinates), "reason": str(outcome)}
+    kind = _kind(provider, outcome)
     if rank + 1 == len(context.observation) or is_waited_for(context, outcome):
         if not isinstance(outcome, ProviderClosedError):  # that a provider is closed is logged when it closes
-            log.error("provider failed", **fields)
+            error_once(log, "provider failed", kind, **fields)
         return False
-    log.warning("provider failed, calling the next", **fields)
+    warn_once(log, "provider failed, calling the next", kind, **fields)
     return True
+
+
+def _kind(provider: str, outcome: Outcome) -> Kind:
+    """What failures of one kind have in common, wherever they happen."""
+    return provider, type(outcome).__name__, getattr(outcome, "status", None)
 
 
 def is_waited_for(context: RunContext, reason: Outcome | Closed) -> bool:
@@ -114,7 +121,8 @@ async def _first_giver(
         if giver is not None and getattr(giver, quantity) is not None:
             return giver
         if giver is not None and giver is not own:
-            log.warning("a quantity is not in the answer, calling the next", quantity=quantity, provider=name)
+            missing = {"quantity": quantity, "provider": name}
+            warn_once(log, "a quantity is not in the answer, calling the next", (quantity, name), **missing)
     return own if quantity in context.own_last and getattr(own, quantity) is not None else None
 
 
@@ -126,7 +134,8 @@ async def _request_other(
         return outcome
     if not isinstance(outcome, ProviderClosedError):
         fields = {"provider": access.provider.name, "point": str(location.coordinates), "reason": str(outcome)}
-        log.warning("a quantity's provider failed, calling the next", quantity=quantity, **fields)
+        kind = (quantity, *_kind(access.provider.name, outcome))
+        warn_once(log, "a quantity's provider failed, calling the next", kind, quantity=quantity, **fields)
     return None
 
 

@@ -12,6 +12,7 @@ from stamina.instrumentation import set_on_retry_hooks
 from ..errors import FetchError, PayloadError, PermanentFetchError, RetryableFetchError
 from ..journal.entry import Kind, make_entry
 from ..log_output import get_logger
+from ..log_repeats import error_once
 from ..model.values import DueLocation, Observation, Payload, Request, RequestPoint
 from ..providers.base import Provider
 from .http import Fetcher
@@ -159,7 +160,8 @@ def _parse(provider: Provider, payload: Payload, points: int) -> Sequence[Observ
     except (FetchError, PayloadError):
         raise
     except Exception as error:  # a fault of the parser costs one answer and not the run
-        log.exception("the parser failed", provider=provider.name)
+        kind = (provider.name, type(error).__name__)
+        error_once(log, "the parser failed", kind, provider=provider.name, exc_info=error)
         raise PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body) from None
     if len(outcomes) != points:
         raise PayloadError(provider.name, f"{len(outcomes)} answers to {points} points", payload.body)

@@ -26,6 +26,7 @@ from ..ledger import claims, closing
 from ..ledger.call_counts import CallRecorder
 from ..ledger.conditions import Claim
 from ..log_output import get_logger
+from ..log_repeats import REPEATS, error_once
 from ..model import clock
 from ..model.states import MissedReason, RunState
 from ..model.values import DueLocation, Payload
@@ -115,6 +116,7 @@ async def collect_now(settings: Settings, stop: threading.Event, progress: Calla
     pool = WorkerPool(context, results.store, stop)
     results.show()
     await _work(pool, queue_of(due), settings, lambda: _until(stop))
+    REPEATS.flush(everything=True)
     results.failures.extend(pool.retryable_failures)
     results.show()
     if (closed := pool.closed()) is not None:
@@ -235,7 +237,7 @@ def store_rows(rows: list[CollectedRow]) -> list[FailedLocation]:
     refused = store([one.row for one in rows])
     store_resolved_places([one.resolved for one in rows if one.resolved is not None])
     for row, reason in refused:
-        log.error("the database refused a row", location_id=row["location_id"], reason=reason)
+        error_once(log, "the database refused a row", (), location_id=row["location_id"], reason=reason)
     return [FailedLocation(row["location_id"], MissedReason.STORE_ERROR, reason) for row, reason in refused]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from ..errors import FetchError, PayloadError, PermanentFetchError
 from ..log_output import get_logger
+from ..log_repeats import warn_once
 from ..model import clock
 from ..model.values import FAR_OFF_KM, AnsweredPlace, Coordinates, DueLocation, Payload, Request, Station
 from ..providers.base import Stations
@@ -55,13 +56,14 @@ async def renew_stations(choice: StationChoice, access: ProviderAccess, fetch: F
             choice.start_over()
         return
     fields: dict[str, Any] = {"provider": access.provider.name, "location": choice.location.name}
+    kind = (access.provider.name,)
     known = [station.id for station in choice.stations]
     try:
         stations = await _look_up(choice.location, access, fetch)
     except (FetchError, PayloadError) as error:
         if not known:
             raise
-        log.warning("the stations could not be looked up again", stations=known, reason=str(error), **fields)
+        warn_once(log, "the stations could not be looked up again", kind, stations=known, reason=str(error), **fields)
         choice.start_over()
         return
     choice.replace_stations(stations, clock.now())
@@ -70,9 +72,9 @@ async def renew_stations(choice: StationChoice, access: ProviderAccess, fetch: F
     distance = choice.location.coordinates.distance_km(station.place.coordinates)
     fields |= {"station": station.id, "distance_km": round(distance, 1)}
     if known:
-        log.warning("the stations were looked up again, as the known ones gave no data", stations=known, **fields)
+        warn_once(log, "the stations were looked up again, as the known ones gave no data", kind, stations=known, **fields)
     elif distance > FAR_OFF_KM:
-        log.warning("the nearest station is far off", **fields)
+        warn_once(log, "the nearest station is far off", kind, **fields)
 
 
 def note_answer(choice: StationChoice, outcome: Any, access: ProviderAccess) -> bool:
@@ -81,7 +83,8 @@ def note_answer(choice: StationChoice, outcome: Any, access: ProviderAccess) -> 
     is_retried = choice.note_answer(outcome, access.provider.max_age)
     if before is not None and before is not choice.station:
         fields = {"location": choice.location.name, "station": before.id, "next": choice.station and choice.station.id}
-        log.warning("a station gives no data, the next one is requested", provider=access.provider.name, **fields)
+        kind = (access.provider.name,)
+        warn_once(log, "a station gives no data, the next one is requested", kind, provider=access.provider.name, **fields)
     return is_retried
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from ..accounts.account_state import Closed
 from ..errors import PayloadError, ProviderClosedError, QuotaExceededError, RetryableFetchError, StoreError
 from ..log_output import get_logger
+from ..log_repeats import error_once
 from ..model.states import MissedReason
 from ..model.values import DueLocation, Observation
 from ..storage.observations import Row, resolved_place, to_row
@@ -177,7 +178,8 @@ class WorkerPool:
             raise  # without its database the run ends here, and is resumed with all that it has not stored
         except Exception as error:  # a fault of our own costs one batch and not the run
             first = batch.locations[0]
-            log.exception("collection of a location failed", location=first.name, others=len(batch.locations) - 1)
+            fields = {"location": first.name, "others": len(batch.locations) - 1, "exc_info": error}
+            error_once(log, "collection of a location failed", (type(error).__name__,), **fields)
             detail = f"unexpected {type(error).__name__}"
             return [FailedLocation(location.id, MissedReason.INTERNAL, detail) for location in batch.locations]
 
@@ -202,7 +204,8 @@ class WorkerPool:
         try:
             return CollectedRow(to_row(location.id, self.context.due_at, observation), resolved_place(location, observation))
         except Exception as error:  # a fault of our own costs one location and not the run
-            log.exception("the row of a location could not be made", location=location.name)
+            kind = (type(error).__name__,)
+            error_once(log, "the row of a location could not be made", kind, location=location.name, exc_info=error)
             return FailedLocation(location.id, MissedReason.INTERNAL, f"unexpected {type(error).__name__}")
 
     async def _write_results(self) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ..config.settings import Settings
 from ..ledger.closing import recount_runs
 from ..log_output import get_logger
+from ..log_repeats import error_once
 from ..model.states import OPEN_STATES
 from ..storage import engine
 from ..storage.models import AccountState, Base, Location, Missed, Run, WeatherData
@@ -58,7 +59,7 @@ def _move_all(settings: Settings) -> int:
         existing = _existing_locations({row["location_id"] for row in batch})
         rows = [row for row in batch if row["location_id"] in existing]
         for row, reason in store(rows):
-            log.error("the database refused a row", location_id=row["location_id"], reason=reason)
+            error_once(log, "the database refused a row", (), location_id=row["location_id"], reason=reason)
         _delete_missed(rows)
         _delete_rows(settings, batch)
         count += len(rows)

@@ -13,6 +13,7 @@ from ..errors import AccountError, FetchError, PayloadError, PermanentFetchError
 from ..journal import entry
 from ..journal.writer import Journal
 from ..log_output import get_logger
+from ..log_repeats import error_once
 from ..model.states import Origin
 from ..model.values import DueLocation, Observation, Payload, RequestPoint
 from ..providers.base import Page
@@ -129,7 +130,7 @@ class Filler:
         }
         refused_rows = await asyncio.to_thread(missed_slots.store_healed, location.id, rows)
         for reason in refused_rows.values():
-            log.error("the database refused a row", location_id=location.id, reason=reason)
+            error_once(log, "the database refused a row", (), location_id=location.id, reason=reason)
         filled = set(rows) - set(refused_rows)
         if error is None:
             self._note_answer(planned, set(slots) - set(refused_rows))
@@ -265,6 +266,7 @@ def _parse(source: HistorySource, payload: Payload) -> Page:
     except (FetchError, PayloadError):
         raise
     except Exception as error:  # a bug of a parser must cost one answer, not the round
-        log.exception("the parser failed", provider=source.provider.name)
+        kind = (source.provider.name, type(error).__name__)
+        error_once(log, "the parser failed", kind, provider=source.provider.name, exc_info=error)
         reason = f"the parser failed on the body: {type(error).__name__}"
         raise PayloadError(source.provider.name, reason, payload.body) from None

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from ..log_output import get_logger
+from ..log_repeats import warn_once
 from ..model import clock
 from ..model.quantities import QUANTITIES
 from ..model.states import Origin
@@ -60,9 +61,8 @@ def resolved_place(location: DueLocation, observation: Observation) -> Row | Non
         return None
     distance = location.coordinates.distance_km(point)
     if distance > FAR_OFF_KM:
-        log.warning(
-            "the provider answers for a distant place", location=location.name, place=place.name, distance_km=round(distance, 1)
-        )
+        fields = {"location": location.name, "place": place.name, "distance_km": round(distance, 1)}
+        warn_once(log, "the provider answers for a distant place", (observation.provider,), **fields)
     return {
         "location_id": location.id,
         "resolved_name": place.name,
