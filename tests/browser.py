@@ -35,10 +35,10 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def browser(executable: str) -> Iterator[Browser]:
-    """A headless browser."""
+def browser(executable: str, *switches: str) -> Iterator[Browser]:
+    """A headless browser, with further switches of its command line."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=list(_SWITCHES))
+        running = playwright.chromium.launch(executable_path=executable, args=[*_SWITCHES, *switches])
         try:
             yield running
         finally:

@@ -153,6 +153,20 @@ class LocationExistsError(MeteorographError):
         self.name = name
 
 
+class TokenExistsError(MeteorographError):
+    """A token with this name exists already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"name={name!r}: must be unique, and a token with this name exists")
+
+
+class TokenNotFoundError(MeteorographError):
+    """No token has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"name={name!r}: no token has this name")
+
+
 class LocationHasDataError(MeteorographError):
     """A location with rows cannot be removed without a decision about the rows."""
 

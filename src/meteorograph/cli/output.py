@@ -19,7 +19,7 @@ _MAX_RICH_ROWS: Final = 1000
 _STYLES: Final = {
     **dict.fromkeys(("active", "succeeded", "enough"), "green"),
     **dict.fromkeys(("partial", "paused", "skipped", "pending", "pending activation", "running"), "yellow"),
-    **dict.fromkeys(("failed", "missed", "invalid", "blocked", "plan missing", "unrecoverable", "NOT ENOUGH"), "red"),
+    **dict.fromkeys(("failed", "missed", "invalid", "expired", "blocked", "plan missing", "unrecoverable", "NOT ENOUGH"), "red"),
 }
 
 

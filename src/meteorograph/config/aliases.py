@@ -25,6 +25,8 @@ def _unchanged(text: str) -> str:
 #: Name elsewhere → the setting with the same meaning, and how to convert its value.
 _SYNONYMS: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
     "DATA_INGEST_INTERVAL_HOURS": ("METEOROGRAPH_INTERVAL", _hours),
+    "DB_POOL_RECYCLE": ("METEOROGRAPH_DB_POOL_RECYCLE_SECONDS", _unchanged),
+    "DB_POOL_TIMEOUT": ("METEOROGRAPH_DB_POOL_TIMEOUT_SECONDS", _unchanged),
     "VALID_API_KEYS": ("METEOROGRAPH_API_TOKENS", _unchanged),
 }
 
@@ -38,6 +40,9 @@ _WITHOUT_MEANING: Final = {
 
 #: Variables with these prefixes look like settings of a weather collector.
 _FAMILIES: Final = ("DATA_INGEST_", "DB_POOL_", "METEOSTAT_", "OWM_", "SCHEDULER_", "WEATHERSTACK_")
+
+#: Names without the prefix that have another meaning for other programs.
+_NOT_OURS: Final = frozenset({"JOBS"})
 
 #: How similar a name in ``.env`` must be to the name of a setting to be taken for a mistake.
 _SIMILAR: Final = 0.85
@@ -64,11 +69,16 @@ def find_aliases(values: Mapping[str, str], settings: Iterable[str]) -> dict[str
 
 def _other_names(settings: set[str]) -> Iterator[tuple[str, str, Callable[[str], str]]]:
     for setting in sorted(settings):
-        if setting.startswith(PREFIX):
+        if setting.startswith(PREFIX) and setting.removeprefix(PREFIX) not in _NOT_OURS:
             yield setting.removeprefix(PREFIX), setting, _unchanged
     for name, (setting, convert) in _SYNONYMS.items():
         if setting in settings:
             yield name, setting, convert
+
+
+def other_names(setting: str) -> list[str]:
+    """The other names of a setting."""
+    return [name for name, _, _ in _other_names({setting})]
 
 
 def alias_lines(values: Mapping[str, str], settings: Iterable[str]) -> Iterator[str]:

@@ -12,7 +12,15 @@ from ..errors import ConfigurationError
 from ..providers.registry import BROKEN, PROVIDERS
 from .messages import error_line
 from .settings import COMPLETE_SETTINGS, Settings
-from .sources import SECRETS, aliases_in_use, environment_name, fingerprint_of_sources, read_values, unknown_names
+from .sources import (
+    SECRETS,
+    aliases_in_use,
+    environment_name,
+    fingerprint_of_sources,
+    is_set,
+    read_values,
+    unknown_names,
+)
 
 
 class SettingsStore:
@@ -67,6 +75,11 @@ def load_settings(**values: Any) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(_first_error(error)) from None
     redaction.hide(*_secret_texts(settings))
+    if not settings.api_tokens and "api_tokens" not in values and is_set("METEOROGRAPH_API_TOKENS"):
+        raise ConfigurationError(
+            "METEOROGRAPH_API_TOKENS is set but has no token, which would open the service to everyone: remove it, or set tokens "
+            "of at least 16 letters, digits and . _ ~ + / -, separated by commas"
+        )
     return settings
 
 

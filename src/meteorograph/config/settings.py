@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     demo: bool = False
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
     api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(split_names)] = []
+    allow_anonymous: bool = False
+    read_access: Annotated[Literal["open", "token"], _one_of("open", "token")] = "open"
+    requests_per_minute: Annotated[int | None, Field(ge=1)] = None
+    trusted_hosts: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
+    proxies: Annotated[int, Field(ge=0, le=10)] = 0
 
     @field_validator("providers", "precipitation_providers")
     @classmethod
@@ -143,6 +148,21 @@ class Settings(BaseSettings):
         if value is not None and not re.fullmatch(r"(?!pg_)[a-z_][a-z0-9_]{0,62}", value):
             raise ValueError("1 to 63 lower-case letters, digits and underscores, not beginning with a digit or pg_")
         return value
+
+    @field_validator("api_tokens")
+    @classmethod
+    def _check_tokens(cls, tokens: list[SecretStr]) -> list[SecretStr]:
+        if not all(re.fullmatch(r"(?=.{16})[A-Za-z0-9._~+/-]+=*", token.get_secret_value()) for token in tokens):
+            raise ValueError("one or more tokens of at least 16 letters, digits and . _ ~ + / -, separated by commas")
+        return tokens
+
+    @field_validator("trusted_hosts")
+    @classmethod
+    def _check_hosts(cls, names: list[str]) -> list[str]:
+        names = [name.lower().removesuffix(".") for name in names]
+        if not all(re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+", name) for name in names):
+            raise ValueError("names or addresses without a port, such as weather.example.org, separated by commas")
+        return names
 
     @field_validator("cors_origins")
     @classmethod

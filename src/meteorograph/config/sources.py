@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import ConfigurationError
 from ..providers.registry import PROVIDERS
-from .aliases import PREFIX, Alias, alias_lines, find_aliases, unknown_lines
+from .aliases import PREFIX, Alias, alias_lines, find_aliases, other_names, unknown_lines
 
 #: Secret settings: never shown, and readable from a file.
 SECRETS: Final = (
@@ -82,6 +82,12 @@ def _read_file() -> dict[str, str | None]:
         return dotenv_values(".env", encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
+
+
+def is_set(setting: str) -> bool:
+    """Whether a setting is set under any of its names, or by a file; also to an empty value."""
+    names = {f"{name}{suffix}" for name in (setting, *other_names(setting)) for suffix in ("", "_FILE")}
+    return any(name.upper() in names for values in (_read_file(), os.environ) for name in values)
 
 
 def environment_name(field: str, info: FieldInfo) -> str:

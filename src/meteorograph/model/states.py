@@ -93,6 +93,17 @@ class KeyState(StrEnum):
     BLOCKED = "blocked"
 
 
+class TokenScope(StrEnum):
+    """What a token allows."""
+
+    #: Read data, states and metrics.
+    READ = "read"
+    #: Collect on demand.
+    INGEST = "ingest"
+    #: Everything, such as changing locations.
+    ADMIN = "admin"
+
+
 class Origin(StrEnum):
     """How a row came into the database."""
 

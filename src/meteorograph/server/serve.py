@@ -20,6 +20,7 @@ from ..logs import get_logger, setup_logging
 from ..model import clock
 from ..storage.connections import shown_url
 from ..storage.engine import database_url, init_db
+from ..web import access
 from ..web.app import create_app
 from .demo import demonstration
 from .dispatcher import UrgentFirstDispatcher
@@ -50,6 +51,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         elif settings.scheduler_enabled:
             _require_key(settings)
         _prepare(settings)
+        access.refuse_to_listen_without_tokens(settings)
         stack.callback(scheduler.stop)
         app = create_app(settings)
         server = waitress.server.create_server(

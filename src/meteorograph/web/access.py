@@ -1,15 +1,40 @@
-"""Access: without tokens everyone may spend quota (the server listens on loopback), with tokens only who sends one."""
+"""Access: without any token everyone who reaches the server may do everything, with tokens only who sends one."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
+import re
+from contextlib import suppress
+from typing import Final
 from urllib.parse import urlsplit
 
-from flask import request
+from flask import current_app, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from ..config.loading import get_settings
+from ..config.settings import Settings
+from ..errors import ConfigurationError, StoreError
+from ..log_output import get_logger
+from ..model import clock
+from ..model.states import TokenScope
+from ..storage import tokens
+from ..storage.engine import get_db_session, init_db
+from .host_check import is_loopback
+from .rate_limits import CallerLimits
+
+log = get_logger(__name__)
+
+#: Key in ``app.extensions``: the limits on callers.
+LIMITS: Final = "meteorograph.limits"
+
+#: Endpoints that need no token although reading needs one: they show no data.
+_OPEN_ENDPOINTS: Final = frozenset({"health.livez", "health.readyz", "static", "page.static"})
+
+#: ``token68`` of RFC 9110.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 def refuse_other_sites() -> None:
@@ -26,24 +51,141 @@ def refuse_other_sites() -> None:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if origin in get_settings().cors_origins:
         return
-    is_foreign = site not in ("same-origin", "none") if site else bool(origin) and urlsplit(origin).netloc != request.host
+    is_foreign = site not in ("same-origin", "none") if site else bool(origin) and _host_of(origin) != request.host
     if is_foreign:
         raise Forbidden("Only pages of this server may change anything here.")
 
 
-def require_token() -> None:
-    """Refuse the request unless it carries one of ``METEOROGRAPH_API_TOKENS``, as a bearer token or in ``X-API-Key``.
+def _host_of(origin: str | None) -> str | None:
+    try:
+        return urlsplit(origin or "").netloc
+    except ValueError:
+        return None
+
+
+def limit_requests() -> None:
+    """Refuse a caller that makes more requests than ``METEOROGRAPH_REQUESTS_PER_MINUTE``."""
+    _limits().count_request(request.remote_addr)
+
+
+def require_token_for_reading() -> None:
+    """Refuse to read without a token, where ``METEOROGRAPH_READ_ACCESS`` says so."""
+    is_reading = request.method in ("GET", "HEAD")
+    if is_reading and get_settings().read_access == "token" and request.endpoint not in _OPEN_ENDPOINTS:
+        require_token(TokenScope.READ)
+
+
+def require_token(scope: TokenScope) -> None:
+    """Refuse the request unless it carries a token with a scope: a bearer token, ``X-API-Key``, or the password of Basic.
+
+    A token of ``METEOROGRAPH_API_TOKENS`` allows everything, and so does one with the scope ``admin``.
 
     Raises:
-        Unauthorized: Tokens are set and the request has no valid one.
+        Unauthorized: There are tokens, or must be, and the request has no valid one.
+        Forbidden: Its token does not allow this.
+        TooManyRequests: The caller has sent too many wrong tokens.
     """
-    tokens = [secret.get_secret_value() for secret in get_settings().api_tokens]
-    bearer = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
-    token = bearer or request.headers.get("X-API-Key", "")
-    matches = [hmac.compare_digest(token.encode(), known.encode()) for known in tokens]
-    if tokens and not any(matches):
-        raise Unauthorized(
-            "This route spends quota: send one of METEOROGRAPH_API_TOKENS as 'Authorization: Bearer TOKEN', "
-            "or as 'X-API-Key: TOKEN'.",
-            www_authenticate=WWWAuthenticate("bearer", {"realm": "meteorograph"}),
+    settings = get_settings()
+    token = _sent_token()
+    if token is None:
+        if _needs_token(settings):
+            _refuse(scope, "the request has no token")
+        return
+    _limits().check_failures(request.remote_addr)
+    allowed = _scopes_of(settings, token)
+    if not allowed:
+        if not _needs_token(settings):
+            return
+        _limits().count_failure(request.remote_addr)
+        _refuse(scope, "the token is unknown or has expired")
+    if not {scope, TokenScope.ADMIN} & allowed:
+        raise Forbidden(f"This needs a token with the scope {scope}.")
+
+
+def _scopes_of(settings: Settings, token: str) -> frozenset[TokenScope]:
+    known = [secret.get_secret_value() for secret in settings.api_tokens]
+    matches = [hmac.compare_digest(token.encode(), text.encode()) for text in known]  # compares with all, in constant time
+    if any(matches):
+        return frozenset(TokenScope)
+    if not _TOKEN.fullmatch(token):
+        return frozenset()
+    init_db()
+    with get_db_session(read_only=True) as session:
+        return tokens.scopes_of(session, token, clock.now())
+
+
+def _needs_token(settings: Settings) -> bool:
+    """Whether a request without a valid token is refused: there are tokens, or others can reach the server."""
+    if settings.api_tokens or settings.read_access == "token":
+        return True
+    return has_stored_tokens() or not (settings.allow_anonymous or is_loopback(settings.host.lower()))
+
+
+def wants_token() -> bool:
+    """Whether a page should offer to enter a token; also if the database does not answer."""
+    try:
+        return _needs_token(get_settings())
+    except StoreError:
+        return True
+
+
+def has_stored_tokens() -> bool:
+    """Whether the database has a token.
+
+    Raises:
+        StoreError: The database does not answer.
+    """
+    init_db()
+    with get_db_session(read_only=True) as session:
+        return tokens.has_tokens(session)
+
+
+def refuse_to_listen_without_tokens(settings: Settings) -> None:
+    """Check that others can reach the server only if there are tokens.
+
+    Raises:
+        ConfigurationError: ``HOST`` is not a loopback address, there is no token, and anonymous callers are not allowed.
+    """
+    if settings.api_tokens or settings.allow_anonymous or is_loopback(settings.host.lower()):
+        return
+    with suppress(StoreError):  # without the database no request is served without a token
+        if has_stored_tokens():
+            return
+        raise ConfigurationError(
+            f"HOST={settings.host}: others can reach this address; set METEOROGRAPH_API_TOKENS, add a token with "
+            "'meteorograph tokens add', or set METEOROGRAPH_ALLOW_ANONYMOUS=true to let everyone do everything"
         )
+
+
+def _sent_token() -> str | None:
+    """The token of the request. Flask's own parser takes a token with ``=`` inside for parameters."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value.strip()
+        case "basic":
+            return _password(value.strip())
+    return request.headers.get("X-API-Key")
+
+
+def _password(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _refuse(scope: TokenScope, reason: str) -> None:
+    log.warning("request refused", reason=reason, client=request.remote_addr, path=request.path, scope=str(scope))
+    is_page = request.method in ("GET", "HEAD") and request.accept_mimetypes.best == "text/html"  # a browser asks for a password
+    raise Unauthorized(
+        "This needs a token, such as one of METEOROGRAPH_API_TOKENS, sent as 'Authorization: Bearer TOKEN' "
+        "or 'X-API-Key: TOKEN'.",
+        www_authenticate=WWWAuthenticate("basic" if is_page else "bearer", {"realm": "meteorograph"}),
+    )
+
+
+def _limits() -> CallerLimits:
+    limits = current_app.extensions[LIMITS]
+    assert isinstance(limits, CallerLimits)
+    return limits

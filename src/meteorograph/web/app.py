@@ -9,6 +9,7 @@ from typing import Final
 
 from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .. import scheduler_start
 from ..config.loading import get_settings, pin_settings
@@ -24,6 +25,7 @@ from . import (
     cors,
     data,
     health,
+    host_check,
     ingest,
     jobs,
     ledger,
@@ -34,6 +36,7 @@ from . import (
     problems,
     quota,
 )
+from .rate_limits import CallerLimits
 
 log = get_logger(__name__)
 
@@ -74,12 +77,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has this attribute
     for module in (aggregate, data, health, ingest, jobs, ledger, locations, metrics, openapi, page, quota):
         app.register_blueprint(module.blueprint)
+    app.extensions[access.LIMITS] = CallerLimits(settings.requests_per_minute)
     problems.register(app)
     cors.register(app, settings.cors_origins)
     app.before_request(_begin)
+    app.before_request(host_check.refuse_other_hosts)
+    app.before_request(access.limit_requests)
     app.before_request(access.refuse_other_sites)
+    app.before_request(access.require_token_for_reading)
     app.after_request(_end)
     compression.register(app)
+    if settings.proxies:
+        trusted = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=trusted)  # type: ignore[method-assign]
     try:
         init_db()
     except StoreError as error:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from ..collecting.on_demand import ingest_data
 from ..config.loading import get_settings
 from ..errors import BadInputError
+from ..model.states import TokenScope
 from .access import require_token
 
 blueprint = Blueprint("ingest", __name__)
@@ -33,7 +34,7 @@ def usage() -> dict[str, Any]:
 @blueprint.post("/ingest")
 def collect() -> dict[str, Any]:
     """Collect the weather at a point now."""
-    require_token()
+    require_token(TokenScope.INGEST)
     lat, lon = _point(_body())
     return {"message": "stored", "data": ingest_data(lat, lon), "request_id": g.request_id}
 

@@ -13,6 +13,7 @@ from ..ledger import coverage, queries
 from ..ledger.gaps import list_gaps
 from ..locations import repository
 from ..model import time_range
+from ..model.states import TokenScope
 from ..providers.registry import PROVIDERS
 from ..storage.engine import get_db_session
 from . import access, params
@@ -50,7 +51,7 @@ def gaps() -> dict[str, Any]:
 @blueprint.post("/api/gaps/retry")
 def retry() -> dict[str, Any]:
     """Mark missed slots for healing again, also unrecoverable ones; they are filled as the quotas allow."""
-    access.require_token()
+    access.require_token(TokenScope.ADMIN)
     params.refuse_unknown(("start", "end", "location"))
     start, end = params.period(time_range.DEFAULT_RANGE)
     location = request.args.get("location")

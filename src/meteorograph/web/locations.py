@@ -17,6 +17,7 @@ from ..locations.fields import LOCATION_STATES
 from ..locations.files import FORMATS, MEDIA_TYPES, read_locations, write_locations
 from ..locations.importing import ImportPlan, execute_plan, plan_import
 from ..model import clock
+from ..model.states import TokenScope
 from ..storage.engine import get_db_session
 from .access import require_token
 from .json_objects import import_object, location_object
@@ -50,7 +51,7 @@ def listing() -> dict[str, Any] | Response:
 @blueprint.post("/api/locations")
 def add() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Add one location."""
-    require_token()
+    require_token(TokenScope.ADMIN)
     body = _body()
     try:
         with get_db_session() as session:
@@ -74,7 +75,7 @@ def show(name: str) -> dict[str, Any]:
 @blueprint.patch("/api/locations/<path:name>")
 def change(name: str) -> dict[str, Any]:
     """Change state, elevation, timezone, schedule or tags of a location."""
-    require_token()
+    require_token(TokenScope.ADMIN)
     body = _body()
     try:
         with get_db_session() as session:
@@ -89,7 +90,7 @@ def change(name: str) -> dict[str, Any]:
 @blueprint.delete("/api/locations/<path:name>")
 def remove(name: str) -> dict[str, Any]:
     """Remove a location; if it has rows, ``data`` decides whether they are deleted or kept."""
-    require_token()
+    require_token(TokenScope.ADMIN)
     match _query(data=("delete", "keep")).get("data"):
         case "delete":
             data: Literal["delete", "keep"] | None = "delete"
@@ -109,7 +110,7 @@ def remove(name: str) -> dict[str, Any]:
 @blueprint.post("/api/locations/import")
 def import_file() -> dict[str, Any]:
     """Add the locations of a CSV or GeoJSON file, all or none, in one transaction."""
-    require_token()
+    require_token(TokenScope.ADMIN)
     flags = ("0", "1")
     query = _query(skip_bad=flags, update=flags)
     format = next((name for name, type in MEDIA_TYPES.items() if request.mimetype == type), None)

@@ -233,7 +233,7 @@ def test_no_answer_holds_a_secret_or_what_the_program_looks_like_inside(
     collecting.set_faults("")
     monkeypatch.setenv("OWM_API_KEY", RAIN_KEY[::-1])
     answers.append(client.post("/ingest", json={}))
-    monkeypatch.setenv("METEOROGRAPH_API_TOKENS", "a-secret-token")
+    monkeypatch.setenv("METEOROGRAPH_API_TOKENS", "a-secret-token-of-a-test")
     answers.append(client.post("/ingest", json={}))
     for response in answers:
         told = response.text + str(response.headers)

@@ -67,6 +67,11 @@ GOOD = [
     ("METEOROGRAPH_JOURNAL_DAYS", "0", "journal_days", 0),
     ("METEOROGRAPH_USER_AGENT", "me/1 (me@h)", "user_agent", "me/1 (me@h)"),
     ("METEOROGRAPH_DEMO", "true", "demo", True),
+    ("METEOROGRAPH_ALLOW_ANONYMOUS", "true", "allow_anonymous", True),
+    ("METEOROGRAPH_READ_ACCESS", "Token", "read_access", "token"),
+    ("METEOROGRAPH_REQUESTS_PER_MINUTE", "600", "requests_per_minute", 600),
+    ("METEOROGRAPH_TRUSTED_HOSTS", "Weather.example.org., 192.0.2.1", "trusted_hosts", ["weather.example.org", "192.0.2.1"]),
+    ("METEOROGRAPH_PROXIES", "1", "proxies", 1),
     ("METEOROGRAPH_DB_SCHEMA", "weather", "db_schema", "weather"),
     ("METEOROGRAPH_DB_POOL_SIZE", "3", "db_pool_size", 3),
     ("METEOROGRAPH_DB_MAX_OVERFLOW", "0", "db_max_overflow", 0),
@@ -86,6 +91,7 @@ _PROVIDERS = f"one or more of {', '.join(PROVIDERS)}, separated by commas"
 _WITH_HISTORY = "one or more of the providers with a history, openweathermap, open-meteo, separated by commas"
 _AGENT = "1 to 200 ASCII characters on one line"
 _ORIGINS = "origins such as https://weather.example.org, in lower case and without a path, separated by commas"
+_HOSTS = "names or addresses without a port, such as weather.example.org, separated by commas"
 _DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
 #: Setting, text, the text as it is shown, what is allowed.
@@ -114,6 +120,10 @@ WRONG = [
     ("METEOROGRAPH_INTERVAL", "25h", "25h", "from 1s to 24h"),
     ("METEOROGRAPH_SCHEDULER_ENABLED", "maybe", "maybe", "true or false"),
     ("METEOROGRAPH_CORS_ORIGINS", "*", "*", _ORIGINS),
+    ("METEOROGRAPH_TRUSTED_HOSTS", "weather.example.org:8000", "weather.example.org:8000", _HOSTS),
+    ("METEOROGRAPH_TRUSTED_HOSTS", "*.example.org", "*.example.org", _HOSTS),
+    ("METEOROGRAPH_READ_ACCESS", "closed", "closed", "open or token"),
+    ("METEOROGRAPH_PROXIES", "-1", "-1", "a whole number from 0 to 10"),
     ("METEOROGRAPH_CORS_ORIGINS", "https://a.example/", "https://a.example/", _ORIGINS),
     ("METEOROGRAPH_CORS_ORIGINS", "a.example", "a.example", _ORIGINS),
     ("METEOROGRAPH_DEMO", "perhaps", "perhaps", "true or false"),
@@ -171,6 +181,11 @@ DEFAULTS: dict[str, object] = OF_REGISTRY | {
     "db_prepared_statements": None,
     "jobs": [],
     "job_threads": 8,
+    "allow_anonymous": False,
+    "read_access": "open",
+    "requests_per_minute": None,
+    "trusted_hosts": [],
+    "proxies": 0,
     "cors_origins": [],
     "host": "127.0.0.1",
     "port": 8000,
@@ -269,7 +284,7 @@ def test_an_argument_comes_before_all(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings(port=-3)
 
 
-@pytest.mark.parametrize("name", setting_names().values())
+@pytest.mark.parametrize("name", sorted(set(setting_names().values()) - {"METEOROGRAPH_API_TOKENS"}))
 def test_empty_means_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "")
     settings = load_settings()
@@ -429,13 +444,13 @@ def test_quotes_around_a_value_are_removed(monkeypatch: pytest.MonkeyPatch, quot
         monkeypatch.setenv("OWM_API_KEY", f"{left} {KEY}{right}\n")
         monkeypatch.setenv("METEOROGRAPH_INTERVAL", f"{left}15m{right}")
         monkeypatch.setenv("METEOROGRAPH_PROVIDERS", f"{left}metar{right}, {left}nws{right}")
-        monkeypatch.setenv("METEOROGRAPH_API_TOKENS", f"{left}one,two{right}")
+        monkeypatch.setenv("METEOROGRAPH_API_TOKENS", f"{left}the-token-of-one,the-token-of-two{right}")
         monkeypatch.setenv("PORT", f"{left}{right}")
     settings = load_settings()
     assert settings.key("openweathermap") == KEY
     if where == "environment":
         assert (settings.interval, settings.providers, settings.port) == (timedelta(minutes=15), ["metar", "nws"], 8000)
-        assert [token.get_secret_value() for token in settings.api_tokens] == ["one", "two"]
+        assert [token.get_secret_value() for token in settings.api_tokens] == ["the-token-of-one", "the-token-of-two"]
 
 
 @pytest.mark.parametrize("text", [f"'{KEY}", f'{KEY}"', f"{KEY}\u201d", f"{KEY}\n{KEY}", f"{KEY}é", f"'{KEY}\""])
@@ -452,8 +467,8 @@ def test_an_env_file_with_a_byte_order_mark() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", ",", " , "])
 def test_lists_may_be_empty_where_that_makes_sense(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv("METEOROGRAPH_API_TOKENS", text)
-    assert load_settings().api_tokens == []
+    monkeypatch.setenv("METEOROGRAPH_CORS_ORIGINS", text)
+    assert load_settings().cors_origins == []
     monkeypatch.setenv("METEOROGRAPH_PRECIPITATION_PROVIDERS", text)
     assert load_settings().precipitation_providers == ([] if text else DEFAULTS["precipitation_providers"])
 
@@ -476,11 +491,11 @@ def test_what_is_no_duration(text: str) -> None:
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OWM_API_KEY", KEY)
     monkeypatch.setenv("WEATHERSTACK_API_KEY", RAIN_KEY)
-    monkeypatch.setenv("METEOROGRAPH_API_TOKENS", "token-of-one,token-of-two")
+    monkeypatch.setenv("METEOROGRAPH_API_TOKENS", "the-token-of-one,the-token-of-two")
     monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{PASSWORD}@h/n")
     settings = load_settings()
     shown = f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
-    secrets = (KEY, RAIN_KEY, "token-of-one", "token-of-two", PASSWORD)
+    secrets = (KEY, RAIN_KEY, "the-token-of-one", "the-token-of-two", PASSWORD)
     assert [secret for secret in secrets if secret in shown] == []
     assert [secret for secret in secrets if secret in redaction.redact(" ".join(secrets))] == []
 

@@ -8,6 +8,7 @@ from .jobs import JobRun, RegisteredJob
 from .ledger import AccountedUntil, Heartbeat, Lease, Missed, Run
 from .locations import Location, LocationStation
 from .rollups import DailyRollup, RolledUpUntil
+from .tokens import Token
 from .weather import CheckState, WeatherData
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "RegisteredJob",
     "RolledUpUntil",
     "Run",
+    "Token",
     "WeatherData",
 ]

@@ -9,7 +9,7 @@ from ...config.loading import get_settings
 from ...model import clock
 from ...reading import overview
 from ...storage.engine import get_db_session
-from .. import params
+from .. import access, params
 from .layout import blueprint, page_number, render
 from .overview import LIMIT, search_text
 
@@ -32,5 +32,5 @@ def places() -> Response:
         pages=-(-page.total // LIMIT),
         first=(number - 1) * LIMIT + 1,
         interval=interval_text(settings.interval),
-        wants_token=bool(settings.api_tokens),
+        wants_token=access.wants_token(),
     )
