@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -44,7 +45,8 @@ def handle_signals() -> None:
 def _end(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
     scheduler.request_stop()
-    threading.Thread(target=_end_late, name="late end", daemon=True).start()
+    with suppress(RuntimeError):  # without a further thread the stop has no deadline
+        threading.Thread(target=_end_late, name="late end", daemon=True).start()
     raise SystemExit(0)
 
 

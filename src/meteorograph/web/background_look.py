@@ -48,16 +48,27 @@ class BackgroundLook(Generic[T]):
 
     def get(self, seconds: float) -> Look[T]:
         """The result of a look that begins now, or that is in progress; after so many seconds, the one before it."""
-        with self._lock:
-            thread = self._thread
-            if thread is None or not thread.is_alive():
-                self._begun = time.monotonic()
-                thread = self._thread = threading.Thread(target=self._look, args=(self._begun,), name="look", daemon=True)
-                thread.start()
+        try:
+            thread = self._join_or_start()
+        except RuntimeError:  # the process may have no further thread: the caller looks, and waits as long as it takes
+            self._look(time.monotonic())
+            return self._newest(0.0)
         thread.join(seconds)
+        return self._newest(time.monotonic() - self._begun if thread.is_alive() else 0.0)
+
+    def _join_or_start(self) -> threading.Thread:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._begun = time.monotonic()
+                thread = threading.Thread(target=self._look, args=(self._begun,), name="look", daemon=True)
+                thread.start()
+                self._thread = thread
+            return self._thread
+
+    def _newest(self, waited: float) -> Look[T]:
         now = time.monotonic()
         value, begun = self._last or (None, now)
-        return Look(value, now - begun, now - self._begun if thread.is_alive() else 0.0)
+        return Look(value, now - begun, waited)
 
     def _look(self, begun: float) -> None:
         self._last = self._read(), begun
