@@ -1,4 +1,4 @@
-"""Threads of the web server: ``/livez`` and ``/health`` have their own, so that slow requests do not keep them waiting."""
+"""Threads of the web server. Probes (``/livez``, ``/readyz``, ``/health``) have their own, so that slow requests do not delay them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from waitress.task import ThreadedTaskDispatcher
 
 #: Paths that are answered at once.
-_URGENT: Final = ("/livez", "/health")
+_URGENT: Final = ("/livez", "/readyz", "/health")
 
 #: Threads for these paths.
 _URGENT_THREADS: Final = 2

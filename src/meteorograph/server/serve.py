@@ -61,6 +61,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             ident=None,
             max_request_body_size=MAX_IMPORT_BYTES,
             connection_limit=1000,  # browsers and proxies keep idle connections open
+            clear_untrusted_proxy_headers=not settings.proxies,
             outbuf_high_watermark=BUFFERED,
             outbuf_overflow=2 * BUFFERED,  # never write a temporary file
         )

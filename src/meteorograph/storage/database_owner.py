@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Engine, inspect, text
 
-from ..errors import ConfigurationError, StoreError
+from ..errors import ConfigurationError, NewerSchemaError, StoreError
 from .connections import shown_url
 from .models import Base
 
@@ -30,7 +30,8 @@ def refuse_foreign(bind: Engine, revisions: Collection[str]) -> None:
 
     Raises:
         ConfigurationError: The database belongs to another program.
-        StoreError: The database was made by a newer version of this program, or is damaged.
+        NewerSchemaError: The database was made by a newer version of this program.
+        StoreError: The database is damaged.
     """
     ours = set(Base.metadata.tables)
     with bind.execution_options(read_only=True).connect() as connection:
@@ -42,7 +43,7 @@ def refuse_foreign(bind: Engine, revisions: Collection[str]) -> None:
     if _OWN_TABLES <= tables:
         if revision is None:
             raise StoreError(f"the database {url} cannot be used: its table {_REVISIONS} is missing or empty; restore a backup")
-        raise StoreError(
+        raise NewerSchemaError(
             f"the database {url} belongs to another version of Meteorograph: it was made by a newer version of Meteorograph "
             f"(revision {revision}); upgrade the program"
         )

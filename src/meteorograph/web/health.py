@@ -1,4 +1,4 @@
-"""``/health``, ``/livez`` and ``/api/version``: the state of the service."""
+"""``/health``, ``/livez``, ``/readyz`` and ``/api/version``: the state of the service."""
 
 from __future__ import annotations
 
@@ -68,6 +68,14 @@ def health() -> tuple[dict[str, Any], int]:
 def livez() -> dict[str, Any]:
     """Liveness only; checks no dependency."""
     return {"status": "alive", "request_id": g.request_id}
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[dict[str, Any], int]:
+    """Whether this process can serve: 503 while it starts, and without the database."""
+    report = read_report()
+    is_ready = report.is_database_up and report.status != HealthStatus.STARTING
+    return {"status": "ready" if is_ready else "not ready", "request_id": g.request_id}, 200 if is_ready else 503
 
 
 @blueprint.get("/api/version")

@@ -116,6 +116,7 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         also=503,
     ),
     ("GET", "/livez"): RouteDescription(answer("Alive", status=str)),
+    ("GET", "/readyz"): RouteDescription(answer("Ready", status=str), also=503),
     ("GET", "/api/version"): RouteDescription(answer("Version", version=str, schema=str)),
     ("GET", "/api/locations"): RouteDescription(
         answer("Locations", locations=list[Location]),

@@ -440,6 +440,8 @@ def test_a_row_of_the_table(situation: str, world: World) -> None:
     response = client.get("/health")
     body = response.get_json()
     assert (str(response.status_code), body["status"]) == (row.http, row.status), body
+    is_ready = body["database"] == "ok" and body["status"] != "starting"
+    assert client.get("/readyz").status_code == (200 if is_ready else 503)
     if not row.problem:
         assert body["problems"] == []
         return
