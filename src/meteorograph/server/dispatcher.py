@@ -1,4 +1,4 @@
-"""Threads of the web server. Probes (``/livez``, ``/readyz``, ``/health``) have their own, so that slow requests do not delay them."""
+"""Threads of the web server. Probes have their own, so that slow requests do not delay them."""
 
 from __future__ import annotations
 
