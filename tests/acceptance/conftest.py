@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from acceptance.processes import Starter
+from databases import named
 from meteorograph.simulator import Simulator
 from support import RAIN_KEY, absent
 
@@ -37,15 +38,17 @@ def _ample_quotas(_own_environment: None, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a database without a schema, which is the one in force here and in child processes."""
+    """The URL of a database without a schema, which is the one in force here and in child processes.
+
+    It may also be ``pooled``: PostgreSQL behind PgBouncer in transaction mode with two connections.
+    """
     if request.param == "sqlite":
         monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/data/meteorograph.db")
         yield f"sqlite:///{tmp_path}/data/meteorograph.db"
         return
     server: str = request.getfixturevalue("postgresql_server")
     name = f"test_{uuid.uuid4().hex}"
-    head, _, options = server.partition("?")
-    url = f"{head.rsplit('/', 1)[0]}/{name}?{options}"
+    url = f"{request.getfixturevalue('pooled_server')}/{name}" if request.param == "pooled" else named(server, name)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         monkeypatch.setenv("DATABASE_URL", url)

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 
+import psycopg
 import pytest
 
 from acceptance.books import books, pids
 from acceptance.processes import METEOROGRAPH, PYTHON, Process, Starter, ask, ask_all_workers, until
 from meteorograph.simulator import Simulator
+from meteorograph.storage.engine import ENGINES
 
 SLOTS = 4
 LONDON = 51.5074
@@ -55,6 +57,7 @@ def _check_health(server: Process, workers: set[int]) -> None:
     assert all(answer.json["scheduler_running"] is True for answer in answers)
 
 
+@pytest.mark.parametrize("empty_database", ["sqlite", "postgresql", "pooled"], indirect=True)
 @pytest.mark.usefixtures("empty_database")
 def test_four_gunicorn_workers_collect_each_slot_once(start: Starter, collecting: Simulator) -> None:
     server = _gunicorn(start)
@@ -63,6 +66,26 @@ def test_four_gunicorn_workers_collect_each_slot_once(start: Starter, collecting
     until(_have_ended(SLOTS), f"{SLOTS} slots")
     assert server.end() == 0
     _check_once(collecting, server)
+    assert "DuplicatePreparedStatement" not in server.output()
+
+
+@pytest.mark.parametrize("empty_database", ["postgresql"], indirect=True)
+def test_each_worker_keeps_two_idle_connections_at_most(start: Starter, empty_database: str) -> None:
+    server = _gunicorn(start, "--threads", "8")
+    workers = until(lambda: found if len(found := pids()) == 4 else set(), "four schedulers")
+    for path in ("/data", "/api/runs", "/health"):
+        ask_all_workers(server, workers, path)
+    ENGINES.reset()  # the connections of the test itself
+
+    def connections() -> int:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'meteorograph' AND datname = current_database()"
+        with psycopg.connect(empty_database) as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    until(lambda: 4 <= connections() <= 8, "two connections a worker")
+    assert server.end() == 0
 
 
 @pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
