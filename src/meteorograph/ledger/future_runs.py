@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from ..log_output import get_logger
 from ..model.states import RunState
-from ..storage.models import Location, Missed, Run
+from ..storage.models import AccountedUntil, Location, Missed, Run
 from .conditions import follows_schedule, row_count
 
 log = get_logger(__name__)
@@ -26,6 +26,9 @@ def delete_future_misses(session: Session, name: str, since: datetime) -> None:
     locations = select(Location.id).where(follows_schedule(name))
     slots = delete(Missed).where(Missed.due_at >= since, Missed.location_id.in_(locations))
     missed = row_count(session.execute(slots.execution_options(synchronize_session=False)))
+    too_far = update(AccountedUntil).where(AccountedUntil.schedule == name, AccountedUntil.until_at >= since)
+    # From here on the slots must be accounted for again.
+    session.execute(too_far.values(until_at=since - timedelta(microseconds=1)).execution_options(synchronize_session=False))
     log.warning("slots of the future were recorded as missed by a clock that was ahead", schedule=name, runs=runs, slots=missed)
 
 

@@ -204,3 +204,17 @@ def test_a_run_of_a_clock_of_1970_does_not_make_the_audit_look_at_half_a_century
     scheduled_ingest()
     assert audit.audit(driven(), HOURLY) == []
     assert missed() == {}
+
+
+def test_slots_that_a_clock_ahead_wrote_off_are_accounted_for_again(driven: DrivenClock) -> None:
+    """The misses of the future were deleted, but the ledger still took the slots for accounted ones."""
+    scheduled_ingest()
+    driven.advance(6 * HOUR)
+    scheduled_ingest()
+    driven.advance(-5 * HOUR)
+    with get_db_session(read_only=True) as session:
+        assert session.scalars(select(AccountedUntil.until_at)).one() == NOON + 5 * HOUR
+    assert claims.claim_run(driven(), *HOURLY[0]), "its slot had been written off"
+    driven.advance(4 * HOUR)
+    past_slots.account_for_past(driven(), *HOURLY[0])
+    assert missed() == {(NOON + hour * HOUR, "down"): 3 for hour in (2, 3, 4)}
