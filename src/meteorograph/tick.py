@@ -152,7 +152,8 @@ def _tick(settings: Settings, stop: threading.Event) -> bool:
         UNRECORDED_CALLS.record()
     held: list[HeldRun] = []
     try:
-        held += filter(None, (claims.hold_run(now, name, when) for name, when in schedules))
+        is_trusted = PROCESS_MEMORY.clock_check.is_trusted
+        held += filter(None, (claims.hold_run(now, name, when, is_clock_trusted=is_trusted) for name, when in schedules))
         if held:
             TICK_MEMORY.has_collected = True
             run_async(_collect_all(held, settings, stop))

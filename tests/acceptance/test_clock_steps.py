@@ -97,3 +97,19 @@ def test_a_step_ahead_of_years_writes_nothing_off(stepped: tuple[Process, Step],
     kept = books()
     assert [run for run in kept.runs if run.state == "missed" and run.due_at.year > 2030] == []
     assert [slot for slot in kept.missed if slot.year > 2030] == []
+
+
+def test_a_step_back_deletes_no_reason(stepped: tuple[Process, Step], collecting: Simulator) -> None:
+    """By a clock that was an hour behind, all that was missed lately seemed to be of the future, and was deleted."""
+    service, step = stepped
+    service.suspend()
+    last = max(books().stored)
+    until(lambda: datetime.now(UTC) - last > timedelta(seconds=12), "some slots that are missed")
+    service.resume()
+    until(lambda: len(books().missed) >= 3, "their reasons")
+    step(-3600)
+    hour_ago = datetime.now(UTC) - timedelta(minutes=30)
+    until(lambda: (beat := _last_beat()) is not None and beat < hour_ago, "a heartbeat by the new clock")
+    calls = collecting.count()
+    until(lambda: collecting.count() >= calls + 6, "runs by the new clock")
+    assert len(books().missed) >= 3

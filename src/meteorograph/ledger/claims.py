@@ -62,8 +62,15 @@ def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
     return schedules
 
 
-def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
+def claim_run(now: datetime, name: str, when: Schedule, is_clock_trusted: bool = True) -> Claim | None:
     """Claim the slot of a schedule that is due at ``now``, after closing the runs of earlier slots that no process works on.
+
+    Args:
+        now: The time by the clock of this process.
+        name: The schedule.
+        when: When it is due.
+        is_clock_trusted: Whether missed slots after ``now`` are those of a clock that was ahead. By a clock that is behind, all
+            that was missed lately seems to be of the future.
 
     Returns:
         None where there is nothing to do, or another process does it.
@@ -76,7 +83,7 @@ def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
     with get_db_session(read_only=True) as session:
         # Before this process waits for the lock of a writer: a lease that ends while it waits is not free.
         lease_now = now + lease_offset(session)
-        has_future_misses = future_runs.has_future_misses(session, name, before)
+        has_future_misses = is_clock_trusted and future_runs.has_future_misses(session, name, before)
         if not has_future_misses and _has_nothing_to_do(session, name, slot, now, lease_now, in_time=in_time):
             return None
     if has_future_misses:
@@ -87,7 +94,7 @@ def claim_run(now: datetime, name: str, when: Schedule) -> Claim | None:
         return _take(session, name, when, slot, now, lease_now) if in_time else None
 
 
-def hold_run(now: datetime, name: str, when: Schedule) -> HeldRun | None:
+def hold_run(now: datetime, name: str, when: Schedule, *, is_clock_trusted: bool = True) -> HeldRun | None:
     """Claim the slot of a schedule that is due at ``now``, unless another thread of this process works on it.
 
     Its lease may have run out, because the process was starved or suspended.
@@ -98,7 +105,7 @@ def hold_run(now: datetime, name: str, when: Schedule) -> HeldRun | None:
         return None
     claim = None
     try:
-        claim = claim_run(now, name, when)
+        claim = claim_run(now, name, when, is_clock_trusted)
     finally:
         if claim is None:
             held.release()

@@ -218,3 +218,15 @@ def test_slots_that_a_clock_ahead_wrote_off_are_accounted_for_again(driven: Driv
     driven.advance(4 * HOUR)
     past_slots.account_for_past(driven(), *HOURLY[0])
     assert missed() == {(NOON + hour * HOUR, "down"): 3 for hour in (2, 3, 4)}
+
+
+def test_a_clock_that_goes_behind_forgets_no_missed_slot(driven: DrivenClock) -> None:
+    scheduled_ingest()
+    driven.advance(4 * HOUR)
+    scheduled_ingest()
+    before = missed()
+    assert len(before) == 3
+    claims.claim_run(NOON - 24 * HOUR, *HOURLY[0], is_clock_trusted=False)
+    assert missed() == before
+    claims.claim_run(NOON, *HOURLY[0], is_clock_trusted=True)
+    assert not missed().keys() & before.keys(), "a clock that was ahead has recorded them"
