@@ -105,6 +105,14 @@ class Process:
         self._child.kill()
         self._child.wait(DEADLINE)
 
+    def suspend(self) -> None:
+        """SIGSTOP."""
+        self._child.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._child.send_signal(signal.SIGCONT)
+
     def wait(self) -> int:
         """Its exit code, as soon as it has ended by itself."""
         return self._child.wait(DEADLINE)
