@@ -35,6 +35,7 @@ from .model import clock, schedule
 from .reading import rollups
 from .resilient_scheduler import SERVICE_EXECUTOR, ResilientScheduler
 from .service_state import SERVICE_STATE
+from .storage.database_errors import error_text
 from .storage.engine import get_db_session, init_db
 
 log = get_logger(__name__)
@@ -146,8 +147,8 @@ def _record_heartbeat() -> None:
         heartbeat.record_heartbeat(clock.now())
         SERVICE_STATE.heartbeat_failure = None
     except Exception as error:
-        SERVICE_STATE.heartbeat_failure = str(error)
-        log.warning("the heartbeat could not be stored", reason=str(error))
+        SERVICE_STATE.heartbeat_failure = error_text(error)
+        log.warning("the heartbeat could not be stored", reason=error_text(error))
     finally:
         SERVICE_STATE.heartbeat_since = None
 
@@ -168,7 +169,7 @@ def _record_stop() -> None:
     try:
         heartbeat.record_stop(clock.now())
     except Exception as error:
-        log.warning("the stop could not be stored", reason=str(error))
+        log.warning("the stop could not be stored", reason=error_text(error))
 
 
 def _roll_up_days() -> None:
@@ -177,7 +178,7 @@ def _roll_up_days() -> None:
         while rollups.roll_up(clock.now()) and not _process.stop.wait(_ROLL_UP_PAUSE_SECONDS):
             pass
     except Exception as error:
-        log.warning("days could not be rolled up", reason=str(error))
+        log.warning("days could not be rolled up", reason=error_text(error))
 
 
 def _audit_ledger() -> None:
@@ -197,7 +198,7 @@ def _audit_ledger() -> None:
                 reason=finding.reason,
             )
     except Exception as error:
-        log.warning("the ledger could not be audited", reason=str(error))
+        log.warning("the ledger could not be audited", reason=error_text(error))
 
 
 def _delete_old_journals() -> None:
@@ -214,7 +215,7 @@ def _delete_old_job_runs() -> None:
         with get_db_session() as session:
             job_queries.delete_old_runs(session, clock.now())
     except Exception as error:
-        log.warning("old runs of jobs could not be deleted", reason=str(error))
+        log.warning("old runs of jobs could not be deleted", reason=error_text(error))
 
 
 def _tidy() -> None:

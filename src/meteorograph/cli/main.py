@@ -62,6 +62,8 @@ def main() -> None:
         report_error(error, str(error))
         code = 2 if isinstance(error, ValueError) else 1
     except Exception as error:
-        report_error(error, f"unexpected {type(error).__name__}: {error} (meteorograph --debug shows where)")
+        from ..storage.database_errors import error_text
+
+        report_error(error, f"unexpected {type(error).__name__}: {error_text(error)} (meteorograph --debug shows where)")
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

@@ -10,12 +10,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import event, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from meteorograph import get_db_session, init_db
 from meteorograph.errors import StoreError
 from meteorograph.ledger import heartbeat
 from meteorograph.storage import connections, engine
-from meteorograph.storage.database_errors import plain_reason
+from meteorograph.storage.database_errors import error_text, plain_reason
 from meteorograph.storage.engine import ENGINES, get_engine
 from meteorograph.storage.models import Location
 from support import NOON
@@ -251,6 +252,15 @@ def _open_sessions(count: int) -> None:
         with get_db_session(read_only=True) as session:
             session.scalars(select(Location.id)).all()
             _open_sessions(count - 1)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_statement_that_is_refused_is_told_without_its_text() -> None:
+    with pytest.raises(SQLAlchemyError) as raised, get_db_session() as session:
+        session.add(Location(name="Athens", latitude=99, longitude=2, state="active", created_at=NOON))
+    told = error_text(raised.value)
+    assert told.startswith("the database refused a statement: ")
+    assert not [raw for raw in RAW if raw in told]
 
 
 def test_a_message_without_a_known_pattern_is_shown_without_its_statement() -> None:
