@@ -136,3 +136,17 @@ def test_requests_that_hang_keep_neither_livez_nor_health_waiting(empty_database
         thread.join()
     until(lambda: ask(f"{address}/health").status == 200, "a health that is well again")
     assert service.end() == 0
+
+
+def test_health_says_within_half_a_minute_that_the_database_is_locked(empty_database: str, start: Starter) -> None:
+    add_places(2)
+    service = start.serve()
+    address = service.address()
+    until(lambda: books().ended(), "the first run")
+    until(lambda: ask(f"{address}/health").status == 200, "a service that is well")
+    ENGINES.reset()
+    with held(empty_database):
+        until(lambda: ask(f"{address}/health").status == 503, "that the database takes nothing", 30)
+        assert "the database" in ask(f"{address}/health").json["problems"][0]
+    until(lambda: ask(f"{address}/health").status == 200, "a service that is well again")
+    assert service.end() == 0
