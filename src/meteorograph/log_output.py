@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import logging.handlers
 import sys
@@ -13,6 +14,7 @@ import structlog
 
 from . import redaction
 from .errors import ConfigurationError
+from .private_files import make_private_file, make_private_folder
 
 _SHARED_PROCESSORS: Final[list[Any]] = [
     structlog.contextvars.merge_contextvars,
@@ -66,8 +68,8 @@ def configure_logging(config: LogConfig) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if config.file:
         try:
-            config.file.parent.mkdir(parents=True, exist_ok=True)
-            rotating = logging.handlers.RotatingFileHandler(
+            make_private_folder(config.file.parent)
+            rotating = _PrivateFileHandler(
                 config.file,
                 maxBytes=config.file_bytes,
                 backupCount=config.file_count,
@@ -92,6 +94,14 @@ def configure_logging(config: LogConfig) -> None:
     for name, level in (("apscheduler", logging.ERROR), ("alembic", logging.WARNING), ("werkzeug", logging.INFO)):
         logging.getLogger(name).setLevel(max(level, root.level))
     logging.captureWarnings(True)
+
+
+class _PrivateFileHandler(logging.handlers.RotatingFileHandler):
+    """A rotated log file that only its owner may read."""
+
+    def _open(self) -> io.TextIOWrapper:
+        make_private_file(Path(self.baseFilename))
+        return super()._open()
 
 
 class _CleanFormatter(structlog.stdlib.ProcessorFormatter):

@@ -8,6 +8,7 @@ have added a secret.
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
@@ -54,6 +55,8 @@ class SecretRegistry:
         self._lock = threading.Lock()
         self._secrets: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
+        #: Also finds letters and digits that are percent-encoded, which takes longer.
+        self._encoded: re.Pattern[str] | None = None
 
     def add(self, secrets: Iterable[str]) -> None:
         """Redact these texts from now on."""
@@ -63,18 +66,23 @@ class SecretRegistry:
                 return
             longest_first = sorted(all_, key=len, reverse=True)
             self._secrets = all_
-            self._pattern = re.compile("|".join("".join(map(_spellings, secret)) for secret in longest_first))
+            in_base64 = [re.escape(form) for secret in longest_first for form in _base64_forms(secret)]
+            self._pattern = re.compile("|".join([*("".join(map(_spellings, secret)) for secret in longest_first), *in_base64]))
+            self._encoded = re.compile("|".join("".join(map(_encoded_spellings, secret)) for secret in longest_first))
 
     def redact(self, text: str) -> str:
         """The text without the secrets."""
-        return text if self._pattern is None else self._pattern.sub(MARK, text)
+        if self._pattern is None or self._encoded is None:
+            return text
+        text = self._pattern.sub(MARK, text)
+        return self._encoded.sub(MARK, text) if "%" in text else text
 
 
 _SECRETS: Final = SecretRegistry()
 
 
 def hide(*secrets: str) -> None:
-    """Redact these texts from now on, also percent-encoded, and quoted as in Python and JSON."""
+    """Redact these texts from now on, also percent-encoded, in Base64, and quoted as in Python and JSON."""
     _SECRETS.add(secrets)
 
 
@@ -86,6 +94,29 @@ def _spellings(char: str) -> str:
     quoted = {json.dumps(char)[1:-1], ascii(char)[1:-1], repr(char.encode("utf-8", "surrogateescape"))[2:-1], f"\\{char}"}
     plain = [re.escape(form) for form in sorted(quoted - {char})] + [re.escape(char)] + ([r"\+"] if char == " " else [])
     return f"(?:{'|'.join(plain)}|(?i:{percent}))"
+
+
+def _encoded_spellings(char: str) -> str:
+    """A pattern for all spellings of a character, a letter or digit that is percent-encoded among them."""
+    if char.isascii() and char.isalnum():
+        return f"(?:{char}|(?i:%(?:25)*{ord(char):02x}))"
+    return _spellings(char)
+
+
+def _base64_forms(secret: str) -> set[str]:
+    """What Base64 makes of a secret, wherever it begins within the encoded bytes, in both alphabets.
+
+    Only the characters that depend on the secret alone: those at its ends depend on its neighbours too.
+    """
+    data, forms = secret.encode("utf-8", "surrogateescape"), set()
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
+        first = (0, 2, 3)[before]
+        last = len(text) if (before + len(data)) % 3 == 0 else len(text) - 1
+        form = text[first:last]
+        if len(form) >= MIN_LENGTH:
+            forms |= {form, form.translate(str.maketrans("+/", "-_"))}
+    return forms
 
 
 def redact(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import io
 import json
@@ -384,11 +385,29 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ("pässwörd", ascii("pässwörd")),
         ("pässwörd", repr("pässwörd".encode())),
         ("a.c*e+g", "a.c*e+g"),
+        ("abc123", "%61%62%63%31%32%33"),
+        ("abc123", "ab%63123"),
+        ("abc123", "%2561bc123"),
+        ("0123456789abcdef", base64.b64encode(b"0123456789abcdef").decode().rstrip("=")[:-1]),
     ],
 )
 def test_a_secret_however_it_is_written(secret: str, written_as: str) -> None:
     redaction.hide(secret)
     assert redact(f"x {written_as} y").replace("'", "").replace('"', "").removeprefix("x b").removeprefix("x ") == f"{MARK} y"
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "user:", "anyone:"])
+@pytest.mark.parametrize("after", ["", "x", "xy", "\n"])
+@pytest.mark.parametrize("secret", ["0123456789abcdef", "p@ss/w ord!~~~~", "\xff\xfe\xfd\xfc\xfb\xfa" * 3])
+def test_a_secret_in_base64(before: str, after: str, secret: str) -> None:
+    redaction.hide(secret)
+    text = f"{before}{secret}{after}"
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        shown = redact(f"header: {encode(text.encode()).decode()}")
+        assert MARK in shown
+        encoded = shown.removeprefix("header: ").partition(MARK)
+        assert len(encoded[0]) <= len(before) * 4 / 3 + 3
+        assert len(encoded[2]) <= len(after) * 4 / 3 + 4
 
 
 def test_the_longest_of_secrets_that_begin_alike_goes_whole() -> None:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import or_, update
+from sqlalchemy import CursorResult, or_, update
 from sqlalchemy.orm import Session
 
 from ..errors import AccountError, ProviderClosedError, QuotaExceededError, RetryableFetchError
 from ..log_output import get_logger
 from ..model.states import KeyState
+from ..redaction import redact
 from ..storage.engine import get_db_session
 from ..storage.models import AccountState
 from ..storage.process import process_name
@@ -168,10 +169,22 @@ def record_failure(account: str, key: str, error: Exception, now: datetime) -> d
             if isinstance(error, RetryableFetchError) and error.wait:
                 until = max(until, now + error.wait)
         state.closed_until = max(until, state.closed_until or until)
-        state.reason = str(error)[:500]
+        state.reason = redact(str(error))[:500]
         state.probe_holder = state.probe_until = None
         log.warning("provider closed", provider=account, until=state.closed_until.isoformat(), reason=str(error))
         return state.closed_until
+
+
+def reopen(account: str) -> bool:
+    """Let a closed account be called again at once; False if it is not closed. Its key is tried as an unknown one."""
+    values = {"closed_until": None, "failures": 0, "reason": None, "key_state": KeyState.UNTESTED}
+    closed = AccountState.closed_until.is_not(None)
+    with get_db_session() as session:
+        result = session.execute(update(AccountState).where(AccountState.provider == account, closed).values(**values))
+        assert isinstance(result, CursorResult)
+        if result.rowcount:
+            log.warning("provider reopened on command", provider=account)
+        return result.rowcount > 0
 
 
 def _pause(failures: int, first: timedelta, longest: timedelta) -> timedelta:

@@ -8,7 +8,7 @@ import click
 
 from ..errors import MeteorographError
 from ..version import __version__
-from . import audit, backfill, db, export, ingest, ledger, locations, plan, reparse, serve, simulate, tokens
+from . import audit, backfill, db, export, ingest, ledger, locations, plan, providers, reparse, serve, simulate, tokens
 from .output import complain, report_error
 
 
@@ -36,6 +36,7 @@ for command in (
     plan.plan,
     plan.check_keys,
     simulate.simulate,
+    providers.providers,
     tokens.tokens,
     db.db,
 ):

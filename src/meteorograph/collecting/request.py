@@ -147,6 +147,8 @@ async def _attempt(
         payload = await _fetch_and_journal(fetcher, context, access, request, "current", locations)
         try:
             outcomes = _parse(provider, payload, len(locations))
+            if provider.caches:
+                context.memory.http_cache.keep(payload)
         except (FetchError, PayloadError) as error:
             await access.gate.report(error)
             raise

@@ -14,6 +14,7 @@ from ..log_repeats import warn_once
 from ..model import clock
 from ..model.values import FAR_OFF_KM, AnsweredPlace, Coordinates, DueLocation, Payload, Request, Station
 from ..providers.base import Stations
+from ..redaction import redact
 from ..storage.engine import get_db_session
 from ..storage.models import LocationStation
 from ..storage.upsert import insert_or_replace
@@ -146,7 +147,7 @@ def _save(provider: str, choices: Sequence[StationChoice]) -> None:
                 "location_id": choice.location.id,
                 "provider": provider,
                 "station": station.id,
-                "name": station.place.name,
+                "name": station.place.name and redact(station.place.name),
                 "latitude": where.latitude,
                 "longitude": where.longitude,
                 "distance_km": round(choice.location.coordinates.distance_km(where), 3),

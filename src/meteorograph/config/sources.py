@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,9 @@ from pydantic.fields import FieldInfo
 from ..errors import ConfigurationError
 from ..providers.registry import PROVIDERS
 from .aliases import PREFIX, Alias, alias_lines, find_aliases, other_names, unknown_lines
+
+#: The file with settings, in the folder in which the process starts.
+ENV_FILE: Final = Path(".env")
 
 #: Secret settings: never shown, and readable from a file.
 SECRETS: Final = (
@@ -79,9 +83,25 @@ def read_values() -> dict[str, str]:
 
 def _read_file() -> dict[str, str | None]:
     try:
-        return dotenv_values(".env", encoding="utf-8-sig")
+        _refuse_foreign_file(ENV_FILE)
+        return dotenv_values(ENV_FILE, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
+
+
+def _refuse_foreign_file(path: Path) -> None:
+    """Check that nobody else can change the settings.
+
+    Raises:
+        ConfigurationError: Another user owns the file, or may write it. The group of its owner's own name may.
+    """
+    if os.name != "posix" or not path.is_file():
+        return
+    found = path.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigurationError(f"{path}: belongs to another user (uid {found.st_uid}); it must be your own")
+    if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid not in (0, found.st_uid)):
+        raise ConfigurationError(f"{path}: other users may write it; run chmod go-w {path}")
 
 
 def is_set(setting: str) -> bool:
@@ -119,13 +139,13 @@ def fingerprint_of_sources() -> object:
     if any(name.upper().removeprefix(PREFIX) in files for name in environment):
         return None
     try:
-        stat = Path(".env").stat()
-        text = Path(".env").read_bytes().upper()
+        found = ENV_FILE.stat()
+        text = ENV_FILE.read_bytes().upper()
     except OSError:
         return environment, None
     if any(name.encode() in text for name in files):
         return None
-    return environment, stat.st_mtime_ns, text
+    return environment, found.st_mtime_ns, found.st_mode, text
 
 
 def secrets_from_files() -> dict[str, str]:

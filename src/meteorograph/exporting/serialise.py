@@ -36,10 +36,13 @@ class AnswerFormat:
     #: Whether the instants of objects have six decimals, also whole seconds. Those of plain rows always have them, because
     #: readers of CSV guess one form for a column.
     has_micros: bool = False
+    #: Whether a spreadsheet program may open the rows: no text of theirs is a formula.
+    is_spreadsheet_safe: bool = False
 
     def rows(self, columns: Columns) -> Iterator[PlainRow]:
         """Plain columns as converted rows; a JSON document stays a text."""
-        return zip(*self._convert(columns, str, has_micros=True), strict=True)
+        converted = self._convert(columns, str, has_micros=True)
+        return zip(*(map(without_formulas, converted) if self.is_spreadsheet_safe else converted), strict=True)
 
     def objects(self, columns: Columns) -> list[Any]:
         """Plain columns as objects that msgspec encodes to JSON."""
@@ -52,6 +55,18 @@ class AnswerFormat:
                 continue
             convert = convert_document if name in DOCUMENTS else self.units.converter(name)
             yield values if convert is None else [None if value is None else convert(value) for value in values]
+
+
+#: A text that begins with one of these is a formula for spreadsheet programs.
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def without_formulas(values: Sequence[Any]) -> Sequence[Any]:
+    """The values of a column, with an apostrophe before each text that a spreadsheet program would run as a formula.
+
+    Source: OWASP, CSV Injection.
+    """
+    return [f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value for value in values]
 
 
 @lru_cache(maxsize=256)

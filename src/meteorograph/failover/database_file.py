@@ -16,6 +16,7 @@ from ..config.settings import Settings
 from ..errors import FallbackDatabaseError, StoreError
 from ..log_output import get_logger
 from ..model import clock
+from ..private_files import make_private_folder
 from ..storage import engine, migrations
 from ..storage.models import Quota
 
@@ -99,7 +100,7 @@ def create_fallback(settings: Settings) -> Iterator[None]:
     """
     path = fallback_path(settings)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         if not path.exists():  # never made, or deleted while this process used it
             close_fallback(settings)
         with engine.use_database(_url(settings)):

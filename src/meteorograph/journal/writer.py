@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from ..log_output import get_logger
+from ..private_files import make_private_folder
 from .entry import Entry
 from .files import HOUR_FORMAT, SUFFIX
 from .frames import MAGIC, Framer
@@ -87,7 +88,7 @@ class Journal:
             raise
 
     def _start_file(self, hour: datetime) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         name = f"{hour:{HOUR_FORMAT}}-{os.getpid()}-{os.urandom(3).hex()}{SUFFIX}"
         self._path, self._checked_at = self.folder / name, time.monotonic()
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)

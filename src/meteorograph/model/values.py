@@ -86,6 +86,10 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     __str__ = __repr__
 
 
+#: The longest wait that a provider can ask for: one that asks for a year, by mistake or on purpose, is tried again after a day.
+MAX_WAIT: Final = timedelta(days=1)
+
+
 class Payload(msgspec.Struct, frozen=True, gc=False):
     """An answer of a provider, not parsed yet."""
 
@@ -108,13 +112,13 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
         return self.retry_at(timedelta(0)) - self.fetched_at if self.retry_after else None
 
     def retry_at(self, otherwise: timedelta) -> datetime:
-        """When to call again (aware UTC): what ``Retry-After`` says, or ``otherwise`` after the answer."""
-        header = (self.retry_after or "").strip()
+        """When to call again (aware UTC): what ``Retry-After`` says, at most ``MAX_WAIT``, or ``otherwise`` after the answer."""
+        header = (self.retry_after or "").strip()[:64]  # Python converts no text with more than some thousand digits
+        latest = self.fetched_at + MAX_WAIT
         if header.isascii() and header.isdigit():
-            return self.fetched_at + timedelta(seconds=min(int(header), 366 * 86400))
+            return self.fetched_at + timedelta(seconds=min(int(header), MAX_WAIT.total_seconds()))
         try:
-            at = parsedate_to_datetime(header).astimezone(UTC)
-            return min(max(self.fetched_at, at), self.fetched_at + timedelta(days=366))
+            return min(max(self.fetched_at, parsedate_to_datetime(header).astimezone(UTC)), latest)
         except (ValueError, OverflowError):
             return self.fetched_at + otherwise
 

@@ -13,6 +13,7 @@ from ..accounts import plan_inputs
 from ..collecting.run_context import require_key
 from ..config.loading import pin_settings
 from ..config.settings import MAX_IMPORT_BYTES, Settings
+from ..config.sources import ENV_FILE
 from ..errors import ConfigurationError, FallbackDatabaseError, MissingAPIKeyError, NewerSchemaError, StoreError
 from ..failover.database_file import has_fallback
 from ..jobs.modules import import_job_modules
@@ -93,6 +94,7 @@ def collect_forever(settings: Settings) -> None:
 
 def _begin(settings: Settings) -> None:
     setup_logging(settings)
+    log.info("settings are read", file=str(ENV_FILE.resolve()) if ENV_FILE.is_file() else None)
     handle_signals()
 
 

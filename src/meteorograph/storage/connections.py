@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from ..config.settings import Settings
 from ..errors import ConfigurationError
+from ..private_files import make_private_file, make_private_folder
 from .own_writes import OWN_WRITES, OwnWrite
 from .pooler import pooler_state, watch
 
@@ -93,13 +95,18 @@ def make_sqlite_engine(url: URL, busy_timeout: float, settings: Settings) -> Eng
     if not url.database or url.database == ":memory:":
         raise ConfigurationError(f"DATABASE_URL={shown_url(url)}: must name a file, since several threads and processes share it")
     try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(Path(url.database).parent)
     except OSError as error:
         raise ConfigurationError(
             f"DATABASE_URL={shown_url(url)}: {error.strerror}; its folder must exist or be creatable"
         ) from None
     options = _pool_options(settings, _SQLITE_POOL)
     created = create_engine(url, json_serializer=_json, connect_args={"timeout": busy_timeout}, **options)
+
+    @event.listens_for(created, "do_connect")
+    def _do_connect(_dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
+        with suppress(OSError):  # the driver says why it cannot open the file
+            make_private_file(Path(arguments[0]))  # the files of its write-ahead log get the same mode
 
     @event.listens_for(created, "connect")
     def _connect(connection: Any, _record: Any) -> None:

@@ -18,6 +18,7 @@ from ..model import clock
 from ..model.quantities import QUANTITIES
 from ..model.states import Origin
 from ..model.values import FAR_OFF_KM, DueLocation, Observation
+from ..redaction import redact
 from .check_states import check_rows
 from .engine import get_db_session
 from .models import Location, WeatherData
@@ -43,7 +44,7 @@ def to_row(location_id: int, due_at: datetime, observation: Observation, origin:
         "origin": origin.value,
         **dict(zip(_QUANTITY_NAMES, _values(observation), strict=True)),
         "precipitation_period": observation.precipitation_period,
-        "condition": observation.condition and observation.condition[:200],
+        "condition": observation.condition and redact(observation.condition)[:200],
         "providers": observation.providers or None,
         "flags": observation.flags or None,
         "other_values": msgspec.to_builtins(observation.other_values) if observation.other_values else None,

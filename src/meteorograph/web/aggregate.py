@@ -14,7 +14,7 @@ import msgspec
 from flask import Blueprint, Response, g, request
 
 from ..errors import BadInputError
-from ..exporting.serialise import MEDIA_TYPES, csv_lines, instants, json_lines, row_type
+from ..exporting.serialise import MEDIA_TYPES, csv_lines, instants, json_lines, row_type, without_formulas
 from ..model import time_range
 from ..model.quantities import AMOUNTS, BY_NAME
 from ..model.statistics import STATISTICS, divide_columns
@@ -27,7 +27,7 @@ from . import answers, params
 
 blueprint = Blueprint("aggregate", __name__)
 
-PARAMETERS: Final = ("location", "start", "end", "bucket", "fields", "units", "zone", "flagged", "format")
+PARAMETERS: Final = ("location", "start", "end", "bucket", "fields", "units", "zone", "flagged", "format", "safe")
 
 _HEAD: Final = ("location", "start", "end", "due", "stored", "coverage", "observations")
 
@@ -65,6 +65,7 @@ class _Shape:
 
     fields: tuple[str, ...]
     units: Units
+    is_spreadsheet_safe: bool = False
 
     def objects(self, buckets: LocationBuckets) -> list[Any]:
         """Buckets of a location as objects for JSON."""
@@ -77,7 +78,8 @@ class _Shape:
         """Buckets of a location as rows for CSV."""
         columns = chain.from_iterable(self._values(buckets, name) for name in self.fields)
         plain = ([" ".join(names) for names in column] if _has_lists(column) else column for column in columns)
-        return zip(*self._head(buckets), *plain, strict=True)
+        names, *head = self._head(buckets)
+        return zip(without_formulas(names) if self.is_spreadsheet_safe else names, *head, *plain, strict=True)
 
     def lines(self, buckets: LocationBuckets, format: str) -> bytes:
         """Buckets of a location as bytes of a stream."""
@@ -125,7 +127,7 @@ def buckets() -> Response:
     """Minimum, maximum, mean, sum and coverage by hour, day, month or any length that divides a day."""
     params.refuse_unknown(PARAMETERS)
     format = params.word("format", tuple(MEDIA_TYPES)) or "json"
-    shape = _Shape(params.names("fields", tuple(BY_NAME)), params.units())
+    shape = _Shape(params.names("fields", tuple(BY_NAME)), params.units(), params.is_spreadsheet_safe())
     query = {**_bucket_range(), "zone": str(params.zone()) if "zone" in request.args else None, "quantities": shape.fields}
     query["include_flagged"] = params.word("flagged", ("exclude", "include")) == "include"
     query["location"] = request.args.get("location")

@@ -23,7 +23,7 @@ def json(content: dict[str, Any]) -> Response:
 def validated(response: Response, content: bytes) -> Response:
     """Add an ETag of the content; 304 if the client has the content already."""
     response.set_etag(hashlib.sha1(content, usedforsecurity=False).hexdigest(), weak=True)
-    response.headers["Cache-Control"] = "no-cache"  # clients may keep the answer, but must ask whether it is current
+    response.headers["Cache-Control"] = "private, no-cache"  # clients may keep the answer, but must ask whether it is current
     response.make_conditional(request)
     return response
 

@@ -20,7 +20,7 @@ blueprint = Blueprint("data", __name__)
 #: Parameters of ``/data``.
 PARAMETERS: Final = (
     *("location", "provider", "start", "end", "order", "limit", "cursor", "total"),
-    *("fields", "units", "zone", "format"),
+    *("fields", "units", "zone", "format", "safe"),
 )
 
 #: Rows per page of a stream. Each page has its own transaction, so that a slow client blocks nothing.
@@ -69,7 +69,7 @@ def _all(shape: AnswerFormat, format: str, query: RowQuery, found: Columns, more
 @blueprint.get("/data/latest")
 def latest() -> Response:
     """The newest row of every location."""
-    params.refuse_unknown(("fields", "units", "zone", "format"))
+    params.refuse_unknown(("fields", "units", "zone", "format", "safe"))
     shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
     with get_db_session(read_only=True) as session:
         found = read_latest_columns(session, shape.fields)
@@ -93,4 +93,5 @@ def _lines(shape: AnswerFormat, format: str, found: Columns) -> bytes:
 
 
 def _shape() -> AnswerFormat:
-    return AnswerFormat(params.names("fields", FIELDS), params.units(), params.zone())
+    fields = params.names("fields", FIELDS)
+    return AnswerFormat(fields, params.units(), params.zone(), is_spreadsheet_safe=params.is_spreadsheet_safe())

@@ -57,6 +57,7 @@ SHAPE: Final = {
     ),
     "zone": _text("IANA time zone of the times; UTC when left out"),
     "format": _word("Format of the answer; json when left out", ("json", "csv", "ndjson")),
+    "safe": _word("For CSV: an apostrophe before texts that a spreadsheet program would run as formulas", ("spreadsheet",)),
 }
 ROWS: Final = {"fields": _names("Fields of a row", FIELDS), **SHAPE}
 

@@ -90,6 +90,11 @@ def names(name: str, known: Sequence[str]) -> tuple[str, ...]:
     return selected
 
 
+def is_spreadsheet_safe() -> bool:
+    """The parameter ``safe``: whether CSV is for a spreadsheet program, which would run texts that begin like formulas."""
+    return word("safe", ("spreadsheet",)) is not None
+
+
 def units() -> Units:
     """The parameter ``units``; metric if it is not selected."""
     text = request.args.get("units", "metric")

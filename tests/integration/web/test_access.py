@@ -14,6 +14,7 @@ from meteorograph.config.loading import load_settings
 from meteorograph.errors import ConfigurationError
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.states import TokenScope
+from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Token
 from meteorograph.storage.tokens import add_token
 from meteorograph.web.rate_limits import MAX_FAILURES
@@ -216,3 +217,55 @@ def test_the_server_does_not_listen_for_others_without_tokens(
 ) -> None:
     assert _run(monkeypatch, "serve", "--host", address, "--port", "0") == 2
     assert f"HOST={address}: others can reach this address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("origin", ["http://[", "https://evil.example", "null", "//", "http://localhost:1"])
+def test_an_origin_that_is_not_ours(client: FlaskClient, origin: str) -> None:
+    assert client.post("/ingest", headers={"Origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/static", "/static//evil.example/..", "//evil.example//data", "/\\evil.example/", "/static/"]
+)
+def test_no_path_leads_to_another_host(client: FlaskClient, path: str) -> None:
+    with client.get(path, base_url="http://localhost") as response:
+        assert response.headers.get("Location", "http://localhost/").startswith(("http://localhost/", "/")), path
+        assert not response.headers.get("Location", "").startswith("//")
+
+
+@pytest.mark.parametrize("path", ["/", "/data", "/health", "/api/locations", "/metrics", "/nothing"])
+def test_headers_of_private_answers(client: FlaskClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["Cache-Control"] in ("no-store", "private, no-cache")
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_no_formula_for_spreadsheets(client: FlaskClient) -> None:
+    names = ("=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "Oslo", "'quoted")
+    for number, name in enumerate(names):
+        client.post("/api/locations", json={"name": name, "latitude": number, "longitude": 0})
+        assert client.post("/ingest", json={"lat": number, "lon": 0}).status_code == 200
+    for path in ("/data?", "/data?limit=1000&", "/data/latest?", "/data/aggregate?bucket=day&"):
+        plain = client.get(f"{path}format=csv").text
+        safe = client.get(f"{path}format=csv&safe=spreadsheet").text
+        assert all(f"\n{name}," in plain for name in names), path
+        assert all(f"\n'{name}," in safe for name in names[:4]), path
+        assert all(f"\n{name}," in safe for name in names[4:]), path
+    [page] = [client.get("/location?name=Oslo").text]
+    assert "safe=spreadsheet" in page
+
+
+def test_a_closed_provider_is_opened_on_command(
+    client: FlaskClient, collecting: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collecting.set_faults("kind=status code=429 retry_after=999999 provider=openweathermap count=1")
+    refused = client.post("/ingest")
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) <= 86400
+    assert _run(monkeypatch, "providers", "list") == 0
+    assert "openweathermap" in capsys.readouterr().out
+    assert _run(monkeypatch, "providers", "reopen", "openweathermap") == 0
+    assert _run(monkeypatch, "providers", "reopen", "openweathermap") == 1
+    assert _run(monkeypatch, "providers", "reopen", "nobody") == 2
+    assert client.post("/ingest").status_code == 200

@@ -61,7 +61,7 @@ def render(template: str, *, providers: Iterable[str] = (), status: int = 200, *
         **context,
     )
     response = make_response(text, status)
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = "private, no-cache"
     response.vary.add("Accept")
     if status == 200:
         response.set_etag(hashlib.blake2b(_AGES.sub(r"\1\2", text).encode(), digest_size=12).hexdigest(), weak=True)
