@@ -106,7 +106,7 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
         try:
             with database_file.use_fallback(settings):
                 get_state().uses_fallback = True
-                TICK_MEMORY.log_failure(f"collecting in the fallback database: {error}")
+                TICK_MEMORY.log_failure(f"the database is away, collecting without it: {error}")
                 _tick(settings, stop)
         except MeteorographError:
             TICK_MEMORY.failed_ticks.append((clock.now(), MissedReason.DATABASE))

@@ -111,6 +111,16 @@ def _without(table: str) -> Iterator[None]:
         session.execute(text(f"ALTER TABLE gone RENAME TO {table}"))
 
 
+@contextmanager
+def _refusing_runs() -> Iterator[None]:
+    """No run can be claimed while the block runs."""
+    with get_db_session() as session:
+        session.execute(text("ALTER TABLE runs ADD CONSTRAINT refused CHECK (state <> 'running') NOT VALID"))
+    yield
+    with get_db_session() as session:
+        session.execute(text("ALTER TABLE runs DROP CONSTRAINT refused"))
+
+
 def _ask_for_everything(service: Process) -> list[Answer]:
     address, bearer = service.address(), {"Authorization": f"Bearer {TOKEN}"}
 
@@ -154,10 +164,13 @@ def test_the_service_tells_no_secret_whatever_fails(
     with _without("accounts"):  # without the rows a claim may fail, and no run begins that could break off
         away = re.compile("run interrupted|the database is away")
         until(lambda: away.search(service.output()), "a run that breaks off, or goes on in the stand-in")
+    if empty_database.startswith("postgresql"):  # where a constraint can be added, so that no run can be claimed
+        with _refusing_runs():
+            until(lambda: "Traceback" in service.output(), "an error that is no database that is away")
     assert service.end() == 0
 
     logged = log.read_text()
-    if empty_database.startswith("postgresql"):  # where a table that is gone is no database that is away
+    if empty_database.startswith("postgresql"):
         assert "Traceback" in logged
         assert "Traceback" in service.output()
     if form == "json":
