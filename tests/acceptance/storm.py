@@ -30,6 +30,9 @@ ATHENS: Final = ZoneInfo("Europe/Athens")
 CRON: Final = {"0 * * * * Europe/Athens": 2, "30 3 * * * Europe/Athens": 4, "30 2-4 * * * Europe/Athens": 4}
 PLACES: Final = 200
 
+#: What is done to the clock of the machine [s]: an hour back, fifteen minutes ahead, to 1976, to 2038, and right again.
+STEPS: Final = (-3600, 900, -50 * 365 * 86400, 12 * 365 * 86400, 0)
+
 #: Minutes after each third hour at which the collector ticks.
 TICKS: Final = (0, 1, 2, 30, 90, 150)
 
@@ -76,11 +79,20 @@ class Storm:
     kills: dict[datetime, int] = field(default_factory=dict)
     #: Instant of a tick → the call of it at which the database goes for the rest of the tick.
     locks: dict[datetime, int] = field(default_factory=dict)
+    #: Instant of a tick → the call of it from which another program holds the database for the rest of the tick.
+    hangs: dict[datetime, int] = field(default_factory=dict)
+    #: Instant of a tick → the call of it at which the collector is suspended for longer than its lease.
+    sleeps: dict[datetime, int] = field(default_factory=dict)
+    #: Instant of a tick → by how much the clock of the machine is wrong from then on [s].
+    steps: dict[datetime, int] = field(default_factory=dict)
+    #: Instant of a tick → which files are damaged before it.
+    damages: dict[datetime, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         chance = random.Random(self.seed)
-        days = chance.sample([day for day in range(1, 26, 2) if day not in (13, 15)], 7)
         lasting = [("provider", 12), ("429", 24), ("database", 6), ("journal", 12), ("off", 9), ("behind", 3), ("ahead", 3)]
+        lasting += [("asleep", 9), ("read-only", 6)]
+        days = chance.sample([day for day in range(1, 26, 2) if day not in (13, 15)], len(lasting))
         for day, (kind, hours) in zip(days, lasting, strict=True):
             # A clock that goes wrong at midnight would charge calls to another day than the provider does.
             hour = chance.randrange(6, 15) if kind in ("behind", "ahead") else chance.randrange(24)
@@ -93,6 +105,17 @@ class Storm:
             self.kills[slot + minute * MINUTE] = call
         for slot in chance.sample(slots, 4):
             self.locks[slot] = chance.choice((1, 20, 60, 110))
+        quiet = [slot for slot in slots if slot not in self.locks and self._is_well(slot)]
+        drawn = iter(chance.sample(quiet, 3 + 6 + 10 + 6))
+        self.hangs = {next(drawn): chance.choice((1, 20, 60, 110)) for _ in range(3)}
+        self.sleeps = {next(drawn): chance.randint(1, 110) for _ in range(6)}
+        self.steps = {next(drawn): chance.choice(STEPS) for _ in range(10)}
+        self.damages = {next(drawn): kind for kind in ("fallback", "journal") for _ in range(3)}
+
+    def _is_well(self, at: datetime) -> bool:
+        """Whether nothing waits in the fallback database or in the journal: what is damaged now is needed by nobody."""
+        recent = [at - number * 3 * HOUR for number in range(3)]
+        return not any(self.has(kind, one) for kind in ("database", "read-only", "journal", "off", "asleep") for one in recent)
 
     def has(self, kind: str, at: datetime) -> bool:
         """Whether a fault of a kind is on."""
@@ -122,8 +145,9 @@ class Storm:
 class Collector:
     """The process that collects; started anew when it was killed."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, environment: dict[str, str]) -> None:
         self._log = log
+        self._environment = environment
         self._child: subprocess.Popen[str] | None = None
         self.starts = 0
 
@@ -145,6 +169,16 @@ class Collector:
         if self._child is not None:
             self._child.kill()
 
+    def suspend(self) -> None:
+        """SIGSTOP, if it runs."""
+        if self._child is not None:
+            self._child.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT, if it runs."""
+        if self._child is not None:
+            self._child.send_signal(signal.SIGCONT)
+
     def end(self) -> None:
         """SIGKILL, and be sure that it has ended."""
         if self._child is not None:
@@ -163,7 +197,7 @@ class Collector:
             with self._log.open("ab") as log:
                 self._child = subprocess.Popen(
                     [sys.executable, "-m", "acceptance.storm_child"],
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                    env={**os.environ, **self._environment, "PYTHONPATH": os.pathsep.join(sys.path)},
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from acceptance.storm import END, START, slots_of
 from meteorograph import WeatherData, get_db_session
@@ -44,6 +44,8 @@ class Books:
     rows: dict[Key, WeatherData]
     missed: dict[Key, str]
     open_runs: list[Run]
+    #: The calls of all runs.
+    calls: int
     by_ledger: dict[int, Counts]
 
     def slots(self) -> set[Key]:
@@ -75,6 +77,7 @@ def books() -> Books:
         missed = {(one.location_id, one.due_at): one.reason for one in session.scalars(reasons)}
         told, _ = slot_coverage(session, START, END, by="location", limit=1000)
         unfinished = session.scalars(select(Run).where(Run.state.in_(("pending", "running")))).all()
+        calls = session.scalar(select(func.sum(Run.calls))) or 0
     ids = {place.name: place.id for place in places}
     ledger = {
         ids[str(one.location)]: Counts(one.stored - one.backfilled, one.backfilled, tuple(sorted(one.missed_by_reason.items())))
@@ -82,7 +85,7 @@ def books() -> Books:
     }
     due = {place.id: slots_of(place.schedule) for place in places}
     points = {place.id: (place.latitude, place.longitude) for place in places}
-    return Books(due, points, rows, missed, list(unfinished), ledger)
+    return Books(due, points, rows, missed, list(unfinished), calls, ledger)
 
 
 def answered_live(kept: Books, calls: Iterable[Call], shown: Mapping[datetime, datetime]) -> set[Key]:

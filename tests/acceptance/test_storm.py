@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
-from acceptance.holds import away
-from acceptance.storm import CRON, PLACES, START, Collector, Storm
+from acceptance.holds import away, held
+from acceptance.storm import CRON, HOUR, MINUTE, PLACES, START, Collector, Storm
 from acceptance.storm_books import Books, answered_live, books, untrue, used
+from acceptance.storm_faults import RealClock, damage, database_gone, database_read_only, journal_full, suspended
 from meteorograph import get_db_session, init_db
+from meteorograph.errors import StoreError
 from meteorograph.journal import reader
+from meteorograph.ledger import audit
+from meteorograph.ledger.claims import due_schedules
+from meteorograph.model.schedule import Interval
 from meteorograph.simulator import Simulator
-from meteorograph.storage.models import Location
+from meteorograph.storage import connections, engine
+from meteorograph.storage.models import Location, Run
 from support import KEY
 
 SEED = int(os.environ.get("METEOROGRAPH_STORM_SEED", "4"))
@@ -32,10 +38,11 @@ LIMITS = {("openweathermap", "minute"): 150, ("openweathermap", "month"): 31_500
 
 @pytest.mark.parametrize("empty_database", [os.environ.get("METEOROGRAPH_STORM_DATABASE", "sqlite")], indirect=True)
 def test_every_slot_is_accounted_for_after_a_storm(
-    empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    empty_database: str, tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    print(f"seed {SEED}")  # noqa: T201  # for the report of a failure
     storm = Storm(SEED)
-    with Weather(storm, empty_database, tmp_path) as weather:
+    with Weather(storm, empty_database, tmp_path, library) as weather:
         for name, value in {
             "OWM_API_KEY": KEY,
             "METEOROGRAPH_INTERVAL": "3h",
@@ -49,6 +56,8 @@ def test_every_slot_is_accounted_for_after_a_storm(
             "METEOROGRAPH_JOURNAL_DIR": str(tmp_path / "journal"),
         }.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 0.3)
+        monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 0.3)
         _add_places()
         weather.pass_by()
         kept = books()
@@ -71,7 +80,7 @@ def _add_places() -> None:
 class Weather:
     """The providers, the disk and the database, and what befalls them, tick by tick."""
 
-    def __init__(self, storm: Storm, database: str, folder: Path) -> None:
+    def __init__(self, storm: Storm, database: str, folder: Path, library: Path) -> None:
         self.storm = storm
         #: The ticks in which the collector was killed.
         self.killed: set[datetime] = set()
@@ -83,7 +92,13 @@ class Weather:
         self._now = START
         self._calls_of_tick = itertools.count(1)
         self._at_call: dict[int, Callable[[], object]] = {}
-        self.collector = Collector(folder / "collector.log")
+        self._chance = random.Random(storm.seed)
+        self._clock = RealClock(library, folder)
+        self._read_only = folder / "read-only"
+        #: Ticks after which the audit found every slot accounted for.
+        self.audits = 0
+        environment = {**self._clock.environment, "METEOROGRAPH_STORM_READ_ONLY": str(self._read_only)}
+        self.collector = Collector(folder / "collector.log", environment)
         self.simulator = Simulator(now=self._called, seed=storm.seed, keys=(KEY,), faults=storm.faults())
 
     def __enter__(self) -> Weather:
@@ -103,8 +118,14 @@ class Weather:
     def pass_by(self) -> None:
         """All of it."""
         outages: dict[str, ExitStack] = {}
+        beginnings: dict[str, Callable[[], AbstractContextManager[None]]] = {
+            "database": lambda: database_gone(self._database, self.collector, self._folder),
+            "read-only": lambda: database_read_only(self._database, self._read_only),
+            "journal": lambda: journal_full(self._folder / "journal"),
+            "asleep": lambda: suspended(self.collector),
+        }
         for number, at in enumerate(self.storm.ticks()):
-            for kind, begin in (("database", self._database_gone), ("journal", self._journal_full)):
+            for kind, begin in beginnings.items():
                 if self.storm.has(kind, at) and kind not in outages:
                     outages[kind] = ExitStack()
                     outages[kind].enter_context(begin())
@@ -112,51 +133,52 @@ class Weather:
                     outages.pop(kind).close()
             if self.storm.has("off", at):
                 self.collector.end()
-            else:
+            elif not self.storm.has("asleep", at):
                 self._tick(at, timedelta(microseconds=number))
 
     def _tick(self, at: datetime, unlike_others: timedelta) -> None:
         shown = self.storm.clock(at) + unlike_others
         self._now, self._calls_of_tick, self._at_call = at, itertools.count(1), {}
         self.shown[at], self.true[shown] = shown, at
-        with ExitStack() as held:
+        if (seconds := self.storm.steps.get(at)) is not None:
+            self._clock.step(seconds)
+        if (kind := self.storm.damages.get(at)) is not None:
+            damage(kind, self._folder / "journal", self._chance)
+        with ExitStack() as outage:
             if (call := self.storm.kills.get(at)) is not None:
                 self._at_call[call] = self.collector.kill
             if (call := self.storm.locks.get(at)) is not None and not self.storm.has("database", at):
-                self._at_call[call] = lambda: held.enter_context(away(self._database))
+                self._at_call[call] = lambda: outage.enter_context(away(self._database))
+            if (call := self.storm.hangs.get(at)) is not None:
+                self._at_call[call] = lambda: outage.enter_context(held(self._database))
+            if (call := self.storm.sleeps.get(at)) is not None:
+                self._at_call[call] = self._suspend
             if not self.collector.tick(shown):
                 self.killed.add(at)
+                return
+        if self._must_audit(at):
+            self._audit(shown)
 
-    @contextmanager
-    def _database_gone(self) -> Iterator[None]:
-        """Its server takes no connection; the file of SQLite is away, and a folder in its place."""
-        if not self._database.startswith("sqlite"):
-            with away(self._database):
-                yield
-            return
-        self.collector.end()
-        path = Path(make_url(self._database).database or "")
-        aside = self._folder / "aside"
-        aside.mkdir()
-        for one in path.parent.glob(f"{path.name}*"):
-            one.rename(aside / one.name)
-        path.mkdir()
-        yield
-        self.collector.end()
-        path.rmdir()
-        for one in aside.iterdir():
-            one.rename(path.parent / one.name)
-        aside.rmdir()
+    def _must_audit(self, at: datetime) -> bool:
+        """After each fault, and every three hours, if the tick had its database."""
+        storm = self.storm
+        if at in storm.locks or at in storm.hangs or storm.has("database", at) or storm.has("read-only", at):
+            return False
+        slot = START + (at - START) // (3 * HOUR) * 3 * HOUR
+        return at - slot == 2 * MINUTE or slot in {*storm.locks, *storm.hangs, *storm.sleeps, *storm.damages, *self.killed}
 
-    @contextmanager
-    def _journal_full(self) -> Iterator[None]:
-        """Nothing can be written where the journal is: its folder is away, and a file in its place."""
-        folder = self._folder / "journal"
-        aside = folder.rename(self._folder / "journal-aside")
-        folder.touch()
-        yield
-        folder.unlink()
-        aside.rename(folder)
+    def _suspend(self) -> None:
+        """The collector stands still until the lease of its run has expired."""
+        self.collector.suspend()
+        with suppress(StoreError), get_db_session() as session:  # it may have been suspended while it writes
+            session.query(Run).filter(Run.state == "running").update({"lease_expires_at": START})
+        self.collector.resume()
+
+    def _audit(self, shown: datetime) -> None:
+        """Every slot has a row, a reason or an open run."""
+        findings = audit.audit(shown, due_schedules(Interval(3 * HOUR)), since=shown - 12 * HOUR, repair=False)
+        assert findings == [], shown
+        self.audits += 1
 
 
 def _tell(kept: Books, weather: Weather) -> None:
@@ -182,6 +204,8 @@ def _tell(kept: Books, weather: Weather) -> None:
             len(answered_live(kept, weather.simulator.calls_without_fault(), weather.shown) - kept.of_origin("live")),
         ),
         ("starts of the collector", weather.collector.starts),
+        ("calls that the runs tell", kept.calls),
+        ("audits without a finding", weather.audits),
     ]
     print("\n" + "\n".join(f"{name:45}{value:>10,}" for name, value in lines))  # noqa: T201  # it is what the test is for
     for spell in sorted(weather.storm.spells, key=lambda one: one.start):
@@ -200,6 +224,7 @@ def _assert_accounted(kept: Books, weather: Weather) -> None:
     heard = answered_live(kept, [call for call in sound if call.at not in weather.killed], weather.shown)
     assert sorted(heard - live) == []
     assert sorted(live - answered_live(kept, sound, weather.shown)) == []
+    assert _sure_calls(weather) <= kept.calls <= weather.simulator.count("openweathermap")
     assert untrue(kept, weather.simulator, weather.true)[:3] == []
     calls = weather.simulator.calls()
     assert {
@@ -207,6 +232,12 @@ def _assert_accounted(kept: Books, weather: Weather) -> None:
         for whose, window in LIMITS
         if used(calls, whose, window) > LIMITS[whose, window]
     } == {}
+
+
+def _sure_calls(weather: Weather) -> int:
+    """The calls but those of ticks in which the collector was killed, or lost its database and may have been killed later."""
+    unsure = weather.killed | weather.storm.locks.keys() | weather.storm.hangs.keys()
+    return sum(call.provider == "openweathermap" and call.at not in unsure for call in weather.simulator.calls())
 
 
 def _assert_no_key(folder: Path) -> None:
