@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, create_model, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..model.account import Account
+from ..model.names import is_plain, normalise_name
 from ..model.time_range import parse_duration
 from ..model.values import Coordinates
 from ..providers.base import History
@@ -41,6 +42,10 @@ def _one_of(*words: str) -> BeforeValidator:
 def _alias(name: str) -> Any:
     """A field whose environment variable has this name, without the prefix."""
     return Field(validation_alias=name)
+
+
+#: The first parts of database URLs. Another driver than these would be replaced by one of them.
+_DRIVERS: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgres", "postgresql+psycopg")
 
 
 class Settings(BaseSettings):
@@ -142,6 +147,25 @@ class Settings(BaseSettings):
             raise ValueError("from 1s to 24h")
         return value
 
+    @field_validator("default_location")
+    @classmethod
+    def _check_name(cls, value: str) -> str:
+        name = normalise_name(value)
+        if not name or not is_plain(name):
+            raise ValueError("a text of 1 to 200 characters, none of them a control character")
+        return name
+
+    @field_validator("journal_dir", "log_file")
+    @classmethod
+    def _check_path(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return value
+        if "\0" in str(value):
+            raise ValueError("a path")
+        if info.field_name == "journal_dir" and value.exists() and not value.is_dir():
+            raise ValueError("a folder, or a path at which one can be made")
+        return value
+
     @field_validator("db_schema")
     @classmethod
     def _check_schema(cls, value: str | None) -> str | None:
@@ -184,7 +208,7 @@ class Settings(BaseSettings):
             backend = url.get_backend_name()
         except (ArgumentError, ValueError):
             raise ValueError(allowed) from None
-        if backend not in ("sqlite", "postgresql", "postgres"):
+        if url.drivername not in _DRIVERS:
             raise ValueError(allowed)
         if backend != "sqlite" and _RESERVED.search(text.partition("://")[2].rpartition("@")[0]):
             raise ValueError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import available_timezones
 
 from ..errors import FieldError, InvalidLocationError
+from ..model.names import is_plain, normalise_name
 from ..model.schedule import parse_schedule
 from ..model.states import LocationState
 
@@ -50,9 +50,6 @@ _MAX_NAME_LENGTH: Final = 200
 _MAX_SCHEDULE_LENGTH: Final = 100
 _MAX_TAG_LENGTH: Final = 50
 _MAX_TAGS: Final = 50
-#: Unicode categories that a text must not contain: control characters, lone surrogates, line and paragraph separators.
-_BANNED_CATEGORIES: Final = ("Cc", "Cs", "Zl", "Zp")
-
 _NUMBER_PATTERN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -105,15 +102,16 @@ def _check_text(value: object, max_length: int, allowed: str) -> str:
     if not isinstance(value, str):
         raise ValueError(allowed)
     text = value.strip()
-    is_plain = text.isprintable() or not any(unicodedata.category(character) in _BANNED_CATEGORIES for character in text)
-    if not text or len(text) > max_length or not is_plain:
+    if not text or len(text) > max_length or not is_plain(text):
         raise ValueError(allowed)
     return text
 
 
 def _check_name(value: object) -> str:
     return _check_text(
-        value, _MAX_NAME_LENGTH, f"must be a text of 1 to {_MAX_NAME_LENGTH} characters, none of them a control character"
+        normalise_name(value) if isinstance(value, str) else value,
+        _MAX_NAME_LENGTH,
+        f"must be a text of 1 to {_MAX_NAME_LENGTH} characters, none of them a control character",
     )
 
 

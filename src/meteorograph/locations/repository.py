@@ -14,6 +14,7 @@ from ..config.settings import Settings
 from ..errors import LocationExistsError, LocationHasDataError, LocationNotFoundError
 from ..log_output import get_logger
 from ..model import clock
+from ..model.names import normalise_name
 from ..model.proximity import NEAR_M
 from ..model.states import LocationState
 from ..model.values import EARTH_RADIUS_KM, Coordinates
@@ -84,7 +85,8 @@ def get_location(session: Session, name: str) -> Location:
 def _get(session: Session, name: str, query: Select[Location]) -> Location:
     # No database accepts a lone surrogate, and PostgreSQL no NUL, so no name contains them and the query would fail.
     is_storable = "\0" not in name and name.encode(errors="ignore").decode() == name
-    location = session.scalars(query.where(Location.name == name)).first() if is_storable else None
+    names = {name, normalise_name(name)}  # an older version may have stored it in another form
+    location = session.scalars(query.where(Location.name.in_(names))).first() if is_storable else None
     if location is None:
         raise LocationNotFoundError(name)
     return location

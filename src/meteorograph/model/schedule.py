@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -70,7 +70,7 @@ class Interval:
         return self.slot_at(now) + self.length
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def parse_schedule(text: str) -> Schedule:
     """Parse the text of a location's own schedule.
 

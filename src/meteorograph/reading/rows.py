@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import LocationNotFoundError
 from ..model import clock
+from ..model.names import normalise_name
 from ..model.quantities import QuantityValues
 from ..model.units import units_of
 from ..quality.row_checks import MAX_CLOCK_LEAD
@@ -62,7 +63,8 @@ def get_location_id(session: Session, name: str) -> int:
         LocationNotFoundError: No location has that name.
     """
     # PostgreSQL refuses a text that contains a NUL, so no name contains one.
-    location_id = None if "\0" in name else session.scalar(select(Location.id).where(Location.name == name))
+    names = {name, normalise_name(name)}  # an older version may have stored it in another form
+    location_id = None if "\0" in name else session.scalar(select(Location.id).where(Location.name.in_(names)))
     if location_id is None:
         raise LocationNotFoundError(name)
     return location_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
@@ -21,8 +22,12 @@ class CallerLimits:
     """What the callers of one application have done in the last minute."""
 
     def __init__(self, requests_per_minute: int | None) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._requests = RateLimitItemPerMinute(requests_per_minute, namespace="requests") if requests_per_minute else None
+
+    @cached_property
+    def _limiter(self) -> MovingWindowRateLimiter:
+        """Made when it is needed: its storage starts a thread, and an application must start without one."""
+        return MovingWindowRateLimiter(MemoryStorage())
 
     def count_request(self, address: str | None) -> None:
         """Count a request.

@@ -220,3 +220,15 @@ def test_behind_the_real_server(client: FlaskClient) -> None:
         answer = connection.getresponse()
         assert (answer.status, json.loads(answer.read())["location"]["state"]) == (200, "paused")
         connection.close()
+
+
+def test_names_that_look_the_same_are_one_location(client: FlaskClient) -> None:
+    body = {"name": "Zu\u0308rich\u200b", "latitude": 47.37, "longitude": 8.55}
+    assert client.post("/api/locations", json=body).get_json()["location"]["name"] == "Z\u00fcrich"
+    assert client.post("/api/locations", json={**body, "name": "Z\u00fcrich"}).status_code == 409
+    for name in ("Z\u00fcrich", "Zu\u0308rich", "Z\u00fcrich\u200b"):
+        assert client.get(f"/api/locations/{quote(name)}").status_code == 200
+        assert client.get(f"/data?location={quote(name)}").status_code == 200
+    rows = "name,latitude,longitude\nZu\u0308rich,47.37,8.55\n"
+    imported = client.post("/api/locations/import", data=rows.encode(), content_type="text/csv").get_json()
+    assert (imported["added"], imported["unchanged"]) == (0, 1)

@@ -16,6 +16,7 @@ from meteorograph.errors import InvalidLocationError, LocationFileError
 from meteorograph.locations.fields import FIELDS, LocationFields, check_fields
 from meteorograph.locations.file_rows import BadRow, FileRow
 from meteorograph.locations.files import FORMATS, read_locations, write_locations
+from meteorograph.model.names import normalise_name
 from meteorograph.model.proximity import NEAR_M, ProximityGrid, _Point
 from meteorograph.model.values import Coordinates
 
@@ -334,7 +335,7 @@ def test_a_file_that_is_no_such_geojson_is_refused(text: bytes, told: str) -> No
 _texts = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=50).map(str.strip).filter(bool)
 _locations = st.fixed_dictionaries(
     {
-        "name": _texts,
+        "name": _texts.map(normalise_name).filter(bool),
         "latitude": st.floats(-90, 90),
         "longitude": st.floats(-180, 180),
         "elevation": st.none() | st.floats(-500, 9000),
