@@ -4,11 +4,12 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.run
 DEV_STAMP := .venv/.dev
 BENCH_STAMP := .venv/.bench
+AUDIT_STAMP := .venv-audit/.done
 UV := $(shell command -v uv)
 # uv where it is installed: it is faster. pip otherwise, with its progress.
 INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check --no-input)
 
-.PHONY: run test test-fast lint types mutants lock screenshots clean
+.PHONY: run test test-fast lint types audit sbom mutants lock screenshots clean
 
 run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_API_KEY, on the simulator without
 	@echo "Starting the service: its log names the address, Ctrl-C stops it ..."
@@ -27,6 +28,13 @@ lint: $(DEV_STAMP)
 
 types: $(DEV_STAMP)
 	$(BIN)/mypy
+
+audit: $(AUDIT_STAMP)  ## known vulnerabilities of the pinned packages; fails too if it cannot look them up
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt
+
+sbom: $(AUDIT_STAMP)  ## build/sbom.json: the packages that the service installs, as CycloneDX
+	@mkdir -p build
+	.venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o build/sbom.json requirements/run.txt
 
 # What to mutate: all packages of [tool.mutmut] in pyproject.toml, or for example: make mutants MUTANTS='meteorograph.model*'
 MUTANTS ?=
@@ -47,9 +55,10 @@ lock:  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -q -o requirements/run.txt
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes -c requirements/run.txt --custom-compile-command "make lock" -q -o requirements/dev.txt
 	uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt --custom-compile-command "make lock" -q -o requirements/bench.txt
+	uv pip compile --group pyproject.toml:audit --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -q -o requirements/audit.txt
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-audit build dist
 
 .venv/bin/python:
 	@echo "Creating .venv with $(PYTHON) ..."
@@ -71,4 +80,9 @@ $(DEV_STAMP): requirements/dev.txt $(RUN_STAMP)
 $(BENCH_STAMP): requirements/bench.txt $(DEV_STAMP)
 	@echo "Installing the packages that the benchmarks compare with into .venv with $(if $(UV),uv,pip) ..."
 	$(INSTALL) --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(AUDIT_STAMP): requirements/audit.txt | .venv/bin/python
+	$(PYTHON) -m venv .venv-audit
+	$(if $(UV),$(UV) pip install --python .venv-audit/bin/python,.venv-audit/bin/python -m pip install --disable-pip-version-check --no-input) --require-hashes -r requirements/audit.txt
 	@touch $@
