@@ -78,7 +78,7 @@ def test_a_process_that_stood_still_leaves_its_run_to_the_one_that_took_it(
 ) -> None:
     add_places(60)
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "2")
-    collecting.set_faults("kind=latency ms=200")
+    collecting.set_faults("kind=latency ms=700")  # the run takes longer than a third of its lease
     first = start.serve()
     until(lambda: collecting.count() >= 6, "some calls")
     os.kill(first.pid, signal.SIGSTOP)
