@@ -193,5 +193,4 @@ def test_it_starts_later_without_a_request(no_threads: Callable[[], None], monke
         patch.setattr(scheduler, "start", start)
         patch.setattr(scheduler_start, "RETRY_SECONDS", 0.05)
         create_app()
-    until(scheduler.is_running, "the scheduler")
-    assert scheduler_start.start_error() is None
+    until(lambda: scheduler.is_running() and scheduler_start.start_error() is None, "the scheduler")

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, create_model, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from ..model.account import Account
-from ..model.names import is_plain, normalise_name
 from ..model.time_range import parse_duration
 from ..model.values import Coordinates
 from ..providers.base import History
 from ..providers.registry import PROVIDERS
 from ..version import __version__
-from .database_options import PREPARE_PARAMETER, parse_prepare_threshold
+from . import checks
 from .provider_settings import ACCOUNTS, parse_quantity_providers, provider_fields, require_history, require_known, split_names
 from .sources import secrets_from_files, values_of_fields
-
-#: What must not be in the user name and the password of a URL (RFC 3986): behind an unencoded @, a part of the password is read
-#: as the host.
-_RESERVED: Final = re.compile(r"[@/?#\[\]\s]|%(?![0-9A-Fa-f]{2})")
 
 
 def duration(value: object) -> object:
@@ -44,10 +36,6 @@ def _alias(name: str) -> Any:
     return Field(validation_alias=name)
 
 
-#: The first parts of database URLs. Another driver than these would be replaced by one of them.
-_DRIVERS: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgres", "postgresql+psycopg")
-
-
 class Settings(BaseSettings):
     """The settings, validated (``docs/settings.md``).
 
@@ -63,8 +51,10 @@ class Settings(BaseSettings):
         validate_by_alias=True,
     )
 
-    database_url: Annotated[SecretStr, _alias("DATABASE_URL")] = SecretStr("sqlite:///data/meteorograph.db")
-    db_schema: str | None = None
+    database_url: Annotated[SecretStr, _alias("DATABASE_URL"), AfterValidator(checks.check_database_url)] = SecretStr(
+        "sqlite:///data/meteorograph.db"
+    )
+    db_schema: Annotated[str | None, AfterValidator(checks.check_schema)] = None
     db_pool_size: Annotated[int | None, Field(ge=1, le=1000)] = None
     db_max_overflow: Annotated[int | None, Field(ge=0, le=1000)] = None
     db_pool_recycle_seconds: Annotated[int | None, Field(ge=0, le=604_800)] = None
@@ -79,145 +69,44 @@ class Settings(BaseSettings):
         _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     ] = "INFO"
     log_format: Annotated[Literal["console", "json"], _alias("LOG_FORMAT"), _one_of("console", "json")] = "console"
-    log_file: Path | None = None
+    log_file: Annotated[Path | None, AfterValidator(checks.check_path)] = None
     log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
     log_file_count: Annotated[int, Field(ge=1, le=1000)] = 5
 
-    providers: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = ["openweathermap"]
-    precipitation_providers: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = [
+    providers: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_providers)] = [
+        "openweathermap"
+    ]
+    precipitation_providers: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(require_known)] = [
         "weatherstack",
         "openweathermap",
     ]
-    backfill_providers: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
+    backfill_providers: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(require_history)] = []
     healing: bool = True
     healing_days: Annotated[int, Field(ge=1, le=3650)] = 30
     quantity_providers: Annotated[dict[str, list[str]], NoDecode, BeforeValidator(parse_quantity_providers)] = {}
-    interval: Annotated[timedelta, BeforeValidator(duration)] = timedelta(hours=1)
+    interval: Annotated[timedelta, BeforeValidator(duration), AfterValidator(checks.check_interval)] = timedelta(hours=1)
     scheduler_enabled: bool = True
     jobs: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
     job_threads: Annotated[int, Field(ge=1, le=64)] = 8
     default_latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] = 51.5074
     default_longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] = -0.1278
-    default_location: Annotated[str, Field(min_length=1, max_length=200)] = "London"
+    default_location: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(checks.check_location_name)] = "London"
 
     http_timeout_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 64
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
-    journal_dir: Path = Path("data/journal")
+    journal_dir: Annotated[Path, AfterValidator(checks.check_folder)] = Path("data/journal")
     journal_days: Annotated[int, Field(ge=0, le=36500)] = 30
-    user_agent: str = f"meteorograph/{__version__}"
+    user_agent: Annotated[str, AfterValidator(checks.check_user_agent)] = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False
-    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
-    api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(split_names)] = []
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_origins)] = []
+    api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_tokens)] = []
     allow_anonymous: bool = False
     read_access: Annotated[Literal["open", "token"], _one_of("open", "token")] = "open"
     requests_per_minute: Annotated[int | None, Field(ge=1)] = None
-    trusted_hosts: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
+    trusted_hosts: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_hosts)] = []
     proxies: Annotated[int, Field(ge=0, le=10)] = 0
-
-    @field_validator("providers", "precipitation_providers")
-    @classmethod
-    def _check_providers(cls, names: list[str]) -> list[str]:
-        return require_known(names)
-
-    @field_validator("providers")
-    @classmethod
-    def _check_not_empty(cls, names: list[str]) -> list[str]:
-        if not names:
-            raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas")
-        return names
-
-    @field_validator("backfill_providers")
-    @classmethod
-    def _check_backfill_providers(cls, names: list[str]) -> list[str]:
-        return require_history(names)
-
-    @field_validator("user_agent")
-    @classmethod
-    def _check_user_agent(cls, value: str) -> str:
-        if not re.fullmatch(r"[ -~]{1,200}", value):
-            raise ValueError("1 to 200 ASCII characters on one line")
-        return value
-
-    @field_validator("interval")
-    @classmethod
-    def _check_interval(cls, value: timedelta) -> timedelta:
-        if not timedelta(seconds=1) <= value <= timedelta(days=1):
-            raise ValueError("from 1s to 24h")
-        return value
-
-    @field_validator("default_location")
-    @classmethod
-    def _check_name(cls, value: str) -> str:
-        name = normalise_name(value)
-        if not name or not is_plain(name):
-            raise ValueError("a text of 1 to 200 characters, none of them a control character")
-        return name
-
-    @field_validator("journal_dir", "log_file")
-    @classmethod
-    def _check_path(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is None:
-            return value
-        if "\0" in str(value):
-            raise ValueError("a path")
-        if info.field_name == "journal_dir" and value.exists() and not value.is_dir():
-            raise ValueError("a folder, or a path at which one can be made")
-        return value
-
-    @field_validator("db_schema")
-    @classmethod
-    def _check_schema(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"(?!pg_)[a-z_][a-z0-9_]{0,62}", value):
-            raise ValueError("1 to 63 lower-case letters, digits and underscores, not beginning with a digit or pg_")
-        return value
-
-    @field_validator("api_tokens")
-    @classmethod
-    def _check_tokens(cls, tokens: list[SecretStr]) -> list[SecretStr]:
-        if not all(re.fullmatch(r"(?=.{16})[A-Za-z0-9._~+/-]+=*", token.get_secret_value()) for token in tokens):
-            raise ValueError("one or more tokens of at least 16 letters, digits and . _ ~ + / -, separated by commas")
-        return tokens
-
-    @field_validator("trusted_hosts")
-    @classmethod
-    def _check_hosts(cls, names: list[str]) -> list[str]:
-        names = [name.lower().removesuffix(".") for name in names]
-        if not all(re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+", name) for name in names):
-            raise ValueError("names or addresses without a port, such as weather.example.org, separated by commas")
-        return names
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _check_origins(cls, origins: list[str]) -> list[str]:
-        for origin in origins:
-            if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
-                raise ValueError(
-                    "origins such as https://weather.example.org, in lower case and without a path, separated by commas"
-                )
-        return origins
-
-    @field_validator("database_url")
-    @classmethod
-    def _check_database(cls, value: SecretStr) -> SecretStr:
-        allowed = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
-        text = value.get_secret_value()
-        try:
-            url = make_url(text)
-            backend = url.get_backend_name()
-        except (ArgumentError, ValueError):
-            raise ValueError(allowed) from None
-        if url.drivername not in _DRIVERS:
-            raise ValueError(allowed)
-        if backend != "sqlite" and _RESERVED.search(text.partition("://")[2].rpartition("@")[0]):
-            raise ValueError(
-                "a URL with a percent-encoded user name and password "
-                "(@ as %40, / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, % as %25, a space as %20)"
-            )
-        if PREPARE_PARAMETER in url.query and backend != "sqlite":
-            parse_prepare_threshold(str(url.query[PREPARE_PARAMETER]))
-        return value
 
     @classmethod
     def settings_customise_sources(

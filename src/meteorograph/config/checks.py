@@ -1,0 +1,124 @@
+"""Checks of single settings. Each gives the value, or raises a ``ValueError`` that says what is allowed."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..model.names import is_plain, normalise_name
+from ..providers.registry import PROVIDERS
+from .database_options import PREPARE_PARAMETER, parse_prepare_threshold
+from .provider_settings import require_known
+
+#: What must not be in the user name and the password of a URL (RFC 3986): behind an unencoded @, a part of the password is read
+#: as the host.
+_RESERVED: Final = re.compile(r"[@/?#\[\]\s]|%(?![0-9A-Fa-f]{2})")
+
+#: The first parts of database URLs. Another driver than these would be replaced by one of them.
+_DRIVERS: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgres", "postgresql+psycopg")
+
+_is_token: Final = re.compile(r"(?=.{16})[A-Za-z0-9._~+/-]+=*").fullmatch
+_is_host: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+").fullmatch
+_is_origin: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?").fullmatch
+_is_schema: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}").fullmatch
+_is_user_agent: Final = re.compile(r"[ -~]{1,200}").fullmatch
+
+
+def check_providers(names: list[str]) -> list[str]:
+    """One or more known providers."""
+    if not names:
+        raise ValueError(f"one or more of {', '.join(PROVIDERS)}, separated by commas")
+    return require_known(names)
+
+
+def check_user_agent(value: str) -> str:
+    """A text that fits into a header."""
+    if not _is_user_agent(value):
+        raise ValueError("1 to 200 ASCII characters on one line")
+    return value
+
+
+def check_interval(value: timedelta) -> timedelta:
+    """A second to a day."""
+    if not timedelta(seconds=1) <= value <= timedelta(days=1):
+        raise ValueError("from 1s to 24h")
+    return value
+
+
+def check_location_name(value: str) -> str:
+    """A name of a location, in the form in which names are compared."""
+    name = normalise_name(value)
+    if not name or not is_plain(name):
+        raise ValueError("a text of 1 to 200 characters, none of them a control character")
+    return name
+
+
+def check_path(value: Path | None) -> Path | None:
+    """A path that the file system can have."""
+    if value is not None and "\0" in str(value):
+        raise ValueError("a path")
+    return value
+
+
+def check_folder(value: Path) -> Path:
+    """A folder that exists, or that can be made."""
+    check_path(value)
+    if value.exists() and not value.is_dir():
+        raise ValueError("a folder, or a path at which one can be made")
+    return value
+
+
+def check_schema(value: str | None) -> str | None:
+    """A name that needs no quoting in SQL."""
+    if value is not None and not _is_schema(value):
+        raise ValueError("1 to 63 lower-case letters, digits and underscores, not beginning with a digit or pg_")
+    return value
+
+
+def check_tokens(tokens: list[SecretStr]) -> list[SecretStr]:
+    """Tokens that cannot be guessed and fit into a header (``token68`` of RFC 9110)."""
+    if not all(_is_token(token.get_secret_value()) for token in tokens):
+        raise ValueError("one or more tokens of at least 16 letters, digits and . _ ~ + / -, separated by commas")
+    return tokens
+
+
+def check_hosts(names: list[str]) -> list[str]:
+    """Host names or addresses, in lower case without a final dot."""
+    names = [name.lower().removesuffix(".") for name in names]
+    if not all(map(_is_host, names)):
+        raise ValueError("names or addresses without a port, such as weather.example.org, separated by commas")
+    return names
+
+
+def check_origins(origins: list[str]) -> list[str]:
+    """Origins as browsers send them."""
+    if not all(map(_is_origin, origins)):
+        raise ValueError("origins such as https://weather.example.org, in lower case and without a path, separated by commas")
+    return origins
+
+
+def check_database_url(value: SecretStr) -> SecretStr:
+    """A URL of SQLite or PostgreSQL."""
+    allowed = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
+    text = value.get_secret_value()
+    try:
+        url = make_url(text)
+        backend = url.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise ValueError(allowed) from None
+    if url.drivername not in _DRIVERS:
+        raise ValueError(allowed)
+    if backend != "sqlite" and _RESERVED.search(text.partition("://")[2].rpartition("@")[0]):
+        raise ValueError(
+            "a URL with a percent-encoded user name and password "
+            "(@ as %40, / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, % as %25, a space as %20)"
+        )
+    if PREPARE_PARAMETER in url.query and backend != "sqlite":
+        parse_prepare_threshold(str(url.query[PREPARE_PARAMETER]))
+    return value
