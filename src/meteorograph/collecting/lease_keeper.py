@@ -42,6 +42,7 @@ class LeaseKeeper:
         self._claim = claim
         self._calls = calls
         self._stop = stop
+        self._closing = threading.Event()
         self._ended = threading.Event()
         self._lost = threading.Event()
 
@@ -54,18 +55,25 @@ class LeaseKeeper:
         """Whether the run must end early: the process stops, or another one has claimed the run."""
         return self._stop.is_set() or self._lost.is_set()
 
+    def expect_close(self) -> None:
+        """This process closes or releases the run now: a lease that is gone from here on was not taken by another process."""
+        self._closing.set()
+
     def end(self) -> None:
         """Renew it no longer."""
         self._ended.set()
 
     def run(self) -> None:
         """Renew the lease until the run ends, and leave no call unrecorded."""
-        self._renew()
+        self.renew()
         self._ended.wait()  # a run that was lost still waits for the answers in progress
         self._calls.end()
 
-    def _renew(self) -> None:
-        """Renew the lease each third of its length, by the clock of the machine or by the monotonic one."""
+    def renew(self) -> None:
+        """Renew the lease until it is gone or the run ends.
+
+        Each third of its length, by the clock of the machine or by the monotonic one.
+        """
         lease = self._claim.lease
         renewed_at, renewed = clock.now(), time.monotonic()
         while not self._ended.wait(min(_LOOK_SECONDS, lease.total_seconds() / 3)):
@@ -82,7 +90,9 @@ class LeaseKeeper:
             except Exception:
                 log.exception("the lease could not be renewed")
                 continue
-            if not is_held and not self._ended.is_set():
+            if not is_held and (self._closing.is_set() or self._ended.is_set()):
+                return
+            if not is_held:
                 log.warning("another process has claimed the run", run_id=self._claim.run_id)
                 self._lost.set()
                 return

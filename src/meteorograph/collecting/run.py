@@ -85,8 +85,10 @@ async def _collect_and_close(
         pool.retryable_failures.clear()
     if tried_all and not pool.retryable_failures and not pages.has_later:
         await asyncio.to_thread(_sync_fallback, settings)
+        lease.expect_close()
         return await asyncio.to_thread(closing.finish_run, claim, 0, clock.now())
     until, reason = _waits_for(pool, claim, lease)
+    lease.expect_close()
     await asyncio.to_thread(closing.release_run, claim, 0, until=until, reason=reason)
     return RunState.PENDING
 

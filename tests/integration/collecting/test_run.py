@@ -16,11 +16,13 @@ from sqlalchemy.exc import ProgrammingError
 
 from meteorograph import WeatherData, get_db_session, scheduler, tick
 from meteorograph.collecting.event_loop import run_async
+from meteorograph.collecting.lease_keeper import LeaseKeeper
 from meteorograph.collecting.observation import observe_from
 from meteorograph.collecting.run import collect
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import StoreError
 from meteorograph.ledger import claims, closing, conditions
+from meteorograph.ledger.call_counts import CallRecorder
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.model.values import Observation
@@ -424,3 +426,15 @@ def test_a_text_the_database_does_not_take_costs_its_own_row_only(database: str)
     refused = store(rows)
     assert len(refused) == (1 if database.startswith("postgresql") else 0)
     assert _count() == len(rows) - len(refused)
+
+
+@pytest.mark.usefixtures("places")
+def test_a_lease_is_lost_only_to_another_process() -> None:
+    claim = claims.claim_run(NOON, DEFAULT_SCHEDULE, Interval(timedelta(seconds=1)))  # a short lease, which is looked at often
+    assert claim
+    own, other = (LeaseKeeper(claim, CallRecorder(claim, lambda: 0), threading.Event()) for _ in range(2))
+    own.expect_close()
+    closing.release_run(claim, 0)  # a renewal at this moment, before the run has ended in this process, finds it released
+    own.renew()
+    other.renew()
+    assert (own.is_lost, other.is_lost) == (False, True)
