@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-import waitress.server
 from flask import Flask
+
+from meteorograph.server.web_server import WebServer
 
 #: The keys that tests collect with; no log, answer or traceback may ever hold one.
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -44,7 +46,7 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str = "the
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
     """The application on a socket, behind the server that it is run with; gives its address."""
-    server = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=8, ident=None)
+    server = WebServer(app, socket.create_server(("127.0.0.1", 0), backlog=1024), is_behind_proxy=True)
     thread = threading.Thread(target=server.run, name="served")
     thread.start()
     try:

@@ -180,5 +180,8 @@ COMPLETE_SETTINGS: Final[type[Settings]] = create_model(
 )
 
 
+#: Largest request body [bytes], except a file that is imported.
+MAX_BODY_BYTES: Final = 64 * 1024
+
 #: Largest file that can be imported [bytes]; 100,000 rows are about 6 MB.
 MAX_IMPORT_BYTES: Final = 32 * 1024 * 1024

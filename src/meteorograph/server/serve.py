@@ -6,13 +6,11 @@ import socket
 import threading
 from contextlib import ExitStack
 
-import waitress.server
-
 from .. import scheduler, scheduler_start
 from ..accounts import plan_inputs
 from ..collecting.run_context import require_key
 from ..config.loading import pin_settings
-from ..config.settings import MAX_IMPORT_BYTES, Settings
+from ..config.settings import Settings
 from ..config.sources import ENV_FILE
 from ..errors import ConfigurationError, FallbackDatabaseError, MissingAPIKeyError, NewerSchemaError, StoreError
 from ..failover.database_file import has_fallback
@@ -24,16 +22,10 @@ from ..storage.engine import database_url, init_db
 from ..web import access
 from ..web.app import create_app
 from .demo import demonstration
-from .dispatcher import UrgentFirstDispatcher
 from .signals import handle_signals
+from .web_server import WebServer
 
 log = get_logger(__name__)
-
-#: Requests served at the same time. Each holds a database connection for some milliseconds.
-THREADS = 8
-
-#: Bytes of an answer buffered for a slow client; beyond that the view waits.
-BUFFERED = 1024 * 1024
 
 
 def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = False) -> None:
@@ -55,17 +47,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         access.refuse_to_listen_without_tokens(settings)
         stack.callback(scheduler.stop)
         app = create_app(settings)
-        server = waitress.server.create_server(
-            app,
-            sockets=[listener],
-            _dispatcher=UrgentFirstDispatcher(THREADS),
-            ident=None,
-            max_request_body_size=MAX_IMPORT_BYTES,
-            connection_limit=1000,  # browsers and proxies keep idle connections open
-            clear_untrusted_proxy_headers=not settings.proxies,
-            outbuf_high_watermark=BUFFERED,
-            outbuf_overflow=2 * BUFFERED,  # never write a temporary file
-        )
+        server = WebServer(app, listener, is_behind_proxy=bool(settings.proxies))
         stack.callback(server.close)
         log.info("serving", address=_address(listener), interval=str(settings.interval), database=shown_url(database_url()))
         server.run()

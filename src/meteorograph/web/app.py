@@ -13,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .. import scheduler_start
 from ..config.loading import get_settings, pin_settings
-from ..config.settings import Settings
+from ..config.settings import MAX_BODY_BYTES, Settings
 from ..errors import StoreError
 from ..jobs.modules import import_job_modules
 from ..logs import get_logger, setup_logging
@@ -39,9 +39,6 @@ from . import (
 from .rate_limits import CallerLimits
 
 log = get_logger(__name__)
-
-#: Largest request body [bytes].
-MAX_BODY_BYTES: Final = 64 * 1024
 
 #: Key in ``app.extensions``: id of the process in which the application started the scheduler.
 _STARTED_IN: Final = "meteorograph.scheduler"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final
 
 from flask import Blueprint, g, request
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, ServiceUnavailable, UnsupportedMediaType
 
 from ..collecting.on_demand import ingest_data
 from ..config.loading import get_settings
@@ -17,6 +18,15 @@ blueprint = Blueprint("ingest", __name__)
 
 #: Largest absolute value of each coordinate [degree].
 _LIMITS: Final = {"lat": 90, "lon": 180}
+
+#: Requests that collect at the same time in one process. They wait for providers, and all other requests need threads too.
+MAX_AT_ONCE: Final = 4
+
+_turns: Final = threading.BoundedSemaphore(MAX_AT_ONCE)
+
+#: How long a request waits for its turn, and what a client that gets none should wait [s].
+_MAX_WAIT: Final = 0.9
+_RETRY_AFTER: Final = 5
 
 
 @blueprint.get("/ingest")
@@ -36,7 +46,12 @@ def collect() -> dict[str, Any]:
     """Collect the weather at a point now."""
     require_token(TokenScope.INGEST)
     lat, lon = _point(_body())
-    return {"message": "stored", "data": ingest_data(lat, lon), "request_id": g.request_id}
+    if not _turns.acquire(timeout=_MAX_WAIT):
+        raise ServiceUnavailable("As many requests as possible collect already. Try again later.", retry_after=_RETRY_AFTER)
+    try:
+        return {"message": "stored", "data": ingest_data(lat, lon), "request_id": g.request_id}
+    finally:
+        _turns.release()
 
 
 def _body() -> dict[str, Any]:

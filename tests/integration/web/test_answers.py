@@ -15,10 +15,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from meteorograph import create_app
+from meteorograph.config.settings import MAX_BODY_BYTES
 from meteorograph.errors import FetchError, FetchTimeoutError
 from meteorograph.reading import overview
 from meteorograph.simulator import Simulator
-from meteorograph.web.app import MAX_BODY_BYTES
 from support import KEY, NOON, RAIN_KEY, served
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.parametrize("database", ["sqlite"], indirect=True)]

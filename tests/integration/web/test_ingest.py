@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import waitress.server
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from meteorograph import WeatherData, create_app, get_db_session
+from meteorograph.config.settings import MAX_BODY_BYTES
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Location
-from meteorograph.web.app import MAX_BODY_BYTES
-from support import KEY, NOON, RAIN_KEY, served
+from meteorograph.web import ingest
+from support import KEY, NOON, RAIN_KEY, served, wait_until
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
 
@@ -313,6 +317,13 @@ def test_a_failure_that_cannot_heal_at_once_is_not_tried_again(client: FlaskClie
 
 
 def _post(url: str, body: dict[str, float]) -> tuple[int, dict[str, Any]]:
+    """Post, and again as long as the server has no thread for it."""
+    while (answer := _post_once(url, body))[0] == 503:
+        time.sleep(0.1)
+    return answer
+
+
+def _post_once(url: str, body: dict[str, float]) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request("POST", "/ingest", json.dumps(body), {"Content-Type": JSON, "Connection": "close"})
@@ -339,3 +350,20 @@ def test_the_same_point_at_once_is_one_location_and_one_row(client: FlaskClient)
     assert [status for status, _ in answers] == [200] * 8
     assert _names() == ["53.35,-6.26"]
     assert len(_stored()) == 1
+
+
+def test_a_provider_that_is_slow_keeps_no_other_request_waiting(client: FlaskClient, collecting: Simulator) -> None:
+    """With any server: a request that gets no turn within a second is refused."""
+    collecting.set_faults("kind=latency ms=60000")
+    server = waitress.server.create_server(client.application, host="127.0.0.1", port=0, threads=8, ident=None)
+    threading.Thread(target=server.run, daemon=True).start()
+    url = f"http://127.0.0.1:{server.effective_port}"
+    with ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(_post_once, url, {"lat": float(number), "lon": 1.5}) for number in range(12)]
+        wait_until(lambda: sum(one.done() for one in waiting) == 12 - ingest.MAX_AT_ONCE, 30, "the refusals")
+        refused = [one.result() for one in waiting if one.done()]
+        collecting.set_faults("")
+        server.task_dispatcher.shutdown()
+        server.trigger.pull_trigger(server.close)
+    assert {status for status, _ in refused} == {503}
+    assert "Try again later" in refused[0][1]["detail"]

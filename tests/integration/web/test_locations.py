@@ -13,10 +13,9 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from meteorograph import WeatherData, create_app, get_db_session
-from meteorograph.config.settings import MAX_IMPORT_BYTES
+from meteorograph.config.settings import MAX_BODY_BYTES, MAX_IMPORT_BYTES
 from meteorograph.locations import repository
 from meteorograph.storage.models import Location
-from meteorograph.web.app import MAX_BODY_BYTES
 from support import NOON, served
 
 pytestmark = pytest.mark.usefixtures("database", "driven")

@@ -1,0 +1,192 @@
+"""One connection of the web server. A client that reads slowly holds no thread, only some kilobytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from waitress.buffers import ReadOnlyFileBasedBuffer
+from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
+
+from .request_parser import BusyError, RequestParser
+
+#: Bytes that wait for a client before its answer pauses. One part of the answer may come on top.
+MAX_WAITING_BYTES: Final = 64 * 1024
+
+#: How long a thread works on one answer before others get their turn [s].
+_TURN_SECONDS: Final = 0.25
+
+#: A client that has taken fewer bytes than this in so many seconds, although more wait for it, is disconnected.
+#: A slower client than 4 kB a second cannot be told apart, since the system frees its buffer in steps.
+_MIN_BYTES: Final = 16 * 1024
+STALL_SECONDS: Final = 30.0
+
+
+#: Key of the task in the WSGI environment.
+_TASK: Final = "meteorograph.task"
+
+
+class _Pause(BaseException):
+    """Leaves the thread in the middle of an answer. Not an ``Exception``: the code between must not handle it."""
+
+
+class _Parts:
+    """The parts of an answer. Pauses while the client is behind, and after each turn."""
+
+    def __init__(self, channel: Channel, parts: Iterable[bytes]) -> None:
+        self._channel = channel
+        self._parts = parts
+        self._iterator: Iterator[bytes] | None = None
+        self._is_paused = False
+        self.turn_ends_at = time.monotonic() + _TURN_SECONDS
+
+    def __iter__(self) -> _Parts:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._iterator is None:
+            self._iterator = iter(self._parts)
+        elif self._channel.is_full() or time.monotonic() > self.turn_ends_at:
+            self._is_paused = True
+            raise _Pause
+        return next(self._iterator)
+
+    def resume(self) -> None:
+        self._is_paused, self.turn_ends_at = False, time.monotonic() + _TURN_SECONDS
+
+    def close(self) -> None:
+        """Close the application's iterator, unless the answer only pauses."""
+        close: Callable[[], None] | None = getattr(self._parts, "close", None)
+        if close is not None and not self._is_paused:
+            close()
+
+
+class _Task(WSGITask):  # type: ignore[misc]  # waitress is not typed
+    """One request, whose answer may be made in several turns."""
+
+    parts: _Parts | None = None
+
+    def execute(self) -> None:
+        if self.parts is None:
+            super().execute()
+            return
+        self.parts.resume()
+        try:
+            for part in self.parts:
+                self.write(part)
+        finally:
+            self.parts.close()
+
+    def cancel(self) -> None:
+        """Close the application's iterator: the client is gone."""
+        if self.parts is not None:
+            self.parts.resume()
+            self.parts.close()
+
+    def get_environment(self) -> Any:
+        return {**super().get_environment(), _TASK: self}
+
+
+def let_answers_pause(application: Any) -> Any:
+    """The application with answers that pause as often as needed."""
+
+    def call(environ: dict[str, Any], start_response: Any) -> Any:
+        task = environ.pop(_TASK)
+        parts = application(environ, start_response)
+        if isinstance(parts, ReadOnlyFileBasedBuffer):
+            return parts
+        task.parts = _Parts(task.channel, parts)
+        return task.parts
+
+    return call
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
+    """A connection, used by the thread of the event loop and by one worker at a time."""
+
+    parser_class = RequestParser
+    #: When its first request was queued [monotonic s].
+    queued_at = 0.0
+    #: The task that a thread works on or worked on last, and the task that has paused.
+    _current: _Task | None = None
+    _paused: _Task | None = None
+    #: Whether the paused task waits for the client.
+    _is_waiting = False
+    #: Bytes sent so far, and at the last look of ``is_stalled``, and when that was [monotonic s].
+    _sent = 0
+    _sent_before = 0
+    _looked_at = 0.0
+
+    def task_class(self, channel: Channel, request: Any) -> _Task:
+        """The task of the current request: the one that has paused, or a new one."""
+        self._current, self._paused = self._paused or _Task(channel, request), None
+        return self._current
+
+    def is_continuing(self) -> bool:
+        """Whether the current answer has paused."""
+        return self._paused is not None
+
+    def is_full(self) -> bool:
+        """Whether the client should read before it gets more."""
+        return bool(self.total_outbufs_len > MAX_WAITING_BYTES)
+
+    def service(self) -> None:
+        """Work on the current request until it is answered or pauses."""
+        if self._paused is not None and not self.connected:
+            self._paused.cancel()
+        try:
+            if self.is_full():  # of answers to earlier requests that the client sent at once
+                self.task_class(self, self.requests[0])
+                raise _Pause
+            super().service()
+        except _Pause:
+            with self.outbuf_lock:
+                self._paused, self._is_waiting = self._current, True
+            if self.connected:
+                self.server.pull_trigger()
+            else:
+                self._continue()
+
+    def refuse_as_busy(self) -> None:
+        """Let the first request be answered with 503."""
+        self.requests[0].error = BusyError()
+
+    def writable(self) -> bool:
+        """Whether there is something to send or to continue; called by the event loop."""
+        return bool(super().writable() or (self._is_waiting and not self.is_full()))
+
+    def handle_write(self) -> None:
+        super().handle_write()
+        if not self.is_full():
+            self._continue()
+
+    def handle_close(self) -> None:
+        super().handle_close()
+        self._continue()
+
+    def _continue(self) -> None:
+        with self.outbuf_lock:
+            if not self._is_waiting:
+                return
+            self._is_waiting = False
+        self.server.add_task(self)
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        sent = int(super().send(data, do_close=do_close))
+        self._sent += sent
+        return sent
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Do not wait for the client: the answer pauses instead."""
+
+    def is_stalled(self, now: float) -> bool:
+        """Whether the client does not read what waits for it, or does not finish its request; called every few seconds."""
+        request = self.request
+        if request is not None and now - request.begun_at > request.seconds:
+            return True
+        if not self.total_outbufs_len or self._sent - self._sent_before >= _MIN_BYTES or not self._looked_at:
+            self._sent_before, self._looked_at = self._sent, now
+            return False
+        return now - self._looked_at > STALL_SECONDS
