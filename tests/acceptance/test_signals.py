@@ -81,6 +81,9 @@ def test_a_new_key_works_without_a_restart(
     os.kill(service.pid, signal.SIGHUP)
     service.found(r"(the settings are not reloaded)")
     assert "METEOROGRAPH_CONCURRENCY=none-at-all" in service.output()
+    Path(".env").unlink()
+    os.kill(service.pid, signal.SIGHUP)
+    service.found(r"(was read before and is gone)")
     assert ask(f"{address}/health").status == 200
     assert KEY not in service.output()
     assert service.end() == 0

@@ -54,6 +54,8 @@ class Alias:
 
     name: str
     setting: str
+    #: Its text, and the same as a value of the setting.
+    text: str
     value: str
 
 
@@ -63,7 +65,7 @@ def find_aliases(values: Mapping[str, str], settings: Iterable[str]) -> dict[str
     aliases: dict[str, Alias] = {}
     for name, setting, convert in _other_names(known):
         if name in values and name not in known and setting not in values and setting not in aliases:
-            aliases[setting] = Alias(name, setting, convert(values[name]))
+            aliases[setting] = Alias(name, setting, values[name], convert(values[name]))
     return aliases
 
 

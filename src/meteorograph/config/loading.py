@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -9,6 +11,8 @@ from sqlalchemy.engine import make_url
 
 from .. import redaction
 from ..errors import ConfigurationError
+from ..log_output import get_logger
+from ..log_repeats import error_once
 from ..providers.registry import BROKEN, PROVIDERS
 from .messages import error_line
 from .settings import COMPLETE_SETTINGS, Settings
@@ -22,6 +26,8 @@ from .sources import (
     unknown_names,
 )
 
+log = get_logger(__name__)
+
 
 class SettingsStore:
     """The current settings of this process: pinned by the program, or read again whenever the environment changes."""
@@ -29,6 +35,7 @@ class SettingsStore:
     def __init__(self) -> None:
         self._pinned: Settings | None = None
         self._cached: tuple[object, Settings] | None = None
+        self._loaded_for: object = None
 
     def pin(self, settings: Settings | None) -> None:
         """Use these settings from now on; None returns to the environment."""
@@ -37,13 +44,31 @@ class SettingsStore:
             redaction.hide(*_secret_texts(settings))
 
     def get(self) -> Settings:
-        """The pinned settings, or those of the environment."""
+        """The pinned settings, or those of the environment.
+
+        A file that becomes invalid, or is gone, while the process works changes nothing: the last valid settings stay.
+
+        Raises:
+            ConfigurationError: A value is invalid, and there are no settings of this folder and environment yet.
+        """
         if self._pinned is not None:
             return self._pinned
         fingerprint = fingerprint_of_sources()
         if fingerprint is None or self._cached is None or self._cached[0] != fingerprint:
-            self._cached = fingerprint, load_settings()
+            self._cached = fingerprint, self._load()
         return self._cached[1]
+
+    def _load(self) -> Settings:
+        place = Path.cwd(), dict(os.environ)
+        try:
+            settings = load_settings()
+        except ConfigurationError as error:
+            if self._cached is None or place != self._loaded_for:
+                raise
+            error_once(log, "the settings are not reloaded", (str(error),), reason=str(error))
+            return self._cached[1]
+        self._loaded_for = place
+        return settings
 
 
 _STORE: Final = SettingsStore()
@@ -100,7 +125,10 @@ def _first_error(error: ValidationError) -> str:
     field = next(name for name in names if location in (name, names[name]))
     name, alias = names[field], aliases_in_use(names.values()).get(names[field])
     line = error_line(name, COMPLETE_SETTINGS.model_fields[field], first, secret=name in SECRETS)
-    return f"{line} (it comes from {alias.name})" if alias else line
+    if alias is None:
+        return line
+    origin = alias.name if name in SECRETS or alias.text == alias.value else f"{alias.name}={alias.text}"
+    return f"{line} (it comes from {origin})"
 
 
 def _secret_texts(settings: Settings) -> list[str]:

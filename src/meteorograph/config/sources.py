@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic.fields import FieldInfo
 
 from ..errors import ConfigurationError
@@ -81,10 +83,22 @@ def read_values() -> dict[str, str]:
     }
 
 
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)  # ``_invalid_lines`` names what it cannot read
+
+#: Absolute paths of the settings files that this process has read.
+_FILES_READ: Final[set[Path]] = set()
+
+
 def _read_file() -> dict[str, str | None]:
+    path = ENV_FILE.absolute()
     try:
+        if path in _FILES_READ and not path.exists():
+            raise ConfigurationError(f".env: the file {path} was read before and is gone; restart to go on without it")
         _refuse_foreign_file(ENV_FILE)
-        return dotenv_values(ENV_FILE, encoding="utf-8-sig")
+        values = dotenv_values(ENV_FILE, encoding="utf-8-sig")
+        if path.is_file():
+            _FILES_READ.add(path)
+        return values
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
 
@@ -177,9 +191,20 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return str(error.strerror) if isinstance(error, OSError) else "not UTF-8 text"
 
 
+def _invalid_lines() -> Iterator[str]:
+    """A line for every line of ``.env`` that is none of ``NAME=value``; the library would warn at each reading."""
+    if not ENV_FILE.is_file():
+        return
+    with ENV_FILE.open(encoding="utf-8-sig") as file:
+        for found in parse_stream(file):
+            if found.error:
+                yield f".env: line {found.original.line} is not NAME=value and has no effect"
+
+
 def unknown_names(setting_names: Iterable[str]) -> Iterator[str]:
-    """A line for every variable with another name of a setting, and for every one that looks like a setting but is none."""
+    """A line for every invalid line of ``.env``, and every variable that has another name of a setting or only looks like one."""
     values = {name: value for name, value in read_values().items() if name not in _TEST_VARIABLES}
     known = (*setting_names, *_SECRET_FILES)
+    yield from _invalid_lines()
     yield from alias_lines(values, known)
     yield from unknown_lines(values, (name.upper() for name in _read_file()), known)

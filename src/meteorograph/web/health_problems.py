@@ -64,10 +64,11 @@ def _database_problems(settings: Settings, look: Look[DatabaseLook]) -> Iterator
     if away is not None and look.value and look.value.ledger and not look.waited and _cause(away) in UNREACHABLE:
         away = None  # the next tick finds that it is back
     heartbeat = SERVICE_STATE.heartbeat_problem() if settings.scheduler_enabled else None
-    if look.waited and (look.value is None or look.age > PATIENCE_SECONDS):
+    failure = look.value.failure if look.value else None  # of the look before the one in progress: it knows the cause
+    if look.waited and failure is None and (look.value is None or look.age > PATIENCE_SECONDS):
         yield Problem(f"the database has not answered for {max(look.waited, 1):.0f} s", is_failure=True)
-    elif look.value is not None and look.value.failure is not None:
-        yield Problem(f"the database does not answer: {_cause(look.value.failure)}", is_failure=True)
+    elif failure is not None:
+        yield Problem(f"the database does not answer: {_cause(failure)}", is_failure=True)
     elif reason := away or heartbeat:
         yield Problem(f"the database does not take the work: {_cause(reason)}", is_failure=True)
     else:

@@ -11,10 +11,14 @@ from flask.testing import FlaskClient
 from health import add_location, health
 from meteorograph import create_app, get_db_session
 from meteorograph.accounts import account_state
+from meteorograph.config.loading import get_settings
 from meteorograph.errors import AccountError
 from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
 from meteorograph.storage.models import Run
+from meteorograph.web.background_look import Look
+from meteorograph.web.database_look import DatabaseLook
+from meteorograph.web.health_problems import find_problems
 from support import KEY, NOON
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
@@ -131,3 +135,10 @@ def test_times_of_a_clock_that_was_years_ahead_do_not_count(watching: FlaskClien
     body = health(watching, 200)
     assert (body["scheduler_running"], body["last_run"]) == (False, None)
     assert body["freshness"] == {"oldest": None, "median": None}
+
+
+def test_a_look_in_progress_after_one_that_failed_names_the_cause() -> None:
+    """Each look at a server that hangs ends after a while, and the next one has not waited for long."""
+    look = Look(DatabaseLook(failure="the database cannot be used: its server does not answer in time"), age=60.0, waited=1.0)
+    texts = [problem.text for problem in find_problems(get_settings(), look, NOON, is_running=True)]
+    assert texts[0] == "the database does not answer: its server does not answer in time"

@@ -88,7 +88,9 @@ def test_an_interval_in_hours(monkeypatch: pytest.MonkeyPatch, hours: str, inter
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "1h", "1e9", "one"])
 def test_an_interval_in_hours_that_is_none(monkeypatch: pytest.MonkeyPatch, hours: str) -> None:
     monkeypatch.setenv("DATA_INGEST_INTERVAL_HOURS", hours)
-    with pytest.raises(ConfigurationError, match=r"^METEOROGRAPH_INTERVAL=.*\(it comes from DATA_INGEST_INTERVAL_HOURS\)$"):
+    with pytest.raises(
+        ConfigurationError, match=rf"^METEOROGRAPH_INTERVAL=.*\(it comes from DATA_INGEST_INTERVAL_HOURS={hours}\)$"
+    ):
         load_settings()
 
 
