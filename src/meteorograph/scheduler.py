@@ -23,7 +23,8 @@ from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run_context import require_key
 from .config.loading import get_settings
 from .config.settings import Settings
-from .errors import MeteorographError, MissingAPIKeyError, StoreError
+from .errors import FallbackDatabaseError, MeteorographError, MissingAPIKeyError, StoreError
+from .failover import snapshot
 from .healing import planner, rounds
 from .jobs import queries as job_queries
 from .jobs.runner import RUNNER
@@ -144,7 +145,10 @@ def _record_heartbeat() -> None:
     SERVICE_STATE.heartbeat_since = _process.last_heartbeat = time.monotonic()
     try:
         init_db()
-        heartbeat.record_heartbeat(clock.now())
+        settings = get_settings()
+        heartbeat.record_heartbeat(clock.now(), settings.journal_dir)
+        with suppress(FallbackDatabaseError):  # the next run makes a new one
+            snapshot.follow_sites(settings)
         SERVICE_STATE.heartbeat_failure = None
     except Exception as error:
         SERVICE_STATE.heartbeat_failure = error_text(error)

@@ -19,9 +19,10 @@ from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from ..model.account import Account
-from ..storage.engine import get_db_session
+from ..storage.engine import get_db_session, uses_other_database
 from ..storage.models import Quota
 from ..storage.upsert import insert_or_ignore
+from .offline_quota import offline_limits
 
 #: The windows that an account may have, shortest first.
 WINDOWS: Final = ("minute", "hour", "day", "month")
@@ -129,6 +130,8 @@ def spend(
     kept = {window: (0 if on_demand else reserve_of(limit)) + (leave or {}).get(window, 0) for window, limit in limits.items()}
     with get_db_session() as session:
         rows = _lock_rows(session, account, now, is_clock_trusted=is_clock_trusted)
+        if uses_other_database():
+            limits = offline_limits(session, rows, limits)
         remaining = {window: limit - rows[window].used - kept[window] for window, limit in limits.items()}
         ends = {window: period_end(window, row.period_start, account.zone) for window, row in rows.items()}
         granted = max(0, min(calls, *remaining.values()))

@@ -66,14 +66,6 @@ def check_path(value: Path | None) -> Path | None:
     return value
 
 
-def check_folder(value: Path) -> Path:
-    """A folder that exists, or that can be made."""
-    check_path(value)
-    if value.exists() and not value.is_dir():
-        raise ValueError("a folder, or a path at which one can be made")
-    return value
-
-
 def check_schema(value: str | None) -> str | None:
     """A name that needs no quoting in SQL."""
     if value is not None and not _is_schema(value):

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     http_timeout_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 64
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
-    journal_dir: Annotated[Path, AfterValidator(checks.check_folder)] = Path("data/journal")
+    journal_dir: Annotated[Path, AfterValidator(checks.check_path)] = Path("data/journal")
     journal_days: Annotated[int, Field(ge=0, le=36500)] = 30
     user_agent: Annotated[str, AfterValidator(checks.check_user_agent)] = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.

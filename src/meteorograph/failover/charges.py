@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, ParamSpec
+from typing import ParamSpec
 
 from sqlalchemy import delete, insert, literal, select
 from sqlalchemy.orm import Session
 
+from ..accounts.offline_quota import SYNCED_PREFIX
 from ..accounts.quota import Grant
 from ..config.loading import get_settings
 from ..config.settings import Settings
@@ -28,9 +29,6 @@ from .database_file import fallback_session, has_fallback
 from .state import get_state
 
 P = ParamSpec("P")
-
-#: Prefix of a window's name in the row of the fallback database that says how many of its calls the database knows.
-SYNCED_PREFIX: Final = "began "
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ..storage.models import (
     Base,
     CheckState,
     DailyRollup,
+    Heartbeat,
     Location,
     LocationStation,
     Missed,
@@ -24,7 +25,7 @@ from ..storage.models import (
 )
 from ..storage.upsert import table_of
 from .charges import mark_all_synced, read_unsynced_charges, tracked_charges
-from .database_file import create_fallback, fallback_path
+from .database_file import create_fallback, fallback_path, has_fallback
 from .state import get_state
 
 #: Number of rows that are copied at once.
@@ -32,7 +33,7 @@ COPY_ROWS: Final = 1000
 
 #: Tables that change with locations only, and tables that are copied each time.
 LOCATION_TABLES: Final[tuple[type[Base], ...]] = (Location, LocationStation)
-ACCOUNT_TABLES: Final[tuple[type[Base], ...]] = (Quota, AccountState)
+ACCOUNT_TABLES: Final[tuple[type[Base], ...]] = (Quota, AccountState, Heartbeat)
 
 #: Tables whose rows are deleted when their location was removed.
 DERIVED_TABLES: Final[tuple[type[Base], ...]] = (CheckState, DailyRollup, RolledUpUntil)
@@ -69,6 +70,23 @@ def take_snapshot(settings: Settings) -> None:
             mark_all_synced(fallback)
         mark_reported()
     state.snapshots[key] = signature
+
+
+def follow_sites(settings: Settings) -> None:
+    """Take a snapshot if another set of sites collects than at the last one, and always where several do.
+
+    The share of each site depends on their number, and on what the others have charged.
+
+    Raises:
+        FallbackDatabaseError: The fallback database does not answer.
+        StoreError: The database does not answer.
+    """
+    state = get_state()
+    with engine.get_db_session(read_only=True) as session:
+        sites = frozenset(session.scalars(select(Heartbeat.site).where(Heartbeat.is_stopped.is_(False)).distinct()))
+    if len(sites - {None}) > 1 or (sites != state.sites and has_fallback(settings)):
+        take_snapshot(settings)
+        state.sites = sites
 
 
 def _has_unsynced_data(fallback: Session) -> bool:

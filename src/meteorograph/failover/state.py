@@ -40,6 +40,8 @@ class FailoverState:
     snapshot_failure: str | None = None
     #: For each pair of databases, the signature of the locations in the last snapshot.
     snapshots: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    #: The sites whose heartbeats the fallback database has.
+    sites: frozenset[str | None] = frozenset()
 
     def note_back(self) -> None:
         """The database takes the work again."""

@@ -78,6 +78,11 @@ def _begin(settings: Settings) -> None:
     setup_logging(settings)
     log.info("settings are read", file=str(ENV_FILE.resolve()) if ENV_FILE.is_file() else None)
     handle_signals()
+    if settings.journal_days and settings.journal_dir.exists() and not settings.journal_dir.is_dir():
+        # At the start only: later the service goes on without a journal.
+        raise ConfigurationError(
+            f"METEOROGRAPH_JOURNAL_DIR={settings.journal_dir}: must be a folder, or a path at which one can be made"
+        )
 
 
 def _prepare(settings: Settings) -> None:

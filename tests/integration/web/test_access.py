@@ -269,3 +269,11 @@ def test_a_closed_provider_is_opened_on_command(
     assert _run(monkeypatch, "providers", "reopen", "openweathermap") == 1
     assert _run(monkeypatch, "providers", "reopen", "nobody") == 2
     assert client.post("/ingest").status_code == 200
+
+
+def test_a_journal_that_can_never_be_written(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_JOURNAL_DIR", "/dev/null")
+    assert _run(monkeypatch, "serve", "--port", "0") == 2
+    assert "METEOROGRAPH_JOURNAL_DIR=/dev/null: must be a folder" in capsys.readouterr().err

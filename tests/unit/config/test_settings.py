@@ -133,7 +133,6 @@ WRONG = [
     ("METEOROGRAPH_DEFAULT_LONGITUDE", "-inf", "-inf", "a number from -180 to 180"),
     ("METEOROGRAPH_DEFAULT_LOCATION", "x" * 201, "x" * 100 + "…", "a text of 1 to 200 characters"),
     ("METEOROGRAPH_DEFAULT_LOCATION", "Lon\tdon", "Lon don", "a text of 1 to 200 characters, none of them a control character"),
-    ("METEOROGRAPH_JOURNAL_DIR", "/dev/null", "/dev/null", "a folder, or a path at which one can be made"),
     ("DATABASE_URL", "postgresql+pg8000://u@h/n", "postgresql+pg8000://u@h/n", _URL),
     ("DATABASE_URL", "sqlite+aiosqlite:///x.db", "sqlite+aiosqlite:///x.db", _URL),
     ("METEOROGRAPH_DEFAULT_LOCATION", "  ", "", "a text of 1 to 200 characters"),

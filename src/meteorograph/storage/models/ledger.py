@@ -88,6 +88,8 @@ class Heartbeat(Base):
 
     holder: Mapped[str] = mapped_column(String(200), primary_key=True)
     beat_at: Mapped[datetime]
+    #: The folder with its fallback database: processes of one site share their charges while the database is away.
+    site: Mapped[str | None] = mapped_column(String(200))
     #: Whether the process was stopped in order since.
     is_stopped: Mapped[bool] = mapped_column(server_default=false())
 
