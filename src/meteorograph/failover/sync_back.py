@@ -13,7 +13,7 @@ from ..config.settings import Settings
 from ..ledger.closing import recount_runs
 from ..log_output import get_logger
 from ..log_repeats import error_once
-from ..model.states import OPEN_STATES
+from ..model.states import OPEN_STATES, RunState
 from ..storage import engine
 from ..storage.models import AccountState, Base, Location, Missed, Run, WeatherData
 from ..storage.observations import Row, store
@@ -122,13 +122,20 @@ def _sync_ledger(settings: Settings, slots: set[datetime]) -> None:
 
 
 def _add_runs(session: Session, runs: Sequence[dict[str, Any]]) -> None:
-    """Add runs; one that is in the database too gets the calls that were made without it."""
+    """Add runs; one that is in the database too gets the calls that were made without it.
+
+    Another machine, which came back first, may have recorded such a slot as missed without a run: it had one.
+    """
     if runs:
         new = [{name: value for name, value in run.items() if name != "id"} | {"calls": 0} for run in runs]
         insert_or_ignore(session, Run, new)
     for run in runs:
+        is_run = (Run.schedule == run["schedule"], Run.due_at == run["due_at"], Run.shard == run["shard"])
+        if run["state"] != RunState.MISSED and run["started_at"] is not None:
+            took_place = {name: run[name] for name in ("state", "reason", "started_at", "ended_at", "holder", "lease_expires_at")}
+            corrected = update(Run).where(*is_run, Run.state == RunState.MISSED).values(**took_place)
+            session.execute(corrected.execution_options(synchronize_session=False))
         if run["calls"]:
-            is_run = (Run.schedule == run["schedule"], Run.due_at == run["due_at"], Run.shard == run["shard"])
             _change_calls(session, run["calls"], *is_run)
 
 

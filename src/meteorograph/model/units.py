@@ -142,6 +142,8 @@ def parse_units(text: str) -> Units:
         matches = [known for known in SYSTEMS if known == name]
         if matches and not colon and position == 0:
             system = matches[0]
+        elif colon and name in single:
+            raise ValueError(f"must give {name} once")
         elif colon and name in BY_NAME:
             single[name] = _parse_unit(name, unit)
         else:

@@ -56,18 +56,19 @@ class WeatherRow(QuantityValues, frozen=True, gc=False, kw_only=True):
         return (self.flags or {}).get(quantity, [])
 
 
-def get_location_id(session: Session, name: str) -> int:
-    """The id of the location of that name.
+def find_location(session: Session, name: str) -> tuple[int, str]:
+    """Id and name of the location that has this name, in whatever form it is asked for.
 
     Raises:
         LocationNotFoundError: No location has that name.
     """
     # PostgreSQL refuses a text that contains a NUL, so no name contains one.
     names = {name, normalise_name(name)}  # an older version may have stored it in another form
-    location_id = None if "\0" in name else session.scalar(select(Location.id).where(Location.name.in_(names)))
-    if location_id is None:
+    found = [] if "\0" in name else session.execute(select(Location.id, Location.name).where(Location.name.in_(names))).all()
+    if not found:
         raise LocationNotFoundError(name)
-    return location_id
+    location_id, stored_name = min(found, key=lambda one: one[1] != name)  # the form that was asked for, where both are there
+    return location_id, stored_name
 
 
 def read_rows(
@@ -84,7 +85,7 @@ def read_rows(
     Raises:
         LocationNotFoundError: No location has that name.
     """
-    selected = None if location is None else (get_location_id(session, location), location)
+    selected = None if location is None else find_location(session, location)
     columns, position = read_page(session, RowQuery(FIELDS, selected, start, end), limit, after)
     return _make_rows(columns), position
 

@@ -11,7 +11,7 @@ from ..exporting.serialise import MEDIA_TYPES, AnswerFormat, csv_lines, json_lin
 from ..providers.registry import PROVIDERS
 from ..reading import columns
 from ..reading.columns import FIELDS, Columns, Position, RowQuery
-from ..reading.rows import get_location_id, read_latest_columns
+from ..reading.rows import find_location, read_latest_columns
 from ..storage.engine import get_db_session
 from . import answers, params
 
@@ -38,7 +38,7 @@ def rows() -> Response:
     is_stream = format != "json" and "limit" not in request.args
     limit = _AT_ONCE if is_stream else params.limit()
     with get_db_session(read_only=True) as session:
-        location = None if name is None else (get_location_id(session, name), name)
+        location = None if name is None else find_location(session, name)
         query = RowQuery(shape.fields, location, start, end, params.word("provider", tuple(PROVIDERS)), _is_ascending())
         total = {"total": columns.count_rows(session, query)} if params.word("total", ("true", "false")) == "true" else {}
         found, more = columns.read_page(session, query, limit, after)

@@ -17,8 +17,10 @@ from meteorograph.collecting import run
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import StoreError
 from meteorograph.failover.database_file import fallback_path
+from meteorograph.ledger import past_slots
 from meteorograph.locations import repository
 from meteorograph.model.clock import DrivenClock
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage import engine
@@ -101,6 +103,23 @@ def test_it_is_back_within_the_slot(database: str, driven: DrivenClock, places: 
     assert places.count() == 6, "what is here already is not asked for again"
     assert [state for _, state, _ in _runs()] == ["succeeded", "succeeded"]
     assert len(_rows()) == 6
+
+
+def test_a_run_that_another_machine_has_recorded_as_missed_meanwhile(
+    database: str, driven: DrivenClock, places: Simulator
+) -> None:
+    scheduled_ingest()
+    driven.advance(HOUR)
+    with away(database):
+        scheduled_ingest()
+    driven.advance(HOUR)
+    assert not past_slots.account_for_past(driven(), DEFAULT_SCHEDULE, Interval(HOUR))  # the other one, which is back first
+    assert _runs()[1:] == [(NOON + HOUR, "missed", 0)]
+    scheduled_ingest()
+    assert _runs() == [(NOON + number * HOUR, "succeeded", 3) for number in range(3)]
+    with get_db_session(read_only=True) as session:
+        assert [run.reason for run in session.scalars(select(Run))] == [None] * 3
+        assert session.scalars(select(Missed)).all() == []
 
 
 def test_a_location_that_was_removed_meanwhile_stops_nothing(database: str, driven: DrivenClock, places: Simulator) -> None:
@@ -239,8 +258,9 @@ def test_a_stand_in_that_another_process_is_about_to_make_is_none_yet(
 def test_where_nothing_can_stand_in_collection_goes_on_with_the_database(
     database: str, driven: DrivenClock, places: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "full").touch()
     monkeypatch.setenv("METEOROGRAPH_JOURNAL_DIR", str(tmp_path / "full"))
+    get_settings()
+    (tmp_path / "full").touch()  # after the settings were read, which refuse it
     for _ in range(2):
         scheduled_ingest()
         scheduled_ingest()

@@ -224,7 +224,7 @@ NEXT = "must be the `next` of a previous answer"
 LIMIT = "must be a whole number from 1 to 1000"
 EXAMPLE = "metric,temperature:K,wind_speed:kn"
 SYSTEMS = f"must be one of metric, imperial, si, standard, or such a word and units of quantities, as in {EXAMPLE}"
-KNOWN = "is unknown; use location, provider, start, end, order, limit, cursor, total, fields, units, zone, format"
+KNOWN = "is unknown; use location, provider, start, end, order, limit, cursor, total, fields, units, zone, format, safe"
 FIELDS = f"must be some of {', '.join(FIELDS_)}, separated by commas"
 
 
@@ -254,7 +254,7 @@ FIELDS = f"must be some of {', '.join(FIELDS_)}, separated by commas"
         ("/data", "zone", "Mars/Olympus", "must be an IANA time zone such as Europe/Dublin"),
         ("/data", "loc", "Athens", KNOWN),
         ("/data", "x" * 300, "1", None),
-        ("/data/latest", "limit", "5", "is unknown; use fields, units, zone, format"),
+        ("/data/latest", "limit", "5", "is unknown; use fields, units, zone, format, safe"),
     ],
 )
 def test_a_bad_parameter_is_named_with_its_value_and_what_is_allowed(
@@ -325,3 +325,16 @@ def test_an_unencoded_plus_over_a_socket(client: FlaskClient) -> None:
     ):
         body = json.load(answer)
     assert _keys(body) == [("Athens", datetime(2026, 3, 1, 12, tzinfo=UTC).isoformat())]
+
+
+def test_a_row_has_the_name_of_its_location_however_it_was_asked_for(client: FlaskClient) -> None:
+    ids = _locations("Bergen", "Athens", "Athens ")  # as an older version may have stored it
+    _store(*(_row(id_, NOON, temperature=number) for number, id_ in enumerate(ids.values())))
+    for asked, named, value in (
+        ("Bergen%20", "Bergen", 0),
+        ("%20Bergen", "Bergen", 0),
+        ("Athens", "Athens", 1),
+        ("Athens%20", "Athens ", 2),
+    ):
+        body = _get(client, f"/data?location={asked}&fields=location,temperature")
+        assert body["data"] == [{"location": named, "temperature": value}]

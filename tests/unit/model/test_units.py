@@ -113,6 +113,7 @@ def test_units_of_single_quantities(text: str, name: str, unit: str, value: floa
         ("metric,temp:K", "must be one of metric, imperial, si, standard, or "),
         ("metric,", "must be one of metric, imperial, si, standard, or "),
         ("metric,temperature:mm", "must give temperature in one of °C, K, °F"),
+        ("temperature:K,temperature:F", "must give temperature once"),
         ("humidity:1", "must give humidity in one of %"),
         ("wind_speed:", "must give wind_speed in one of m/s, km/h, mi/h, kn"),
     ],
