@@ -24,6 +24,10 @@ from .aggregate_columns import HEAD_COLUMNS, AggregateColumns, AggregateRow, rea
 #: Number of locations that are read at once.
 LOCATIONS_PER_PAGE: Final = 100
 
+#: Most values (buckets by quantities) of one location, and about how many are read at once. A value has up to nine statistics.
+MAX_VALUES: Final = 250_000
+_VALUES_PER_PAGE: Final = 100_000
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -119,13 +123,16 @@ def read_bucket_page(
     after: int = 0,
     limit: int = LOCATIONS_PER_PAGE,
 ) -> list[LocationBuckets]:
-    """Buckets as ``read_buckets`` returns them, of one location or of the next ``limit`` locations after the id ``after``.
+    """Buckets as ``read_buckets`` returns them, of one location or of the next locations after the id ``after``.
+
+    These are ``limit`` locations, or fewer if they have many buckets and quantities; none after the last one.
 
     Raises:
         LocationNotFoundError: No location has that name.
-        ValueError: ``bucket`` is invalid, or there would be too many buckets.
+        ValueError: ``bucket`` is invalid, or there would be too many buckets or values.
     """
     length, names = parse_bucket(bucket), tuple(quantities) or tuple(BY_NAME)
+    limit = min(limit, max(1, _VALUES_PER_PAGE // count_values(start, end, bucket, len(names))))
     if location is not None:
         locations = [get_location(session, location)]
     else:
@@ -145,6 +152,27 @@ def read_bucket_page(
             own = _merge_months(own, read_edges[row.id], all_edges[row.id], names)
         page.append(_make_buckets(row, zones[row.id], all_edges[row.id], own, names, missed.get(row.id, ())))
     return page
+
+
+def has_location_after(session: Session, id_: int) -> bool:
+    """Whether ``read_bucket_page`` has more locations after this id."""
+    return session.scalar(select(Location.id).where(Location.id > id_).limit(1)) is not None
+
+
+def count_values(start: datetime, end: datetime, bucket: str, quantities: int) -> int:
+    """Number of values (buckets by quantities) of one location, at least 1. Months count as their days, from which they are made.
+
+    Raises:
+        ValueError: ``bucket`` is invalid, or there are too many buckets or values.
+    """
+    buckets = max(1, len(_edge_seconds(start, end, parse_bucket(bucket) or DAY, zone_or_utc(None))) - 1)
+    values = buckets * quantities
+    if values > MAX_VALUES:
+        raise ValueError(
+            f"would give {values:,} values ({buckets:,} buckets of {quantities} fields), and at most {MAX_VALUES:,} are allowed: "
+            "use longer buckets, a shorter range or fewer fields"
+        )
+    return values
 
 
 @lru_cache(maxsize=64)

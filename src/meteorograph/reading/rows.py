@@ -100,13 +100,25 @@ def newest_slot(now: datetime) -> ColumnElement[datetime]:
     return newest.correlate(Location).scalar_subquery()
 
 
-def read_latest_columns(session: Session, fields: Sequence[str] = FIELDS, now: datetime | None = None) -> Columns:
-    """The newest row of each location that has rows until now, by name, as columns of plain values."""
+def read_latest_columns(
+    session: Session,
+    fields: Sequence[str] = FIELDS,
+    now: datetime | None = None,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+) -> Columns:
+    """The newest row of each location that has rows until now, by name, as columns of plain values.
+
+    These are all, or at most ``limit`` after the location of the name ``after``.
+    """
     dialect = session.get_bind().dialect
     selected = [Location.name if name == "location" else plain_column(dialect, name) for name in fields]
     query = select(*selected).select_from(Location).join(WeatherData, _table.c.location_id == Location.id)
     query = query.where(_table.c.due_at == newest_slot(now or clock.now())).order_by(Location.name)
-    return fetch_columns(session, query)
+    if after is not None:
+        query = query.where(Location.name > after)
+    return fetch_columns(session, query.limit(limit))
 
 
 def read_latest_rows(session: Session, now: datetime | None = None) -> list[WeatherRow]:

@@ -24,7 +24,7 @@ _ON_DEMAND_THREADS: Final = 4
 _CONTINUING_THREADS: Final = 2
 
 #: How long a request may wait for a thread [s], and how many may wait.
-_MAX_WAIT: Final = 0.75
+_MAX_WAIT: Final = 0.5
 _MAX_WAITING: Final = 500
 
 #: How long a stop waits for requests in progress [s].

@@ -21,13 +21,19 @@ from ..model.statistics import STATISTICS, divide_columns
 from ..model.time_buckets import DAY, parse_bucket
 from ..model.units import Units
 from ..reading import aggregates
-from ..reading.aggregates import LocationBuckets
+from ..reading.aggregates import LocationBuckets, has_location_after
 from ..storage.engine import get_db_session
 from . import answers, params
 
 blueprint = Blueprint("aggregate", __name__)
 
-PARAMETERS: Final = ("location", "start", "end", "bucket", "fields", "units", "zone", "flagged", "format", "safe")
+PARAMETERS: Final = (
+    *("location", "start", "end", "bucket", "fields", "units", "zone", "flagged"),
+    *("format", "safe", "limit", "cursor"),
+)
+
+#: Most values (buckets by fields by locations) of an answer that is not a stream.
+MAX_VALUES: Final = 500_000
 
 _HEAD: Final = ("location", "start", "end", "due", "stored", "coverage", "observations")
 
@@ -131,20 +137,75 @@ def buckets() -> Response:
     query = {**_bucket_range(), "zone": str(params.zone()) if "zone" in request.args else None, "quantities": shape.fields}
     query["include_flagged"] = params.word("flagged", ("exclude", "include")) == "include"
     query["location"] = request.args.get("location")
-    with get_db_session(read_only=True) as session:
-        try:
-            buckets = aggregates.read_bucket_page(session, **query)
-        except ValueError as error:
-            raise BadInputError("bucket", query["bucket"], str(error)) from None
+    limit = _location_limit(query, is_stream=format != "json" and "limit" not in request.args)
+    pages = _Pages(query, params.after_id() or 0, limit)
     units = shape.units.units_of(shape.fields)
     about = {"bucket": query["bucket"], "units": units}
     if format == "json" and query["location"] is not None:
-        return answers.json({"data": shape.objects(buckets[0]), **about})
-    pages = _pages(query, buckets)
+        return answers.json({"data": shape.objects(pages.first[0]), **about})
     if format == "json":
         return answers.stream(_json(shape, pages, {**about, "request_id": g.request_id}), format)
     lines = chain([shape.first_line(format)], (shape.lines(page, format) for page in pages))
-    return answers.with_units(answers.stream(lines, format), units)
+    return answers.with_units(answers.with_next(answers.stream(lines, format), pages.following), units)
+
+
+def _location_limit(query: dict[str, Any], *, is_stream: bool) -> int | None:
+    """The most locations of the answer; None for a stream of all.
+
+    Raises:
+        BadInputError: The answer would have too many values.
+    """
+    try:
+        values = aggregates.count_values(query["start"], query["end"], query["bucket"], len(query["quantities"]))
+    except ValueError as error:
+        raise BadInputError("bucket", query["bucket"], str(error)) from None
+    if is_stream:
+        return None
+    most, limit = max(1, MAX_VALUES // values), params.limit(params.MAX_LIMIT)
+    if "limit" in request.args and limit > most:
+        reason = f"may be {most:,} at most with these buckets and fields, because an answer has {MAX_VALUES:,} values at most"
+        raise BadInputError("limit", limit, f"{reason}; use longer buckets, a shorter range or fewer fields")
+    return min(limit, most)
+
+
+class _Pages:
+    """The buckets of an answer, location by location, read page by page while the client takes them."""
+
+    def __init__(self, query: dict[str, Any], after: int, limit: int | None) -> None:
+        self._query = query
+        self._after = after
+        self._left = 1 if query["location"] is not None else limit
+        self.first = self._read()
+        #: Cursor of the next answer, which is known at once if the first page fills this one.
+        self.following = self._following() if self._left == 0 else None
+
+    def __iter__(self) -> Iterator[LocationBuckets]:
+        page = self.first
+        while page:
+            yield from page
+            page = [] if self._left == 0 else self._read()
+        self.following = self._following() if self._left == 0 else None
+
+    def _read(self) -> list[LocationBuckets]:
+        is_bound = self._query["location"] is None and self._left is not None and self._left < aggregates.LOCATIONS_PER_PAGE
+        bound: dict[str, Any] = {"limit": self._left} if is_bound else {}
+        with get_db_session(read_only=True) as session:
+            try:
+                page = aggregates.read_bucket_page(session, **self._query, after=self._after, **bound)
+            except ValueError as error:
+                raise BadInputError("bucket", self._query["bucket"], str(error)) from None
+        if page:
+            self._after = page[-1].id
+        if self._left is not None:
+            self._left -= len(page)
+        return page
+
+    def _following(self) -> str | None:
+        """The cursor after the last location; None if there are no more."""
+        if self._query["location"] is not None:
+            return None
+        with get_db_session(read_only=True) as session:
+            return params.cursor(str(self._after)) if has_location_after(session, self._after) else None
 
 
 def _bucket_range() -> dict[str, Any]:
@@ -159,21 +220,12 @@ def _bucket_range() -> dict[str, Any]:
     return {"bucket": bucket, "start": start, "end": end}
 
 
-def _pages(query: dict[str, Any], buckets: list[LocationBuckets]) -> Iterator[LocationBuckets]:
-    """All locations, page by page; the first page is read already."""
-    while buckets:
-        yield from buckets
-        if query["location"] is not None or len(buckets) < aggregates.LOCATIONS_PER_PAGE:
-            return
-        with get_db_session(read_only=True) as session:
-            buckets = aggregates.read_bucket_page(session, **query, after=buckets[-1].id)
-
-
-def _json(shape: _Shape, pages: Iterator[LocationBuckets], about: dict[str, Any]) -> Iterator[bytes]:
-    """The bytes of one JSON object with ``data`` of any length."""
+def _json(shape: _Shape, pages: _Pages, about: dict[str, Any]) -> Iterator[bytes]:
+    """The bytes of one JSON object with ``data`` of any length, and ``next`` if there are more locations."""
     prefix = b'{"data":['
     for buckets in pages:
         if buckets.due:
             yield prefix + msgspec.json.encode(shape.objects(buckets))[1:-1]
             prefix = b","
+    about = about if pages.following is None else {"next": pages.following, **about}
     yield (b"" if prefix == b"," else prefix) + b"]," + msgspec.json.encode(about)[1:] + b"\n"

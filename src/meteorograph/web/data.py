@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flask import Blueprint, Response, request
@@ -22,6 +22,9 @@ PARAMETERS: Final = (
     *("location", "provider", "start", "end", "order", "limit", "cursor", "total"),
     *("fields", "units", "zone", "format", "safe"),
 )
+
+#: Parameters of ``/data/latest``.
+LATEST_PARAMETERS: Final = ("fields", "units", "zone", "format", "safe", "limit", "cursor")
 
 #: Rows per page of a stream. Each page has its own transaction, so that a slow client blocks nothing.
 _AT_ONCE: Final = 2000
@@ -68,14 +71,37 @@ def _all(shape: AnswerFormat, format: str, query: RowQuery, found: Columns, more
 
 @blueprint.get("/data/latest")
 def latest() -> Response:
-    """The newest row of every location."""
-    params.refuse_unknown(("fields", "units", "zone", "format", "safe"))
+    """The newest row of every location; CSV and NDJSON have all unless a limit is given."""
+    params.refuse_unknown(LATEST_PARAMETERS)
     shape, format = _shape(), params.word("format", tuple(MEDIA_TYPES)) or "json"
-    with get_db_session(read_only=True) as session:
-        found = read_latest_columns(session, shape.fields)
+    limit, after = params.limit(params.MAX_LIMIT), params.after()
+    found, more = _latest_page(shape.fields, limit, after)
     if format == "json":
-        return answers.json({"data": shape.objects(found), "units": shape.units.units_of(shape.fields)})
-    return _table(shape, format, found)
+        following = None if more is None else params.cursor(more)
+        return answers.json({"data": shape.objects(found), "next": following, "units": shape.units.units_of(shape.fields)})
+    if more is None or "limit" in request.args:
+        return answers.with_next(_table(shape, format, found), more and params.cursor(more))
+    units = shape.units.units_of(shape.fields)
+    return answers.with_units(answers.stream(_all_latest(shape, format, found, more), format), units)
+
+
+def _latest_page(fields: Sequence[str], limit: int, after: str | None) -> tuple[Columns, str | None]:
+    """The newest rows of the next locations, and the name of the last location if there are more."""
+    names = fields if "location" in fields else (*fields, "location")
+    with get_db_session(read_only=True) as session:
+        columns = read_latest_columns(session, names, after=after, limit=limit + 1)
+    locations = columns[names.index("location")]
+    more = locations[limit - 1] if len(locations) > limit else None
+    return [column[:limit] for column in columns[: len(fields)]], more
+
+
+def _all_latest(shape: AnswerFormat, format: str, found: Columns, more: str | None) -> Iterator[bytes]:
+    """The newest rows of all locations, page by page; the first page is read already."""
+    yield _head(shape, format)
+    yield _lines(shape, format, found)
+    while more is not None:
+        found, more = _latest_page(shape.fields, params.MAX_LIMIT, more)
+        yield _lines(shape, format, found)
 
 
 def _table(shape: AnswerFormat, format: str, found: Columns) -> Response:

@@ -51,6 +51,7 @@ PAGE: Final = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Entries of an answer; 100 when left out"},
     "cursor": _text("The `next` of the previous answer"),
 }
+PLACES: Final = {**PAGE, "limit": {**PAGE["limit"], "description": "Locations of an answer; 1000 when left out"}}
 SHAPE: Final = {
     "units": _text(
         "System of units, units of single quantities, or both, such as metric,temperature:K; metric when left out", pattern=_UNITS
@@ -92,9 +93,11 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         errors=(400, 404),
         media=TABLES,
     ),
-    ("GET", "/data/latest"): RouteDescription(answer("Latest", data=list[Row], units=Units), ROWS, errors=(400,), media=TABLES),
+    ("GET", "/data/latest"): RouteDescription(
+        answer("Latest", data=list[Row], next=str | None, units=Units), ROWS | PLACES, errors=(400,), media=TABLES
+    ),
     ("GET", "/data/aggregate"): RouteDescription(
-        answer("Aggregates", data=list[Bucket], bucket=str, units=Units),
+        answer("Aggregates", data=list[Bucket], next=str | UnsetType, bucket=str, units=Units),
         {
             **LOCATION,
             **MOMENTS,
@@ -102,6 +105,7 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
             "fields": _names("Quantities", BY_NAME),
             "flagged": _word(f"Whether suspect values count in {', '.join(SCALAR_STATISTICS)}", ("exclude", "include")),
             **SHAPE,
+            **PLACES,
         },
         errors=(400, 404),
         media=TABLES,

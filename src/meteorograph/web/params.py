@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import request
@@ -16,6 +17,9 @@ from ..model import clock, time_range
 from ..model.units import Units, parse_units
 
 _CURSOR = "must be the `next` of a previous answer"
+
+#: Most entries of an answer.
+MAX_LIMIT: Final = 1000
 
 
 def refuse_unknown(known: Sequence[str]) -> None:
@@ -27,11 +31,11 @@ def refuse_unknown(known: Sequence[str]) -> None:
             raise BadInputError(name, ", ".join(values), "must be given once")
 
 
-def limit() -> int:
+def limit(default: int = 100) -> int:
     """The parameter ``limit``: most entries of an answer."""
-    text = request.args.get("limit", "100")
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 1000):
-        raise BadInputError("limit", text, "must be a whole number from 1 to 1000")
+    text = request.args.get("limit", str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LIMIT):
+        raise BadInputError("limit", text, f"must be a whole number from 1 to {MAX_LIMIT}")
     return int(text)
 
 
@@ -134,6 +138,16 @@ def after() -> str | None:
     if not plain or "\0" in plain:  # the database takes no NUL
         raise BadInputError("cursor", text, _CURSOR)
     return plain
+
+
+def after_id() -> int | None:
+    """The id in the parameter ``cursor``; None if it is not selected."""
+    plain = after()
+    if plain is None:
+        return None
+    if not (plain.isascii() and plain.isdigit() and len(plain) < 19):
+        raise BadInputError("cursor", request.args["cursor"], _CURSOR)
+    return int(plain)
 
 
 def place_cursor(at: datetime, id_: int) -> str:

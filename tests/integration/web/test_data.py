@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,10 @@ from sqlalchemy import select
 
 from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.model.quantities import QUANTITIES
+from meteorograph.reading import aggregates
 from meteorograph.reading.columns import FIELDS as FIELDS_
 from meteorograph.storage.models import Location
+from meteorograph.web import aggregate, params
 from support import NOON, served
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
@@ -254,7 +257,9 @@ FIELDS = f"must be some of {', '.join(FIELDS_)}, separated by commas"
         ("/data", "zone", "Mars/Olympus", "must be an IANA time zone such as Europe/Dublin"),
         ("/data", "loc", "Athens", KNOWN),
         ("/data", "x" * 300, "1", None),
-        ("/data/latest", "limit", "5", "is unknown; use fields, units, zone, format, safe"),
+        ("/data/latest", "start", "1d", "is unknown; use fields, units, zone, format, safe, limit, cursor"),
+        ("/data/latest", "limit", "0", LIMIT),
+        ("/data/aggregate", "cursor", _cursor("Athens"), NEXT),
     ],
 )
 def test_a_bad_parameter_is_named_with_its_value_and_what_is_allowed(
@@ -338,3 +343,91 @@ def test_a_row_has_the_name_of_its_location_however_it_was_asked_for(client: Fla
     ):
         body = _get(client, f"/data?location={asked}&fields=location,temperature")
         assert body["data"] == [{"location": named, "temperature": value}]
+
+
+def test_the_newest_rows_come_page_by_page(client: FlaskClient, three_by_four: list[tuple[str, str]]) -> None:
+    first = _get(client, "/data/latest?limit=2&fields=temperature")
+    second = _get(client, f"/data/latest?limit=2&cursor={first['next']}")
+    assert (len(first["data"]), first["data"][0].keys()) == (2, {"temperature"})
+    assert [row["location"] for row in second["data"]] == ["Cork"]
+    assert second["next"] is None
+    table = client.get("/data/latest?limit=2&format=csv&fields=location")
+    assert table.text.split() == ["location", "Athens", "Bergen"]
+    assert f"cursor={first['next']}" in table.headers["Link"]
+
+
+def test_all_newest_rows_are_a_stream(
+    client: FlaskClient, three_by_four: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(params, "MAX_LIMIT", 2)
+    for format, expected in (("csv", "location\r\nAthens\r\nBergen\r\nCork\r\n"), ("ndjson", '{"location":"Cork"}\n')):
+        answer = client.get(f"/data/latest?fields=location&format={format}").text
+        assert answer.endswith(expected)
+    assert _get(client, "/data/latest")["next"] is not None
+
+
+def test_aggregates_come_location_by_location(client: FlaskClient, three_by_four: list[tuple[str, str]]) -> None:
+    path = "/data/aggregate?bucket=day&start=1d&fields=temperature"
+    whole = _get(client, path)
+    names, cursor = [], ""
+    for _ in range(3):
+        page = _get(client, f"{path}&limit=1{cursor}")
+        assert page["data"] == [bucket for bucket in whole["data"] if bucket["location"] == page["data"][0]["location"]]
+        names.append(page["data"][0]["location"])
+        cursor = f"&cursor={page.get('next')}"
+    assert (names, "next" in page, "next" in whole) == (["Athens", "Bergen", "Cork"], False, False)
+    table = client.get(f"{path}&limit=2&format=csv")
+    assert {line.split(",")[0] for line in table.text.splitlines()} == {"location", "Athens", "Bergen"}
+    assert "cursor=" in table.headers["Link"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "words"),
+    [
+        ("bucket=1m&start=30d", "bucket", ("43,201 buckets", "250,000", "fewer fields")),
+        ("bucket=hour&start=365d&location=Athens&limit=1&fields=temperature", None, ()),
+        ("bucket=hour&start=365d&limit=1000&fields=temperature", "limit", ("57 at most", "500,000")),
+    ],
+)
+@ONE_DATABASE
+def test_the_values_of_an_answer_are_bounded(
+    client: FlaskClient, three_by_four: list[tuple[str, str]], query: str, field: str | None, words: tuple[str, ...]
+) -> None:
+    response = client.get(f"/data/aggregate?{query}")
+    assert response.status_code == (200 if field is None else 400), response.text
+    if field is not None:
+        [error] = response.get_json()["errors"]
+        assert error["field"] == field
+        assert all(word in error["allowed"] for word in words), error
+
+
+@ONE_DATABASE
+def test_default_pages_of_aggregates_shrink_with_their_values(
+    client: FlaskClient, three_by_four: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregate, "MAX_VALUES", 50)
+    page = _get(client, "/data/aggregate?bucket=hour&start=1d&fields=temperature")
+    assert {bucket["location"] for bucket in page["data"]} == {"Athens", "Bergen"}
+    assert page["next"] is not None
+
+
+@ONE_DATABASE
+def test_an_aggregate_of_all_ends_when_the_client_leaves(
+    client: FlaskClient, three_by_four: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, gone = [0], threading.Event()
+
+    def read(*_args: Any, **_options: Any) -> Any:
+        reads[0] += 1
+        assert reads[0] == 1 or gone.wait(30)
+        return page
+
+    with get_db_session(read_only=True) as session:
+        day = timedelta(days=1)
+        page = aggregates.read_bucket_page(session, start=NOON - 30 * day, end=NOON, bucket="hour", location="Athens")
+    monkeypatch.setattr(aggregates, "read_bucket_page", read)
+    with served(client.application) as address:
+        with urllib.request.urlopen(f"{address}/data/aggregate?format=csv&bucket=hour") as answer:
+            answer.read(10)
+        gone.set()
+    assert reads[0] < 20
