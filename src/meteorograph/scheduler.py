@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from apscheduler.jobstores.base import JobLookupError
 
-from . import tick
+from . import tick, upkeep
 from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run_context import require_key
 from .config.loading import get_settings
@@ -26,18 +26,15 @@ from .config.settings import Settings
 from .errors import FallbackDatabaseError, MeteorographError, MissingAPIKeyError, StoreError
 from .failover import snapshot
 from .healing import planner, rounds
-from .jobs import queries as job_queries
 from .jobs.runner import RUNNER
-from .journal import retention
-from .ledger import audit, claims, heartbeat
+from .ledger import heartbeat
 from .log_output import get_logger
 from .log_repeats import REPEATS
 from .model import clock, schedule
-from .reading import rollups
 from .resilient_scheduler import SERVICE_EXECUTOR, ResilientScheduler
 from .service_state import SERVICE_STATE
 from .storage.database_errors import error_text
-from .storage.engine import get_db_session, init_db
+from .storage.engine import init_db
 
 log = get_logger(__name__)
 
@@ -45,15 +42,8 @@ log = get_logger(__name__)
 STALE_HEARTBEAT_SECONDS: Final = 90
 _HEARTBEAT_SECONDS: Final = 15
 
-#: How often to roll up the days that have ended, and the pause between two steps, in which others may use the database.
+#: How often to roll up the days that have ended, and to look whether it is time to tidy [s].
 _ROLL_UP_SECONDS: Final = 300
-_ROLL_UP_PAUSE_SECONDS: Final = 0.05
-
-#: How far back to audit the ledger.
-_AUDITED: Final = timedelta(days=2)
-
-#: How often to delete old journal files and to audit the ledger, and how often to look whether that is due [s].
-_TIDY_SECONDS: Final = 3600
 _TIDY_LOOK_SECONDS: Final = 60
 
 #: Ticks of one process in progress at most: a long run must not delay the slots of other schedules.
@@ -87,8 +77,6 @@ class _ProcessState:
     registered_in: int | None = None
     #: Monotonic time of the last heartbeat.
     last_heartbeat: float | None = None
-    #: Monotonic time at which old files were deleted, and the ledger was audited, last.
-    last_tidied: float | None = None
     #: Whether the parent process has left its scheduler to the children that it forks.
     is_handed_over: bool = False
     #: Whether this process was forked from such a parent. It hands over nothing: what it forks is not a worker of a server.
@@ -99,7 +87,7 @@ class _ProcessState:
     def reset_after_fork(self) -> None:
         """Replace what another thread of the parent may have held."""
         self.stop, self.lock = threading.Event(), threading.Lock()
-        self.last_tidied = None
+        upkeep.reset()
 
 
 _process: Final = _ProcessState()
@@ -177,60 +165,7 @@ def _record_stop() -> None:
 
 
 def _roll_up_days() -> None:
-    try:
-        init_db()
-        while rollups.roll_up(clock.now()) and not _process.stop.wait(_ROLL_UP_PAUSE_SECONDS):
-            pass
-    except Exception as error:
-        log.warning("days could not be rolled up", reason=error_text(error))
-
-
-def _audit_ledger() -> None:
-    try:
-        init_db()
-        schedules = claims.due_schedules(schedule.Interval(get_settings().interval))
-        now = clock.now()
-        findings = audit.audit(now, schedules, since=now - _AUDITED)
-        SERVICE_STATE.unaccounted = sum(finding.missing for finding in findings)
-        for finding in findings:
-            log.error(
-                "slots had no account; their reason is recorded now",
-                schedule=finding.schedule,
-                first_slot=finding.first_slot.isoformat(),
-                last_slot=finding.last_slot.isoformat(),
-                missing=finding.missing,
-                reason=finding.reason,
-            )
-    except Exception as error:
-        log.warning("the ledger could not be audited", reason=error_text(error))
-
-
-def _delete_old_journals() -> None:
-    try:
-        settings = get_settings()
-        retention.delete_old_files(settings.journal_dir, clock.now(), settings.journal_days)
-    except Exception as error:
-        log.warning("old journal files could not be deleted", reason=str(error))
-
-
-def _delete_old_job_runs() -> None:
-    try:
-        init_db()
-        with get_db_session() as session:
-            job_queries.delete_old_runs(session, clock.now())
-    except Exception as error:
-        log.warning("old runs of jobs could not be deleted", reason=error_text(error))
-
-
-def _tidy() -> None:
-    """Tidy once an hour, but only while the clock is trusted: by a wrong one, all is old, and what is to come was missed."""
-    last = _process.last_tidied
-    if not PROCESS_MEMORY.clock_check.is_trusted or (last is not None and time.monotonic() - last < _TIDY_SECONDS):
-        return
-    _process.last_tidied = time.monotonic()
-    _delete_old_job_runs()
-    _delete_old_journals()
-    _audit_ledger()
+    upkeep.roll_up_days(_process.stop)
 
 
 def start(settings: Settings) -> None:
@@ -246,7 +181,7 @@ def start(settings: Settings) -> None:
             ("heartbeat", _beat, _HEARTBEAT_SECONDS),
             ("scheduled_ingest", scheduled_ingest, schedule.tick_seconds(settings.interval)),
             ("roll_up", _roll_up_days, _ROLL_UP_SECONDS),
-            ("journal_retention", _tidy, _TIDY_LOOK_SECONDS),
+            ("journal_retention", upkeep.tidy, _TIDY_LOOK_SECONDS),
         ):
             _add_job(name, job, seconds, first)
         RUNNER.start()

@@ -20,7 +20,7 @@ from sqlalchemy import delete, event, select
 
 from acceptance.holds import away
 from health import add_location
-from meteorograph import create_app, get_db_session, scheduler
+from meteorograph import create_app, get_db_session, scheduler, upkeep
 from meteorograph.accounts import account_state
 from meteorograph.collecting.process_memory import PROCESS_MEMORY
 from meteorograph.config.loading import get_settings
@@ -349,7 +349,7 @@ def _hole(world: World) -> FlaskClient:
         session.execute(delete(WeatherData).where(WeatherData.due_at == NOON + HOUR))
     world.clock.advance(HOUR)
     scheduler.scheduled_ingest()
-    scheduler._audit_ledger()
+    upkeep.audit_ledger()
     return client
 
 

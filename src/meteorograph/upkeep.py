@@ -1,0 +1,107 @@
+"""Keep the database and the journal in order: roll up days, delete what is old, audit the ledger. The scheduler calls this."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from .collecting.process_memory import PROCESS_MEMORY
+from .config.loading import get_settings
+from .jobs import queries as job_queries
+from .journal import retention
+from .ledger import audit, claims
+from .log_output import get_logger
+from .model import clock, schedule
+from .reading import rollups
+from .service_state import SERVICE_STATE
+from .storage.database_errors import error_text
+from .storage.engine import get_db_session, init_db
+
+log = get_logger(__name__)
+
+#: The pause between two steps of rolling up, in which others may use the database [s].
+_ROLL_UP_PAUSE_SECONDS: Final = 0.05
+
+#: How far back to audit the ledger.
+_AUDITED: Final = timedelta(days=2)
+
+#: How often to tidy [s].
+_TIDY_SECONDS: Final = 3600
+
+
+@dataclass(slots=True)
+class _State:
+    """What this process has done."""
+
+    #: Monotonic time at which it tidied last.
+    last_tidied: float | None = None
+
+
+_state: Final = _State()
+
+
+def reset() -> None:
+    """Forget everything, as in a child of a fork."""
+    _state.last_tidied = None
+
+
+def roll_up_days(stop: threading.Event) -> None:
+    """Roll up the days that have ended, until there are none left or ``stop`` is set; logs a failure and never raises."""
+    try:
+        init_db()
+        while rollups.roll_up(clock.now()) and not stop.wait(_ROLL_UP_PAUSE_SECONDS):
+            pass
+    except Exception as error:
+        log.warning("days could not be rolled up", reason=error_text(error))
+
+
+def audit_ledger() -> None:
+    """Find slots without an account, and record their reason; logs each finding, and never raises."""
+    try:
+        init_db()
+        schedules = claims.due_schedules(schedule.Interval(get_settings().interval))
+        now = clock.now()
+        findings = audit.audit(now, schedules, since=now - _AUDITED)
+        SERVICE_STATE.unaccounted = sum(finding.missing for finding in findings)
+        for finding in findings:
+            log.error(
+                "slots had no account; their reason is recorded now",
+                schedule=finding.schedule,
+                first_slot=finding.first_slot.isoformat(),
+                last_slot=finding.last_slot.isoformat(),
+                missing=finding.missing,
+                reason=finding.reason,
+            )
+    except Exception as error:
+        log.warning("the ledger could not be audited", reason=error_text(error))
+
+
+def _delete_old_journals() -> None:
+    try:
+        settings = get_settings()
+        retention.delete_old_files(settings.journal_dir, clock.now(), settings.journal_days)
+    except Exception as error:
+        log.warning("old journal files could not be deleted", reason=str(error))
+
+
+def _delete_old_job_runs() -> None:
+    try:
+        init_db()
+        with get_db_session() as session:
+            job_queries.delete_old_runs(session, clock.now())
+    except Exception as error:
+        log.warning("old runs of jobs could not be deleted", reason=error_text(error))
+
+
+def tidy() -> None:
+    """Tidy once an hour, but only while the clock is trusted: by a wrong one, all is old, and what is to come was missed."""
+    last = _state.last_tidied
+    if not PROCESS_MEMORY.clock_check.is_trusted or (last is not None and time.monotonic() - last < _TIDY_SECONDS):
+        return
+    _state.last_tidied = time.monotonic()
+    _delete_old_job_runs()
+    _delete_old_journals()
+    audit_ledger()
