@@ -48,7 +48,7 @@ class Quantity:
 Q = Quantity
 
 
-class QuantityValues(msgspec.Struct, frozen=True):
+class QuantityValues(msgspec.Struct, frozen=True, gc=False):
     """A value of each quantity, in its canonical unit; None means "not given"."""
 
     temperature: Annotated[float | None, Q("air_temperature", "°C", (-273.15, None), (-90, 57))] = None

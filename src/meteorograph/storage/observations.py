@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -33,6 +34,12 @@ _QUANTITY_NAMES: Final = tuple(quantity.name for quantity in QUANTITIES)
 _values: Final = attrgetter(*_QUANTITY_NAMES)
 
 
+@lru_cache(maxsize=1024)
+def _without_secrets(condition: str) -> str:
+    """A provider's words as they are stored. Cached, because there are few, and redaction takes as long as parsing the answer."""
+    return redact(condition)[:200]
+
+
 def to_row(location_id: int, due_at: datetime, observation: Observation, origin: Origin = Origin.LIVE) -> Row:
     """The columns of ``WeatherData`` for the observation of a slot."""
     return {
@@ -44,7 +51,7 @@ def to_row(location_id: int, due_at: datetime, observation: Observation, origin:
         "origin": origin.value,
         **dict(zip(_QUANTITY_NAMES, _values(observation), strict=True)),
         "precipitation_period": observation.precipitation_period,
-        "condition": observation.condition and redact(observation.condition)[:200],
+        "condition": observation.condition and _without_secrets(observation.condition),
         "providers": observation.providers or None,
         "flags": observation.flags or None,
         "other_values": msgspec.to_builtins(observation.other_values) if observation.other_values else None,
