@@ -58,7 +58,7 @@ def import_locations(file: IO[bytes], format: str | None, update: bool, skip_bad
     elif is_done:
         click.echo(_summary(summary))
     if plan.bad:
-        count_text = f"{len(plan.bad)} {'row is' if len(plan.bad) == 1 else 'rows are'} wrong"
+        count_text = f"{plan.bad_count} {'row is' if plan.bad_count == 1 else 'rows are'} wrong"
         hint = " (--update updates existing locations)" if plan.conflicts and not update else ""
         complain(
             f"{count_text} and left out"

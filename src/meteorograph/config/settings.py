@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_origins)] = []
     api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_tokens)] = []
     allow_anonymous: bool = False
+    #: Whether ``/metrics`` has series of each location; ``auto``: up to 1,000 scheduled locations.
+    metrics_locations: Annotated[Literal["auto", "true", "false"], _one_of("auto", "true", "false")] = "auto"
     read_access: Annotated[Literal["open", "token"], _one_of("open", "token")] = "open"
     requests_per_minute: Annotated[int | None, Field(ge=1)] = None
     trusted_hosts: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_hosts)] = []

@@ -9,6 +9,10 @@ from typing import Any, Final
 from ..errors import InvalidLocationError
 from .fields import check_fields
 
+#: Most rows of a file, and most bad rows that are kept.
+MAX_ROWS: Final = 200_000
+MAX_BAD_ROWS: Final = 1000
+
 #: Messages truncate longer names [characters].
 _MAX_SHOWN: Final = 60
 

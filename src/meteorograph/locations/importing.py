@@ -15,7 +15,7 @@ from ..model.states import LocationState
 from ..model.values import Coordinates
 from ..storage.models import Location
 from .fields import FIELDS, LocationFields
-from .file_rows import BadRow, FileRow, bad_row
+from .file_rows import MAX_BAD_ROWS, BadRow, FileRow, bad_row
 
 #: Number of rows of one statement.
 _STATEMENT_ROWS: Final = 5_000
@@ -46,7 +46,9 @@ class ImportPlan:
     moved: list[int] = field(default_factory=list)
     #: Number of rows that repeat an existing location.
     unchanged: int = 0
+    #: The first bad rows, at most ``MAX_BAD_ROWS``, and the number of all.
     bad: list[BadRow] = field(default_factory=list)
+    bad_count: int = 0
     #: Number of bad rows that are good ones with ``update_existing``.
     conflicts: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -54,6 +56,12 @@ class ImportPlan:
     def __len__(self) -> int:
         """Number of locations that are added or updated."""
         return len(self.added) + len(self.updated)
+
+    def add_bad(self, row: BadRow) -> None:
+        """Count a bad row, and keep it if it is one of the first."""
+        self.bad_count += 1
+        if len(self.bad) < MAX_BAD_ROWS:
+            self.bad.append(row)
 
 
 def plan_import(session: Session, rows: Iterable[FileRow | BadRow], *, update_existing: bool) -> ImportPlan:
@@ -75,12 +83,12 @@ def plan_import(session: Session, rows: Iterable[FileRow | BadRow], *, update_ex
     places: dict[str, str] = {}
     for entry in rows:
         if isinstance(entry, BadRow):
-            plan.bad.append(entry)
+            plan.add_bad(entry)
             continue
         name = entry.values["name"]
         if name in places:
             reason = f"name={name!r}: must be in the file once, and is on {places[name]} too"
-            plan.bad.append(bad_row(entry.line, reason, entry.feature))
+            plan.add_bad(bad_row(entry.line, reason, entry.feature))
             continue
         places[name] = entry.place
         location = existing.get(name)
@@ -106,7 +114,7 @@ def _plan_update(plan: ImportPlan, entry: FileRow, location: Row[Any], update_ex
         plan.conflicts += 1
         details = ", ".join(f"{name} is {getattr(location, name)!r}, here {value!r}" for name, value in differences.items())
         reason = f"name={entry.values['name']!r}: the existing location differs ({details})"
-        plan.bad.append(bad_row(entry.line, reason, entry.feature))
+        plan.add_bad(bad_row(entry.line, reason, entry.feature))
         return False
     state = LocationState.ACTIVE if location.state == LocationState.UNSCHEDULED else location.state
     fields = LocationFields(**{name: getattr(location, name) for name in FIELDS})

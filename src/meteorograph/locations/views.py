@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -15,7 +16,7 @@ from .fields import FIELDS, LocationFields
 from .repository import get_location
 
 #: Number of rows that are fetched from the database at once.
-_FETCH_SIZE: Final = 10_000
+_FETCH_SIZE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,20 @@ def get_location_view(session: Session, name: str) -> LocationView:
     return make_view(location, session.scalar(select(_newest_slot()).where(Location.id == location.id)))
 
 
-def list_locations(session: Session, *, state: str | None = None, tag: str | None = None) -> list[LocationView]:
-    """The locations in the order of names, all or those in a state or with a tag."""
+def list_locations(
+    session: Session, *, state: str | None = None, tag: str | None = None, after: str | None = None, limit: int | None = None
+) -> list[LocationView]:
+    """The locations in the order of names, all or those in a state or with a tag; at most ``limit`` after the name ``after``."""
     query = select(Location, _newest_slot()).order_by(Location.name)
     if state is not None:
         query = query.where(Location.state == state)
-    rows = session.execute(query.execution_options(yield_per=_FETCH_SIZE))
-    return [make_view(location, last_at) for location, last_at in rows if tag is None or tag in (location.tags or ())]
+    if after is not None:
+        query = query.where(Location.name > after)
+    if tag is None:
+        query = query.limit(limit)
+    with session.execute(query.execution_options(yield_per=_FETCH_SIZE)) as rows:
+        found = (make_view(location, last_at) for location, last_at in rows if tag is None or tag in (location.tags or ()))
+        return list(islice(found, limit))
 
 
 def make_view(location: Location, last_at: datetime | None = None) -> LocationView:
@@ -100,9 +108,18 @@ def count_by_state(session: Session) -> dict[str, int]:
     return dict(session.execute(select(Location.state, func.count()).group_by(Location.state)).all())
 
 
-def list_fields(session: Session, *, state: str | None = None, tag: str | None = None) -> list[LocationFields]:
-    """The fields of the locations in the order of names, for a file; without a ``state``, of all but unscheduled locations."""
+def list_fields(
+    session: Session, *, state: str | None = None, tag: str | None = None, after: str | None = None, limit: int | None = None
+) -> list[LocationFields]:
+    """The fields of the locations in the order of names, for a file; without a ``state``, of all but unscheduled locations.
+
+    These are all, or at most ``limit`` after the name ``after``.
+    """
     query = select(*(getattr(Location, field) for field in FIELDS)).order_by(Location.name)
     query = query.where(Location.state != LocationState.UNSCHEDULED if state is None else Location.state == state)
-    rows = session.execute(query).all()
-    return [LocationFields(*row) for row in rows if tag is None or tag in (row.tags or ())]
+    if after is not None:
+        query = query.where(Location.name > after)
+    if tag is None:
+        query = query.limit(limit)
+    with session.execute(query.execution_options(yield_per=_FETCH_SIZE)) as rows:
+        return list(islice((LocationFields(*row) for row in rows if tag is None or tag in (row.tags or ())), limit))

@@ -87,7 +87,7 @@ def import_object(plan: ImportPlan) -> dict[str, Any]:
         "added": len(plan.added),
         "updated": len(plan.updated),
         "unchanged": plan.unchanged,
-        "bad": len(plan.bad),
+        "bad": plan.bad_count,
         "errors": [{"line": row.line, "reason": row.reason} for row in plan.bad],
         "warnings": plan.warnings,
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 from flask import Blueprint, Response, g, request
@@ -13,15 +14,18 @@ from .. import errors
 from ..config.settings import MAX_IMPORT_BYTES
 from ..errors import BadInputError, InvalidLocationError, LocationFileError
 from ..locations import repository, views
-from ..locations.fields import LOCATION_STATES
+from ..locations.fields import LOCATION_STATES, LocationFields
 from ..locations.files import FORMATS, MEDIA_TYPES, read_locations, write_locations
 from ..locations.importing import ImportPlan, execute_plan, plan_import
 from ..model import clock
 from ..model.states import TokenScope
 from ..storage.engine import get_db_session
+from . import answers, params
 from .access import require_token
 from .json_objects import import_object, location_object
 from .problems import shown_value
+
+T = TypeVar("T")
 
 blueprint = Blueprint("locations", __name__)
 
@@ -37,15 +41,36 @@ def _bad_fields(error: InvalidLocationError) -> BadInputError:
 
 @blueprint.get("/api/locations")
 def listing() -> dict[str, Any] | Response:
-    """Locations by name, all or with a state or tag; as JSON, CSV or GeoJSON."""
-    query = _query(state=LOCATION_STATES, tag=None, format=("json", *FORMATS))
+    """Locations by name, all or with a state or tag; as JSON, CSV or GeoJSON. A file has all unless a limit is given."""
+    query = _query(state=LOCATION_STATES, tag=None, format=("json", *FORMATS), limit=None, cursor=None)
     state, tag, format = query.get("state"), query.get("tag"), query.get("format", "json")
+    limit, after = params.limit(params.MAX_LIMIT), params.after()
+    if format != "json" and "limit" not in query:
+        return Response(write_locations(_all_fields(state, tag, after), format), mimetype=MEDIA_TYPES[format])
     with get_db_session(read_only=True) as session:
         if format != "json":
-            found = views.list_fields(session, state=state, tag=tag)
-            return Response(write_locations(found, format), mimetype=MEDIA_TYPES[format])
-        content = [location_object(location) for location in views.list_locations(session, state=state, tag=tag)]
-    return {"locations": content, "request_id": g.request_id}
+            fields, is_more = _cut(views.list_fields(session, state=state, tag=tag, after=after, limit=limit + 1), limit)
+            response = Response(write_locations(fields, format), mimetype=MEDIA_TYPES[format])
+            return answers.with_next(response, params.cursor(fields[-1].name) if is_more else None)
+        places, is_more = _cut(views.list_locations(session, state=state, tag=tag, after=after, limit=limit + 1), limit)
+    following = params.cursor(places[-1].name) if is_more else None
+    return {"locations": [location_object(place) for place in places], "next": following, "request_id": g.request_id}
+
+
+def _cut(found: list[T], limit: int) -> tuple[list[T], bool]:
+    """At most ``limit`` of the entries, and whether there are more."""
+    return found[:limit], len(found) > limit
+
+
+def _all_fields(state: str | None, tag: str | None, after: str | None) -> Iterator[LocationFields]:
+    """The fields of all locations for a file, read page by page while the client takes them."""
+    while True:
+        with get_db_session(read_only=True) as session:
+            page = views.list_fields(session, state=state, tag=tag, after=after, limit=params.MAX_LIMIT)
+        yield from page
+        if len(page) < params.MAX_LIMIT:
+            return
+        after = page[-1].name
 
 
 @blueprint.post("/api/locations")
@@ -131,7 +156,7 @@ def import_file() -> dict[str, Any]:
     summary = _short(plan)
     if plan.bad and not skip:
         hint = "; update=1 updates existing locations" if plan.conflicts and not update_existing else ""
-        reason = f"{len(plan.bad)} rows are wrong: nothing was changed; skip_bad=1 imports the others{hint}"
+        reason = f"{plan.bad_count} rows are wrong: nothing was changed; skip_bad=1 imports the others{hint}"
         raise BadInputError("file", None, reason, rows=summary["errors"])
     return {**summary, "request_id": g.request_id}
 

@@ -42,6 +42,9 @@ _UNITS: Final = {"°C": "celsius", "%": "percent", "hPa": "hectopascals", "m/s":
     "mm": "millimeters",
     "degree": "degrees",
 }
+#: Most scheduled locations that have series of their own unless a setting says so.
+MAX_LOCATIONS: Final = 1000
+
 _DAY: Final = timedelta(days=1)
 
 
@@ -72,10 +75,16 @@ class _State(Collector):
         try:
             with get_db_session(read_only=True) as session:
                 metrics += [*_locations(session, health), *_runs(health), *_slots(session, clock.now()), *_quota(session)]
-                metrics += [*_values(session, health), *job_metrics(session)]
+                metrics += [*(_values(session, health) if _shows_locations(health) else ()), *job_metrics(session)]
         except (MeteorographError, SQLAlchemyError) as error:
             log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
         yield from metrics
+
+
+def _shows_locations(health: HealthReport) -> bool:
+    """Whether there are series of single locations, as ``METEOROGRAPH_METRICS_LOCATIONS`` says."""
+    setting = get_settings().metrics_locations
+    return len(health.freshness) <= MAX_LOCATIONS if setting == "auto" else setting == "true"
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
@@ -91,7 +100,10 @@ def _locations(session: Session, health: HealthReport) -> Iterator[Metric]:
     for state, count in views.count_by_state(session).items():
         states.add_metric([state], count)
     yield states
+    yield _gauge("locations_shown", "1 if there are series of single locations.", _shows_locations(health))
     yield _gauge("locations_stale", "Scheduled locations that have no recent slot.", len(health.stale))
+    if not _shows_locations(health):
+        return
     ages = _labelled_gauge("location_age_seconds", "Age of each scheduled location's newest observation.", ("location",))
     for name, age in health.freshness.items():
         if age is not None:

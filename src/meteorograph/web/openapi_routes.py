@@ -124,11 +124,12 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
     ("GET", "/readyz"): RouteDescription(answer("Ready", status=str), also=503),
     ("GET", "/api/version"): RouteDescription(answer("Version", version=str, schema=str)),
     ("GET", "/api/locations"): RouteDescription(
-        answer("Locations", locations=list[Location]),
+        answer("Locations", locations=list[Location], next=str | None),
         {
             "state": _word("Only those in this state", LOCATION_STATES),
             "tag": _text("Only those with this tag"),
             "format": _word("json when left out", ("json", "csv", "geojson")),
+            **PLACES,
         },
         errors=(400,),
         media=_FILES,

@@ -14,8 +14,10 @@ from werkzeug.test import TestResponse
 
 from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.config.settings import MAX_BODY_BYTES, MAX_IMPORT_BYTES
-from meteorograph.locations import repository
+from meteorograph.locations import file_rows, files, repository
+from meteorograph.locations.importing import ImportPlan
 from meteorograph.storage.models import Location
+from meteorograph.web import params
 from support import NOON, served
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
@@ -231,3 +233,43 @@ def test_names_that_look_the_same_are_one_location(client: FlaskClient) -> None:
     rows = "name,latitude,longitude\nZu\u0308rich,47.37,8.55\n"
     imported = client.post("/api/locations/import", data=rows.encode(), content_type="text/csv").get_json()
     assert (imported["added"], imported["unchanged"]) == (0, 1)
+
+
+def test_locations_come_page_by_page(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "CADB":
+        _add(client, name, ord(name) - 64, tags=["x"] if name != "B" else [])
+    first = client.get("/api/locations?limit=2").get_json()
+    second = client.get(f"/api/locations?limit=2&cursor={first['next']}").get_json()
+    assert [[place["name"] for place in page["locations"]] for page in (first, second)] == [["A", "B"], ["C", "D"]]
+    assert second["next"] is client.get("/api/locations").get_json()["next"] is None
+    tagged = client.get("/api/locations?limit=2&tag=x").get_json()
+    assert [place["name"] for place in tagged["locations"]] == ["A", "C"]
+    assert tagged["next"]
+    table = client.get("/api/locations?limit=3&format=csv")
+    assert ([line[0] for line in table.text.splitlines()], "cursor=" in table.headers["Link"]) == (["n", "A", "B", "C"], True)
+    monkeypatch.setattr(params, "MAX_LIMIT", 2)
+    assert [line[0] for line in client.get("/api/locations?format=csv&tag=x").text.splitlines()] == ["n", "A", "C", "D"]
+    assert len(client.get("/api/locations?format=geojson").get_json()["features"]) == 4
+    problem = _problem(client.get("/api/locations?limit=3"), 400)
+    assert problem["errors"] == [{"field": "limit", "value": "3", "allowed": "must be a whole number from 1 to 2"}]
+
+
+@ONE_DATABASE
+def test_an_import_has_a_bound_of_rows_and_of_wrong_rows_that_it_keeps(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = HEADER + "".join(f"place {number},91,1\n" for number in range(file_rows.MAX_BAD_ROWS + 500)) + "good,1,1\n"
+    problem = _problem(client.post("/api/locations/import", data=wrong, headers=CSV), 400)
+    assert problem["detail"].startswith(f"file: {file_rows.MAX_BAD_ROWS + 500} rows are wrong")
+    assert len(problem["errors"]) == file_rows.MAX_BAD_ROWS
+    done = client.post("/api/locations/import?skip_bad=1", data=wrong, headers=CSV).get_json()
+    assert (done["added"], done["bad"], len(done["errors"])) == (1, file_rows.MAX_BAD_ROWS + 500, file_rows.MAX_BAD_ROWS)
+    plan = ImportPlan()
+    for _ in range(file_rows.MAX_BAD_ROWS + 500):
+        plan.add_bad(file_rows.BadRow(1, "wrong"))
+    assert (len(plan.bad), plan.bad_count) == (file_rows.MAX_BAD_ROWS, file_rows.MAX_BAD_ROWS + 500)
+    monkeypatch.setattr(files, "MAX_ROWS", 2)
+    many = HEADER + "".join(f"place {number},1,1\n" for number in range(3))
+    problem = _problem(client.post("/api/locations/import", data=many, headers=CSV), 400)
+    assert "the file has more than 2 rows; divide it into several files" in problem["detail"]
+    assert _count() == 1

@@ -13,6 +13,7 @@ from meteorograph import create_app, get_db_session
 from meteorograph.config.loading import load_settings
 from meteorograph.ledger import heartbeat
 from meteorograph.storage.models import Location, Missed, Quota, Run
+from meteorograph.web import metrics
 from pages import add
 from support import KEY, NOON
 
@@ -96,3 +97,20 @@ def test_it_answers_while_the_database_does_not(monkeypatch: pytest.MonkeyPatch,
     told = _told(create_app(load_settings(scheduler_enabled=False)).test_client())
     assert told[("meteorograph_database_up", _labels())] == 0
     assert told[("meteorograph_healthy", _labels())] == 0
+
+
+@pytest.mark.usefixtures("database", "driven")
+@pytest.mark.parametrize(
+    ("setting", "most", "is_shown"), [("auto", 1, True), ("auto", 0, False), ("true", 0, True), ("false", 1, False)]
+)
+def test_series_of_single_locations_can_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, setting: str, most: int, is_shown: bool
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_METRICS_LOCATIONS", setting)
+    monkeypatch.setattr(metrics, "MAX_LOCATIONS", most)
+    add("here", {"temperature": 9.0}, created_at=NOON - timedelta(days=1))
+    told = _told(create_app(load_settings(scheduler_enabled=False)).test_client())
+    assert told[("meteorograph_locations_shown", _labels())] == is_shown
+    assert (("meteorograph_temperature_celsius", _labels(location="here")) in told) is is_shown
+    assert (("meteorograph_location_age_seconds", _labels(location="here")) in told) is is_shown
+    assert told[("meteorograph_locations", _labels(state="active"))] == 1
