@@ -168,6 +168,10 @@ def _roll_up_days() -> None:
     upkeep.roll_up_days(_process.stop)
 
 
+def _tidy() -> None:
+    upkeep.tidy(tick.TICK_MEMORY.explain)
+
+
 def start(settings: Settings) -> None:
     """Start ticking in this process; where it ticks already, only the interval of the settings is applied."""
     with _process.lock:
@@ -181,7 +185,7 @@ def start(settings: Settings) -> None:
             ("heartbeat", _beat, _HEARTBEAT_SECONDS),
             ("scheduled_ingest", scheduled_ingest, schedule.tick_seconds(settings.interval)),
             ("roll_up", _roll_up_days, _ROLL_UP_SECONDS),
-            ("journal_retention", upkeep.tidy, _TIDY_LOOK_SECONDS),
+            ("journal_retention", _tidy, _TIDY_LOOK_SECONDS),
         ):
             _add_job(name, job, seconds, first)
         RUNNER.start()

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 from structlog.contextvars import bind_contextvars
 
@@ -40,11 +40,31 @@ log = get_logger(__name__)
 #: How often the same failure is logged again [s].
 REPEAT_LOG_SECONDS: Final = 600
 
-#: Failed ticks that are remembered: an outage of a week, at a tick every 15 s.
-MAX_FAILED_TICKS: Final = 40_320
+#: Ticks without a claim that are remembered: an outage of a week, at a tick every 15 s.
+MAX_TICKS: Final = 40_320
+
+#: How long a tick may take until it has claimed what is due, without being remembered as one that waited [s].
+_PROMPT_SECONDS: Final = 1.0
 
 #: Longest pause between two steps of accounting for the past, in which others may use the database [s].
 _MAX_PAUSE_SECONDS: Final = 0.05
+
+
+class TickStart(NamedTuple):
+    """When a tick began, by the clock and by the monotonic one."""
+
+    at: datetime
+    monotonic: float
+
+    @classmethod
+    def now(cls) -> Self:
+        """A tick that begins now."""
+        return cls(clock.now(), time.monotonic())
+
+    @property
+    def has_waited(self) -> bool:
+        """Whether it has taken longer than a tick does that waits for nothing."""
+        return time.monotonic() - self.monotonic > _PROMPT_SECONDS
 
 
 @dataclass(slots=True)
@@ -58,8 +78,8 @@ class TickMemory:
     #: The failure that was logged last, and when (monotonic time).
     logged_failure: tuple[str, float] = ("", 0.0)
 
-    #: Ticks that failed: when, and why no slot was collected meanwhile.
-    failed_ticks: deque[tuple[datetime, MissedReason]] = field(default_factory=lambda: deque(maxlen=MAX_FAILED_TICKS))
+    #: Ticks that failed or waited: from when to when, and why no slot was collected meanwhile.
+    vain_ticks: deque[tuple[datetime, datetime, MissedReason]] = field(default_factory=lambda: deque(maxlen=MAX_TICKS))
 
     #: Held by the tick that accounts for the past, so that the others do not do the same.
     accounting: threading.Lock = field(default_factory=threading.Lock)
@@ -69,12 +89,18 @@ class TickMemory:
         self.accounting = threading.Lock()
         self.has_collected, self.logged_failure = False, ("", 0.0)
         self.ensured_defaults.clear()
-        self.failed_ticks.clear()
+        self.vain_ticks.clear()
 
     def explain(self, slot: datetime, following: datetime) -> MissedReason | None:
         """Why this process collected nothing in a slot although it ticked; None if it did not tick."""
-        reasons = [reason for at, reason in self.failed_ticks if slot <= at < following]
+        reasons = [reason for since, until, reason in self.vain_ticks if since < following and slot <= until]
         return reasons[0] if reasons else None
+
+    def note_vain(self, began: TickStart, reason: MissedReason) -> None:
+        """Remember that a tick has claimed nothing until now; a step of the clock meanwhile does not count."""
+        now = clock.now()
+        since = max(began.at, now - timedelta(seconds=time.monotonic() - began.monotonic))
+        self.vain_ticks.append((since, now, reason))
 
     def log_failure(self, reason: str, event: str = "scheduled collection failed") -> None:
         """Log a failure once, and again every ten minutes, not at every tick."""
@@ -94,25 +120,28 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
     Raises:
         MeteorographError: Nothing can be collected at all.
     """
+    began = TickStart.now()
     _adopt_older_files(settings)
     try:
         init_db()
         _sync_back(settings)
         get_state().note_back()
-        if _tick(settings, stop):
+        if _tick(settings, stop, began):
             _take_snapshot(settings)
     except StoreError as error:
         get_state().away_reason = str(error)
+        if began.has_waited:  # slots that were due while it waited for the database
+            TICK_MEMORY.note_vain(began, MissedReason.DATABASE)
         try:
             with database_file.use_fallback(settings):
                 get_state().uses_fallback = True
                 TICK_MEMORY.log_failure(f"the database is away, collecting without it: {error}")
-                _tick(settings, stop)
+                _tick(settings, stop, TickStart.now())
         except MeteorographError:
-            TICK_MEMORY.failed_ticks.append((clock.now(), MissedReason.DATABASE))
+            TICK_MEMORY.note_vain(TickStart.now(), MissedReason.DATABASE)
             raise
     except Exception:
-        TICK_MEMORY.failed_ticks.append((clock.now(), MissedReason.INTERNAL))
+        TICK_MEMORY.note_vain(TickStart.now(), MissedReason.INTERNAL)
         raise
 
 
@@ -141,7 +170,7 @@ def _take_snapshot(settings: Settings) -> None:
         TICK_MEMORY.log_failure(str(error), "the fallback database could not be updated")
 
 
-def _tick(settings: Settings, stop: threading.Event) -> bool:
+def _tick(settings: Settings, stop: threading.Event, began: TickStart) -> bool:
     """Claim what is due and collect it; False when nothing was due."""
     now = clock.now()
     _ensure_default_location(settings, now)
@@ -154,6 +183,8 @@ def _tick(settings: Settings, stop: threading.Event) -> bool:
     try:
         is_trusted = PROCESS_MEMORY.clock_check.is_trusted
         held += filter(None, (claims.hold_run(now, name, when, is_clock_trusted=is_trusted) for name, when in schedules))
+        if began.has_waited:
+            TICK_MEMORY.note_vain(began, MissedReason.LATE)
         if held:
             TICK_MEMORY.has_collected = True
             run_async(_collect_all(held, settings, stop))

@@ -13,6 +13,7 @@ from .config.loading import get_settings
 from .jobs import queries as job_queries
 from .journal import retention
 from .ledger import audit, claims
+from .ledger.past_slots import Explain, no_explanation
 from .log_output import get_logger
 from .model import clock, schedule
 from .reading import rollups
@@ -24,6 +25,9 @@ log = get_logger(__name__)
 
 #: The pause between two steps of rolling up, in which others may use the database [s].
 _ROLL_UP_PAUSE_SECONDS: Final = 0.05
+
+#: How far the ticks may be behind before the audit records the reasons in their place.
+_AUDIT_LAG: Final = timedelta(hours=1)
 
 #: How far back to audit the ledger.
 _AUDITED: Final = timedelta(days=2)
@@ -58,13 +62,17 @@ def roll_up_days(stop: threading.Event) -> None:
         log.warning("days could not be rolled up", reason=error_text(error))
 
 
-def audit_ledger() -> None:
-    """Find slots without an account, and record their reason; logs each finding, and never raises."""
+def audit_ledger(explain: Explain = no_explanation) -> None:
+    """Find slots without an account, and record their reason; logs each finding, and never raises.
+
+    Args:
+        explain: Says why this process did not collect a slot.
+    """
     try:
         init_db()
         schedules = claims.due_schedules(schedule.Interval(get_settings().interval))
         now = clock.now()
-        findings = audit.audit(now, schedules, since=now - _AUDITED)
+        findings = audit.audit(now, schedules, since=now - _AUDITED, lag=_AUDIT_LAG, explain=explain)
         SERVICE_STATE.unaccounted = sum(finding.missing for finding in findings)
         for finding in findings:
             log.error(
@@ -96,7 +104,7 @@ def _delete_old_job_runs() -> None:
         log.warning("old runs of jobs could not be deleted", reason=error_text(error))
 
 
-def tidy() -> None:
+def tidy(explain: Explain = no_explanation) -> None:
     """Tidy once an hour, but only while the clock is trusted: by a wrong one, all is old, and what is to come was missed."""
     last = _state.last_tidied
     if not PROCESS_MEMORY.clock_check.is_trusted or (last is not None and time.monotonic() - last < _TIDY_SECONDS):
@@ -104,4 +112,4 @@ def tidy() -> None:
     _state.last_tidied = time.monotonic()
     _delete_old_job_runs()
     _delete_old_journals()
-    audit_ledger()
+    audit_ledger(explain)

@@ -82,3 +82,25 @@ def test_connections_that_are_cut_cost_no_slot_its_reason(
     assert service.end() == 0
     kept = books().without_last_if_given_back()
     assert unaccounted(kept, 10, timedelta(seconds=2)) == []
+
+
+@pytest.mark.parametrize("empty_database", ["postgresql"], indirect=True)
+def test_slots_that_were_due_while_a_tick_waited_for_the_database_are_late(
+    empty_database: str, start: Starter, collecting: Simulator
+) -> None:
+    """A process was there all the time, so they are not ``down``."""
+    add_places(3)
+    service = start.serve()
+    until(lambda: books().ended(), "the first run")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("LOCK TABLE locations IN ACCESS EXCLUSIVE MODE")
+        begun = time.monotonic()
+        until(lambda: time.monotonic() - begun > 7, "three slots of two seconds")
+        connection.rollback()
+    until(lambda: books().missed, "slots that were missed")
+    last = books().runs[-1].due_at
+    until(lambda: [run for run in books().ended() if run.due_at > last], "a run after them")
+    kept = books()
+    assert {reason for missed in kept.missed.values() for reason in missed.values()} <= {"late", "database"}
+    assert service.end() == 0
+    assert unaccounted(books().without_last_if_given_back(), 3, timedelta(seconds=2)) == []

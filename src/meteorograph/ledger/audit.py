@@ -10,7 +10,17 @@ from itertools import islice
 from ..model.schedule import Schedule
 from ..model.states import MissedReason
 from ..storage.engine import get_db_session
-from .past_slots import SLOTS_PER_STEP, Hole, due_from, find_holes, first_open_slot, record_reasons
+from .past_slots import (
+    SLOTS_PER_STEP,
+    Explain,
+    Hole,
+    accounted_until,
+    due_from,
+    find_holes,
+    first_open_slot,
+    no_explanation,
+    record_reasons,
+)
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -29,7 +39,13 @@ class Finding:
 
 
 def audit(
-    now: datetime, schedules: Sequence[tuple[str, Schedule]], *, since: datetime | None = None, repair: bool = True
+    now: datetime,
+    schedules: Sequence[tuple[str, Schedule]],
+    *,
+    since: datetime | None = None,
+    repair: bool = True,
+    lag: timedelta = timedelta(0),
+    explain: Explain = no_explanation,
 ) -> list[Finding]:
     """Look for slots that are not accounted for, and record the reason of each.
 
@@ -38,6 +54,9 @@ def audit(
         schedules: Names and schedules that locations follow.
         since: Start of the audit; from the beginning of the ledger if None.
         repair: Whether to record reasons.
+        lag: How far the ticks may be behind: the slots of this time for which they have not accounted yet are left to them,
+            since a tick that waited for the database knows why it collected nothing.
+        explain: Says why this process did not collect a slot.
 
     Raises:
         StoreError: The database cannot be reached.
@@ -49,10 +68,12 @@ def audit(
             continue
         with get_db_session(read_only=True) as session:
             at = due_from(session, name, now)
+            if lag:
+                before = min(before, max(accounted_until(session, name, now) + _MICROSECOND, now - lag))
         at = max(at, since - _MICROSECOND) if since is not None else at
         while slots := list(islice(when.slots_between(at, before), SLOTS_PER_STEP)):
             with get_db_session(read_only=not repair) as session:
-                holes = [hole for hole in find_holes(session, name, slots, at) if hole.locations]
+                holes = [hole for hole in find_holes(session, name, slots, at, explain) if hole.locations]
                 if repair:
                     record_reasons(session, holes)
             _add(findings, holes)

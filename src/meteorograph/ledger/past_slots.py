@@ -63,7 +63,7 @@ def account_for_past(now: datetime, name: str, when: Schedule, explain: Explain 
     if before is None:
         return False
     with get_db_session(read_only=True) as session:
-        since = _accounted_until(session, name, now)
+        since = accounted_until(session, name, now)
         is_ahead = since >= before  # a clock that was ahead has accounted for slots of the future
         if not is_ahead and next(iter(when.slots_between(since, before)), None) is None:
             return False
@@ -165,7 +165,7 @@ def first_open_slot(now: datetime, when: Schedule) -> datetime | None:
     return slot if now - slot < schedule.GRACE else slot + _MICROSECOND
 
 
-def _accounted_until(session: Session, name: str, now: datetime) -> datetime:
+def accounted_until(session: Session, name: str, now: datetime) -> datetime:
     """The instant until which a schedule is accounted for."""
     until = session.scalar(select(AccountedUntil.until_at).where(AccountedUntil.schedule == name))
     return due_from(session, name, now) if until is None else until

@@ -47,7 +47,9 @@ def host_name(header: str) -> str | None:
         name = (parts.hostname or "").removesuffix(".")
     except ValueError:
         return None
-    is_plain = not (parts.path or parts.query or parts.fragment or "@" in header)
+    # The parser ignores what follows the bracket of an IPv6 address.
+    has_junk = "[" in header and not header.partition("]")[2].removeprefix(":").isdecimal() and not header.endswith(("]", "]:"))
+    is_plain = not (parts.path or parts.query or parts.fragment or "@" in header or has_junk)
     return name if name and is_plain else None
 
 
