@@ -43,7 +43,14 @@ class TestHosts:
                 "",
                 "localhost:x",
             ),
-            *("localhost/x", "[::1", "localhost evil.example", "weather.example.org.evil.example"),
+            *(
+                "localhost/x",
+                "[::1",
+                "[::1]evil.example",
+                "[::1]evil.example:80",
+                "localhost evil.example",
+                "weather.example.org.evil.example",
+            ),
         ]
         found = _statuses(monkeypatch, hosts, HOST=host, METEOROGRAPH_TRUSTED_HOSTS="weather.example.org")
         assert set(found.values()) == {421}, found
