@@ -44,9 +44,9 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str = "the
 
 
 @contextmanager
-def served(app: Flask) -> Iterator[str]:
+def served(app: Flask, needs_token: Callable[[], bool] = lambda: False) -> Iterator[str]:
     """The application on a socket, behind the server that it is run with; gives its address."""
-    server = WebServer(app, socket.create_server(("127.0.0.1", 0), backlog=1024), is_behind_proxy=True)
+    server = WebServer(app, socket.create_server(("127.0.0.1", 0), backlog=1024), is_behind_proxy=True, needs_token=needs_token)
     thread = threading.Thread(target=server.run, name="served")
     thread.start()
     try:

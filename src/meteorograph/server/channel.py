@@ -106,7 +106,6 @@ def let_answers_pause(application: Any) -> Any:
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
     """A connection, used by the thread of the event loop and by one worker at a time."""
 
-    parser_class = RequestParser
     #: When its first request was queued [monotonic s].
     queued_at = 0.0
     #: The task that a thread works on or worked on last, and the task that has paused.
@@ -118,6 +117,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
     _sent = 0
     _sent_before = 0
     _looked_at = 0.0
+
+    def parser_class(self, adj: Any) -> RequestParser:
+        """The parser of the next request."""
+        return RequestParser(adj, self.server.needs_token)
 
     def task_class(self, channel: Channel, request: Any) -> _Task:
         """The task of the current request: the one that has paused, or a new one."""

@@ -6,6 +6,7 @@ import copy
 import json
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any, Final
 
 from waitress.parser import HTTPRequestParser
@@ -63,14 +64,31 @@ class LargeBodyError(_ProblemError):
         super().__init__(f"The body may have {limit} bytes.")
 
 
+class NoTokenError(_ProblemError):
+    """The request has no token, and needs one."""
+
+    code = 401
+    reason = "Unauthorized"
+    headers = (("WWW-Authenticate", 'Bearer realm="meteorograph"'),)
+
+    def __init__(self) -> None:
+        super().__init__("This needs a token, sent as 'Authorization: Bearer TOKEN' or 'X-API-Key: TOKEN'.")
+
+
 class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress is not typed
-    """One request. Its body may have as many bytes as its route takes."""
+    """One request. Its body may have as many bytes as its route takes, and is not read without a token where one is needed.
+
+    Args:
+        adj: Adjustments of the server.
+        needs_token: Whether a request that has a body needs a token.
+    """
 
     adj: Any
     error: Any
 
-    def __init__(self, adj: Any) -> None:
+    def __init__(self, adj: Any, needs_token: Callable[[], bool]) -> None:
         super().__init__(adj)
+        self._needs_token = needs_token
         self.begun_at = time.monotonic()
         self.seconds = REQUEST_SECONDS
 
@@ -84,7 +102,16 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress is not
             self.seconds = _IMPORT_SECONDS
 
     def received(self, data: bytes) -> int:
+        had_headers = self.headers_finished
         consumed = int(super().received(data))
+        if self.headers_finished and not had_headers and not self.error and self._is_refused():
+            self.error, self.completed, self.expect_continue = NoTokenError(), True, False
         if isinstance(self.error, RequestEntityTooLarge):
             self.error = LargeBodyError(self.adj.max_request_body_size - 1)
         return consumed
+
+    def _is_refused(self) -> bool:
+        """Whether there is a body that needs a token, and no token. The application looks at the token itself."""
+        has_body = self.chunked or self.content_length > 0
+        has_token = self.headers.get("AUTHORIZATION") or self.headers.get("X_API_KEY")
+        return has_body and not has_token and self._needs_token()

@@ -47,7 +47,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         access.refuse_to_listen_without_tokens(settings)
         stack.callback(scheduler.stop)
         app = create_app(settings)
-        server = WebServer(app, listener, is_behind_proxy=bool(settings.proxies))
+        server = WebServer(app, listener, is_behind_proxy=bool(settings.proxies), needs_token=access.needs_token_by_settings)
         stack.callback(server.close)
         log.info("serving", address=_address(listener), interval=str(settings.interval), database=shown_url(database_url()))
         server.run()

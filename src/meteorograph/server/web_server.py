@@ -6,6 +6,7 @@ import logging
 import resource
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from waitress.adjustments import Adjustments
@@ -45,11 +46,14 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress is not typed
         application: The WSGI application.
         listener: The socket.
         is_behind_proxy: Whether the headers of a proxy are trusted.
+        needs_token: Whether requests with a body need a token; asked in the event loop, so it must not wait.
     """
 
     channel_class = Channel
 
-    def __init__(self, application: Any, listener: socket.socket, *, is_behind_proxy: bool) -> None:
+    def __init__(
+        self, application: Any, listener: socket.socket, *, is_behind_proxy: bool, needs_token: Callable[[], bool] = lambda: False
+    ) -> None:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # the dispatcher says what is too much
         adjustments = Adjustments(
             sockets=[listener],
@@ -64,6 +68,7 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress is not typed
             outbuf_high_watermark=MAX_WAITING_BYTES,
             outbuf_overflow=2 * MAX_IMPORT_BYTES,  # never write a temporary file
         )
+        self.needs_token = needs_token
         self._dispatcher = Dispatcher(THREADS)
         self._late_look_at = self._stall_look_at = 0.0
         super().__init__(

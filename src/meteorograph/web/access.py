@@ -88,13 +88,13 @@ def require_token(scope: TokenScope) -> None:
     settings = get_settings()
     token = _sent_token()
     if token is None:
-        if _needs_token(settings):
+        if _needs_token():
             _refuse(scope, "the request has no token")
         return
     _limits().check_failures(request.remote_addr)
     allowed = _scopes_of(settings, token)
     if not allowed:
-        if not _needs_token(settings):
+        if not _needs_token():
             return
         _limits().count_failure(request.remote_addr)
         _refuse(scope, "the token is unknown or has expired")
@@ -114,17 +114,23 @@ def _scopes_of(settings: Settings, token: str) -> frozenset[TokenScope]:
         return tokens.scopes_of(session, token, clock.now())
 
 
-def _needs_token(settings: Settings) -> bool:
+def _needs_token() -> bool:
     """Whether a request without a valid token is refused: there are tokens, or others can reach the server."""
+    return needs_token_by_settings() or has_stored_tokens()
+
+
+def needs_token_by_settings() -> bool:
+    """Whether the settings alone require a token to change something. Tokens may also be in the database."""
+    settings = get_settings()
     if settings.api_tokens or settings.read_access == "token":
         return True
-    return has_stored_tokens() or not (settings.allow_anonymous or is_loopback(settings.host.lower()))
+    return not (settings.allow_anonymous or is_loopback(settings.host.lower()))
 
 
 def wants_token() -> bool:
     """Whether a page should offer to enter a token; also if the database does not answer."""
     try:
-        return _needs_token(get_settings())
+        return _needs_token()
     except StoreError:
         return True
 
