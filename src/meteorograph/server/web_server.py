@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import resource
 import socket
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from waitress.adjustments import Adjustments
@@ -16,12 +17,17 @@ from ..config.settings import MAX_IMPORT_BYTES
 from .channel import MAX_WAITING_BYTES, Channel, let_answers_pause
 from .dispatcher import Dispatcher
 
+if sys.platform != "win32":
+    import resource
+
 #: Requests served at the same time. Each holds a database connection for some milliseconds.
 THREADS: Final = 8
 
 #: Most connections, and the file descriptors that are kept for everything else.
 _MAX_CONNECTIONS: Final = 4000
 _OTHER_DESCRIPTORS: Final = 256
+#: Most connections where there is no poll().
+_MAX_WITH_SELECT: Final = 400
 
 #: After this time without a request a connection is closed [s].
 _IDLE_SECONDS: Final = 60
@@ -128,9 +134,12 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress is not typed
 
 def _connection_limit() -> int:
     """As many connections as the system allows, up to the most; raises the limit of this process if it may."""
+    if sys.platform == "win32":
+        return _MAX_WITH_SELECT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_CONNECTIONS + _OTHER_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with suppress(ValueError, OSError):  # some systems have a lower limit than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(16, min(_MAX_CONNECTIONS, soft - _OTHER_DESCRIPTORS))
