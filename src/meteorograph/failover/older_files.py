@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,9 @@ from ..log_output import get_logger
 from ..storage import engine, migrations
 from .database_file import close_fallback, fallback_path, set_aside_if_damaged, use_older_file
 from .state import get_state
+
+if sys.platform != "win32":  # which does not rename an open file
+    import fcntl
 
 log = get_logger(__name__)
 
@@ -31,7 +36,36 @@ def adopt_older_files(settings: Settings) -> None:
     state = get_state()
     if state.has_all_older_files:
         return
-    state.has_all_older_files = True
+    with _locked_folder(settings.journal_dir) as is_ours:
+        state.has_all_older_files = is_ours  # else the next tick tries again
+        if is_ours:
+            _adopt_all(settings)
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[bool]:
+    """Context in which no other process renames the files of a folder; False if another one does.
+
+    Whoever opens a file while it is renamed would keep the write-ahead log under the old name, and what it holds would be lost.
+    """
+    if sys.platform == "win32" or not os.access(folder, os.R_OK):
+        yield True
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.close(handle)
+
+
+def _adopt_all(settings: Settings) -> None:
+    state = get_state()
     found = [(match[1], path) for path in settings.journal_dir.glob("standin-*.db") if (match := _NAME.fullmatch(path.name))]
     for revision, path in sorted(found, reverse=True):
         if revision == migrations.newest_revision() or path in state.older_files:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -169,3 +171,17 @@ def test_a_file_that_another_process_uses_is_brought_back_after_that(
         assert caplog.text.count("another process uses") == 1
     scheduled_ingest()
     assert not path.exists()
+
+
+def test_two_processes_that_start_at_once_do_not_rename_it_under_each_other(driven: DrivenClock, upstream: Simulator) -> None:
+    """Seen with two workers: one had it open while the other one renamed it, and its log stayed under the old name."""
+    path = _earlier_file()
+    driven.advance(HOUR)
+    folder = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    scheduled_ingest()
+    assert path.exists()
+    os.close(folder)
+    scheduled_ingest()
+    assert not path.exists()
+    assert _kept() == KEPT
