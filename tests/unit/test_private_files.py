@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +37,16 @@ def test_folders_and_files(umask: int, tmp_path: Path) -> None:
     make_private_folder(tmp_path / "a" / "b")
     make_private_file(tmp_path / "a" / "b" / "c")
     assert [_mode(tmp_path / name) for name in ("a", "a/b", "a/b/c")] == [0o700, 0o700, 0o600]
+
+
+def test_a_lock_of_this_process_on_the_file_stays(tmp_path: Path) -> None:
+    """POSIX drops all locks of a process on a file when it closes any descriptor of the file."""
+    with (tmp_path / "file").open("wb") as locked:
+        fcntl.lockf(locked, fcntl.LOCK_EX)
+        make_private_file(tmp_path / "file")
+        code = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        other = subprocess.run([sys.executable, "-c", code, str(tmp_path / "file")], capture_output=True, check=False)
+        assert other.returncode != 0, "another process could take the lock"
 
 
 def test_what_exists_is_not_changed(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def check_interval(value: timedelta) -> timedelta:
 
 def check_location_name(value: str) -> str:
     """A name of a location, in the form in which names are compared."""
-    name = normalise_name(value)
+    name = normalise_name(value).strip()
     if not name or not is_plain(name):
         raise ValueError("a text of 1 to 200 characters, none of them a control character")
     return name

@@ -13,8 +13,8 @@ _INVISIBLE: Final = dict.fromkeys(
 
 
 def normalise_name(name: str) -> str:
-    """The name in Unicode's normal form C, without invisible characters and without white space at its ends."""
-    return unicodedata.normalize("NFC", name.translate(_INVISIBLE)).strip()
+    """The name in Unicode's normal form C, without invisible characters."""
+    return unicodedata.normalize("NFC", name.translate(_INVISIBLE))
 
 
 #: Unicode categories that a name must not contain: control characters, lone surrogates, line and paragraph separators.

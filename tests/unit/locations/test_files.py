@@ -335,7 +335,7 @@ def test_a_file_that_is_no_such_geojson_is_refused(text: bytes, told: str) -> No
 _texts = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=50).map(str.strip).filter(bool)
 _locations = st.fixed_dictionaries(
     {
-        "name": _texts.map(normalise_name).filter(bool),
+        "name": _texts.map(lambda text: normalise_name(text).strip()).filter(bool),
         "latitude": st.floats(-90, 90),
         "longitude": st.floats(-180, 180),
         "elevation": st.none() | st.floats(-500, 9000),
