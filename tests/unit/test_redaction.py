@@ -388,7 +388,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ("abc123", "%61%62%63%31%32%33"),
         ("abc123", "ab%63123"),
         ("abc123", "%2561bc123"),
-        ("0123456789abcdef", base64.b64encode(b"0123456789abcdef").decode().rstrip("=")[:-1]),
+        ("0f1e2d3c4b5a6978", base64.b64encode(b"0f1e2d3c4b5a6978").decode().rstrip("=")[:-1]),
     ],
 )
 def test_a_secret_however_it_is_written(secret: str, written_as: str) -> None:
@@ -398,7 +398,7 @@ def test_a_secret_however_it_is_written(secret: str, written_as: str) -> None:
 
 @pytest.mark.parametrize("before", ["", "u", "us", "user:", "anyone:"])
 @pytest.mark.parametrize("after", ["", "x", "xy", "\n"])
-@pytest.mark.parametrize("secret", ["0123456789abcdef", "p@ss/w ord!~~~~", "\xff\xfe\xfd\xfc\xfb\xfa" * 3])
+@pytest.mark.parametrize("secret", ["0f1e2d3c4b5a6978", "p@ss/w ord!~~~~", "\xff\xfe\xfd\xfc\xfb\xfa" * 3])
 def test_a_secret_in_base64(before: str, after: str, secret: str) -> None:
     redaction.hide(secret)
     text = f"{before}{secret}{after}"

@@ -49,7 +49,13 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         app = create_app(settings)
         server = WebServer(app, listener, is_behind_proxy=bool(settings.proxies), needs_token=access.needs_token_by_settings)
         stack.callback(server.close)
-        log.info("serving", address=_address(listener), interval=str(settings.interval), database=shown_url(database_url()))
+        log.info(
+            "serving",
+            address=_address(listener),
+            interval=str(settings.interval),
+            database=shown_url(database_url()),
+            settings=_settings_file(),
+        )
         server.run()
         log.info("stopping")
 
@@ -67,7 +73,7 @@ def collect_forever(settings: Settings) -> None:
     import_job_modules(settings)
     scheduler_start.start(settings)
     try:
-        log.info("collecting", interval=str(settings.interval), database=shown_url(database_url()))
+        log.info("collecting", interval=str(settings.interval), database=shown_url(database_url()), settings=_settings_file())
         threading.Event().wait()
     finally:
         scheduler.stop()
@@ -76,7 +82,6 @@ def collect_forever(settings: Settings) -> None:
 
 def _begin(settings: Settings) -> None:
     setup_logging(settings)
-    log.info("settings are read", file=str(ENV_FILE.resolve()) if ENV_FILE.is_file() else None)
     handle_signals()
     if settings.journal_days and settings.journal_dir.exists() and not settings.journal_dir.is_dir():
         # At the start only: later the service goes on without a journal.
@@ -98,6 +103,11 @@ def _prepare(settings: Settings) -> None:
         return
     if settings.scheduler_enabled and not settings.demo:
         plan_inputs.log_plan(settings, clock.now())
+
+
+def _settings_file() -> str | None:
+    """The file that settings were read from, if there is one."""
+    return str(ENV_FILE.resolve()) if ENV_FILE.is_file() else None
 
 
 def _has_fallback(settings: Settings) -> bool:

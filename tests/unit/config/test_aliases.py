@@ -12,7 +12,7 @@ from meteorograph.errors import ConfigurationError
 
 #: The settings file of a Flask app with a job that ingests weather.
 SCRIPT_FILE = """
-OWM_API_KEY=0123456789abcdef0123456789abcdef
+OWM_API_KEY=0f1e2d3c4b5a69780f1e2d3c4b5a6978
 WEATHERSTACK_API_KEY=fedcba9876543210fedcba9876543210
 METEOSTAT_API_KEY=abcdef
 DEFAULT_LATITUDE=59.91
