@@ -16,6 +16,8 @@ import pytest
 from flask import Flask
 
 from meteorograph.server.web_server import WebServer
+from meteorograph.web import access
+from meteorograph.web.headers_check import headers_check
 
 #: The keys that tests collect with; no log, answer or traceback may ever hold one.
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -44,9 +46,10 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str = "the
 
 
 @contextmanager
-def served(app: Flask, needs_token: Callable[[], bool] = lambda: False) -> Iterator[str]:
+def served(app: Flask) -> Iterator[str]:
     """The application on a socket, behind the server that it is run with; gives its address."""
-    server = WebServer(app, socket.create_server(("127.0.0.1", 0), backlog=1024), is_behind_proxy=True, needs_token=needs_token)
+    check = headers_check(app) if access.LIMITS in app.extensions else None  # not for applications of the tests
+    server = WebServer(app, socket.create_server(("127.0.0.1", 0), backlog=1024), is_behind_proxy=True, check=check)
     thread = threading.Thread(target=server.run, name="served")
     thread.start()
     try:

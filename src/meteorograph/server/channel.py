@@ -10,6 +10,7 @@ from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 
+from ..web.headers_check import HEADERS_PASSED
 from .request_parser import BusyError, RequestParser
 
 #: Bytes that wait for a client before its answer pauses. One part of the answer may come on top.
@@ -86,15 +87,27 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress is not typed
             self.parts.close()
 
     def get_environment(self) -> Any:
-        return {**super().get_environment(), _TASK: self}
+        passed = {HEADERS_PASSED: True} if self.request.has_passed else {}
+        return {**super().get_environment(), **passed, _TASK: self}
 
 
-def let_answers_pause(application: Any) -> Any:
-    """The application with answers that pause as often as needed."""
+class _HeadTask(_Task):
+    """The check of the headers of a request that has a body: the answer 100 lets it be read, any other ends the connection."""
+
+    def write(self, data: bytes) -> None:
+        if self.status.startswith("100 "):
+            self.request.whole.has_passed = True
+            return
+        self.set_close_on_finish()
+        super().write(data)
+
+
+def let_answers_pause(application: Any, check: Any = None) -> Any:
+    """The application, and the check of headers, with answers that pause as often as needed."""
 
     def call(environ: dict[str, Any], start_response: Any) -> Any:
         task = environ.pop(_TASK)
-        parts = application(environ, start_response)
+        parts = (check if isinstance(task, _HeadTask) else application)(environ, start_response)
         if isinstance(parts, ReadOnlyFileBasedBuffer):
             return parts
         task.parts = _Parts(task.channel, parts)
@@ -120,12 +133,36 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
 
     def parser_class(self, adj: Any) -> RequestParser:
         """The parser of the next request."""
-        return RequestParser(adj, self.server.needs_token)
+        return RequestParser(adj, has_check=self.server.has_check)
 
     def task_class(self, channel: Channel, request: Any) -> _Task:
         """The task of the current request: the one that has paused, or a new one."""
-        self._current, self._paused = self._paused or _Task(channel, request), None
+        task = _HeadTask if request.whole else _Task
+        self._current, self._paused = self._paused or task(channel, request), None
         return self._current
+
+    def readable(self) -> bool:
+        """Whether to read from the client; called by the event loop."""
+        return bool(super().readable()) and not (self.request is not None and self.request.is_waiting)
+
+    def received(self, data: bytes) -> bool:
+        is_taken = bool(super().received(data))
+        with self.requests_lock:
+            head = self.request and self.request.take_head()
+            if head:
+                self.requests.append(head)
+                if len(self.requests) == 1:
+                    self.server.add_task(self)
+        return is_taken
+
+    def _read_on(self) -> None:
+        """Read the body of the request, the headers of which have passed the check."""
+        early = self.request.read_on()
+        self.received(early)
+        with self.requests_lock:
+            # While an earlier request is answered, its thread sends this later.
+            if self.request is not None and self.request.expect_continue and not (self.requests or self.sent_continue):
+                self.send_continue()
 
     def is_continuing(self) -> bool:
         """Whether the current answer has paused."""
@@ -158,10 +195,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
 
     def writable(self) -> bool:
         """Whether there is something to send or to continue; called by the event loop."""
-        return bool(super().writable() or (self._is_waiting and not self.is_full()))
+        return bool(super().writable() or (self._is_waiting and not self.is_full()) or self._may_read_on())
+
+    def _may_read_on(self) -> bool:
+        return self.request is not None and self.request.is_waiting and self.request.has_passed
 
     def handle_write(self) -> None:
         super().handle_write()
+        if self.connected and self._may_read_on():
+            self._read_on()
         if not self.is_full():
             self._continue()
 

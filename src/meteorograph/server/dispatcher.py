@@ -59,7 +59,8 @@ class Dispatcher:
         if path in _URGENT or request.error:
             self._urgent.add_task(channel)
             return
-        group = self._on_demand if path == _ON_DEMAND and request.command == "POST" else self._others
+        is_on_demand = path == _ON_DEMAND and request.command == "POST" and not request.whole
+        group = self._on_demand if is_on_demand else self._others
         channel.queued_at = time.monotonic()
         if len(group.queue) >= _MAX_WAITING:
             self._refuse(channel)

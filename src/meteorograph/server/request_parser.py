@@ -6,7 +6,6 @@ import copy
 import json
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any, Final
 
 from waitress.parser import HTTPRequestParser
@@ -64,36 +63,37 @@ class LargeBodyError(_ProblemError):
         super().__init__(f"The body may have {limit} bytes.")
 
 
-class NoTokenError(_ProblemError):
-    """The request has no token, and needs one."""
-
-    code = 401
-    reason = "Unauthorized"
-    headers = (("WWW-Authenticate", 'Bearer realm="meteorograph"'),)
-
-    def __init__(self) -> None:
-        super().__init__("This needs a token, sent as 'Authorization: Bearer TOKEN' or 'X-API-Key: TOKEN'.")
-
-
 class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress is not typed
-    """One request. Its body may have as many bytes as its route takes, and is not read without a token where one is needed.
+    """One request. Its body may have as many bytes as its route takes, and waits until its headers have been checked.
 
     Args:
         adj: Adjustments of the server.
-        needs_token: Whether a request that has a body needs a token.
+        has_check: Whether the application checks the headers of a request before its body is read.
     """
 
     adj: Any
     error: Any
+    path: str
+    expect_continue: bool
+    #: The request of which this is only the headers.
+    whole: RequestParser | None = None
+    #: Whether the body waits for the check of the headers.
+    is_waiting = False
+    #: Whether the headers have passed the check; set by the thread that made it.
+    has_passed = False
 
-    def __init__(self, adj: Any, needs_token: Callable[[], bool]) -> None:
+    def __init__(self, adj: Any, *, has_check: bool) -> None:
         super().__init__(adj)
-        self._needs_token = needs_token
+        self._has_check = has_check
+        self._is_continue_expected = self._has_head = False
+        #: What arrived together with the headers: at most one read of the socket.
+        self._early = b""
         self.begun_at = time.monotonic()
         self.seconds = REQUEST_SECONDS
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
+        self.path = f"/{self.path.lstrip('/')}" if self.path.startswith("/") else self.path  # as the application will see it
         is_import = self.path == IMPORT_PATH and self.command == "POST"
         limit = MAX_IMPORT_BYTES if is_import else MAX_BODY_BYTES
         self.adj = copy.copy(self.adj)
@@ -102,16 +102,32 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress is not
             self.seconds = _IMPORT_SECONDS
 
     def received(self, data: bytes) -> int:
+        if self.is_waiting:
+            self._early += data
+            return len(data)
         had_headers = self.headers_finished
         consumed = int(super().received(data))
-        if self.headers_finished and not had_headers and not self.error and self._is_refused():
-            self.error, self.completed, self.expect_continue = NoTokenError(), True, False
+        if self.headers_finished and not had_headers and self.body_rcv is not None:
+            self.is_waiting = self._has_check and not self.error
+            self._is_continue_expected = self.expect_continue and not self.error
+            self.expect_continue = self._is_continue_expected and not self.is_waiting
         if isinstance(self.error, RequestEntityTooLarge):
             self.error = LargeBodyError(self.adj.max_request_body_size - 1)
         return consumed
 
-    def _is_refused(self) -> bool:
-        """Whether there is a body that needs a token, and no token. The application looks at the token itself."""
-        has_body = self.chunked or self.content_length > 0
-        has_token = self.headers.get("AUTHORIZATION") or self.headers.get("X_API_KEY")
-        return has_body and not has_token and self._needs_token()
+    def take_head(self) -> RequestParser | None:
+        """The headers as a request of their own, once, if the body waits for their check."""
+        if not self.is_waiting or self._has_head:
+            return None
+        self._has_head = True
+        head = copy.copy(self)
+        head.whole, head.body_rcv, head.is_waiting, head.completed = self, None, False, True
+        return head
+
+    def read_on(self) -> bytes:
+        """Read the body from now on; what of it has arrived already."""
+        self.is_waiting = False
+        # A client that has begun to send the body does not wait for permission.
+        self.expect_continue = self._is_continue_expected and not self._early
+        early, self._early = self._early, b""
+        return early

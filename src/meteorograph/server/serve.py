@@ -21,6 +21,7 @@ from ..storage.connections import shown_url
 from ..storage.engine import database_url, init_db
 from ..web import access
 from ..web.app import create_app
+from ..web.headers_check import headers_check
 from .demo import demonstration
 from .signals import handle_signals
 from .web_server import WebServer
@@ -47,7 +48,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         access.refuse_to_listen_without_tokens(settings)
         stack.callback(scheduler.stop)
         app = create_app(settings)
-        server = WebServer(app, listener, is_behind_proxy=bool(settings.proxies), needs_token=access.needs_token_by_settings)
+        server = WebServer(app, listener, is_behind_proxy=bool(settings.proxies), check=headers_check(app))
         stack.callback(server.close)
         log.info(
             "serving",

@@ -6,7 +6,6 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -52,14 +51,13 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress is not typed
         application: The WSGI application.
         listener: The socket.
         is_behind_proxy: Whether the headers of a proxy are trusted.
-        needs_token: Whether requests with a body need a token; asked in the event loop, so it must not wait.
+        check: A WSGI application that gets each request with a body first, with its headers alone. If it answers 100, the body is
+            read and the application gets the request; any other answer goes to the client.
     """
 
     channel_class = Channel
 
-    def __init__(
-        self, application: Any, listener: socket.socket, *, is_behind_proxy: bool, needs_token: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, application: Any, listener: socket.socket, *, is_behind_proxy: bool, check: Any = None) -> None:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # the dispatcher says what is too much
         adjustments = Adjustments(
             sockets=[listener],
@@ -74,11 +72,11 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress is not typed
             outbuf_high_watermark=MAX_WAITING_BYTES,
             outbuf_overflow=2 * MAX_IMPORT_BYTES,  # never write a temporary file
         )
-        self.needs_token = needs_token
+        self.has_check = check is not None
         self._dispatcher = Dispatcher(THREADS)
         self._late_look_at = self._stall_look_at = 0.0
         super().__init__(
-            let_answers_pause(application),
+            let_answers_pause(application, check),
             {},
             True,
             listener,

@@ -6,8 +6,9 @@ import base64
 import binascii
 import hmac
 import re
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from flask import current_app, request
@@ -22,6 +23,7 @@ from ..model import clock
 from ..model.states import TokenScope
 from ..storage import tokens
 from ..storage.engine import get_db_session, init_db
+from .headers_check import has_passed
 from .host_check import is_loopback
 from .rate_limits import CallerLimits
 
@@ -32,6 +34,11 @@ LIMITS: Final = "meteorograph.limits"
 
 #: Endpoints that need no token although reading needs one: they show no data.
 _OPEN_ENDPOINTS: Final = frozenset({"health.livez", "health.readyz", "static", "page.static"})
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+#: Views for which a request needs a token, and its scope.
+_SCOPES: Final[dict[Callable[..., Any], TokenScope]] = {}
 
 #: ``token68`` of RFC 9110.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -65,17 +72,32 @@ def _host_of(origin: str | None) -> str | None:
 
 def limit_requests() -> None:
     """Refuse a caller that makes more requests than ``METEOROGRAPH_REQUESTS_PER_MINUTE``."""
-    _limits().count_request(request.remote_addr)
+    if not has_passed():
+        _limits().count_request(request.remote_addr)
 
 
-def require_token_for_reading() -> None:
-    """Refuse to read without a token, where ``METEOROGRAPH_READ_ACCESS`` says so."""
-    is_reading = request.method in ("GET", "HEAD")
-    if is_reading and get_settings().read_access == "token" and request.endpoint not in _OPEN_ENDPOINTS:
-        require_token(TokenScope.READ)
+def needs_scope(scope: TokenScope) -> Callable[[View], View]:
+    """Mark a view for which a request needs a token with a scope."""
+
+    def mark(view: View) -> View:
+        _SCOPES[view] = scope
+        return view
+
+    return mark
 
 
-def require_token(scope: TokenScope) -> None:
+def require_token_of_route() -> None:
+    """Refuse a request without the token that its route needs, or reading needs where ``METEOROGRAPH_READ_ACCESS`` says so."""
+    if request.method == "OPTIONS":
+        return
+    scope = _SCOPES.get(current_app.view_functions[request.endpoint]) if request.endpoint else None
+    if scope is not None:
+        _require_token(scope)
+    elif request.method in ("GET", "HEAD") and get_settings().read_access == "token" and request.endpoint not in _OPEN_ENDPOINTS:
+        _require_token(TokenScope.READ)
+
+
+def _require_token(scope: TokenScope) -> None:
     """Refuse the request unless it carries a token with a scope: a bearer token, ``X-API-Key``, or the password of Basic.
 
     A token of ``METEOROGRAPH_API_TOKENS`` allows everything, and so does one with the scope ``admin``.
@@ -116,15 +138,10 @@ def _scopes_of(settings: Settings, token: str) -> frozenset[TokenScope]:
 
 def _needs_token() -> bool:
     """Whether a request without a valid token is refused: there are tokens, or others can reach the server."""
-    return needs_token_by_settings() or has_stored_tokens()
-
-
-def needs_token_by_settings() -> bool:
-    """Whether the settings alone require a token to change something. Tokens may also be in the database."""
     settings = get_settings()
     if settings.api_tokens or settings.read_access == "token":
         return True
-    return not (settings.allow_anonymous or is_loopback(settings.host.lower()))
+    return not (settings.allow_anonymous or is_loopback(settings.host.lower())) or has_stored_tokens()
 
 
 def wants_token() -> bool:

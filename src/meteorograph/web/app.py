@@ -24,6 +24,7 @@ from . import (
     compression,
     cors,
     data,
+    headers_check,
     health,
     host_check,
     ingest,
@@ -85,7 +86,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(host_check.refuse_other_hosts)
     app.before_request(access.limit_requests)
     app.before_request(access.refuse_other_sites)
-    app.before_request(access.require_token_for_reading)
+    app.before_request(access.require_token_of_route)
+    app.before_request(headers_check.answer_headers)
     app.after_request(_end)
     compression.register(app)
     if settings.proxies:
@@ -123,5 +125,6 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    log.info("request", method=request.method, path=request.path, status=response.status_code)
+    if response.status_code != 100:
+        log.info("request", method=request.method, path=request.path, status=response.status_code)
     return response

@@ -12,7 +12,7 @@ from ..collecting.on_demand import ingest_data
 from ..config.loading import get_settings
 from ..errors import BadInputError
 from ..model.states import TokenScope
-from .access import require_token
+from .access import needs_scope
 
 blueprint = Blueprint("ingest", __name__)
 
@@ -42,9 +42,9 @@ def usage() -> dict[str, Any]:
 
 
 @blueprint.post("/ingest")
+@needs_scope(TokenScope.INGEST)
 def collect() -> dict[str, Any]:
     """Collect the weather at a point now."""
-    require_token(TokenScope.INGEST)
     lat, lon = _point(_body())
     if not _turns.acquire(timeout=_MAX_WAIT):
         raise ServiceUnavailable("As many requests as possible collect already. Try again later.", retry_after=_RETRY_AFTER)

@@ -49,9 +49,9 @@ def gaps() -> dict[str, Any]:
 
 
 @blueprint.post("/api/gaps/retry")
+@access.needs_scope(TokenScope.ADMIN)
 def retry() -> dict[str, Any]:
     """Mark missed slots for healing again, also unrecoverable ones; they are filled as the quotas allow."""
-    access.require_token(TokenScope.ADMIN)
     params.refuse_unknown(("start", "end", "location"))
     start, end = params.period(time_range.DEFAULT_RANGE)
     location = request.args.get("location")

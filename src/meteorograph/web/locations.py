@@ -21,7 +21,7 @@ from ..model import clock
 from ..model.states import TokenScope
 from ..storage.engine import get_db_session
 from . import answers, params
-from .access import require_token
+from .access import needs_scope
 from .json_objects import import_object, location_object
 from .problems import shown_value
 
@@ -74,9 +74,9 @@ def _all_fields(state: str | None, tag: str | None, after: str | None) -> Iterat
 
 
 @blueprint.post("/api/locations")
+@needs_scope(TokenScope.ADMIN)
 def add() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Add one location."""
-    require_token(TokenScope.ADMIN)
     body = _body()
     try:
         with get_db_session() as session:
@@ -98,9 +98,9 @@ def show(name: str) -> dict[str, Any]:
 
 
 @blueprint.patch("/api/locations/<path:name>")
+@needs_scope(TokenScope.ADMIN)
 def change(name: str) -> dict[str, Any]:
     """Change state, elevation, timezone, schedule or tags of a location."""
-    require_token(TokenScope.ADMIN)
     body = _body()
     try:
         with get_db_session() as session:
@@ -113,9 +113,9 @@ def change(name: str) -> dict[str, Any]:
 
 
 @blueprint.delete("/api/locations/<path:name>")
+@needs_scope(TokenScope.ADMIN)
 def remove(name: str) -> dict[str, Any]:
     """Remove a location; if it has rows, ``data`` decides whether they are deleted or kept."""
-    require_token(TokenScope.ADMIN)
     match _query(data=("delete", "keep")).get("data"):
         case "delete":
             data: Literal["delete", "keep"] | None = "delete"
@@ -133,9 +133,9 @@ def remove(name: str) -> dict[str, Any]:
 
 
 @blueprint.post("/api/locations/import")
+@needs_scope(TokenScope.ADMIN)
 def import_file() -> dict[str, Any]:
     """Add the locations of a CSV or GeoJSON file, all or none, in one transaction."""
-    require_token(TokenScope.ADMIN)
     flags = ("0", "1")
     query = _query(skip_bad=flags, update=flags)
     format = next((name for name, type in MEDIA_TYPES.items() if request.mimetype == type), None)
