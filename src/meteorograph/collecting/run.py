@@ -90,6 +90,8 @@ async def _collect_and_close(
     until, reason = _waits_for(pool, claim, lease)
     lease.expect_close()
     await asyncio.to_thread(closing.release_run, claim, 0, until=until, reason=reason)
+    if until is not None and _has_new_key(pool.context):  # looked at last: it may change while the run is released
+        await asyncio.to_thread(closing.reopen_waiting_runs)
     return RunState.PENDING
 
 
@@ -207,8 +209,6 @@ async def _work(pool: WorkerPool, queue: LocationQueue, settings: Settings, comp
 def _waits_for(pool: WorkerPool, claim: Claim, stop: StopSignal) -> tuple[datetime | None, MissedReason | None]:
     """Until when a released run must wait, and for what."""
     closed = pool.closed()
-    if closed is not None and _has_new_key(pool.context):
-        return None, MissedReason.PROVIDER_ERROR
     if closed is not None:
         return closed.retry_at, MissedReason.QUOTA if closed.by_quota else MissedReason.PROVIDER_ERROR
     if pool.retryable_failures and not stop.is_set():

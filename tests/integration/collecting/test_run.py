@@ -272,6 +272,23 @@ def test_a_refused_key_is_tried_again_slowly_and_recovers(places: int, collectin
     assert refused <= 6
 
 
+def test_a_key_that_changes_while_the_run_is_released_is_tried_at_once(places: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings may be read again when the end of the wait is known already, and is not yet in the database."""
+    monkeypatch.setenv("OWM_API_KEY", "an-old-key-that-is-refused")
+
+    @event.listens_for(get_engine(), "before_cursor_execute")
+    def change_key(*statement: Any) -> None:
+        values = statement[3].values() if isinstance(statement[3], dict) else statement[3]
+        if statement[2].startswith("UPDATE runs SET state") and next(iter(values)) == "pending":
+            monkeypatch.setenv("OWM_API_KEY", KEY)
+
+    scheduled_ingest()
+    event.remove(get_engine(), "before_cursor_execute", change_key)
+    assert [(run.state, run.lease_expires_at) for run in _all(Run)] == [("pending", None)]
+    scheduled_ingest()
+    assert _count() == places
+
+
 def test_one_that_never_answers_delays_no_other(places: int, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "1")
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "4")
