@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .version import __version__
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from .collecting.on_demand import ingest_data
+    from .config.settings import Settings
     from .exporting.dataframes import read
     from .jobs.registry import job
     from .storage.engine import get_db_session, init_db
     from .storage.models import WeatherData
-    from .web.app import create_app
 
 _MODULES = {
-    "create_app": "web.app",
     "get_db_session": "storage.engine",
     "ingest_data": "collecting.on_demand",
     "init_db": "storage.engine",
@@ -31,6 +33,20 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that ``meteorograph --help`` does not load Flask and SQLAlchemy."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application: see ``meteorograph.web.app.create_app``, which this calls.
+
+    It is an attribute of the module, and not imported on first use as the other names are, because uwsgi and hypercorn look for
+    it in the namespace of the module.
+
+    Args:
+        settings: Settings of this process from now on. Without them every use reads the environment.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    app: Flask = import_module(".web.app", __name__).create_app(settings)
+    return app

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from . import scheduler
 from .config.settings import Settings
@@ -29,16 +31,27 @@ class _Attempts:
     error: str | None = None
     last_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    #: The process whose state is its own: this process, unless it was forked without Python's fork hooks.
+    own_process_id: int = field(default_factory=os.getpid)
 
     def reset(self) -> None:
         self.process_id, self.error, self.lock = None, None, threading.Lock()
+        self.own_process_id = os.getpid()
 
 
 _attempts: Final = _Attempts()
 
 
 def start(settings: Settings) -> None:
-    """Start the scheduler, or apply the interval of the settings to the one that runs. Never raises; a failure is logged."""
+    """Start the scheduler, or apply the interval of the settings to the one that runs. Never raises; a failure is logged.
+
+    In a uwsgi that has not forked its workers yet, each worker starts its own scheduler later: uwsgi forks without Python's fork
+    hooks, so a scheduler of the parent process could not be handed over.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is not None and uwsgi.worker_id() == 0:
+        _start_in_workers(uwsgi, settings)
+        return
     with _attempts.lock:
         _attempts.process_id, _attempts.last_at = os.getpid(), time.monotonic()
         try:
@@ -49,6 +62,20 @@ def start(settings: Settings) -> None:
             _start_later(settings)
         else:
             _attempts.error = None
+
+
+def _start_in_workers(uwsgi: Any, settings: Settings) -> None:
+    """Let uwsgi call this after it has forked a worker, or before its only process begins to work."""
+    previous = getattr(uwsgi, "post_fork_hook", None)
+
+    def start_in_worker() -> None:
+        if previous is not None:
+            previous()
+        if _attempts.own_process_id != os.getpid():
+            ctypes.pythonapi.PyOS_AfterFork_Child()  # runs the fork hooks, which reset connections, locks and the journal
+        start(settings)
+
+    uwsgi.post_fork_hook = start_in_worker
 
 
 def retry_if_due(settings: Settings) -> None:

@@ -39,7 +39,7 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = DEADLINE) -> T:
+def until(condition: Callable[[], T], what: str, seconds: float = DEADLINE, pause: float = 0.02) -> T:
     """Poll until the condition gives something true, and give that; fails after the deadline."""
     deadline = time.monotonic() + seconds
     while True:
@@ -47,7 +47,7 @@ def until(condition: Callable[[], T], what: str, seconds: float = DEADLINE) -> T
         if found:
             return found
         assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def ask(url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:

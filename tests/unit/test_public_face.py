@@ -57,6 +57,12 @@ def test_public_names_are_there(module: str) -> None:
     assert [name for name in PUBLIC[module] if not hasattr(loaded, name)] == []
 
 
+def test_the_factory_is_found_in_the_namespace_of_the_module(tmp_path: Path) -> None:
+    """uwsgi and hypercorn look there; and it does not load Flask before it is called."""
+    done = _run(tmp_path, "-c", "import sys, meteorograph; print('create_app' in vars(meteorograph), 'flask' in sys.modules)")
+    assert done.stdout.split() == ["True", "False"]
+
+
 def test_an_alias_is_the_same_object() -> None:
     """A plug-in that imports the alias must meet the errors and values that the application knows."""
     values, model = importlib.import_module("meteorograph.values"), importlib.import_module("meteorograph.model.values")
