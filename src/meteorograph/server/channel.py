@@ -68,6 +68,8 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress is not typed
     """One request, whose answer may be made in several turns."""
 
     parts: _Parts | None = None
+    #: Whether the connection ends with this answer; set by waitress.
+    close_on_finish: bool
 
     def execute(self) -> None:
         if self.parts is None:
@@ -79,6 +81,17 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress is not typed
                 self.write(part)
         finally:
             self.parts.close()
+
+    def build_response_header(self) -> bytes:
+        """The headers. waitress closes the connection after an answer without a length, which its encoding or status ends too."""
+        wants_close = self.close_on_finish or self.request.headers.get("CONNECTION", "").lower() == "close"
+        head: bytes = super().build_response_header()
+        if self.version == "1.1" and not wants_close:
+            self.close_on_finish = False
+            head = head.replace(b"\r\nConnection: close\r\n", b"\r\n", 1)
+        if self.request.command == "HEAD":
+            self.chunked_response = False  # its end must not be sent
+        return head
 
     def cancel(self) -> None:
         """Close the application's iterator: the client is gone."""

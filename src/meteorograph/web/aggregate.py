@@ -146,7 +146,9 @@ def buckets() -> Response:
     if format == "json":
         return answers.stream(_json(shape, pages, {**about, "request_id": g.request_id}), format)
     lines = chain([shape.first_line(format)], (shape.lines(page, format) for page in pages))
-    return answers.with_units(answers.with_next(answers.stream(lines, format), pages.following), units)
+    is_bounded = query["location"] is not None or "limit" in request.args
+    response = answers.table(b"".join(lines), format) if is_bounded else answers.stream(lines, format)
+    return answers.with_units(answers.with_next(response, pages.following), units)
 
 
 def _location_limit(query: dict[str, Any], *, is_stream: bool) -> int | None:

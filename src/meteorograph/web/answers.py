@@ -20,11 +20,16 @@ def json(content: dict[str, Any]) -> Response:
     return validated(Response(body[:-1] + end, mimetype="application/json"), body)
 
 
-def validated(response: Response, content: bytes) -> Response:
+def table(content: bytes, format: str) -> Response:
+    """A table as a whole, of which a client may ask for ranges: Polars reads remote files in parts."""
+    return validated(Response(content, content_type=MEDIA_TYPES[format]), content, has_ranges=True)
+
+
+def validated(response: Response, content: bytes, *, has_ranges: bool = False) -> Response:
     """Add an ETag of the content; 304 if the client has the content already."""
     response.set_etag(hashlib.sha1(content, usedforsecurity=False).hexdigest(), weak=True)
     response.headers["Cache-Control"] = "private, no-cache"  # clients may keep the answer, but must ask whether it is current
-    response.make_conditional(request)
+    response.make_conditional(request, accept_ranges=has_ranges, complete_length=len(content) if has_ranges else None)
     return response
 
 

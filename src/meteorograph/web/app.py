@@ -27,6 +27,7 @@ from . import (
     headers_check,
     health,
     host_check,
+    http_rules,
     ingest,
     jobs,
     ledger,
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     problems.register(app)
     cors.register(app, settings.cors_origins)
     app.before_request(_begin)
+    http_rules.register(app)
     app.before_request(host_check.refuse_other_hosts)
     app.before_request(access.limit_requests)
     app.before_request(access.refuse_other_sites)
@@ -90,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(headers_check.answer_headers)
     app.after_request(_end)
     compression.register(app)
+    app.after_request(http_rules.complete)  # the last one runs first
     if settings.proxies:
         trusted = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=trusted)  # type: ignore[method-assign]

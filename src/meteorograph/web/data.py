@@ -106,8 +106,7 @@ def _all_latest(shape: AnswerFormat, format: str, found: Columns, more: str | No
 
 def _table(shape: AnswerFormat, format: str, found: Columns) -> Response:
     body = _head(shape, format) + _lines(shape, format, found)
-    response = answers.validated(Response(body, content_type=MEDIA_TYPES[format]), body)
-    return answers.with_units(response, shape.units.units_of(shape.fields))
+    return answers.with_units(answers.table(body, format), shape.units.units_of(shape.fields))
 
 
 def _head(shape: AnswerFormat, format: str) -> bytes:

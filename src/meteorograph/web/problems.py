@@ -118,7 +118,7 @@ def _database(error: DBAPIError) -> Response:
 def _http(error: HTTPException) -> Response:
     response = problem(error.code or 500, error.name, error.description)
     for name, value in error.get_headers():
-        if name in ("Allow", "WWW-Authenticate", "Retry-After"):
+        if name in ("Allow", "Content-Range", "Retry-After", "WWW-Authenticate"):
             response.headers[name] = value
     return response
 
