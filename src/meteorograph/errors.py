@@ -95,6 +95,10 @@ class StoreError(MeteorographError):
     """The database cannot be used, or refused a statement."""
 
 
+class ReadLimitError(MeteorographError):
+    """Reading took longer than it may, or nobody waits for it any more."""
+
+
 class NewerSchemaError(StoreError):
     """The database was made by a newer version of the program, which must be upgraded: trying again does not help."""
 

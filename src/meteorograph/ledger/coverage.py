@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
-from sqlalchemy import and_, select, true
+from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import Session
 
 from ..locations.repository import get_location
 from ..model.states import LocationState
-from ..storage.models import Location
+from ..storage.models import Location, Run
 from .queries import ScheduleSpan, schedules_with_runs
 from .slot_counts import Scope, SlotCounts, backfilled_span, count_slots
 
@@ -27,6 +27,9 @@ BY: Final[tuple[By, ...]] = ("location", "day", "location,day")
 
 #: Maximum number of entries of a page of coverage by location and day. A page has at least one location.
 _MAX_PAGE_ENTRIES: Final = 20_000
+
+#: Maximum number of slots that a page of coverage by location counts. A page has at least one location.
+_MAX_PAGE_SLOTS: Final = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def slot_coverage(
     spans = [*schedules.values(), *backfilled_span(session, list(names))] if "day" in by else []
     edges = _day_edges(spans, start, end) if "day" in by else [start, end]
     if not names and by != "day":
-        page_size = max(1, min(limit, _MAX_PAGE_ENTRIES // max(1, len(edges) - 1)))
+        most = min(_MAX_PAGE_ENTRIES // max(1, len(edges) - 1), _MAX_PAGE_SLOTS // max(1, _count_instants(session, start, end)))
+        page_size = max(1, min(limit, most))
         query = select(Location.id, Location.name).where(selection, true() if after is None else Location.name > after)
         page = session.execute(query.order_by(Location.name).limit(page_size + 1)).all()
         names = {row.id: row.name for row in page[:page_size]}
@@ -113,6 +117,18 @@ def slot_coverage(
         )
         for key, period in keys
     ], following
+
+
+def _count_instants(session: Session, start: datetime, end: datetime) -> int:
+    return session.scalar(select(func.count()).where(Run.due_at >= start, Run.due_at < end)) or 0
+
+
+def earliest_start(session: Session, start: datetime, end: datetime, slots: int) -> datetime | None:
+    """The earliest start at which all locations have at most so many slots until ``end``; None if ``start`` is not earlier."""
+    locations = session.scalar(select(func.count()).where(Location.state != LocationState.UNSCHEDULED)) or 0
+    instants = select(Run.due_at).where(Run.due_at >= start, Run.due_at < end).order_by(Run.due_at.desc())
+    latest = session.execute(instants.offset(slots // max(1, locations)).limit(1)).scalar()
+    return None if latest is None else latest + timedelta(seconds=1)
 
 
 def _day_edges(spans: Sequence[ScheduleSpan], start: datetime, end: datetime) -> list[datetime]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from ..locations.repository import get_location
@@ -17,7 +17,7 @@ from ..storage.models import Location, Missed, Run
 from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, STILL_MISSED, Cursor, schedules_with_runs
 
 #: Length of the first period that is searched for gaps. Where there are many gaps, the newest ones lie in it.
-_FIRST_SEARCH_PERIOD: Final = timedelta(days=7)
+_FIRST_SEARCH_PERIOD: Final = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,59 @@ def list_gaps(
         LocationNotFoundError: No location has that name.
     """
     location_id = None if location is None else get_location(session, location).id
-    names, length = schedules_with_runs(session), _FIRST_SEARCH_PERIOD if location is None else end - start
+    names = list(schedules_with_runs(session))
+    if after is not None:
+        end = min(end, _end_of_page_before(session, names, after.at))
+    length = end - start if location is not None else _FIRST_SEARCH_PERIOD
     while True:
         since = end - length if end - start > length else start
-        gaps = _find_gaps(session, list(names), since, end, location_id, reason)
+        gaps = _find_gaps(session, names, since, end, location_id, reason)
         following = (gap for gap in gaps if after is None or gap.cursor < after)
         newest = heapq.nlargest(limit + 1, following, key=lambda gap: gap.cursor)
-        if since == start or (len(newest) > limit and all(gap.is_start_known for gap in newest)):
-            return newest[:limit], newest[limit - 1].cursor if len(newest) > limit else None
-        length *= 4
+        if since == start or len(newest) > limit:
+            page = [gap if gap.is_start_known or since == start else _with_start(session, gap, start) for gap in newest[:limit]]
+            return page, newest[limit - 1].cursor if len(newest) > limit else None
+        length *= 8
+
+
+def _end_of_page_before(session: Session, names: list[str], at: datetime) -> datetime:
+    """An instant after the next slot of each schedule: slots up to it show which gaps go on after ``at``."""
+    times = [session.scalar(select(func.min(Run.due_at)).where(Run.schedule == name, Run.due_at > at)) for name in names]
+    return max((time for time in times if time is not None), default=at) + timedelta(microseconds=1)
+
+
+def _with_start(session: Session, gap: Gap, start: datetime) -> Gap:
+    """The gap with its slots between ``start`` and its first known slot, which were not read with the other gaps."""
+    of_gap = and_(
+        Missed.location_id == gap.location_id,
+        Missed.reason == gap.reason,
+        Missed.closed_at.is_not(None) if gap.is_unrecoverable else Missed.closed_at.is_(None),
+        STILL_MISSED,
+    )
+    earlier = and_(Missed.location_id == gap.location_id, Missed.due_at >= start, Missed.due_at < gap.first_slot)
+    schedule = select(FOLLOWED_SCHEDULE).where(Location.id == gap.location_id).scalar_subquery()
+    other_slot = select(Run.due_at).where(
+        Run.schedule == schedule,
+        Run.due_at >= start,
+        Run.due_at < gap.first_slot,
+        ~exists().where(of_gap, Missed.due_at == Run.due_at),
+    )
+    other_missed = select(Missed.due_at).where(earlier, STILL_MISSED, ~of_gap)
+    ends = (
+        session.scalar(other_slot.order_by(Run.due_at.desc()).limit(1)),
+        session.scalar(other_missed.order_by(Missed.due_at.desc()).limit(1)),
+    )
+    since = max((end for end in ends if end is not None), default=None)
+    slots = and_(of_gap, earlier) if since is None else and_(of_gap, earlier, Missed.due_at > since)
+    first, count = session.execute(select(func.min(Missed.due_at), func.count()).where(slots)).one()
+    detail = select(Missed.detail).where(slots, Missed.detail != "").order_by(Missed.due_at.desc()).limit(1)
+    return replace(
+        gap,
+        first_slot=first if count else gap.first_slot,
+        slots=gap.slots + count,
+        detail=gap.detail or session.scalar(detail),
+        is_start_known=since is not None,
+    )
 
 
 class _MissedSlot(NamedTuple):

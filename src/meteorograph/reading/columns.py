@@ -108,9 +108,10 @@ def _ordered(dialect: Dialect, names: tuple[str, ...], *, is_ascending: bool) ->
     return select(*columns).order_by(*(order if is_ascending else (column.desc() for column in order)))
 
 
-def count_rows(session: Session, query: RowQuery) -> int:
-    """Number of all rows of a query."""
-    return session.scalar(select(func.count()).select_from(_table).where(*_conditions(query, None))) or 0
+def count_rows(session: Session, query: RowQuery, most: int) -> int:
+    """Number of all rows of a query, but at most ``most``."""
+    rows = select(_table.c.due_at).where(*_conditions(query, None)).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(rows)) or 0
 
 
 def iterate_rows(session: Session, statement: Select[*tuple[Any, ...]]) -> Iterator[PlainRow]:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from ..config.loading import get_settings
-from ..errors import ConfigurationError, StoreError
+from ..errors import ConfigurationError, ReadLimitError, StoreError
 from ..log_output import get_logger
 from .connections import STATEMENT_TIMEOUT_SECONDS, make_postgresql_engine, make_sqlite_engine, shown_url
 from .database_errors import is_unavailable, plain_reason
 from .own_writes import OWN_WRITES, OwnWrite
+from .read_limit import bounded, is_interrupted
 
 log = get_logger(__name__)
 
@@ -252,6 +253,7 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
 
     Raises:
         StoreError: The database does not take the work (``is_unavailable``); the cause is chained.
+        ReadLimitError: Reading takes longer than this context allows.
     """
     engine, write = get_engine(), OwnWrite()
     options = {"read_only": True} if read_only else {"own_write": write}
@@ -259,16 +261,21 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
     try:
         if not read_only and engine.dialect.name == "postgresql":
             session.execute(_BOUND_STATEMENTS)
-        yield session
+        with bounded(session) if read_only else nullcontext():
+            yield session
         session.commit()
     except SQLAlchemyError as error:
         session.rollback()
+        if read_only and is_interrupted(error.__cause__):
+            raise ReadLimitError("the answer takes too long") from error
         if not is_unavailable(error):
             raise
         ENGINES.must_check_schema(engine)
         raise StoreError(f"the database cannot be used: {plain_reason(error)}") from error
-    except BaseException:
+    except BaseException as error:
         session.rollback()
+        if read_only and is_interrupted(error):
+            raise ReadLimitError("the answer takes too long") from error
         raise
     finally:
         session.close()

@@ -11,6 +11,7 @@ import msgspec
 from flask import Response, g, request
 
 from ..exporting.serialise import MEDIA_TYPES
+from .bounded_reads import bounded_parts
 
 
 def json(content: dict[str, Any]) -> Response:
@@ -35,7 +36,7 @@ def validated(response: Response, content: bytes, *, has_ranges: bool = False) -
 
 def stream(parts: Iterable[bytes], format: str) -> Response:
     """A streamed answer, which clients must not cache."""
-    response = Response(parts, content_type=MEDIA_TYPES[format])
+    response = Response(bounded_parts(parts), content_type=MEDIA_TYPES[format])
     response.headers["Cache-Control"] = "no-store"
     return response
 

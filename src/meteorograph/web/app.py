@@ -21,6 +21,7 @@ from ..storage.engine import init_db
 from . import (
     access,
     aggregate,
+    bounded_reads,
     compression,
     cors,
     data,
@@ -93,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(_end)
     compression.register(app)
     app.after_request(http_rules.complete)  # the last one runs first
+    bounded_reads.register(app)
     if settings.proxies:
         trusted = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=trusted)  # type: ignore[method-assign]

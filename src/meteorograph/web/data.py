@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flask import Blueprint, Response, request
+from sqlalchemy.orm import Session
 
+from ..errors import BadInputError
 from ..exporting.serialise import MEDIA_TYPES, AnswerFormat, csv_lines, json_lines
 from ..providers.registry import PROVIDERS
 from ..reading import columns
@@ -26,6 +28,9 @@ PARAMETERS: Final = (
 #: Parameters of ``/data/latest``.
 LATEST_PARAMETERS: Final = ("fields", "units", "zone", "format", "safe", "limit", "cursor")
 
+#: Most rows that ``total`` counts.
+MAX_TOTAL: Final = 1_000_000
+
 #: Rows per page of a stream. Each page has its own transaction, so that a slow client blocks nothing.
 _AT_ONCE: Final = 2000
 
@@ -43,7 +48,7 @@ def rows() -> Response:
     with get_db_session(read_only=True) as session:
         location = None if name is None else find_location(session, name)
         query = RowQuery(shape.fields, location, start, end, params.word("provider", tuple(PROVIDERS)), _is_ascending())
-        total = {"total": columns.count_rows(session, query)} if params.word("total", ("true", "false")) == "true" else {}
+        total = {"total": _count(session, query)} if params.word("total", ("true", "false")) == "true" else {}
         found, more = columns.read_page(session, query, limit, after)
     units = shape.units.units_of(shape.fields)
     if is_stream:
@@ -53,6 +58,14 @@ def rows() -> Response:
     if format == "json":
         return answers.json({"data": shape.objects(found), "next": following, **total, "units": units})
     return answers.with_total(answers.with_next(_table(shape, format, found), following), total)
+
+
+def _count(session: Session, query: RowQuery) -> int:
+    count = columns.count_rows(session, query, MAX_TOTAL + 1)
+    if count > MAX_TOTAL:
+        allowed = f"may be true where at most {MAX_TOTAL:,} rows match; name a location, or a start and an end that are closer"
+        raise BadInputError("total", "true", allowed)
+    return count
 
 
 def _is_ascending() -> bool:

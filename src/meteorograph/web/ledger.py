@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from flask import Blueprint, g, request
 
 from .. import scheduler
 from ..config.loading import get_settings
+from ..errors import BadInputError
 from ..healing import missed_slots
 from ..ledger import coverage, queries
 from ..ledger.gaps import list_gaps
@@ -20,6 +22,9 @@ from . import access, params
 from .json_objects import coverage_object, gap_object, run_object
 
 blueprint = Blueprint("ledger", __name__)
+
+#: Most slots that coverage of all locations by day counts: some seconds.
+MAX_SLOTS: Final = 100_000_000
 
 
 @blueprint.get("/api/runs")
@@ -74,10 +79,20 @@ def coverage_() -> dict[str, Any]:
     start, end = params.period(time_range.DEFAULT_RANGE)
     limit, after = params.limit(), params.after()
     with get_db_session(read_only=True) as session:
+        if by == "day" and "location" not in request.args:
+            _refuse_long(coverage.earliest_start(session, start, end, MAX_SLOTS))
         entries, following = coverage.slot_coverage(
             session, start, end, by=by, location=request.args.get("location"), limit=limit, after=after
         )
     return _page([coverage_object(entry) for entry in entries], following and params.cursor(following))
+
+
+def _refuse_long(earliest: datetime | None) -> None:
+    if earliest is not None:
+        reason = (
+            f"must be {earliest:%Y-%m-%dT%H:%M:%SZ} or later with this end, because an answer counts {MAX_SLOTS:,} slots at most"
+        )
+        raise BadInputError("start", request.args.get("start"), f"{reason}; or name a location")
 
 
 def _after() -> queries.Cursor | None:

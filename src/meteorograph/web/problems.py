@@ -17,11 +17,13 @@ from ..errors import (
     MissingAPIKeyError,
     PayloadError,
     QuotaExceededError,
+    ReadLimitError,
     StoreError,
 )
 from ..log_output import get_logger
 from ..model import clock
 from ..redaction import redact
+from .bounded_reads import READ_SECONDS
 
 log = get_logger(__name__)
 
@@ -64,6 +66,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(FetchError, _provider)
     app.register_error_handler(PayloadError, _provider)
     app.register_error_handler(StoreError, _store)
+    app.register_error_handler(ReadLimitError, _too_long)
     app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -107,6 +110,11 @@ def _provider(error: FetchError | PayloadError) -> Response:
 def _store(error: StoreError) -> Response:
     log.error("the database failed", reason=str(error))
     return problem(503, "The database is not available")
+
+
+def _too_long(_error: ReadLimitError) -> Response:
+    detail = f"It takes more than {READ_SECONDS:g} s. Ask for a shorter period, for one location, or for fewer entries."
+    return problem(503, "The answer takes too long", detail)
 
 
 def _database(error: DBAPIError) -> Response:

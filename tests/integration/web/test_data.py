@@ -20,7 +20,7 @@ from meteorograph.model.quantities import QUANTITIES
 from meteorograph.reading import aggregates
 from meteorograph.reading.columns import FIELDS as FIELDS_
 from meteorograph.storage.models import Location
-from meteorograph.web import aggregate, params
+from meteorograph.web import aggregate, data, params
 from support import NOON, served
 
 pytestmark = pytest.mark.usefixtures("database", "driven")
@@ -135,7 +135,7 @@ def test_paging_oldest_first(client: FlaskClient, three_by_four: list[tuple[str,
     [("", 12), ("&location=Athens", 4), ("&start=2026-03-01T11:00Z", 6), ("&provider=metar", 1), ("&provider=nws", 0)],
 )
 def test_the_number_of_all_rows_on_demand(
-    client: FlaskClient, three_by_four: list[tuple[str, str]], query: str, total: int
+    client: FlaskClient, three_by_four: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, query: str, total: int
 ) -> None:
     with get_db_session() as session:
         newest = session.scalars(select(WeatherData).order_by(WeatherData.due_at.desc()).limit(1)).one()
@@ -146,6 +146,10 @@ def test_the_number_of_all_rows_on_demand(
     for format in ("csv", "ndjson"):
         assert client.get(f"/data?format={format}&total=true{query}").headers["X-Total-Count"] == str(total)
         assert client.get(f"/data?format={format}&total=true&limit=1{query}").headers["X-Total-Count"] == str(total)
+    monkeypatch.setattr(data, "MAX_TOTAL", total - 1)
+    refused = client.get(f"/data?limit=1&total=true{query}")
+    assert refused.status_code == 400
+    assert json.loads(refused.data)["errors"][0]["field"] == "total"
 
 
 def test_rows_of_one_provider(client: FlaskClient) -> None:

@@ -14,6 +14,7 @@ from meteorograph.ledger import claims, closing
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.storage.models import Location, Missed, WeatherData
+from meteorograph.web import ledger
 from rows import insert_rows
 from support import NOON
 
@@ -182,3 +183,19 @@ def test_missed_slots_are_asked_for_again(client: FlaskClient) -> None:
     assert {gap["location"] for gap in again if not gap["unrecoverable"]} == {"Bergen"}
     assert client.post("/api/gaps/retry?location=Nowhere").status_code == 404
     assert client.post("/api/gaps/retry?start=x").status_code == 400
+
+
+@pytest.mark.usefixtures("six_hours")
+def test_coverage_counts_a_bounded_number_of_slots(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "MAX_SLOTS", 12)
+    answer = client.get("/api/coverage?by=day&start=7d")
+    assert answer.status_code == 400
+    [error] = answer.json["errors"] if answer.json else []
+    assert (error["field"], error["value"]) == ("start", "7d")
+    assert error["allowed"].startswith("must be 2026-03-01T09:00:01Z or later with this end")
+    assert sum(day["stored"] for day in _get(client, "/api/coverage", by="day", start="2026-03-01T09:00:01Z")["data"]) == 9
+    assert _get(client, "/api/coverage", by="day", start="7d", location="Cork")["data"]
+    monkeypatch.setattr("meteorograph.ledger.coverage._MAX_PAGE_SLOTS", 12)
+    page = _get(client, "/api/coverage", start="7d")
+    assert [entry["location"] for entry in page["data"]] == ["Athens", "Bergen"]
+    assert page["next"]
