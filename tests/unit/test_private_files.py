@@ -66,10 +66,8 @@ def test_everything_that_the_service_writes(
     umask: int, collecting: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{home}/data/meteorograph.db")
-    monkeypatch.setenv("METEOROGRAPH_JOURNAL_DIR", f"{home}/data/journal")
+    _home(monkeypatch, home)
     monkeypatch.setenv("METEOROGRAPH_LOG_FILE", f"{home}/log/service.log")
-    monkeypatch.setenv("METEOROGRAPH_SCHEDULER_ENABLED", "false")
     create_app()
     scheduled_ingest()
     files = [path for path in home.rglob("*") if path.is_file()]
@@ -78,6 +76,49 @@ def test_everything_that_the_service_writes(
     assert any("journal" in str(path.parent) for path in files)
     assert {str(path): _mode(path) for path in files if _mode(path) != 0o600} == {}
     assert {str(path): _mode(path) for path in folders if _mode(path) != 0o700} == {}
+
+
+def _home(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{home}/data/meteorograph.db")
+    monkeypatch.setenv("METEOROGRAPH_JOURNAL_DIR", f"{home}/data/journal")
+    monkeypatch.setenv("METEOROGRAPH_LOG_FILE", f"{home}/data/service.log")
+    monkeypatch.setenv("METEOROGRAPH_SCHEDULER_ENABLED", "false")
+
+
+def test_what_an_earlier_version_left_readable(collecting: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    _home(monkeypatch, tmp_path)
+    create_app()
+    scheduled_ingest()
+    left = {data / "journal" / name for name in ("standin-0009.db", "standin-0009.db-wal")} | {data / "service.log.1"}
+    for path in left:
+        path.write_bytes(b"")
+    everything = [path for path in tmp_path.rglob("*") if path.is_file()]
+    group, folder = data / "journal" / "standin-0008.db", data / "journal"
+    group.write_bytes(b"")
+    for path in [*everything, data, folder]:
+        path.chmod(path.stat().st_mode | 0o055 if path.is_dir() else 0o644)
+    group.chmod(0o640)
+    create_app()
+    assert {str(path): oct(_mode(path)) for path in everything if _mode(path) != 0o600} == {}
+    assert (_mode(data), _mode(folder), _mode(group), _mode(tmp_path)) == (0o700, 0o700, 0o640, 0o700)
+
+
+def test_folders_and_files_of_the_user_are_left_as_they_are(
+    collecting: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    _home(monkeypatch, tmp_path)
+    (data / "journal").mkdir(parents=True)
+    mine = [data / "journal" / "notes.txt", data / "meteorograph.db.bak"]
+    for path in mine:
+        path.write_text("mine")
+        path.chmod(0o644)
+    for path in (data, data / "journal"):
+        path.chmod(0o755)
+    create_app()
+    assert [_mode(path) for path in (*mine, data, data / "journal")] == [0o644, 0o644, 0o755, 0o755]
+    assert _mode(data / "meteorograph.db") == 0o600
 
 
 @pytest.mark.parametrize(

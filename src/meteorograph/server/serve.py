@@ -14,6 +14,7 @@ from ..config.settings import Settings
 from ..config.sources import ENV_FILE
 from ..errors import ConfigurationError, FallbackDatabaseError, MissingAPIKeyError, NewerSchemaError, StoreError
 from ..failover.database_file import has_fallback
+from ..failover.file_modes import make_files_private
 from ..jobs.modules import import_job_modules
 from ..logs import get_logger, setup_logging
 from ..model import clock
@@ -71,6 +72,7 @@ def collect_forever(settings: Settings) -> None:
     _begin(settings)
     _require_key(settings)
     _prepare(settings)
+    make_files_private(settings)
     import_job_modules(settings)
     scheduler_start.start(settings)
     try:

@@ -15,6 +15,7 @@ from .. import scheduler_start
 from ..config.loading import get_settings, pin_settings
 from ..config.settings import MAX_BODY_BYTES, Settings
 from ..errors import StoreError
+from ..failover.file_modes import make_files_private
 from ..jobs.modules import import_job_modules
 from ..logs import get_logger, setup_logging
 from ..storage.engine import init_db
@@ -102,6 +103,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         init_db()
     except StoreError as error:
         log.error("the database is not usable yet", reason=str(error))  # noqa: TRY400  # the reason is enough
+    make_files_private(settings)
     if settings.scheduler_enabled:
         _start_scheduler(app, settings)
     return app
