@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from .groups import Group
 
-@click.group()
+
+@click.group(cls=Group)
 def db() -> None:
     """Upgrade or show the database schema."""
 

@@ -11,6 +11,7 @@ from ..errors import MeteorographError
 from ..model.states import LocationState
 from ..model.values import FAR_OFF_KM
 from . import location_files
+from .groups import Group
 from .location_files import state_option, tag_option, warn
 from .options import json_option
 from .output import Column, complain, print_json, print_table
@@ -30,7 +31,7 @@ _COLUMNS: Final = (
 )
 
 
-@click.group("locations")
+@click.group("locations", cls=Group)
 def locations() -> None:
     """List and change the locations that are collected."""
 

@@ -9,10 +9,11 @@ import click
 from ..errors import MeteorographError
 from ..version import __version__
 from . import audit, backfill, db, export, ingest, ledger, locations, plan, providers, reparse, serve, simulate, tokens
+from .groups import Group
 from .output import complain, report_error
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="meteorograph", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .groups import Group
 from .options import json_option
 from .output import Column, complain, print_json, print_table
 from .sessions import open_session
@@ -18,7 +19,7 @@ _COLUMNS = (
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def providers() -> None:
     """List the providers and their state, and open closed ones again."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..model.states import TokenScope
+from .groups import Group
 from .options import json_option
 from .output import Column, complain, print_json, print_table
 from .sessions import open_session
@@ -21,7 +22,7 @@ _COLUMNS = (
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def tokens() -> None:
     """Add, list and revoke tokens for the HTTP interface."""
 

@@ -78,6 +78,7 @@ def test_each_view_is_whole_fits_and_keeps_nobody_out(look: tuple[Page, list[str
         assert page.locator("#chart .scatterlayer .trace").count() >= 5
     expect(page.locator("h1")).not_to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page itself scrolls sideways"
+    assert page.evaluate("[...document.querySelectorAll('.top nav')].every(nav => nav.scrollWidth <= nav.clientWidth)")
     assert barriers(page) == []
     assert wrong == []
 

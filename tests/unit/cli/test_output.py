@@ -8,8 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from meteorograph.cli import output
+from meteorograph.cli.main import cli
 from meteorograph.cli.output import Column, print_table
 
 COLUMNS = (Column("name", wraps=True), Column("slots", is_number=True), Column("state", is_state=True), Column("empty"))
@@ -76,3 +78,12 @@ def test_help_does_not_import_rich() -> None:
 def test_the_package_is_a_command() -> None:
     ended = subprocess.run([sys.executable, "-m", "meteorograph", "--version"], capture_output=True, text=True, check=False)
     assert ended.stdout.startswith("meteorograph ")
+
+
+def test_help_shows_descriptions_in_full() -> None:
+    for command in ([], ["locations"]):
+        text = CliRunner().invoke(cli, [*command, "--help"]).output
+        _, _, commands = text.partition("\nCommands:\n")
+        assert commands
+        assert "..." not in commands
+        assert max(map(len, commands.splitlines())) <= 80
