@@ -5,6 +5,7 @@ RUN_STAMP := .venv/.run
 DEV_STAMP := .venv/.dev
 BENCH_STAMP := .venv/.bench
 AUDIT_STAMP := .venv-audit/.done
+CLIENTS_STAMP := .venv-clients/.done
 UV := $(shell command -v uv)
 # uv where it is installed: it is faster. pip otherwise, with its progress.
 INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check --no-input)
@@ -15,7 +16,7 @@ run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_AP
 	@echo "Starting the service: its log names the address, Ctrl-C stops it ..."
 	$(BIN)/meteorograph serve --demo-without-key
 
-test: $(DEV_STAMP) lint types  ## everything that CI runs
+test: $(DEV_STAMP) $(CLIENTS_STAMP) lint types  ## everything that CI runs
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(DEV_STAMP)  ## the unit tests only: seconds
@@ -55,10 +56,11 @@ lock:  ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -q -o requirements/run.txt
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes -c requirements/run.txt --custom-compile-command "make lock" -q -o requirements/dev.txt
 	uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --generate-hashes -c requirements/dev.txt --custom-compile-command "make lock" -q -o requirements/bench.txt
+	uv pip compile --group pyproject.toml:clients --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -q -o requirements/clients.txt
 	uv pip compile --group pyproject.toml:audit --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -q -o requirements/audit.txt
 
 clean:
-	rm -rf .venv .venv-audit build dist
+	rm -rf .venv .venv-audit .venv-clients build dist
 
 .venv/bin/python:
 	@echo "Creating .venv with $(PYTHON) ..."
@@ -85,4 +87,10 @@ $(BENCH_STAMP): requirements/bench.txt $(DEV_STAMP)
 $(AUDIT_STAMP): requirements/audit.txt | .venv/bin/python
 	$(PYTHON) -m venv .venv-audit
 	$(if $(UV),$(UV) pip install --python .venv-audit/bin/python,.venv-audit/bin/python -m pip install --disable-pip-version-check --no-input) --require-hashes -r requirements/audit.txt
+	@touch $@
+
+$(CLIENTS_STAMP): requirements/clients.txt | .venv/bin/python
+	@echo "Installing the programs of others that tests/clients runs into .venv-clients with $(if $(UV),uv,pip) ..."
+	$(PYTHON) -m venv .venv-clients
+	$(if $(UV),$(UV) pip install --python .venv-clients/bin/python,.venv-clients/bin/python -m pip install --disable-pip-version-check --no-input) --require-hashes -r requirements/clients.txt
 	@touch $@

@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from . import onecall, open_meteo, open_meteo_query, openweathermap, weatherstack
-from .tally import ONE_CALL, OPEN_METEO, OPENWEATHERMAP, WEATHERSTACK, Call
+from . import met_norway, metar, nws, onecall, open_meteo, open_meteo_query, openweathermap, owm_forecast, weatherstack
+from .tally import MET_NORWAY, METAR, NWS, ONE_CALL, OPEN_METEO, OPENWEATHERMAP, WEATHERSTACK, Call
 from .weather import Source
 
 #: Path → provider.
 PATHS = {
     openweathermap.PATH: OPENWEATHERMAP,
-    onecall.TIMELINE: ONE_CALL,
-    onecall.TIMEMACHINE: ONE_CALL,
+    owm_forecast.PATH: OPENWEATHERMAP,
+    **dict.fromkeys(onecall.PATHS, ONE_CALL),
     weatherstack.PATH: WEATHERSTACK,
     open_meteo_query.FORECAST: OPEN_METEO,
     open_meteo_query.ARCHIVE: OPEN_METEO,
+    met_norway.COMPACT: MET_NORWAY,
+    met_norway.COMPLETE: MET_NORWAY,
+    metar.PATH: METAR,
 }
+#: Those without keys that have one kind of error each.
+_KEYLESS = {MET_NORWAY: met_norway.error, NWS: nws.error, METAR: metar.error, OPEN_METEO: open_meteo.error}
 
 Reply = tuple[int, Any]
 
@@ -31,9 +36,17 @@ class Keys(NamedTuple):
     one_call_4: frozenset[str] | None
 
 
+def provider_of(path: str) -> str | None:
+    """The provider that has a path; None for an unknown path."""
+    return PATHS.get(path) or (NWS if nws.is_path(path) else None)
+
+
 def parse_call(path: str, query: Mapping[str, str], now: datetime) -> Call:
-    """The call of a query to one of ``PATHS``."""
-    provider = PATHS[path]
+    """The call of a query to a path that has a provider."""
+    provider = provider_of(path) or ""
+    if provider in (NWS, METAR):
+        latitude, longitude = nws.point_of(path) if provider == NWS else metar.point_of(query)
+        return Call(provider, "", latitude, longitude, now)
     if provider == OPEN_METEO:
         points, weight = open_meteo.points_of(query, path, now)
         latitude, longitude = points[0] if points else (None, None)
@@ -45,8 +58,8 @@ def parse_call(path: str, query: Mapping[str, str], now: datetime) -> Call:
 
 def error(provider: str, status: int) -> Reply:
     """The provider's answer with this HTTP status."""
-    if provider == OPEN_METEO:
-        return open_meteo.error(status)
+    if provider in _KEYLESS:
+        return _KEYLESS[provider](status)
     return weatherstack.error(status) if provider == WEATHERSTACK else openweathermap.error(status)
 
 
@@ -55,6 +68,12 @@ def reply(path: str, query: Mapping[str, str], call: Call, exceeded: str | None,
     key, now = call.key, call.at
     if call.provider == OPEN_METEO:
         return open_meteo.exceeded(exceeded) if exceeded else open_meteo.reply(path, query, source, now)
+    if call.provider == MET_NORWAY:
+        return met_norway.reply(path, query, source, now)
+    if call.provider == METAR:
+        return metar.reply(query, source, now)
+    if call.provider == NWS:
+        return nws.reply(path, query, source, now)
     good = key in keys.good if keys.good else bool(key)
     if call.provider == WEATHERSTACK:
         if not good:
@@ -63,8 +82,9 @@ def reply(path: str, query: Mapping[str, str], call: Call, exceeded: str | None,
     if not good or exceeded:
         return openweathermap.error(429 if good else 401)
     if call.provider == OPENWEATHERMAP:
-        return openweathermap.reply(query, source, now)
-    subscribed = keys.one_call_4 if path == onecall.TIMELINE else keys.one_call
+        answer = owm_forecast.reply if path == owm_forecast.PATH else openweathermap.reply
+        return answer(query, source, now)
+    subscribed = keys.one_call_4 if path.startswith("/data/4.0") else keys.one_call
     if subscribed is not None and key not in subscribed:
         return onecall.missing_subscription(path)
     return onecall.reply(path, query, source, now)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import sun
 from .geography import Spot
+from .refusals import NotSimulatedError, refuse_values
 from .weather import Source, Weather, apparent_temperature, station_pressure
 
 PATH = "/data/2.5/weather"
@@ -56,8 +57,24 @@ def point_of(query: Mapping[str, str]) -> tuple[float | None, float | None]:
     return _degrees(query.get("lat", ""), 90), _degrees(query.get("lon", ""), 180)
 
 
-def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
-    """The answer for a valid key within its quota."""
+class Place(NamedTuple):
+    """The place of a query."""
+
+    spot: Spot
+    point: tuple[float, float]
+
+
+def find_place(query: Mapping[str, str], source: Source) -> Place | Reply:
+    """The place of a query, or the refusal of the query.
+
+    Raises:
+        NotSimulatedError: The query is valid, but not simulated.
+    """
+    refuse_values(query, mode=("json",), lang=("en",))
+    has_point = query.get("lat") and query.get("lon")
+    for name in ("q", "id", "zip"):
+        if query.get(name) and not has_point:
+            raise NotSimulatedError(f"{name}={query[name]}, only lat and lon")
     if not query.get("lat") or not query.get("lon"):
         return _refused(400, "Nothing to geocode")
     latitude, longitude = point_of(query)
@@ -66,9 +83,15 @@ def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
     if longitude is None:
         return _refused(400, "wrong longitude")
     spot = source.find(latitude, longitude)
-    if spot is None:
-        return _refused(404, "city not found")
-    return 200, body(source.weather(spot, now), spot, (latitude, longitude), query.get("units", "standard"))
+    return _refused(404, "city not found") if spot is None else Place(spot, (latitude, longitude))
+
+
+def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
+    """The answer for a valid key within its quota."""
+    place = find_place(query, source)
+    if not isinstance(place, Place):
+        return place
+    return 200, body(source.weather(place.spot, now), *place, query.get("units", "standard"))
 
 
 def body(weather: Weather, spot: Spot, point: tuple[float, float], units: str) -> dict[str, Any]:

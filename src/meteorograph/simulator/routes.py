@@ -10,22 +10,29 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from ..errors import ConfigurationError
-from . import openweathermap, weatherstack
+from . import openweathermap, refusals, weatherstack
 from .answer import TEXT, Answer, apply_fault, as_json
-from .dispatch import PATHS, Keys, parse_call, reply
+from .dispatch import Keys, parse_call, provider_of, reply
 from .faults import Faults
 from .tally import Tally
 from .weather import Source
 
 OWN = "/_simulator/"
-ABOUT = b"""Weather simulator of OpenWeatherMap, Weatherstack and Open-Meteo. The weather is synthetic or replayed.
+ABOUT = b"""Weather simulator of OpenWeatherMap, Weatherstack, Open-Meteo, MET Norway, the US National Weather Service and METAR.
+The weather is synthetic or replayed. What a provider has and the simulator does not is refused with 501.
 
 GET  /data/2.5/weather?lat=&lon=&appid=&units=   OpenWeatherMap, current weather
+GET  /data/2.5/forecast?lat=&lon=&appid=         OpenWeatherMap, five days
+GET  /data/3.0/onecall?lat=&lon=&appid=          OpenWeatherMap, One Call 3.0
+GET  /data/4.0/onecall/current?...               OpenWeatherMap, One Call 4.0; also timeline/1min and timeline/1day
 GET  /data/4.0/onecall/timeline/1h?...&start=    OpenWeatherMap, twenty hours from a past hour
 GET  /data/3.0/onecall/timemachine?...&dt=       OpenWeatherMap, one past hour
 GET  /current?query=LAT,LON&access_key=&units=   Weatherstack, current weather
 GET  /v1/forecast?latitude=&longitude=&current=  Open-Meteo, now and (hourly=) up to 92 days back
 GET  /v1/archive?...&start_date=&end_date=       Open-Meteo, hours since 1940
+GET  /weatherapi/locationforecast/2.0/compact    MET Norway, and /complete
+GET  /points/LAT,LON, /stations/ID/observations  US National Weather Service
+GET  /api/data/metar?ids=&bbox=&format=json      METAR
 GET  /_simulator/calls                           calls: total, by provider, key, place and minute
 GET  /_simulator/truth?lat=&lon=&at=             the values behind an answer
 GET  /_simulator/faults                          current rules and how often each was used
@@ -98,11 +105,15 @@ class Routes:
             return self._answer_own(method, path.removeprefix(OWN.rstrip("/")).lstrip("/"), query, body)
         if method != "GET":
             return Answer(status=405, body=b"only GET\n", content_type=TEXT, headers=(("Allow", "GET"),))
-        if path in PATHS:
-            return self._answer_provider(path, query)
-        if path.startswith("/data/"):
-            return as_json(404, {"cod": "404", "message": "Internal error"})
-        return as_json(*weatherstack.refusal("invalid_api_function"))
+        try:
+            if provider_of(path):
+                return self._answer_provider(path, query)
+            if path in weatherstack.OTHER_FUNCTIONS:
+                return as_json(*weatherstack.refusal("invalid_api_function"))
+            refusals.refuse_service(path)
+        except refusals.NotSimulatedError as error:
+            return as_json(501, refusals.body(error))
+        return as_json(404, {"cod": "404", "message": "Internal error"})
 
     def _answer_provider(self, path: str, query: dict[str, str]) -> Answer:
         call = parse_call(path, query, self.now())
@@ -159,8 +170,13 @@ class Routes:
 
 
 def _split(target: str) -> tuple[str, dict[str, str]]:
+    """Path and parameters. Repeated parameters of Open-Meteo are a list; names of OpenWeatherMap's are in any case."""
     parts = urlsplit(target)
-    return parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        key = name.lower() if parts.path.startswith("/data/") else name
+        query[key] = f"{query[key]},{value}" if key in query and parts.path.startswith("/v1/") else value
+    return parts.path, query
 
 
 def _text_answer(status: int, reason: str) -> Answer:

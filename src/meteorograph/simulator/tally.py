@@ -16,7 +16,10 @@ OPENWEATHERMAP = "openweathermap"
 ONE_CALL = "openweathermap-onecall"
 WEATHERSTACK = "weatherstack"
 OPEN_METEO = "open-meteo"
-PROVIDERS = (OPENWEATHERMAP, ONE_CALL, WEATHERSTACK, OPEN_METEO)
+MET_NORWAY = "met-norway"
+NWS = "nws"
+METAR = "metar"
+PROVIDERS = (OPENWEATHERMAP, ONE_CALL, WEATHERSTACK, OPEN_METEO, MET_NORWAY, NWS, METAR)
 #: Quota window → format of the time of a call, equal for all calls of a period.
 _WINDOWS = {"minute": "%Y-%m-%dT%H:%MZ", "hour": "%Y-%m-%dT%HZ", "day": "%Y-%m-%d", "month": "%Y-%m"}
 

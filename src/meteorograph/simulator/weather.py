@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from ..model.quantities import QUANTITIES
+from . import sun
 from .conditions import Condition
 from .geography import Spot
 
@@ -72,3 +73,17 @@ def apparent_temperature(temperature: float | None, humidity: float | None, wind
 def station_pressure(pressure: float | None, elevation: float) -> float | None:
     """Pressure at ``elevation`` [m] from the pressure at sea level, both in hPa (ICAO standard atmosphere)."""
     return None if pressure is None else pressure * (1 - 2.25577e-5 * elevation) ** 5.25588
+
+
+def dew_point(temperature: float | None, humidity: float | None) -> float | None:
+    """Dew point [°C] from temperature [°C] and relative humidity [%], by Magnus's formula (WMO-No. 8)."""
+    if temperature is None or not humidity:
+        return None
+    exponent = math.log(humidity / 100) + 17.62 * temperature / (243.12 + temperature)
+    return round(243.12 * exponent / (17.62 - exponent), 2)
+
+
+def uv_index(spot: Spot, at: datetime) -> float:
+    """UV index of a clear sky, by the height of the sun alone."""
+    height = sun.elevation(spot.coordinates.latitude, spot.coordinates.longitude, at)
+    return round(max(0.0, height / 8), 2)

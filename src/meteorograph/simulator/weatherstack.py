@@ -14,6 +14,8 @@ from .geography import Spot
 from .weather import Source, Weather, apparent_temperature
 
 PATH = "/current"
+#: Functions of other plans.
+OTHER_FUNCTIONS = ("/historical", "/forecast", "/marine", "/autocomplete")
 _ICONS = "https://cdn.worldweatheronline.com/images/wsymbols01_png_64"
 _COMPASS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
 _TRY_AGAIN = "Your API request failed. Please try again or contact support."

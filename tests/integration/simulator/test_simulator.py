@@ -123,7 +123,7 @@ def test_weatherstack_errors_come_with_200(sim: Simulator, target: str, code: in
 
 
 def test_other_openweathermap_paths_and_methods_are_refused(sim: Simulator) -> None:
-    assert call(sim, "/data/3.0/onecall").status == 404
+    assert call(sim, "/data/3.0/nothing").status == 404
     assert call(sim, OWM, "POST").status == 405
 
 

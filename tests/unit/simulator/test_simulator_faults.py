@@ -57,7 +57,7 @@ def test_words_are_read_into_values() -> None:
         ("kind=status code=418", "'418'", "401, 429, 500, 502, 503"),
         ("kind=status code=many", "'many'", "401"),
         ("kind=html code=42", "'42'", "200 to 599"),
-        ("kind=reset provider=metar", "'metar'", "one of openweathermap, openweathermap-onecall, weatherstack, open-meteo"),
+        ("kind=reset provider=dwd", "'dwd'", "one of openweathermap, openweathermap-onecall, weatherstack, open-meteo"),
         ("kind=reset place=51.5", "'51.5'", "latitude,longitude"),
         ("kind=reset place=91,0", "'91,0'", "latitude,longitude"),
         ("kind=reset p=2", "'2'", "0 to 1"),
