@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
@@ -24,6 +26,8 @@ _TURN_SECONDS: Final = 0.25
 _MIN_BYTES: Final = 16 * 1024
 STALL_SECONDS: Final = 30.0
 
+#: How long a connection stays open after a refusal, so that its client reads the answer [s]; what still arrives is dropped.
+_LINGER_SECONDS: Final = 2.0
 
 #: Key of the task in the WSGI environment.
 _TASK: Final = "meteorograph.task"
@@ -139,6 +143,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
     _paused: _Task | None = None
     #: Whether the paused task waits for the client.
     _is_waiting = False
+    #: Whether the current answer may refuse a request that has not been read to its end.
+    _is_refusing = False
+    #: Until when the connection stays open after a refusal [monotonic s].
+    _lingers_until = 0.0
     #: Bytes sent so far, and at the last look of ``is_stalled``, and when that was [monotonic s].
     _sent = 0
     _sent_before = 0
@@ -156,7 +164,18 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
 
     def readable(self) -> bool:
         """Whether to read from the client; called by the event loop."""
+        if self._lingers_until:
+            return True
         return bool(super().readable()) and not (self.request is not None and self.request.is_waiting)
+
+    def handle_read(self) -> None:
+        if not self._lingers_until:
+            super().handle_read()
+            return
+        try:
+            self.recv(self.adj.recv_bytes)  # closes at the end
+        except OSError:
+            self.handle_close()
 
     def received(self, data: bytes) -> bool:
         is_taken = bool(super().received(data))
@@ -189,6 +208,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
         """Work on the current request until it is answered or pauses."""
         if self._paused is not None and not self.connected:
             self._paused.cancel()
+        self._is_refusing = bool(self.requests[0].error or self.requests[0].whole)
         try:
             if self.is_full():  # of answers to earlier requests that the client sent at once
                 self.task_class(self, self.requests[0])
@@ -213,7 +233,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
     def _may_read_on(self) -> bool:
         return self.request is not None and self.request.is_waiting and self.request.has_passed
 
+    def _linger(self) -> None:
+        """Say that nothing more comes, but close later: a reset of the connection may discard the answer."""
+        self.close_when_flushed = False
+        self._lingers_until = time.monotonic() + _LINGER_SECONDS
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
     def handle_write(self) -> None:
+        if self.close_when_flushed and self._is_refusing:
+            self._flush_exception(self._flush_some)
+            if not (self.total_outbufs_len or self.will_close):
+                self._linger()
+                return
         super().handle_write()
         if self.connected and self._may_read_on():
             self._read_on()
@@ -241,6 +273,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
 
     def is_stalled(self, now: float) -> bool:
         """Whether the client does not read what waits for it, or does not finish its request; called every few seconds."""
+        if self._lingers_until:
+            return now > self._lingers_until
         request = self.request
         if request is not None and now - request.begun_at > request.seconds:
             return True

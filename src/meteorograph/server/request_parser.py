@@ -8,8 +8,8 @@ import time
 import uuid
 from typing import Any, Final
 
-from waitress.parser import HTTPRequestParser
-from waitress.utilities import Error, RequestEntityTooLarge
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 from ..config.settings import MAX_BODY_BYTES, MAX_IMPORT_BYTES
 
@@ -19,6 +19,9 @@ IMPORT_PATH: Final = "/api/locations/import"
 #: How long a client may take to send a request [s], and a large body.
 REQUEST_SECONDS: Final = 60.0
 _IMPORT_SECONDS: Final = 600.0
+
+#: Longest line between the chunks of a body [bytes]. The library looks at all of it each time that a part arrives.
+_MAX_CHUNK_LINE: Final = 8192
 
 #: What a client that was refused should wait [s].
 _RETRY_AFTER: Final = 2
@@ -63,6 +66,14 @@ class LargeBodyError(_ProblemError):
         super().__init__(f"The body may have {limit} bytes.")
 
 
+class _RefusedError(_ProblemError):
+    """What the library refuses: a request that is no HTTP, or too large."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.body)
+        self.code, self.reason = error.code, error.reason
+
+
 class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress is not typed
     """One request. Its body may have as many bytes as its route takes, and waits until its headers have been checked.
 
@@ -92,7 +103,10 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress is not
         self.seconds = REQUEST_SECONDS
 
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # a number of thousands of digits, or brackets in the address that hold none
+            raise ParsingError("The request is no valid HTTP.") from None
         self.path = f"/{self.path.lstrip('/')}" if self.path.startswith("/") else self.path  # as the application will see it
         is_import = self.path == IMPORT_PATH and self.command == "POST"
         limit = MAX_IMPORT_BYTES if is_import else MAX_BODY_BYTES
@@ -111,9 +125,21 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress is not
             self.is_waiting = self._has_check and not self.error
             self._is_continue_expected = self.expect_continue and not self.error
             self.expect_continue = self._is_continue_expected and not self.is_waiting
+        if self.chunked and had_headers and not self.completed:
+            self._bound_chunks()
         if isinstance(self.error, RequestEntityTooLarge):
             self.error = LargeBodyError(self.adj.max_request_body_size - 1)
+        elif self.error and not isinstance(self.error, _ProblemError):
+            self.error = _RefusedError(self.error)
         return consumed
+
+    def _bound_chunks(self) -> None:
+        """Refuse what the size of a chunk announces, and lines between chunks that have no end."""
+        receiver = self.body_rcv
+        if self.body_bytes_received + receiver.chunk_remainder >= self.adj.max_request_body_size:
+            self.error, self.completed = LargeBodyError(self.adj.max_request_body_size - 1), True
+        elif len(receiver.control_line) + len(receiver.trailer) > _MAX_CHUNK_LINE:
+            self.error, self.completed = BadRequest("A line between chunks is too long."), True
 
     def take_head(self) -> RequestParser | None:
         """The headers as a request of their own, once, if the body waits for their check."""

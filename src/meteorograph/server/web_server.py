@@ -39,6 +39,9 @@ _ACCEPTED_AT_ONCE: Final = 100
 #: Bytes of an answer that the system keeps for a client (Linux takes twice as much).
 _SEND_BUFFER: Final = 128 * 1024
 
+#: Longest headers of a request, with its first line [bytes].
+_MAX_HEADERS: Final = 64 * 1024
+
 #: How often the server looks for late requests [s], and for clients that do not read.
 _LATE_INTERVAL: Final = 0.1
 _STALL_INTERVAL: Final = 5.0
@@ -62,6 +65,7 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress is not typed
         adjustments = Adjustments(
             sockets=[listener],
             ident=None,
+            max_request_header_size=_MAX_HEADERS,
             max_request_body_size=MAX_IMPORT_BYTES + 1,
             connection_limit=_connection_limit(),
             channel_timeout=_IDLE_SECONDS,

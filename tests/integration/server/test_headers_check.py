@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -126,3 +128,13 @@ def test_a_request_with_a_body_counts_once(address: str, monkeypatch: pytest.Mon
             with _open(limited, post) as client:
                 answers.append(_read(client)[:12])
     assert answers == [b"HTTP/1.1 200"] * 3 + [b"HTTP/1.1 429"]
+
+
+def test_a_client_that_sends_a_large_file_without_a_token_reads_why_it_is_refused(address: str) -> None:
+    _token(TokenScope.ADMIN)
+    file = b"name,latitude,longitude\n" + b"x,1,2\n" * 1_000_000
+    request = urllib.request.Request(f"{address}/api/locations/import", file, {"Content-Type": "text/csv"}, method="POST")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=PATIENCE)
+    with caught.value:
+        assert caught.value.code == 401

@@ -230,3 +230,25 @@ def test_a_large_body_is_refused_before_it_has_arrived(site: Site, announced: st
     assert answer.startswith(b"HTTP/1.1 413")
     document: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert str(MAX_BODY_BYTES) in document["detail"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (f"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: {'9' * 5000}\r\n\r\n", 400),
+        ("GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("GET /quick HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n", 400),
+        (f"GET /quick HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 70_000}", 431),
+        (f"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{'F' * 5000}\r\n", 413),
+        (f"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;{'a' * 9000}", 400),
+    ],
+    ids=["endless number", "no address", "NUL", "large headers", "large chunk", "long line"],
+)
+def test_what_is_no_request_is_refused_at_once(site: Site, caplog: pytest.LogCaptureFixture, sent: str, status: int) -> None:
+    with served(site.app) as address:
+        answer = _read(_connect(address, sent.encode()))
+    assert answer[9:12] == str(status).encode()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["status"] == status
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
