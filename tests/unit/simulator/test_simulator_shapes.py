@@ -92,6 +92,11 @@ METAR = [
     }
 ]
 QUANTITY = {"unitCode": str, "value": (int, float, type(None)), "qualityControl?": str}
+_QUANTITIES = (
+    *("temperature", "dewpoint", "windDirection", "windSpeed", "windGust", "barometricPressure", "seaLevelPressure"),
+    *("visibility", "maxTemperatureLast24Hours", "minTemperatureLast24Hours", "precipitationLastHour"),
+    *("precipitationLast3Hours", "precipitationLast6Hours", "relativeHumidity", "windChill", "heatIndex"),
+)
 NWS = {
     "@context?": ...,
     "id": str,
@@ -105,14 +110,14 @@ NWS = {
             "presentWeather": ...,
             "cloudLayers": [{"base": QUANTITY, "amount": str}],
         },
-        **{
-            name: QUANTITY
-            for name in (
+        **dict.fromkeys(_QUANTITIES, QUANTITY),
+            (
                 *("temperature", "dewpoint", "windDirection", "windSpeed", "windGust", "barometricPressure", "seaLevelPressure"),
                 *("visibility", "maxTemperatureLast24Hours", "minTemperatureLast24Hours", "precipitationLastHour"),
                 *("precipitationLast3Hours", "precipitationLast6Hours", "relativeHumidity", "windChill", "heatIndex"),
-            )
-        },
+            ),
+            QUANTITY,
+        ),
     },
 }
 LAND = identifier_at(40, -75)
@@ -134,8 +139,7 @@ CASES = [
         "open-meteo/forecast_current_berlin_2024.json",
     ),
     (
-        "/v1/forecast?latitude=40&longitude=-75&current=temperature_2m&daily=temperature_2m_max,sunset&timezone=auto&hourly=rain"
-        "&hourly=snowfall",
+        "/v1/forecast?latitude=40&longitude=-75&current=temperature_2m&daily=sunset&timezone=auto&hourly=rain&hourly=snowfall",
         200,
         OPEN_METEO,
         "open-meteo/forecast_current_daily_london_tzauto_2026.json",
