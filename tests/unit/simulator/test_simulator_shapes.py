@@ -111,13 +111,6 @@ NWS = {
             "cloudLayers": [{"base": QUANTITY, "amount": str}],
         },
         **dict.fromkeys(_QUANTITIES, QUANTITY),
-            (
-                *("temperature", "dewpoint", "windDirection", "windSpeed", "windGust", "barometricPressure", "seaLevelPressure"),
-                *("visibility", "maxTemperatureLast24Hours", "minTemperatureLast24Hours", "precipitationLastHour"),
-                *("precipitationLast3Hours", "precipitationLast6Hours", "relativeHumidity", "windChill", "heatIndex"),
-            ),
-            QUANTITY,
-        ),
     },
 }
 LAND = identifier_at(40, -75)
