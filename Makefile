@@ -10,6 +10,9 @@ UV := $(shell command -v uv)
 # uv where it is installed: it is faster. pip otherwise, with its progress.
 INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check --no-input)
 
+# Many tests wait for processes, so that two for each core are sooner done than one.
+TEST_PROCESSES ?= 4
+
 .PHONY: run test test-fast lint types audit sbom mutants lock screenshots clean
 
 run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_API_KEY, on the simulator without
@@ -17,7 +20,7 @@ run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_AP
 	$(BIN)/meteorograph serve --demo-without-key
 
 test: $(DEV_STAMP) $(CLIENTS_STAMP) lint types  ## everything that CI runs
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 test-fast: $(DEV_STAMP)  ## the unit tests only: seconds
 	$(BIN)/python -m pytest tests/unit

@@ -96,6 +96,9 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     server = get_server(folder, cleanup_mode="delete")
     url: str = server.get_uri()
     with psycopg.connect(url, autocommit=True) as connection:
+        for name in ("fsync", "full_page_writes"):  # no test takes the power away, and each makes a database of its own
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE DATABASE template_meteorograph")
     _migrate(named(url, "template_meteorograph"))
     yield url

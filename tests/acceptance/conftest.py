@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,11 @@ from meteorograph.simulator import Simulator
 from support import RAIN_KEY, absent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the storm: it takes longest, and all the others would have ended before it."""
+    items.sort(key=lambda item: item.path.name != "test_storm.py")
+
+
 @pytest.fixture(autouse=True)
 def _end_logging() -> Iterator[None]:
     """The handlers that ``create_app`` sets up write to what is the standard error of one test only."""
@@ -27,6 +33,12 @@ def _end_logging() -> Iterator[None]:
     for handler in [handler for handler in root.handlers if getattr(handler, "of_meteorograph", False)]:
         root.removeHandler(handler)
         handler.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _hang_up() -> None:
+    """What tests start handles SIGHUP, also where ``nohup`` began the tests."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -113,6 +113,7 @@ def test_a_closed_first_provider_holds_no_frames_of_ten_thousand_locations(
     collecting: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One stored exception, raised again for each location, held a frame for each of them: 12,495 at 2,500 locations."""
+    monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "60")  # answers for a hundred places each, on any machine
     alive = []
 
     def store_and_count(*results: Any) -> None:
