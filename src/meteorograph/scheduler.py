@@ -33,6 +33,7 @@ from .log_repeats import REPEATS
 from .model import clock, schedule
 from .resilient_scheduler import SERVICE_EXECUTOR, ResilientScheduler
 from .service_state import SERVICE_STATE
+from .storage.counters import COUNTERS
 from .storage.database_errors import error_text
 from .storage.engine import init_db
 
@@ -135,6 +136,7 @@ def _record_heartbeat() -> None:
         init_db()
         settings = get_settings()
         heartbeat.record_heartbeat(clock.now(), settings.journal_dir)
+        COUNTERS.record()
         with suppress(FallbackDatabaseError):  # the next run makes a new one
             snapshot.follow_sites(settings)
         SERVICE_STATE.heartbeat_failure = None
@@ -160,6 +162,7 @@ def _beat() -> None:
 def _record_stop() -> None:
     try:
         heartbeat.record_stop(clock.now())
+        COUNTERS.record()
     except Exception as error:
         log.warning("the stop could not be stored", reason=error_text(error))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from contextlib import suppress
 from typing import Final
 
 import click
@@ -15,8 +16,9 @@ from ..collecting.run import collect_now
 from ..collecting.run_context import require_key
 from ..config.loading import get_settings
 from ..config.settings import Settings
-from ..errors import MeteorographError, ProviderClosedError
+from ..errors import MeteorographError, ProviderClosedError, StoreError
 from ..model import clock
+from ..storage.counters import COUNTERS
 from ..storage.engine import get_db_session, init_db
 from .output import complain
 from .progress import CollectionProgress
@@ -47,6 +49,8 @@ def ingest_all(*, as_json: bool) -> int:
             failures = run_async(collect_now(settings, stop, show))
         except ProviderClosedError as error:
             closed = error
+    with suppress(StoreError):  # they are lost, but the rows are stored
+        COUNTERS.record()
     for name, detail in list(failures.items())[:MAX_FAILURES_SHOWN]:
         complain(f"{name}: {detail}")
     if len(failures) > MAX_FAILURES_SHOWN:

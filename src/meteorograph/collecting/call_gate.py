@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, MutableMapping
 
 from ..accounts.account_state import Closed
-from ..errors import FetchError, PayloadError
+from ..errors import FetchError, PayloadError, QuotaExceededError, RetryableFetchError
 from ..model.account import Account
+from ..storage.counters import COUNTERS, Count
 from .adaptive_concurrency import ConcurrencyLimit
 from .circuit_breaker import CircuitBreaker
 from .clock_check import ClockCheck
@@ -95,9 +96,12 @@ class CallGate:
             await self._pacer.wait(cost, lambda: self.closed is not None)
             self._raise_if_closed()
         if self._meter.use(cost):
+            COUNTERS.add(Count.CALLS, self._name, by=cost)
             return
         retry_at = await self._meter.spend(cost)
-        if retry_at is not None:
+        if retry_at is None:
+            COUNTERS.add(Count.CALLS, self._name, by=cost)
+        else:
             if self.closed is None:
                 reason = f"the quota is used up until {retry_at:%Y-%m-%d %H:%M:%S} UTC"
                 self._breaker.close(Closed(self._name, reason, retry_at, by_quota=True))
@@ -105,6 +109,8 @@ class CallGate:
 
     async def report(self, error: FetchError | PayloadError | None) -> None:
         """Take note of the result of a call: an error, or None for an answer that was understood."""
+        if error is not None:
+            COUNTERS.add(Count.ERRORS, self._name, _kind(error))
         if error is not None or not self._breaker.note_answer():
             await self._breaker.report(error)
 
@@ -115,3 +121,14 @@ class CallGate:
     def _raise_if_closed(self) -> None:
         if self.closed is not None:
             raise self.closed.error()
+
+
+def _kind(error: FetchError | PayloadError) -> str:
+    match error:
+        case PayloadError():
+            return "payload"
+        case QuotaExceededError():
+            return "quota"
+        case RetryableFetchError():
+            return "retryable"
+    return "permanent"

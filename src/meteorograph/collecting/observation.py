@@ -16,6 +16,7 @@ from ..model.values import DueLocation, Observation, OtherValues
 from ..quality.dew_point import derive_dew_point
 from ..quality.impossible_values import drop_impossible
 from ..quality.provider_agreement import flag_disagreements
+from ..storage.counters import COUNTERS, Count
 from .http import Fetcher
 from .request import Outcome, request_observations
 from .run_context import ProviderAccess, RunContext
@@ -48,6 +49,8 @@ async def observe_from(fetcher: Fetcher, context: RunContext, rank: int, locatio
     outcomes = await request_observations(fetcher, context, context.observation[rank], locations)
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, Observation):
+            if rank:
+                COUNTERS.add(Count.FALLBACKS, outcome.provider, "all")
             outcomes[index] = drop_impossible(await _complete(fetcher, context, locations[index], derive_dew_point(outcome)))
     return outcomes
 
@@ -87,6 +90,8 @@ async def _complete(fetcher: Fetcher, context: RunContext, location: DueLocation
         giver = await _first_giver(fetcher, context, location, quantity, accesses, observation, others)
         if giver is not observation:
             observation = replace_quantity(observation, quantity, giver)
+        if giver is not None and giver.provider != accesses[0].provider.name:
+            COUNTERS.add(Count.FALLBACKS, giver.provider, quantity)
     if observation is own and not others:
         return own
     given = [other for other in others.values() if other is not None]

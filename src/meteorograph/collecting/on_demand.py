@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..locations import repository
 from ..log_output import get_logger
 from ..model import clock
 from ..model.values import Coordinates, DueLocation, Observation
+from ..storage.counters import COUNTERS
 from ..storage.engine import get_db_session, init_db
 from ..storage.models import Location, WeatherData
 from ..storage.observations import store, to_row
@@ -79,12 +81,17 @@ def _ingest(settings: Settings, point: Coordinates, find: Callable[[Session], Lo
     except ProviderClosedError as error:
         log.error("provider failed", provider=error.provider, point=str(point), reason=str(error))  # noqa: TRY400  # says all
         raise
+    finally:
+        with suppress(StoreError):  # they are recorded with the next ones
+            COUNTERS.record()
     with get_db_session() as session:
         location = find(session)
     row = to_row(location.id, due_at, observation)
     refused = store([row])
     if refused:
         raise StoreError(f"the database refused the row: {refused[0][1]}")
+    with suppress(StoreError):
+        COUNTERS.record()
     with get_db_session(read_only=True) as session:
         row["flags"] = session.scalar(select(WeatherData.flags).filter_by(location_id=location.id, due_at=due_at))
     log.info("stored", location=location.name, provider=observation.provider)

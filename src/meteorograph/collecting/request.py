@@ -15,6 +15,7 @@ from ..log_output import get_logger
 from ..log_repeats import error_once
 from ..model.values import DueLocation, Observation, Payload, Request, RequestPoint
 from ..providers.base import Provider
+from ..storage.counters import COUNTERS, Count
 from .http import Fetcher
 from .run_context import ProviderAccess, RunContext
 from .station_choice import STATIONS_PER_SLOT, StationChoice
@@ -122,6 +123,7 @@ async def _request_with_retries(
         with attempt:
             if attempt.num == 1:
                 raise first
+            COUNTERS.add(Count.RETRIES, access.provider.name)
             log.debug("retrying", provider=access.provider.name, point=str(locations[0].coordinates), attempt=attempt.num)
             return await _attempt(fetcher, context, access, locations, points)
     raise AssertionError("the loop ends with an answer or an error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -21,6 +22,7 @@ from ..model.states import Origin
 from ..model.values import FAR_OFF_KM, DueLocation, Observation
 from ..redaction import redact
 from .check_states import check_rows
+from .counters import COUNTERS, Count
 from .engine import get_db_session
 from .models import Location, WeatherData
 from .rollup_invalidation import invalidate_rollups
@@ -111,6 +113,8 @@ def store(rows: Sequence[Row]) -> list[tuple[Row, str]]:
         if len(rows) == 1:
             return [(rows[0], refusal_text(error))]
         return [refused for row in rows for refused in store([row])]  # one bad row must not lose the others
+    for (provider, origin), count in Counter((row["provider"], row["origin"]) for row in rows).items():
+        COUNTERS.add(Count.ROWS, provider, origin, count)
     return []
 
 

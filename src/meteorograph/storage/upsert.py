@@ -32,6 +32,15 @@ def insert_or_ignore(session: Session, model: type[Base], rows: Sequence[Row]) -
     return result.rowcount
 
 
+def insert_or_add(session: Session, model: type[Base], rows: Sequence[Row], column: str) -> None:
+    """Insert rows; the ``column`` of a row with an existing primary key is added to the existing row."""
+    connection, table = session.connection(), table_of(model)
+    statement = _insert(connection.dialect, table)
+    total = {column: table.c[column] + statement.excluded[column]}
+    keys = [key.name for key in table.primary_key]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=total), list(rows))
+
+
 def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
     """Insert rows; a row with an existing primary key replaces the existing row. All rows must have the same columns.
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +28,7 @@ from ..model import clock
 from ..model.flags import is_suspect
 from ..model.quantities import QUANTITIES
 from ..reading.rows import WeatherRow, read_latest_rows
+from ..storage.counters import Count, read_totals
 from ..storage.engine import get_db_session
 from ..version import __version__
 from .health_report import HealthReport, read_report
@@ -37,10 +38,23 @@ from .quota import account_views
 log = get_logger(__name__)
 blueprint = Blueprint("metrics", __name__)
 
-#: Units in names of metrics (https://prometheus.io/docs/practices/naming/).
-_UNITS: Final = {"°C": "celsius", "%": "percent", "hPa": "hectopascals", "m/s": "meters_per_second", "m": "meters"} | {
-    "mm": "millimeters",
-    "degree": "degrees",
+#: Unit → base unit in the name of a metric, and its factor (https://prometheus.io/docs/practices/naming/#base-units).
+_UNITS: Final = {
+    "°C": ("celsius", 1.0),
+    "%": ("ratio", 0.01),
+    "hPa": ("pascals", 100.0),
+    "m/s": ("meters_per_second", 1.0),
+    "m": ("meters", 1.0),
+    "mm": ("meters", 0.001),
+    "degree": ("degrees", 1.0),
+}
+#: Counter → text, and the name of its label beside the provider.
+_COUNTERS: Final = {
+    Count.CALLS: ("Calls that were charged.", None),
+    Count.ERRORS: ("Calls that failed, by kind of error.", "kind"),
+    Count.RETRIES: ("Calls that were made again after a failure.", None),
+    Count.ROWS: ("Rows that were written, by origin.", "origin"),
+    Count.FALLBACKS: ("Quantities that came from another provider than the first one.", "quantity"),
 }
 #: Most scheduled locations that have series of their own unless a setting says so.
 MAX_LOCATIONS: Final = 1000
@@ -75,6 +89,7 @@ class _State(Collector):
         try:
             with get_db_session(read_only=True) as session:
                 metrics += [*_locations(session, health), *_runs(health), *_slots(session, clock.now()), *_quota(session)]
+                metrics += _counters(session)
                 metrics += [*(_values(session, health) if _shows_locations(health) else ()), *job_metrics(session)]
         except (MeteorographError, SQLAlchemyError) as error:
             log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
@@ -116,16 +131,18 @@ def _runs(health: HealthReport) -> Iterator[Metric]:
     if run is None:
         return
     yield _gauge("last_run_due_timestamp_seconds", "When the newest run was due.", run.due_at.timestamp())
+    yield _gauge("last_run_due_locations", "Locations that were due in the newest run.", run.due)
     slots = _labelled_gauge("last_run_locations", "Locations of the newest run by outcome.", ("outcome",))
-    for outcome, count in (("due", run.due), ("stored", run.stored), ("failed", run.failed)):
+    for outcome, count in (("stored", run.stored), ("failed", run.failed)):
         slots.add_metric([outcome], count)
     yield slots
 
 
 def _slots(session: Session, now: datetime) -> Iterator[Metric]:
     days, _ = coverage.slot_coverage(session, now - _DAY, now + timedelta(microseconds=1), by="day")
+    yield _gauge("slots_due_last_day", "Slots of the last 24 hours.", sum(day.due for day in days))
     slots = _labelled_gauge("slots_last_day", "Slots of the last 24 hours by outcome.", ("outcome",))
-    for outcome in ("due", "stored", "missed", "pending"):
+    for outcome in ("stored", "missed", "pending"):
         slots.add_metric([outcome], sum(getattr(day, outcome) for day in days))
     yield slots
     missed = _labelled_gauge("missed_last_day", "Missed slots of the last 24 hours by reason.", ("reason",))
@@ -152,18 +169,33 @@ def _quota(session: Session) -> Iterator[Metric]:
     yield from (used, limit, resets, open_, keys)
 
 
+def _counters(session: Session) -> Iterator[Metric]:
+    """Counters over all processes; one without kinds begins at 0 for each provider with an account."""
+    totals = {(row.name, row.provider, row.kind): row.value for row in read_totals(session)}
+    providers = {account.provider for account in account_views(session, get_settings())}
+    for count, (text, label) in _COUNTERS.items():
+        labels = ("provider",) if label is None else ("provider", label)
+        family = CounterMetricFamily(f"meteorograph_{count.value}", text, labels=labels)
+        if label is None:
+            totals = {**{(count.value, provider, ""): 0 for provider in providers}, **totals}
+        for (name, provider, kind), value in sorted(totals.items()):
+            if name == count:
+                family.add_metric([provider] if label is None else [provider, kind], value)
+        yield family
+
+
 def _values(session: Session, health: HealthReport) -> Iterator[Metric]:
     """The newest values of scheduled locations that are not stale, without suspect values."""
     current = health.freshness.keys() - set(health.stale)
     rows = [row for row in read_latest_rows(session) if row.location in current]
     for quantity in QUANTITIES:
-        unit = _UNITS.get(quantity.unit) or re.sub("[^a-z]+", "_", quantity.unit.lower()).strip("_")
+        unit, factor = _UNITS.get(quantity.unit) or (re.sub("[^a-z]+", "_", quantity.unit.lower()).strip("_"), 1.0)
         name = f"{quantity.name}_{unit}" if unit else quantity.name
-        values = _labelled_gauge(name, f"Newest {quantity.name.replace('_', ' ')} [{quantity.unit}].", ("location",))
+        values = _labelled_gauge(name, f"Newest {quantity.name.replace('_', ' ')}.", ("location",))
         for row in rows:
             value = getattr(row, quantity.name)
             if value is not None and not is_suspect(row.flags_of(quantity.name)):
-                values.add_metric([row.location], value)
+                values.add_metric([row.location], round(value * factor, 9))
         yield values
     yield _values_by_provider(rows)
 

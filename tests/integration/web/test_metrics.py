@@ -65,7 +65,9 @@ def test_state_quota_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
         ("meteorograph_location_age_seconds", _labels(location="old")): 9 * 3600,
         ("meteorograph_last_run_due_timestamp_seconds", _labels()): NOON.timestamp(),
         ("meteorograph_last_run_locations", _labels(outcome="stored")): 1,
-        ("meteorograph_slots_last_day", _labels(outcome="due")): 3,
+        ("meteorograph_slots_due_last_day", _labels()): 3,
+        ("meteorograph_slots_last_day", _labels(outcome="missed")): 1,
+        ("meteorograph_calls_total", _labels(provider="openweathermap")): 0,
         ("meteorograph_missed_last_day", _labels(reason="provider_error")): 1,
         ("meteorograph_missed_last_day", _labels(reason="down")): 0,
         ("meteorograph_quota_used_calls", _labels(provider="openweathermap", window="minute")): 7,
@@ -79,7 +81,7 @@ def test_state_quota_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {key: told.get(key) for key in expected} == expected
     shown = {dict(labels).get("location") for name, labels in told if name == "meteorograph_temperature_celsius"}
     assert shown == {odd}, "what is stale or paused has no current value"
-    assert not [name for name, _ in told if name == "meteorograph_humidity_percent"], "nor has what is not to be trusted"
+    assert not [name for name, _ in told if name == "meteorograph_humidity_ratio"], "nor has what is not to be trusted"
 
 
 @pytest.mark.usefixtures("driven")

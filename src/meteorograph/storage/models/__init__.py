@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .accounts import AccountState, Quota
 from .base import Base
+from .counters import CounterTotal
 from .jobs import JobRun, RegisteredJob
 from .ledger import AccountedUntil, Heartbeat, Lease, Missed, Run
 from .locations import Location, LocationStation
@@ -16,6 +17,7 @@ __all__ = [
     "AccountedUntil",
     "Base",
     "CheckState",
+    "CounterTotal",
     "DailyRollup",
     "Heartbeat",
     "JobRun",
