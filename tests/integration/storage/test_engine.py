@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Engine, delete, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -67,6 +68,9 @@ def test_the_migrations_make_what_the_tables_say() -> None:
 def test_init_db_again_changes_nothing_and_current_is_head() -> None:
     init_db()
     assert migrations.current_revision(get_engine()) == migrations.newest_revision()
+    script = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert migrations.newest_revision() == script.get_current_head()
+    assert migrations.known_revisions() == {one.revision for one in script.walk_revisions()}
 
 
 def test_sqlite_uses_wal_waits_for_locks_and_checks_foreign_keys(database: str) -> None:
