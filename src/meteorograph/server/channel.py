@@ -243,6 +243,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
     def handle_write(self) -> None:
         if self.close_when_flushed and self._is_refusing:
             self._flush_exception(self._flush_some)
+            if not self.connected:  # the client has left meanwhile
+                return
             if not (self.total_outbufs_len or self.will_close):
                 self._linger()
                 return
