@@ -24,6 +24,9 @@ MARK: Final = "[redacted]"
 #: Shorter secrets are only redacted in query strings and named fields, because hiding them everywhere would hide ordinary words.
 MIN_LENGTH: Final = 6
 
+#: Secrets of at least this length are redacted in other spellings that a provider may answer with.
+_MIN_LENGTH_OF_FORMS: Final = 16
+
 _NAMES: Final = r"appid|access[-_]?key|api[-_]?key|tokens?|passw(?:or)?d|secret"
 _NAMED: Final = re.compile(rf"(?i)(?:\w{{1,30}}[-_])??(?:{_NAMES}|authorization)")
 
@@ -64,9 +67,10 @@ class SecretRegistry:
             all_ = self._secrets.union(secret for secret in secrets if len(secret) >= MIN_LENGTH)
             if all_ == self._secrets:
                 return
-            longest_first = sorted(all_, key=len, reverse=True)
+            forms = {form for secret in all_ for form in _case_forms(secret)}
+            longest_first = sorted(forms, key=len, reverse=True)
             self._secrets = all_
-            in_base64 = [re.escape(form) for secret in longest_first for form in _base64_forms(secret)]
+            in_base64 = [re.escape(form) for secret in sorted(all_, key=len, reverse=True) for form in _base64_forms(secret)]
             self._pattern = re.compile("|".join([*("".join(map(_spellings, secret)) for secret in longest_first), *in_base64]))
             self._encoded = re.compile("|".join("".join(map(_encoded_spellings, secret)) for secret in longest_first))
 
@@ -82,7 +86,10 @@ _SECRETS: Final = SecretRegistry()
 
 
 def hide(*secrets: str) -> None:
-    """Redact these texts from now on, also percent-encoded, in Base64, and quoted as in Python and JSON."""
+    """Redact these texts from now on, also percent-encoded, in Base64, and quoted as in Python and JSON.
+
+    Long ones also in capital or small letters and as hexadecimal bytes.
+    """
     _SECRETS.add(secrets)
 
 
@@ -101,6 +108,13 @@ def _encoded_spellings(char: str) -> str:
     if char.isascii() and char.isalnum():
         return f"(?:{char}|(?i:%(?:25)*{ord(char):02x}))"
     return _spellings(char)
+
+
+def _case_forms(secret: str) -> set[str]:
+    """The secret, and a long one in capital and in small letters and as hexadecimal bytes too."""
+    if len(secret) < _MIN_LENGTH_OF_FORMS:
+        return {secret}
+    return {secret, secret.upper(), secret.lower(), secret.encode("utf-8", "surrogateescape").hex()}
 
 
 def _base64_forms(secret: str) -> set[str]:

@@ -389,6 +389,9 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ("abc123", "ab%63123"),
         ("abc123", "%2561bc123"),
         ("0f1e2d3c4b5a6978", base64.b64encode(b"0f1e2d3c4b5a6978").decode().rstrip("=")[:-1]),
+        ("0f1e2d3c4b5a6978", "0F1E2D3C4B5A6978"),
+        ("0F1E2D3C4B5A6978", "0f1e2d3c4b5a6978"),
+        ("0f1e2d3c4b5a6978", b"0f1e2d3c4b5a6978".hex()),
     ],
 )
 def test_a_secret_however_it_is_written(secret: str, written_as: str) -> None:

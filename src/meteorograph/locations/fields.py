@@ -108,11 +108,14 @@ def _check_text(value: object, max_length: int, allowed: str) -> str:
 
 
 def _check_name(value: object) -> str:
-    return _check_text(
+    name = _check_text(
         normalise_name(value) if isinstance(value, str) else value,
         _MAX_NAME_LENGTH,
         f"must be a text of 1 to {_MAX_NAME_LENGTH} characters, none of them a control character",
     )
+    if name in (".", ".."):
+        raise ValueError("must not be . or .., which clients take out of the address of a location")
+    return name
 
 
 def _number_check(low: float, high: float, *, is_optional: bool = False) -> Callable[[object], float | None]:

@@ -169,6 +169,7 @@ def test_a_file_that_is_no_such_table_is_refused(text: bytes, told: str) -> None
     ("field", "value", "told"),
     [
         ("name", "x" * 201, "1 to 200 characters"),
+        ("name", "..", "must not be . or .."),
         ("name", "a\0b", "control character"),
         ("name", "a\u2028b", "control character"),
         ("name", "a\ud800", "control character"),
