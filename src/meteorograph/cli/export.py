@@ -11,11 +11,12 @@ from .options import parse_moment, range_options
 
 
 @click.command()
-@click.option("--format", type=click.Choice(["csv", "parquet", "ndjson"]), default="csv", show_default=True)
+@click.option("--format", type=click.Choice(["csv", "parquet", "ndjson", "netcdf"]), default="csv", show_default=True)
 @click.option("--location", "locations", multiple=True, help="Only the location of this name; repeatable.")
 @click.option("--tag", "tags", multiple=True, help="Only locations with this tag; repeatable.")
 @range_options("first row", "last row")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--bom", is_flag=True, help="Begin a CSV with a byte order mark, by which spreadsheet programs recognise UTF-8.")
 @click.option("--partitioned", is_flag=True, help="Write Parquet files by year and month; FILE is a folder.")
 def export(
     format: str,
@@ -24,16 +25,19 @@ def export(
     start: str | None,
     end: str | None,
     output: Path | None,
+    bom: bool,
     partitioned: bool,
 ) -> None:
-    """Write rows as CSV, NDJSON or Parquet, sorted by location and time."""
+    """Write rows as CSV, NDJSON, Parquet or netCDF, sorted by location and time."""
     from ..exporting import export as exporting
     from ..model import clock
     from ..storage.engine import get_db_session, init_db
     from .progress import show_bar
 
-    if output is None and (format == "parquet" or partitioned):
-        raise click.UsageError("--format parquet needs a file: name it with --output")
+    if output is None and (format in exporting.FILE_FORMATS or partitioned):
+        raise click.UsageError(f"--format {'parquet' if partitioned else format} needs a file: name it with --output")
+    if bom and format != "csv":
+        raise click.UsageError(f"--bom needs --format csv, not {format}")
     if partitioned and format != "parquet":
         raise click.UsageError(f"--partitioned needs --format parquet, not {format}")
     now = clock.now()
@@ -44,6 +48,6 @@ def export(
             result = exporting.export_partitioned(session, query, output, show)
         else:
             known_format = next(known for known in exporting.FORMATS if known == format)
-            result = exporting.export(session, query, known_format, output or sys.stdout.buffer, show)
+            result = exporting.export(session, query, known_format, output or sys.stdout.buffer, show, has_byte_order_mark=bom)
     if output is not None:
         click.echo(f"{result.rows:,} rows to {', '.join(map(str, result.files))}", err=True)

@@ -23,8 +23,10 @@ from ..storage.types import UTCDateTime
 from ..storage.upsert import table_of
 from .metadata import dataset_metadata, providers_of, write_sidecar
 
-Format = Literal["csv", "ndjson", "parquet"]
-FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")
+Format = Literal["csv", "ndjson", "parquet", "netcdf"]
+FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet", "netcdf")
+#: Formats that need a file, and hold their metadata themselves.
+FILE_FORMATS: Final[tuple[Format, ...]] = ("parquet", "netcdf")
 
 #: Number of rows that are read at once.
 _BATCH_ROWS: Final = 20_000
@@ -39,6 +41,9 @@ class ExportLocation(NamedTuple):
 
     id: int
     name: str
+    latitude: float
+    longitude: float
+    elevation: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +84,14 @@ def export_locations(session: Session, query: ExportQuery) -> list[ExportLocatio
     """
     for name in query.locations:
         get_location(session, name)
-    rows = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.id)).all()
+    place = (Location.latitude, Location.longitude, Location.elevation)
+    rows = session.execute(select(Location.id, Location.name, Location.tags, *place).order_by(Location.id)).all()
     for tag in query.tags:
         if not any(tag in (row.tags or ()) for row in rows):
             raise LocationNotFoundError(f"tag {tag}")
     is_all = not query.locations and not query.tags
     return [
-        ExportLocation(row.id, row.name)
+        ExportLocation(row.id, row.name, row.latitude, row.longitude, row.elevation)
         for row in rows
         if is_all or row.name in query.locations or not set(query.tags).isdisjoint(row.tags or ())
     ]
@@ -113,31 +119,37 @@ def export(
     format: Format,
     to: Path | BinaryIO,
     progress: Callable[[int, int], None] = lambda *_: None,
+    *,
+    has_byte_order_mark: bool = False,
 ) -> ExportResult:
-    """Write rows to a file with a metadata sidecar, or to a stream without one. Parquet holds its metadata itself.
+    """Write rows to a file with a metadata sidecar, or to a stream without one. Parquet and netCDF hold their metadata.
 
     Args:
         session: Read-only session.
         query: Which rows.
-        format: ``csv``, ``ndjson`` or ``parquet``.
+        format: ``csv``, ``ndjson``, ``parquet`` or ``netcdf``, which needs a file.
         to: The file, which is replaced when all rows are written, or a stream.
         progress: Called with the number of locations that are written and the number of all locations.
+        has_byte_order_mark: Whether a CSV begins with the mark that spreadsheet programs recognise UTF-8 by.
 
     Raises:
         LocationNotFoundError: No location has one of the names or tags.
-        ConfigurationError: Parquet needs a package that is not installed.
+        ConfigurationError: The format needs a package that is not installed.
     """
     locations, result = export_locations(session, query), ExportResult()
     if not isinstance(to, Path):
-        _write_rows(session, locations, query, _make_writer(format, to), result, progress)
+        _write_rows(session, locations, query, _make_writer(format, to, has_byte_order_mark), result, progress)
         return result
     with replace_when_complete(to) as path:
-        with path.open("wb") as file:
-            _write_rows(session, locations, query, _make_writer(format, file), result, progress)
+        if format == "netcdf":
+            _write_rows(session, locations, query, _netcdf_writer(path, locations), result, progress)
+        with path.open("ab" if format == "netcdf" else "wb") as file:
+            if format != "netcdf":
+                _write_rows(session, locations, query, _make_writer(format, file, has_byte_order_mark), result, progress)
             file.flush()
             os.fsync(file.fileno())
     result.files.append(to)
-    if format != "parquet":
+    if format not in FILE_FORMATS:
         result.files.append(write_sidecar(to, dataset_metadata(result.providers)))
     return result
 
@@ -210,14 +222,20 @@ def _write_rows(
     writer.close(dataset_metadata(result.providers))
 
 
-def _make_writer(format: Format, file: BinaryIO) -> RowWriter:
+def _netcdf_writer(path: Path, locations: Sequence[ExportLocation]) -> RowWriter:
+    from .netcdf import NetCDFWriter  # its packages are optional, and slow to import
+
+    return NetCDFWriter(path, locations)
+
+
+def _make_writer(format: Format, file: BinaryIO, has_byte_order_mark: bool = False) -> RowWriter:
     if format == "parquet":
         from .parquet import ParquetWriter
 
         return ParquetWriter(file)
     from .text import CSVWriter, NDJSONWriter
 
-    return CSVWriter(file) if format == "csv" else NDJSONWriter(file)
+    return CSVWriter(file, has_byte_order_mark=has_byte_order_mark) if format == "csv" else NDJSONWriter(file)
 
 
 @contextmanager

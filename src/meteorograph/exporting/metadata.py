@@ -13,11 +13,22 @@ from ..model.quantities import BY_NAME
 from ..providers.registry import PROVIDERS
 from ..reading.columns import DOCUMENTS, FIELDS, INSTANTS, Columns
 from ..version import __version__
+from .field_types import FIELD_TYPES, FieldType
 
 #: Units as the CF conventions spell them (UDUNITS).
 _CF_UNITS: Final = {"°C": "degree_Celsius", "m/s": "m s-1", "degree": "degree"}
 #: Version of the CF conventions that the names of quantities and units follow.
 CONVENTIONS: Final = "CF-1.11"
+
+#: Datatypes of CSV on the Web (https://www.w3.org/TR/tabular-data-primer/#datatypes).
+_CSVW_TYPES: Final = {
+    FieldType.INSTANT: "dateTimeStamp",
+    FieldType.TEXT: "string",
+    FieldType.INTEGER: "integer",
+    FieldType.NUMBER: "double",
+}
+#: What identifies a row.
+_KEY: Final = ("location", "due_at")
 
 _PROVIDER_INDEX: Final = FIELDS.index("provider")
 _PROVIDERS_INDEX: Final = FIELDS.index("providers")
@@ -76,7 +87,13 @@ def write_sidecar(path: Path, metadata: dict[str, Any]) -> Path:
     Source: https://www.w3.org/TR/tabular-data-model/, section 5.3.
     """
     sidecar = path.with_name(f"{path.name}-metadata.json")
-    columns = [{"name": name, "titles": name, **cf_attributes(name)} for name in FIELDS]
-    document = {"@context": "http://www.w3.org/ns/csvw", "url": path.name, **metadata, "tableSchema": {"columns": columns}}
+    columns: list[dict[str, Any]] = [
+        {"name": name, "titles": name, "datatype": "json" if name in DOCUMENTS else _CSVW_TYPES[kind], **cf_attributes(name)}
+        for name, kind in FIELD_TYPES.items()
+    ]
+    for column in columns:
+        column |= {"required": True} if column["name"] in _KEY else {"null": ""}
+    schema = {"columns": columns, "primaryKey": list(_KEY)}
+    document = {"@context": "http://www.w3.org/ns/csvw", "url": path.name, **metadata, "tableSchema": schema}
     sidecar.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return sidecar

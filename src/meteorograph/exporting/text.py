@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from typing import Any, BinaryIO
@@ -13,9 +14,11 @@ _FORMAT = AnswerFormat(FIELDS, has_micros=True)
 
 
 class CSVWriter:
-    """Writes a table (RFC 4180, UTF-8) with a header."""
+    """Writes a table (RFC 4180, UTF-8) with a header; with a byte order mark where a spreadsheet program needs it."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, has_byte_order_mark: bool = False) -> None:
+        if has_byte_order_mark:
+            file.write(codecs.BOM_UTF8)
         self._file = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         self._rows = csv.writer(self._file)
         self._rows.writerow(FIELDS)
