@@ -1,4 +1,4 @@
-"""``meteorograph locations``: list, add, import, export, pause, resume and remove locations."""
+"""``meteorograph locations``: list, show, add, edit, rename, import, export, pause, resume and remove locations."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..errors import MeteorographError
+from ..errors import LocationNotFoundError, MeteorographError
 from ..model.states import LocationState
 from ..model.values import FAR_OFF_KM
 from . import location_files
 from .groups import Group
 from .location_files import state_option, tag_option, warn
 from .options import json_option
-from .output import Column, complain, print_json, print_table
-from .sessions import open_session
+from .output import Column, age_text, complain, print_json, print_table
+from .sessions import not_found_text, open_session
 
 if TYPE_CHECKING:
     from ..locations.views import LocationView, ResolvedPlace
@@ -29,6 +29,9 @@ _COLUMNS: Final = (
     Column("last"),
     Column("answered for", wraps=True),
 )
+
+#: What an option is set to that shall have no value.
+_NONE: Final = "none"
 
 
 @click.group("locations", cls=Group)
@@ -70,19 +73,9 @@ def _cells(view: LocationView, now: datetime) -> tuple[str, ...]:
         view.schedule or "",
         view.timezone or "",
         ", ".join(view.tags),
-        _age(view.last_at, now),
+        age_text(view.last_at, now),
         _answered_for(view.resolved),
     )
-
-
-def _age(instant: datetime | None, now: datetime) -> str:
-    if instant is None:
-        return ""
-    seconds = max(0, int((now - instant).total_seconds()))
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
 
 
 def _answered_for(resolved: ResolvedPlace | None) -> str:
@@ -91,6 +84,61 @@ def _answered_for(resolved: ResolvedPlace | None) -> str:
         return ""
     distance = resolved.distance_km
     return f"{resolved.name or 'a place'}, {distance:.1f} km off{' (!)' if distance > FAR_OFF_KM else ''}"
+
+
+@locations.command("show")
+@click.argument("name")
+@json_option
+def show_location(name: str, as_json: bool) -> None:
+    """Show a location: what is set, and what the provider answers for."""
+    from ..locations.views import get_location_view
+    from ..model import clock
+    from ..web.json_objects import location_object
+
+    with open_session(read_only=True) as session:
+        view = get_location_view(session, name)
+    if as_json:
+        return print_json(location_object(view))
+    titles = [column.title for column in _COLUMNS]
+    cells = [*zip(titles, _cells(view, clock.now()), strict=True)]
+    if view.elevation is not None:
+        cells.insert(3, ("elevation", f"{view.elevation:g} m"))
+    print_table((Column(), Column(wraps=True)), [cell for cell in cells if cell[1]])
+
+
+@locations.command()
+@click.argument("name")
+@click.option("--elevation", help="Height above sea level [m], or none.")
+@click.option("--timezone", help="IANA time zone, such as Europe/Dublin, or none.")
+@click.option("--schedule", help="Schedule of this location, such as 15m, or none for the default.")
+@click.option("--tag", "tags", multiple=True, help="The tags from now on; repeatable, or none.")
+def edit(name: str, tags: tuple[str, ...], **texts: str | None) -> None:
+    """Change a location. Other coordinates would make another location: add one."""
+    from ..locations.fields import parse_cell
+    from ..locations.repository import change_location
+
+    changes: dict[str, object] = {
+        field: None if text == _NONE else parse_cell(field, text) for field, text in texts.items() if text is not None
+    }
+    if tags:
+        changes["tags"] = [] if tags == (_NONE,) else list(tags)
+    if not changes:
+        raise click.UsageError("give at least one of --elevation, --timezone, --schedule and --tag")
+    with open_session() as session:
+        location = change_location(session, name, changes)
+        click.echo(f"changed {location.name!r}: {', '.join(changes)}")
+
+
+@locations.command()
+@click.argument("name")
+@click.argument("new_name")
+def rename(name: str, new_name: str) -> None:
+    """Give a location another name; its rows stay."""
+    from ..locations.repository import change_location
+
+    with open_session() as session:
+        location = change_location(session, name, {"name": new_name})
+        click.echo(f"renamed {name!r} to {location.name!r}")
 
 
 @locations.command()
@@ -144,7 +192,7 @@ def _set_state(state: LocationState, names: tuple[str, ...], tag: str | None, is
         else:
             changed, matched = set_state_by_tag(session, state, tag)
     for name in missing:
-        complain(f"no location is named {name!r}")
+        complain(not_found_text(name))
     if tag is not None and not matched:
         complain(f"no scheduled location has the tag {tag!r}")
     already = f", {matched - changed} already {state}" if matched > changed else ""
@@ -172,6 +220,9 @@ def remove(names: tuple[str, ...], with_data: bool, keep_data: bool) -> None:
         except LocationHasDataError as error:
             has_failed = True
             complain(f"{error}: --with-data deletes them, --keep-data keeps them")
+        except LocationNotFoundError:
+            has_failed = True
+            complain(not_found_text(name))
         except MeteorographError as error:
             has_failed = True
             complain(str(error))

@@ -6,11 +6,28 @@ import sys
 
 import click
 
-from ..errors import MeteorographError
+from ..errors import LocationNotFoundError, MeteorographError
 from ..version import __version__
-from . import audit, backfill, db, export, ingest, ledger, locations, plan, providers, reparse, serve, simulate, tokens
+from . import (
+    audit,
+    backfill,
+    db,
+    export,
+    ingest,
+    ledger,
+    locations,
+    plan,
+    providers,
+    reparse,
+    serve,
+    show,
+    simulate,
+    status,
+    tokens,
+)
 from .groups import Group
 from .output import complain, report_error
+from .sessions import not_found_text
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,6 +43,8 @@ def cli(debug: bool) -> None:
 for command in (
     serve.serve,
     ingest.ingest,
+    show.show,
+    status.status,
     locations.locations,
     export.export,
     ledger.runs,
@@ -60,6 +79,9 @@ def main() -> None:
         context = error.ctx if isinstance(error, click.UsageError) else None
         complain(f"{error.format_message()} (see {context.command_path if context else 'meteorograph'} --help)")
         code = error.exit_code
+    except LocationNotFoundError as error:
+        report_error(error, not_found_text(error.name))
+        code = 1
     except (MeteorographError, ValueError, OSError) as error:
         report_error(error, str(error))
         code = 2 if isinstance(error, ValueError) else 1

@@ -7,7 +7,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 import click
 
@@ -16,10 +17,17 @@ from ..redaction import redact
 #: Rows that rich lays out at most. It needs 1 ms of CPU time for a row of nine columns: 10 s for 10,000 locations.
 _MAX_RICH_ROWS: Final = 1000
 
+#: What a column keeps whose cells are broken into lines [characters].
+_MIN_WIDTH: Final = 10
+
 _STYLES: Final = {
-    **dict.fromkeys(("active", "succeeded", "enough"), "green"),
-    **dict.fromkeys(("partial", "paused", "skipped", "pending", "pending activation", "running"), "yellow"),
-    **dict.fromkeys(("failed", "missed", "invalid", "expired", "blocked", "plan missing", "unrecoverable", "NOT ENOUGH"), "red"),
+    **dict.fromkeys(("active", "succeeded", "enough", "ok"), "green"),
+    **dict.fromkeys(
+        ("partial", "paused", "skipped", "pending", "pending activation", "running", "degraded", "starting"), "yellow"
+    ),
+    **dict.fromkeys(
+        ("failed", "missed", "invalid", "expired", "blocked", "plan missing", "unrecoverable", "NOT ENOUGH", "failing"), "red"
+    ),
 }
 
 
@@ -43,9 +51,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     used = [place for place in range(len(columns)) if any(row[place] for row in rows)]
     columns = [columns[place] for place in used]
     rows = [[row[place] for place in used] for row in rows]
-    if sys.stdout.isatty() and len(rows) <= _MAX_RICH_ROWS:
-        _print_with_rich(columns, rows)
-    else:
+    if not (sys.stdout.isatty() and len(rows) <= _MAX_RICH_ROWS and _print_with_rich(columns, rows)):
         _print_plain(columns, rows)
 
 
@@ -61,20 +67,41 @@ def _print_plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> No
         click.echo("  ".join(cells).rstrip())
 
 
-def _print_with_rich(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+def _print_with_rich(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
+    """Print a table for the terminal; False, with nothing printed, if it is too narrow: rich would leave columns out."""
     # Imported here: `meteorograph --help` and piped commands start faster without rich.
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, show_header=any(column.title for column in columns), header_style="bold")
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=not column.wraps, overflow="fold")
+    needed = 2 * (len(columns) - 1)
+    for column, *cells in zip(columns, *rows, strict=True):
+        longest = max(map(len, (column.title, *cells)))
+        least = min(longest, _MIN_WIDTH) if column.wraps else longest
+        justify: Literal["left", "right"] = "right" if column.is_number else "left"
+        table.add_column(column.title, justify=justify, no_wrap=not column.wraps, overflow="fold", min_width=least)
+        needed += least
+    if needed > console.width:
+        return False
     for row in rows:
         table.add_row(
             *(Text(cell, _STYLES.get(cell, "") if column.is_state else "") for cell, column in zip(row, columns, strict=True))
         )
-    Console(highlight=False).print(table)
+    console.print(table)
+    return True
+
+
+def age_text(instant: datetime | None, now: datetime) -> str:
+    """How long ago an instant was, such as ``3 h ago``; empty for None."""
+    if instant is None:
+        return ""
+    seconds = max(0, int((now - instant).total_seconds()))
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def print_json(value: Any) -> None:

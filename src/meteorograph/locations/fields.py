@@ -37,8 +37,8 @@ class LocationFields:
 #: Names of the fields.
 FIELDS: Final = tuple(field.name for field in fields(LocationFields))
 REQUIRED: Final = FIELDS[:3]
-#: The fields that can be changed later. Another name or other coordinates make another location.
-CHANGEABLE: Final = ("state", *FIELDS[3:])
+#: The fields that can be changed later. Other coordinates make another location.
+CHANGEABLE: Final = ("name", "state", *FIELDS[3:])
 
 #: All states of a location.
 LOCATION_STATES: Final = tuple(state.value for state in LocationState)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
@@ -159,11 +160,21 @@ def change_location(session: Session, name: str, changes: Mapping[str, object]) 
     Raises:
         InvalidLocationError: Fields are wrong or unknown.
         LocationNotFoundError: No location has that name.
+        LocationExistsError: The new name is taken.
     """
     values = check_fields(changes, CHANGEABLE, ())
     location = get_location(session, name)
     _set_fields(location, values)
+    try:
+        session.flush()
+    except IntegrityError:
+        raise LocationExistsError(values.get("name", name)) from None
     return location
+
+
+def list_names(session: Session) -> list[str]:
+    """The names of all locations."""
+    return list(session.scalars(select(Location.name)))
 
 
 def _set_fields(location: Location, values: Mapping[str, Any]) -> None:

@@ -49,9 +49,9 @@ class DatabaseLook:
     failure: str | None = None
 
 
-def look_at_database() -> Look[DatabaseLook]:
-    """The newest look: one that is made now, if the database answers soon enough."""
-    return _LOOK.get(WAIT_SECONDS)
+def look_at_database(wait: float | None = None) -> Look[DatabaseLook]:
+    """The newest look: one that is made now, if the database answers within ``wait`` [s]."""
+    return _LOOK.get(WAIT_SECONDS if wait is None else wait)
 
 
 def _read() -> DatabaseLook:

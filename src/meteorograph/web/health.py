@@ -15,7 +15,8 @@ from .health_report import HealthReport, HealthStatus, read_report
 blueprint = Blueprint("health", __name__)
 
 
-def _report_object(report: HealthReport) -> dict[str, Any]:
+def report_object(report: HealthReport) -> dict[str, Any]:
+    """The state of the service as a JSON object."""
     last = report.last_run
     ages = [age for age in report.freshness.values() if age is not None]
     return {
@@ -60,7 +61,7 @@ def health() -> tuple[dict[str, Any], int]:
     params.refuse_unknown(("locations", "limit", "cursor"))
     with_locations = params.word("locations", ("true", "false")) == "true"
     report = read_report()
-    content = {**_report_object(report), **(_location_page(report) if with_locations else {}), "request_id": g.request_id}
+    content = {**report_object(report), **(_location_page(report) if with_locations else {}), "request_id": g.request_id}
     return content, 200 if report.status in (HealthStatus.OK, HealthStatus.DEGRADED) else 503
 
 

@@ -59,10 +59,10 @@ class HealthReport:
         return not self.problems
 
 
-def read_report() -> HealthReport:
-    """Read the state of the service; works without the database, and does not wait for one that hangs."""
+def read_report(*, wait: float | None = None) -> HealthReport:
+    """Read the state of the service; works without the database, and waits for one that hangs for ``wait`` [s] at most."""
     settings, now = get_settings(), clock.now()
-    look = look_at_database()
+    look = look_at_database(wait)
     seen = look.value or DatabaseLook()
     is_running = _is_scheduler_running(settings, seen.ledger)
     problems = find_problems(settings, look, now, is_running=is_running)

@@ -100,15 +100,16 @@ def show(name: str) -> dict[str, Any]:
 @blueprint.patch("/api/locations/<path:name>")
 @needs_scope(TokenScope.ADMIN)
 def change(name: str) -> dict[str, Any]:
-    """Change state, elevation, timezone, schedule or tags of a location."""
+    """Change name, state, elevation, timezone, schedule or tags of a location."""
     body = _body()
     try:
         with get_db_session() as session:
-            repository.change_location(session, name, body)
-            session.flush()
-            content = location_object(views.get_location_view(session, name))
+            location = repository.change_location(session, name, body)
+            content = location_object(views.get_location_view(session, location.name))
     except InvalidLocationError as error:
         raise _bad_fields(error) from None
+    except errors.LocationExistsError as error:
+        raise Conflict(str(error)) from None
     return {"location": content, "request_id": g.request_id}
 
 

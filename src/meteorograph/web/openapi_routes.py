@@ -148,7 +148,7 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
     ),
     ("GET", "/api/locations/{name}"): RouteDescription(answer("Shown", location=Location), errors=(404,)),
     ("PATCH", "/api/locations/{name}"): RouteDescription(
-        answer("Changed", location=Location), body=Changes, errors=(400, 401, 404, 413, 415)
+        answer("Changed", location=Location), body=Changes, errors=(400, 401, 404, 409, 413, 415)
     ),
     ("DELETE", "/api/locations/{name}"): RouteDescription(
         answer("Removed", removed=str, rows_deleted=int, rows_kept=int),

@@ -80,7 +80,8 @@ class Point(Struct, forbid_unknown_fields=True):
 class Changes(Struct, forbid_unknown_fields=True):
     """Fields of a location that may be changed."""
 
-    state: Literal["active", "paused"] = "active"
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    state: Literal["active", "paused"] | UnsetType = UNSET
     elevation: Annotated[float, Meta(ge=-500, le=9000, description="m")] | None = None
     timezone: Annotated[str, Meta(description="IANA time zone")] | None = None
     schedule: Annotated[str, Meta(max_length=100, description="15m, 1h, or a cron expression")] | None = None

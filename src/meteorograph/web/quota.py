@@ -22,7 +22,7 @@ def quotas() -> dict[str, Any]:
     """Key state, closing time and quota windows of each configured provider."""
     with get_db_session(read_only=True) as session:
         views = account_views(session, get_settings())
-    return {"data": [_account_object(view) for view in views], "request_id": g.request_id}
+    return {"data": [account_object(view) for view in views], "request_id": g.request_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ def account_views(session: Session, settings: Settings) -> list[AccountView]:
     ]
 
 
-def _account_object(view: AccountView) -> dict[str, Any]:
+def account_object(view: AccountView) -> dict[str, Any]:
+    """An account as a JSON object."""
     status = view.status
     return {
         "provider": view.provider,

@@ -131,6 +131,9 @@ def test_what_is_wrong_is_said_field_by_field(client: FlaskClient) -> None:
     for wrong, field in (({"latitude": 3}, "latitude"), ({"state": "unscheduled"}, "state"), ({"tags": "x"}, "tags")):
         assert _problem(client.patch("/api/locations/A", json=wrong), 400)["errors"][0]["field"] == field
     assert _add(client, "B").get_json()["warnings"] == ["'B' is 0 m from 'A'"]
+    assert "must be unique" in _problem(client.patch("/api/locations/B", json={"name": "A", "elevation": 1}), 409)["detail"]
+    assert client.patch("/api/locations/B", json={"name": "C"}).get_json()["location"]["elevation"] is None
+    assert client.get("/api/locations/C").status_code == 200
 
 
 @ONE_DATABASE
