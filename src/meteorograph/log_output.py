@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import logging.handlers
+import math
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -96,12 +99,29 @@ def configure_logging(config: LogConfig) -> None:
     logging.captureWarnings(True)
 
 
+#: Shortest time between two complaints about a log file that cannot be written [s].
+_COMPLAINT_SECONDS: Final = 60.0
+
+
 class _PrivateFileHandler(logging.handlers.RotatingFileHandler):
     """A rotated log file that only its owner may read."""
+
+    _complained_at = -math.inf
 
     def _open(self) -> io.TextIOWrapper:
         make_private_file(Path(self.baseFilename))
         return super()._open()
+
+    def close(self) -> None:
+        with suppress(OSError):  # on a full disk the last lines cannot be written
+            super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once a minute that the file cannot be written. The library prints a traceback for each line."""
+        if time.monotonic() - self._complained_at >= _COMPLAINT_SECONDS:
+            self._complained_at = time.monotonic()
+            error = sys.exception()
+            sys.stderr.write(f"METEOROGRAPH_LOG_FILE={self.baseFilename}: {getattr(error, 'strerror', None) or error}\n")
 
 
 class _CleanFormatter(structlog.stdlib.ProcessorFormatter):

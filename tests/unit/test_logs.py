@@ -177,6 +177,15 @@ def test_the_log_file_is_made_and_turned_over(tmp_path: Path, capsys: pytest.Cap
     assert len(capsys.readouterr().err.splitlines()) == 400
 
 
+def test_a_full_disk_of_the_log_file_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    setup_logging(load_settings(log_format="json", log_file="/dev/full"))
+    for number in range(5):
+        log.info("line", number=number)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if not line.startswith("{")] == ["METEOROGRAPH_LOG_FILE=/dev/full: No space left on device"]
+    assert len(lines) == 6
+
+
 def test_a_second_start_appends(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     for event in ("first", "second"):

@@ -8,11 +8,15 @@ from typing import IO, Any, Final, Literal
 
 import click
 
+from ..errors import LocationFileError
 from ..locations.fields import LOCATION_STATES
 from .options import json_option
 from .output import complain, print_json
 from .progress import show_bar
 from .sessions import open_session
+
+#: Longest file that is imported [bytes].
+_MAX_BYTES: Final = 64 * 1024 * 1024
 
 #: Warnings that are printed; the others are counted. ``--json`` has all of them.
 _MAX_WARNINGS_SHOWN: Final = 20
@@ -112,9 +116,12 @@ def _size(file: IO[bytes]) -> int:
 
 
 def _lines(file: IO[bytes], show: Callable[[int], None]) -> Iterator[bytes]:
-    read = 0
-    for number, line in enumerate(file):
+    read = number = 0
+    while line := file.readline(_MAX_BYTES - read + 1):  # a line may have no end
         read += len(line)
+        if read > _MAX_BYTES:
+            raise LocationFileError(f"{file.name}: the file has more than {_MAX_BYTES:,} bytes; divide it into several files")
+        number += 1
         if number % 100 == 0:
             show(read)
         yield line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import stat
@@ -19,6 +20,10 @@ from .aliases import PREFIX, Alias, alias_lines, find_aliases, other_names, unkn
 
 #: The file with settings, in the folder in which the process starts.
 ENV_FILE: Final = Path(".env")
+
+#: Longest file with settings, and longest file with a secret [bytes].
+_MAX_FILE_BYTES: Final = 1024 * 1024
+_MAX_SECRET_BYTES: Final = 64 * 1024
 
 #: Secret settings: never shown, and readable from a file.
 SECRETS: Final = (
@@ -94,10 +99,11 @@ def _read_file() -> dict[str, str | None]:
     try:
         if path in _FILES_READ and not path.exists():
             raise ConfigurationError(f".env: the file {path} was read before and is gone; restart to go on without it")
+        if not path.exists():
+            return {}
         _refuse_foreign_file(ENV_FILE)
-        values = dotenv_values(ENV_FILE, encoding="utf-8-sig")
-        if path.is_file():
-            _FILES_READ.add(path)
+        values = dotenv_values(stream=io.StringIO(_read_text(ENV_FILE, _MAX_FILE_BYTES)))
+        _FILES_READ.add(path)
         return values
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f".env: {_reason(error)}; it must be a readable text file with lines NAME=value") from None
@@ -107,15 +113,31 @@ def _refuse_foreign_file(path: Path) -> None:
     """Check that nobody else can change the settings.
 
     Raises:
-        ConfigurationError: Another user owns the file, or may write it. The group of its owner's own name may.
+        ConfigurationError: Another user owns the file, or may write it. The group of its owner's own name may. Or it is no file:
+            a pipe, a device and a folder cannot be read again.
     """
-    if os.name != "posix" or not path.is_file():
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: must be a regular file, or not be there")
+    if os.name != "posix":
         return
     found = path.stat()
     if found.st_uid not in (0, os.geteuid()):
         raise ConfigurationError(f"{path}: belongs to another user (uid {found.st_uid}); it must be your own")
     if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid not in (0, found.st_uid)):
         raise ConfigurationError(f"{path}: other users may write it; run chmod go-w {path}")
+
+
+def _read_text(path: Path, max_bytes: int) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigurationError: It is too long.
+    """
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ConfigurationError(f"{path}: may have {max_bytes:,} bytes at most")
+    return data.decode("utf-8-sig")
 
 
 def is_set(setting: str) -> bool:
@@ -154,7 +176,7 @@ def fingerprint_of_sources() -> object:
         return None
     try:
         found = ENV_FILE.stat()
-        text = ENV_FILE.read_bytes().upper()
+        text = ENV_FILE.read_bytes().upper() if found.st_size <= _MAX_FILE_BYTES and ENV_FILE.is_file() else b""
     except OSError:
         return environment, None
     if any(name.encode() in text for name in files):
@@ -178,7 +200,7 @@ def _secret(name: str, values: dict[str, str]) -> str:
         raise ConfigurationError(f"{name} and {name}_FILE are both set: keep one of them")
     path = values[f"{name}_FILE"]
     try:
-        text = strip_quotes(strip_invisible(Path(path).read_text(encoding="utf-8-sig")))
+        text = strip_quotes(strip_invisible(_read_text(Path(path), _MAX_SECRET_BYTES)))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{name}_FILE={path}: {_reason(error)}; it must name a readable text file") from None
     if not text or not text.isprintable():

@@ -92,7 +92,7 @@ def make_sqlite_engine(url: URL, busy_timeout: float, settings: Settings) -> Eng
     Raises:
         ConfigurationError: The URL names no file, or its folder cannot be created.
     """
-    if not url.database or url.database == ":memory:":
+    if not url.database or url.database == ":memory:" or url.query.get("mode") == "memory":
         raise ConfigurationError(f"DATABASE_URL={shown_url(url)}: must name a file, since several threads and processes share it")
     try:
         make_private_folder(Path(url.database).parent)

@@ -219,3 +219,9 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     assert b"storing" in shown
     assert b"100%" in shown
     _says(_run("import", str(path)), 0, "nothing to do: all 20000 locations are up to date\n")
+
+
+@ONE_DATABASE
+def test_a_file_without_an_end_is_refused() -> None:
+    ended = _run("import", "/dev/zero", "--format", "csv")
+    _says(ended, 1, "", "/dev/zero: the file has more than 67,108,864 bytes; divide it into several files")

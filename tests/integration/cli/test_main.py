@@ -159,7 +159,12 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_exit_code_2(name: str, va
 
 
 @pytest.mark.parametrize(
-    ("url", "said"), [("sqlite://", "must name a file"), ("sqlite:////dev/null/folder/file.db", "its folder must exist")]
+    ("url", "said"),
+    [
+        ("sqlite://", "must name a file"),
+        ("sqlite:///file:x?mode=memory&uri=true", "must name a file"),
+        ("sqlite:////dev/null/folder/file.db", "its folder must exist"),
+    ],
 )
 def test_a_database_file_that_cannot_be_is_one_line_and_exit_code_2(url: str, said: str) -> None:
     line = _fails(_run("db", "upgrade", DATABASE_URL=url), 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,25 @@ def test_a_line_that_is_none_is_named_once(caplog: pytest.LogCaptureFixture) -> 
     assert get_settings().port == 1
     assert unknown_settings() == [".env: line 2 is not NAME=value and has no effect"]
     assert caplog.text == ""
+
+
+def test_what_is_no_file_or_has_no_end_is_refused() -> None:
+    FILE.mkdir()
+    with pytest.raises(ConfigurationError, match=r"^\.env: must be a regular file"):
+        load_settings()
+    FILE.rmdir()
+    os.mkfifo(FILE)
+    with pytest.raises(ConfigurationError, match=r"^\.env: must be a regular file"):
+        load_settings()
+    FILE.unlink()
+    FILE.write_text("#" * 1024 * 1024)
+    load_settings()
+    FILE.write_text("#" * (1024 * 1024 + 1))
+    with pytest.raises(ConfigurationError, match=r"^\.env: may have 1,048,576 bytes at most"):
+        load_settings()
+
+
+def test_a_secret_from_a_device_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWM_API_KEY_FILE", "/dev/zero")
+    with pytest.raises(ConfigurationError, match=r"^/dev/zero: may have 65,536 bytes at most"):
+        load_settings()
