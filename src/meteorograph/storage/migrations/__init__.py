@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from ...errors import NewerSchemaError
 from ..connections import shown_url
+from ..views import create_views, drop_views
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -76,7 +77,9 @@ def upgrade(engine: Engine, *, unversioned: str | None = None) -> None:
         config = _config(connection)
         if revision is None and unversioned is not None:
             command.stamp(config, unversioned)
+        drop_views(connection)
         command.upgrade(config, "head")
+        create_views(connection)
 
 
 def _config(connection: Connection) -> Config:

@@ -16,6 +16,12 @@ from ..models.weather import range_condition
 from ..upsert import table_of
 
 
+def _rollups_name() -> str:
+    """The name of the table of rollups, which has changed in migration 0017."""
+    name = table_of(DailyRollup).name
+    return name if sa.inspect(op.get_bind()).has_table(name) else "daily"
+
+
 def add_quantity(name: str) -> None:
     """Add the column of a quantity with its possible range to the rows, and the parts of its summary to the rollups."""
     column = table_of(WeatherData).c[name]
@@ -27,11 +33,11 @@ def add_quantity(name: str) -> None:
     for part in PARTS[name]:
         own = rollups.c[f"{name}_{part}"]
         default = None if own.nullable else "0"
-        op.add_column(rollups.name, sa.Column(own.name, own.type, nullable=own.nullable, server_default=default))
+        op.add_column(_rollups_name(), sa.Column(own.name, own.type, nullable=own.nullable, server_default=default))
 
 
 def drop_quantity(name: str) -> None:
     """Drop the columns of a quantity and their values."""
     op.execute(f"ALTER TABLE {WeatherData.__tablename__} DROP COLUMN {name}")
     for part in PARTS[name]:
-        op.drop_column(table_of(DailyRollup).name, f"{name}_{part}")
+        op.drop_column(_rollups_name(), f"{name}_{part}")

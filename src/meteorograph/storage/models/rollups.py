@@ -32,7 +32,7 @@ class DailyRollup(Base):
     """
 
     __table__ = Table(
-        "daily",
+        "daily_rollups",
         Base.metadata,
         Column("location_id", ForeignKey("locations.id"), primary_key=True),
         #: Start and end of the day; days follow the time zone of the location.
