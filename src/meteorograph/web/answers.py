@@ -59,5 +59,5 @@ def with_next(response: Response, cursor: str | None) -> Response:
     """Add a link to the next page (RFC 8288)."""
     if cursor is not None:
         query = urlencode({**request.args.to_dict(), "cursor": cursor})
-        response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+        response.headers["Link"] = f'<{request.script_root}{request.path}?{query}>; rel="next"'
     return response

@@ -9,7 +9,6 @@ from typing import Final
 
 from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .. import scheduler_start
 from ..config.loading import get_settings, pin_settings
@@ -38,6 +37,7 @@ from . import (
     openapi,
     page,
     problems,
+    proxies,
     quota,
 )
 from .rate_limits import CallerLimits
@@ -96,9 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     compression.register(app)
     app.after_request(http_rules.complete)  # the last one runs first
     bounded_reads.register(app)
-    if settings.proxies:
-        trusted = settings.proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=trusted)  # type: ignore[method-assign]
+    proxies.register(app, settings.proxies)
     try:
         init_db()
     except StoreError as error:

@@ -86,7 +86,7 @@ def add() -> tuple[dict[str, Any], int, dict[str, str]]:
         raise _bad_fields(error) from None
     except errors.LocationExistsError as error:
         raise Conflict(str(error)) from None
-    place = f"/api/locations/{quote(location.name)}"
+    place = f"{request.script_root}/api/locations/{quote(location.name)}"
     return {"location": content, "warnings": warnings, "request_id": g.request_id}, 201, {"Location": place}
 
 

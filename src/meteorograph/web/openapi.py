@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Flask, Response, current_app
+from flask import Blueprint, Flask, Response, current_app, has_request_context, request
 
 from ..version import __version__
 from . import answers
@@ -62,6 +62,7 @@ def describe(app: Flask) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Meteorograph", "version": __version__, "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"}},
+        "servers": [{"url": (request.script_root if has_request_context() else "") or "/"}],
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }

@@ -5,7 +5,7 @@ async function call(method, path, type, body) {
   const headers = { "Content-Type": type };
   const token = document.getElementById("token")?.value;
   if (token) headers.Authorization = `Bearer ${token}`;
-  const response = await fetch(path, { method, headers, body });
+  const response = await fetch(document.body.dataset.root + path, { method, headers, body });
   const result = await response.json();
   if (!response.ok) throw new Error(errorText(result));
   return result;
