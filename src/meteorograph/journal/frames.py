@@ -46,6 +46,9 @@ def iterate_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
         if frame == first:
             continue  # the second copy of the dictionary
         try:
+            # The library allocates what the frame announces, whatever the limit.
+            if zstandard.frame_content_size(frame) > _MAX_FRAME_BYTES:
+                continue
             encoded = decompressor.decompress(frame, max_output_size=_MAX_FRAME_BYTES)
         except zstandard.ZstdError:
             continue  # both copies of the dictionary are damaged, or the file has one copy only, as those of version 0.1

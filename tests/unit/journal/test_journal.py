@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from meteorograph.journal import writer
 from meteorograph.journal.entry import Entry, make_entry
-from meteorograph.journal.frames import MAGIC
+from meteorograph.journal.frames import MAGIC, iterate_frames
 from meteorograph.journal.reader import read_file, read_slots
 from meteorograph.journal.retention import delete_old_files
 from meteorograph.journal.writer import Journal, open_journal
@@ -187,3 +190,12 @@ def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
     writer.close_journals()
     found = sorted([one.params["lat"] for one in read_file(path)] for path in tmp_path.iterdir())
     assert found == [["0", "2"], ["1"]]
+
+
+def test_a_frame_that_grows_beyond_any_answer_is_passed_over(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    sound = len(list(read_file(path)))
+    bomb = zstandard.ZstdCompressor().compress(b"0" * 5_000_000)
+    path.write_bytes(path.read_bytes() + struct.pack("<II", len(bomb), zlib.crc32(bomb)) + bomb)
+    assert len(list(read_file(path))) == sound
+    assert [len(frame) for _, frame in iterate_frames(path.read_bytes()) if len(frame) > 4_000_000] == []
