@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 blueprint = Blueprint("locations", __name__)
 
+#: Media type of a file whose first character says what it is; generated clients cannot send ``text/csv``.
+_ANY_FILE: Final = "application/octet-stream"
+
 #: Wrong rows and warnings that an answer lists. Its counts include all.
 _MAX_LISTED: Final = 1000
 
@@ -140,10 +143,12 @@ def import_file() -> dict[str, Any]:
     flags = ("0", "1")
     query = _query(skip_bad=flags, update=flags)
     format = next((name for name, type in MEDIA_TYPES.items() if request.mimetype == type), None)
-    if format is None:
-        raise UnsupportedMediaType(f"The body must be sent as one of {', '.join(MEDIA_TYPES.values())}.")
+    if format is None and request.mimetype != _ANY_FILE:
+        raise UnsupportedMediaType(f"The body must be sent as one of {', '.join(MEDIA_TYPES.values())}, {_ANY_FILE}.")
     request.max_content_length = MAX_IMPORT_BYTES
-    lines = io.BytesIO(request.get_data(cache=False))
+    content = request.get_data(cache=False)
+    format = format or ("geojson" if content.lstrip()[:1] == b"{" else "csv")
+    lines = io.BytesIO(content)
     skip, update_existing = query.get("skip_bad") == "1", query.get("update") == "1"
     try:
         rows = list(read_locations(lines, format))

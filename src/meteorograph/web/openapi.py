@@ -23,6 +23,9 @@ _REF: Final = "#/components/schemas/{name}"
 #: Description of the pages of the dashboard.
 _PAGE: Final = RouteDescription(media=("text/html",), errors=(400, 404))
 
+#: Statuses of problems that each route may have: no token, another host, too many requests, no database.
+_COMMON_ERRORS: Final = (401, 421, 429, 503)
+
 _PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
@@ -54,7 +57,7 @@ def describe(app: Flask) -> dict[str, Any]:
     for (method, path), rule in used.items():
         view = app.view_functions[rule.endpoint]
         paths.setdefault(path, {})[method.lower()] = {
-            "operationId": rule.endpoint.replace(".", "_"),
+            "operationId": rule.endpoint.replace(".", "_").rstrip("_"),
             "summary": (view.__doc__ or rule.endpoint).strip().partition("\n")[0],
             "tags": [rule.endpoint.partition(".")[0]],
             **_operation(descriptions[method, path], sorted(rule.arguments)),
@@ -86,8 +89,10 @@ def _operation(route: RouteDescription, path_parameters: list[str]) -> dict[str,
     operation["responses"] = {str(route.status): success}
     if route.also is not None:
         operation["responses"][str(route.also)] = {**success, "description": HTTPStatus(route.also).phrase}
-    problem = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
-    for status in route.errors:
+    problem: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
+    if route is _PAGE:
+        problem = {"text/html": {"schema": _file("text/html")}, **problem}  # as the client prefers
+    for status in (*route.errors, *_COMMON_ERRORS):
         operation["responses"].setdefault(str(status), {"description": HTTPStatus(status).phrase, "content": problem})
     return operation
 
@@ -99,6 +104,8 @@ def _body(body: Any) -> dict[str, Any]:
 
 
 def _file(media: str) -> dict[str, Any]:
+    if media == "application/octet-stream":
+        return {"type": "string", "format": "binary", "description": "A CSV or GeoJSON file"}
     return {"type": "object" if media.endswith("json") and "nd" not in media else "string"}
 
 

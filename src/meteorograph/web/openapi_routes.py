@@ -17,7 +17,8 @@ from ..model.statistics import SCALAR_STATISTICS
 from ..model.units import SYSTEMS, possible_units
 from ..providers.registry import PROVIDERS
 from ..reading.columns import FIELDS
-from .openapi_types import Bucket, Changes, Location, NewLocation, Point, Row, Units, answer
+from .openapi_objects import AccountObject, CoverageObject, GapObject, Health, JobObject, JobRunObject, RunObject
+from .openapi_types import BadRow, Bucket, Changes, Location, NewLocation, Point, Row, Units, answer
 
 Schema = dict[str, Any]
 
@@ -45,7 +46,10 @@ LOCATION: Final = {"location": _text("Name of a location")}
 PROVIDER: Final = {"provider": _word("Provider of the rows; all when left out", PROVIDERS)}
 ORDER: Final = {"order": _word("Order of the rows by their slot; desc, newest first, when left out", ("desc", "asc"))}
 TOTAL: Final = {"total": _word("Whether to count all rows that match, which takes time", ("true", "false"))}
-RANGE: Final = {"start": _text(f"First instant: {_INSTANT}"), "end": _text(f"End, exclusive: {_INSTANT}")}
+RANGE: Final = {
+    "start": _text(f"First instant: {_INSTANT}", format="date-time"),
+    "end": _text(f"End, exclusive: {_INSTANT}", format="date-time"),
+}
 MOMENTS: Final = {"start": _text(f"First instant: {_MOMENT}"), "end": _text(f"End, exclusive: {_MOMENT}")}
 PAGE: Final = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Entries of an answer; 100 when left out"},
@@ -115,7 +119,7 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         answer("Collected", message=str, data=dict[str, Any]), body=Point, errors=(400, 401, 413, 415, 502, 503, 504)
     ),
     ("GET", "/health"): RouteDescription(
-        answer("Health", status=str, problems=list[str], scheduler_running=bool),
+        Health,
         {"locations": _word("Whether to list the locations", ("true", "false")), **PAGE},
         errors=(400,),
         also=503,
@@ -138,12 +142,12 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         answer("Added", location=Location, warnings=list[str]), body=NewLocation, errors=(400, 401, 409, 413, 415), status=201
     ),
     ("POST", "/api/locations/import"): RouteDescription(
-        answer("Imported", added=int, updated=int, unchanged=int, bad=int, errors=list[Any], warnings=list[Any]),
+        answer("Imported", added=int, updated=int, unchanged=int, bad=int, errors=list[BadRow], warnings=list[str]),
         {
             "skip_bad": _word("Whether to skip invalid rows", ("0", "1")),
             "update": _word("Whether to update existing locations", ("0", "1")),
         },
-        body=_FILES,
+        body=("application/octet-stream", "application/geo+json"),
         errors=(400, 401, 413, 415),
     ),
     ("GET", "/api/locations/{name}"): RouteDescription(answer("Shown", location=Location), errors=(404,)),
@@ -156,18 +160,18 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         errors=(400, 401, 404, 409),
     ),
     ("GET", "/api/runs"): RouteDescription(
-        answer("Runs", data=list[dict[str, Any]], next=str | None),
+        answer("Runs", data=list[RunObject], next=str | None),
         {**MOMENTS, "schedule": _text("Name of a schedule"), "state": _word("State of a run", RUN_STATES), **PAGE},
         errors=(400,),
     ),
-    ("GET", "/api/jobs"): RouteDescription(answer("Jobs", data=list[dict[str, Any]]), errors=(400,)),
+    ("GET", "/api/jobs"): RouteDescription(answer("Jobs", data=list[JobObject]), errors=(400,)),
     ("GET", "/api/jobs/runs"): RouteDescription(
-        answer("JobRuns", data=list[dict[str, Any]], next=str | None),
+        answer("JobRuns", data=list[JobRunObject], next=str | None),
         {**MOMENTS, "job": _text("Name of a job"), "state": _word("State of a run", JOB_STATES), **PAGE},
         errors=(400,),
     ),
     ("GET", "/api/gaps"): RouteDescription(
-        answer("Gaps", data=list[dict[str, Any]], next=str | None),
+        answer("Gaps", data=list[GapObject], next=str | None),
         {**LOCATION, **MOMENTS, "reason": _word("Why nothing was stored", MISSED_REASONS), **PAGE},
         errors=(400, 404),
     ),
@@ -175,13 +179,14 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         answer("Retried", slots=int, heals=bool), {**LOCATION, **MOMENTS}, errors=(400, 401, 403, 404)
     ),
     ("GET", "/api/coverage"): RouteDescription(
-        answer("Coverages", data=list[dict[str, Any]], next=str | None),
+        answer("Coverages", data=list[CoverageObject], next=str | None),
         {**LOCATION, **MOMENTS, "by": _word("Grouping of entries; location when left out", BY), **PAGE},
         errors=(400, 404),
     ),
-    ("GET", "/api/quota"): RouteDescription(answer("Quotas", data=list[dict[str, Any]])),
+    ("GET", "/api/quota"): RouteDescription(answer("Quotas", data=list[AccountObject])),
     ("GET", "/openapi.json"): RouteDescription(media=("application/json",)),
     ("GET", "/docs"): RouteDescription(media=("text/html",)),
     ("GET", "/"): RouteDescription(media=("text/html",), errors=(406,)),
     ("GET", "/metrics"): RouteDescription(media=("text/plain",)),
+    ("GET", "/scripts/plotly-{digest}.js"): RouteDescription(media=("text/javascript",), errors=(404,)),
 }

@@ -11,20 +11,21 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from ..locations.fields import LOCATION_STATES
 from ..model.quantities import AMOUNTS, BY_NAME
 from ..model.statistics import AMOUNT_STATISTICS, SCALAR_STATISTICS
-from ..reading.columns import DOCUMENTS, FIELDS
+from ..reading.columns import DOCUMENTS, FIELDS, INSTANTS
 
 Instant = Annotated[str, Meta(description="ISO 8601 with its offset from UTC", extra_json_schema={"format": "date-time"})]
 Units = Annotated[dict[str, str], Meta(description="Unit of each quantity in the answer")]
 RequestID = Annotated[str, Meta(description="The same as in the header X-Request-ID and in the log")]
 
-_TEXTS = {"location", "provider", "origin", "due_at", "fetched_at"}
-_MAYBE_TEXTS = {"condition", "observed_at"}
+_TEXTS = {"location", "provider", "origin"}
 
 
 def _field_type(name: str) -> Any:
     if name in _TEXTS:
         return str
-    return str | None if name in _MAYBE_TEXTS else dict[str, Any] | None if name in DOCUMENTS else float | None
+    if name in INSTANTS:
+        return Instant | None if name == "observed_at" else Instant
+    return str | None if name == "condition" else dict[str, Any] | None if name in DOCUMENTS else float | None
 
 
 #: A row, with the requested fields.
@@ -58,6 +59,13 @@ class FieldError(Struct):
     allowed: str
 
 
+class BadRow(Struct):
+    """A row of a file that cannot be imported."""
+
+    line: int
+    reason: str
+
+
 class Problem(Struct):
     """An error (RFC 9457)."""
 
@@ -66,8 +74,8 @@ class Problem(Struct):
     status: int
     request_id: RequestID | None
     detail: str = ""
-    errors: list[Any] = []
-    retry_at: str | None = None
+    errors: list[dict[str, Any]] = []
+    retry_at: Instant | None = None
 
 
 class Point(Struct, forbid_unknown_fields=True):
