@@ -43,8 +43,8 @@ def add(name: str, scopes: tuple[str, ...], expires: str | None) -> None:
     from ..model import clock
     from ..storage.tokens import add_token
 
-    if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise click.UsageError(f"NAME {name!r}: must be 1 to 100 printable characters")
+    if not 1 <= len(name) <= 100 or not name.isprintable() or not name.strip():
+        raise click.UsageError(f"NAME {name!r}: must be 1 to 100 printable characters, not only spaces")
     now = clock.now()
     expires_at = _parse_expiry(expires, now)
     with open_session() as session:

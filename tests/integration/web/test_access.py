@@ -207,6 +207,8 @@ def test_the_commands(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caps
     assert _run(monkeypatch, "tokens", "revoke", "my phone") == 1
     for wrong in ("--scope all", "--expires 90d", "--scope read --expires soon", "--scope read --expires 1999-01-01"):
         assert _run(monkeypatch, "tokens", "add", "x", *wrong.split()) == 2, wrong
+    for name in ("", "  ", "a\x1b[31m", "x" * 101):
+        assert _run(monkeypatch, "tokens", "add", name, "--scope", "read") == 2, name
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::"])  # noqa: S104  # it must be refused
