@@ -16,11 +16,11 @@ from .weather import Source, Weather, apparent_temperature, station_pressure
 
 PATH = "/data/2.5/weather"
 _ERRORS: dict[int, str] = {
-    401: "Invalid API key. Please see https://openweathermap.org/faq#error401 for more info.",
+    401: "Invalid API key. Please see http://openweathermap.org/faq#error401 for more info.",
     404: "city not found",
     429: (
-        "Your account is temporary blocked due to exceeding of requests limitation of your subscription type. "
-        "Please choose the proper subscription https://openweathermap.org/price"
+        "Your account is temporary blocked due to exceeding of requests limitation of your subscription type. \n"
+        "Please choose the proper subscription http://openweathermap.org/price"
     ),
     500: "Internal server error",
     502: "Bad gateway",
@@ -32,7 +32,7 @@ Reply = tuple[int, dict[str, Any]]
 
 def error(status: int) -> Reply:
     """The answer to a call that fails for another reason than its query."""
-    return status, {"cod": status, "message": _ERRORS[status]}
+    return status, {"cod": str(status) if status == 404 else status, "message": _ERRORS[status]}
 
 
 def _refused(status: int, message: str) -> Reply:

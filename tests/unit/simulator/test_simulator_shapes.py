@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from meteorograph.simulator import Simulator
+from meteorograph.simulator import Simulator, openweathermap
 from meteorograph.simulator.geography import spot_at
 from meteorograph.simulator.stations import identifier_at, place_of
 from support import ROOT
@@ -208,3 +208,13 @@ def test_stations_have_identifiers_of_their_places() -> None:
         assert place_of(identifier_at(latitude, longitude)) == (latitude, longitude)
     assert place_of("ZZZZ") is None
     assert spot_at(40, -75).code == "US"
+
+
+@pytest.mark.parametrize(
+    ("status", "recorded"), [(401, "error_401_invalid_key.json"), (429, "docs_error_429_blocked.json")], ids=["401", "429"]
+)
+def test_refusals_are_those_that_were_recorded(status: int, recorded: str) -> None:
+    answered, body = openweathermap.error(status)
+    assert (answered, list(misfits(body, OWM_ERROR)), body["cod"]) == (status, [], status)
+    if (RECORDED / "openweathermap" / recorded).is_file():
+        assert body == json.loads((RECORDED / "openweathermap" / recorded).read_text())
