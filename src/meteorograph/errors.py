@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, NamedTuple
 
 
@@ -93,6 +94,15 @@ class PayloadError(MeteorographError):
 
 class StoreError(MeteorographError):
     """The database cannot be used, or refused a statement."""
+
+
+class BackupError(MeteorographError):
+    """A backup could not be made or restored, or it is not intact."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(f"the backup {folder}: {reason}")
+        #: The reason without the path.
+        self.reason = reason
 
 
 class ReadLimitError(MeteorographError):

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from .backups.create import create_backup
+from .backups.folder import last_backup
 from .collecting.process_memory import PROCESS_MEMORY
 from .config.loading import get_settings
+from .errors import BackupError
 from .jobs import queries as job_queries
 from .journal import retention
 from .ledger import audit, claims
@@ -104,6 +107,23 @@ def _delete_old_job_runs() -> None:
         log.warning("old runs of jobs could not be deleted", reason=error_text(error))
 
 
+def make_due_backup() -> None:
+    """Make a backup if the settings ask for one and the last good one is too old; logs a failure, and never raises."""
+    settings, now = get_settings(), clock.now()
+    if settings.backup_dir is None or settings.demo:
+        return
+    try:
+        last = last_backup(settings.backup_dir)
+        if last is not None and timedelta(0) <= now - last < timedelta(hours=settings.backup_hours):
+            return
+        made = create_backup(settings, settings.backup_dir, now, keep=settings.backup_keep)
+        SERVICE_STATE.backup_failure = None
+        log.info("backup made", folder=str(made.folder), rows=sum(made.manifest.rows.values()))
+    except Exception as error:
+        SERVICE_STATE.backup_failure = error.reason if isinstance(error, BackupError) else error_text(error)
+        log.error("the backup failed", reason=error_text(error))  # noqa: TRY400  # the reason is enough
+
+
 def tidy(explain: Explain = no_explanation) -> None:
     """Tidy once an hour, but only while the clock is trusted: by a wrong one, all is old, and what is to come was missed."""
     last = _state.last_tidied
@@ -113,3 +133,4 @@ def tidy(explain: Explain = no_explanation) -> None:
     _delete_old_job_runs()
     _delete_old_journals()
     audit_ledger(explain)
+    make_due_backup()

@@ -156,6 +156,16 @@ def give_back(account: Account, grant: Grant, calls: int) -> None:
             session.execute(mine.values(used=rest).execution_options(synchronize_session=False))
 
 
+def raise_usage(session: Session, account: str, window: str, start: datetime, used: int) -> None:
+    """Note that at least ``used`` calls were made in the period of a window that began at ``start``; later periods stay."""
+    insert_or_ignore(session, Quota, [{"provider": account, "window": window, "period_start": start, "used": 0}])
+    row = session.get_one(Quota, (account, window), with_for_update=True)
+    if row.period_start < start:
+        row.period_start, row.used = start, used
+    elif row.period_start == start:
+        row.used = max(row.used, used)
+
+
 def usage(session: Session, account: Account, now: datetime) -> list[Usage]:
     """Calls spent of each window of an account, shortest window first."""
     rows = {row.window: row for row in session.scalars(select(Quota).where(Quota.provider == account.name))}

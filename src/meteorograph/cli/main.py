@@ -11,6 +11,7 @@ from ..version import __version__
 from . import (
     audit,
     backfill,
+    backup,
     db,
     export,
     ingest,
@@ -58,6 +59,8 @@ for command in (
     simulate.simulate,
     providers.providers,
     tokens.tokens,
+    backup.backup,
+    backup.restore,
     db.db,
 ):
     cli.add_command(command)

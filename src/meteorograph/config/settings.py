@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     journal_dir: Annotated[Path, AfterValidator(checks.check_path)] = Path("data/journal")
     journal_days: Annotated[int, Field(ge=0, le=36500)] = 30
+    #: Where the service makes backups of its SQLite file; None for none.
+    backup_dir: Annotated[Path, AfterValidator(checks.check_path)] | None = None
+    backup_hours: Annotated[int, Field(ge=1, le=8760)] = 24
+    backup_keep: Annotated[int, Field(ge=1, le=1000)] = 7
     user_agent: Annotated[str, AfterValidator(checks.check_user_agent)] = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False

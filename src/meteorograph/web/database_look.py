@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..accounts import account_state, quota
+from ..backups.folder import last_backup
 from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import MeteorographError
@@ -45,6 +46,8 @@ class DatabaseLook:
     missed: Mapping[str, int] = field(default_factory=dict)
     #: Names of the user's own jobs that failed last time.
     failed_jobs: Sequence[str] = ()
+    #: When the newest backup was made; None without one.
+    last_backup: datetime | None = None
     #: Why the database failed; None if it did not.
     failure: str | None = None
 
@@ -64,6 +67,7 @@ def _read() -> DatabaseLook:
                 _used_up(session, settings, now),
                 count_missed(session, now),
                 failed_jobs(session, now),
+                last_backup(settings.backup_dir) if settings.backup_dir else None,
             )
     except (MeteorographError, SQLAlchemyError) as error:
         reason = str(error) if isinstance(error, MeteorographError) else plain_reason(error)

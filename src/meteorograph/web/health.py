@@ -36,6 +36,7 @@ def report_object(report: HealthReport) -> dict[str, Any]:
             "failed": last.failed,
         },
         "next_run": report.next_run and report.next_run.isoformat(),
+        "last_backup": report.last_backup and report.last_backup.isoformat(),
         "providers": {
             name: {
                 "key": account.key_state,

@@ -53,6 +53,7 @@ def find_problems(settings: Settings, look: Look[DatabaseLook], now: datetime, *
         () if database or not settings.scheduler_enabled else _tick_problems(),
         _file_problems(settings),
         _audit_problems(),
+        _backup_problems(settings, seen, now) if seen.ledger else (),
         _data_problems(seen) if seen.ledger else (),
         _job_problems(seen),
     )
@@ -159,6 +160,18 @@ def _file_problems(settings: Settings) -> Iterator[Problem]:
 def _audit_problems() -> Iterator[Problem]:
     if SERVICE_STATE.unaccounted:
         yield Problem(f"the audit has found {SERVICE_STATE.unaccounted} slots without an account; their reason is recorded now")
+
+
+def _backup_problems(settings: Settings, look: DatabaseLook, now: datetime) -> Iterator[Problem]:
+    """That backups fail, or that nobody makes them."""
+    if settings.backup_dir is None:
+        return
+    last, period = look.last_backup, timedelta(hours=settings.backup_hours)
+    since = f"the last good one is of {last.isoformat()}" if last else "there is no good one"
+    if SERVICE_STATE.backup_failure is not None:
+        yield Problem(f"the last backup failed, {since}: {_cause(SERVICE_STATE.backup_failure)}")
+    elif last is not None and now - last > 2 * period:
+        yield Problem(f"no backup was made when it was due: {since}")
 
 
 def _data_problems(look: DatabaseLook) -> Iterator[Problem]:

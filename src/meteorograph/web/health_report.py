@@ -50,6 +50,8 @@ class HealthReport:
     next_run: datetime | None
     #: Configured provider → state of its key, and until when the provider is closed.
     accounts: Mapping[str, AccountStatus]
+    #: When the newest backup was made; None without one.
+    last_backup: datetime | None
     #: How old the look at the database is [s].
     age: float
 
@@ -79,6 +81,7 @@ def read_report(*, wait: float | None = None) -> HealthReport:
         last_run=seen.ledger.last_run if seen.ledger else None,
         next_run=schedule.Interval(settings.interval).next_after(now) if is_running else None,
         accounts=seen.accounts or _unknown_accounts(settings),
+        last_backup=seen.last_backup,
         age=look.age,
     )
 

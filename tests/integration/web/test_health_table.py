@@ -353,6 +353,25 @@ def _hole(world: World) -> FlaskClient:
     return client
 
 
+def _backup_failed(world: World) -> FlaskClient:
+    client = world.collect()
+    folder = get_settings().journal_dir.absolute().with_name("backups")
+    folder.write_text("a file where the folder should be")
+    world.monkeypatch.setenv("METEOROGRAPH_BACKUP_DIR", str(folder))
+    upkeep.make_due_backup()
+    return client
+
+
+def _no_backup(world: World) -> FlaskClient:
+    client = world.collect()
+    world.monkeypatch.setenv("METEOROGRAPH_BACKUP_DIR", str(get_settings().journal_dir.absolute().with_name("backups")))
+    upkeep.make_due_backup()
+    world.clock.advance(49 * HOUR)
+    scheduler.scheduled_ingest()
+    scheduler._beat()
+    return client
+
+
 def _old_at(count: int) -> Make:
     def make(world: World) -> FlaskClient:
         heartbeat.record_heartbeat(NOON)
@@ -419,6 +438,8 @@ SITUATIONS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "the journal cannot be written": (_no_journal, SQLITE),
     "the fallback database was damaged": (_damaged_fallback, SQLITE),
     "the audit has found a hole": (_hole, BOTH),
+    "a backup failed": (_backup_failed, SQLITE),
+    "backups are no longer made": (_no_backup, SQLITE),
     "a provider's observations are too old at a few places": (_old_at(1), BOTH),
     "a provider's observations are too old at most places": (_old_at(2), BOTH),
     "slots were missed in the last 24 hours": (_missed, BOTH),

@@ -1,0 +1,1 @@
+"""Backups of a SQLite database with its journal and fallback database: made, verified, rotated, restored."""
