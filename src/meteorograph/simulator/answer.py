@@ -32,7 +32,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def as_json(status: int, body: Any) -> Answer:
-    """An answer without a fault."""
+    """An answer without a fault; bytes are sent as text."""
+    if isinstance(body, bytes):
+        return Answer(status=status, body=body, content_type=TEXT)
     return Answer(status=status, body=msgspec.json.encode(body))
 
 

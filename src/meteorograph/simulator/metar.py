@@ -32,7 +32,7 @@ Reply = tuple[int, Any]
 
 def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
     """The reports of the stations in ``ids`` or ``bbox``, of the last ``hours``, newest first; 204 without any."""
-    refuse_values({"format": "raw", **query}, format=("json",))
+    refuse_values(query, format=("raw", "json"))
     hours = query.get("hours", "1")
     try:
         identifiers = _identifiers(query, source)
@@ -42,7 +42,11 @@ def reply(query: Mapping[str, str], source: Source, now: datetime) -> Reply:
     latest = floor_time(now, _HOUR)
     spots = [(name, spot) for name in identifiers if (spot := stations.find(source, name))]
     reports = [report(name, spot, source.weather(spot, at), at) for name, spot in spots for at in _times(latest, count)]
-    return (200, reports) if reports else (204, None)
+    if not reports:
+        return 204, b""
+    if query.get("format") != "json":  # raw when left out
+        return 200, "".join(f"{one['rawOb']}\n" for one in reports).encode()
+    return 200, reports
 
 
 def error(status: int) -> Reply:

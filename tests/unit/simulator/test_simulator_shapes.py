@@ -218,3 +218,11 @@ def test_refusals_are_those_that_were_recorded(status: int, recorded: str) -> No
     assert (answered, list(misfits(body, OWM_ERROR)), body["cod"]) == (status, [], status)
     if (RECORDED / "openweathermap" / recorded).is_file():
         assert body == json.loads((RECORDED / "openweathermap" / recorded).read_text())
+
+
+def test_reports_are_text_unless_json_is_asked_for(simulator: Simulator) -> None:
+    answer = simulator._routes.answer("GET", f"/api/data/metar?ids={LAND}&hours=2")
+    assert answer.content_type.startswith("text/plain")
+    assert [line[:11] for line in answer.body.decode().splitlines()] == [f"METAR {LAND} "] * 2
+    nothing = simulator._routes.answer("GET", f"/api/data/metar?ids={identifier_at(0, -30)}&format=json")
+    assert (nothing.status, nothing.body) == (204, b"")
