@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import struct
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from acceptance.books import add_places, books
-from acceptance.processes import Process, Starter, ask, until
+from acceptance.processes import METEOROGRAPH, Process, Starter, ask, until
 from meteorograph import get_db_session, init_db
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Heartbeat
@@ -114,3 +117,14 @@ def test_a_step_back_deletes_no_reason(stepped: tuple[Process, Step], collecting
     calls = collecting.count()
     until(lambda: collecting.count() >= calls + 6, "runs by the new clock")
     assert len(books().missed) >= 3
+
+
+def test_doctor_finds_a_wrong_clock(empty_database: str, collecting: Simulator, tmp_path: Path, library: Path) -> None:
+    offset = tmp_path / "offset"
+    offset.write_bytes(struct.pack("=q", 7200))
+    environment = {**os.environ, "LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(offset)}
+    command = [METEOROGRAPH, "doctor", "--json"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1, ended
+    [said] = [one["text"] for one in json.loads(ended.stdout) if one["check"] == "clock"]
+    assert re.fullmatch(r"the clock of this machine is 7,[12]\d\d s ahead by the providers' answers: .+", said), said

@@ -20,15 +20,14 @@ _MAX_RICH_ROWS: Final = 1000
 #: What a column keeps whose cells are broken into lines [characters].
 _MIN_WIDTH: Final = 10
 
-_STYLES: Final = {
-    **dict.fromkeys(("active", "succeeded", "enough", "ok"), "green"),
-    **dict.fromkeys(
-        ("partial", "paused", "skipped", "pending", "pending activation", "running", "degraded", "starting"), "yellow"
-    ),
-    **dict.fromkeys(
-        ("failed", "missed", "invalid", "expired", "blocked", "plan missing", "unrecoverable", "NOT ENOUGH", "failing"), "red"
-    ),
-}
+_GOOD: Final = ("active", "succeeded", "enough", "ok")
+_DOUBTFUL: Final = (
+    "partial", "paused", "skipped", "pending", "pending activation", "running", "degraded", "starting", "warning",
+)  # fmt: skip
+_BAD: Final = (
+    "failed", "missed", "invalid", "expired", "blocked", "plan missing", "unrecoverable", "NOT ENOUGH", "failing", "problem",
+)  # fmt: skip
+_STYLES: Final = dict.fromkeys(_GOOD, "green") | dict.fromkeys(_DOUBTFUL, "yellow") | dict.fromkeys(_BAD, "red")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from ..storage.engine import get_db_session
 from .event_loop import run_async
 from .http import make_fetcher
 from .observation import observe
+from .process_memory import PROCESS_MEMORY
 from .run_context import ProviderAccess, RunContext, make_gate
 
 #: The states of a key in plain words.
@@ -75,7 +76,8 @@ async def _check(provider: Provider, key: str, settings: Settings) -> KeyReport:
     if before.by_quota:
         return _report(provider, before, None, called=False)
     gate = make_gate(provider, settings, 1, on_demand=True)
-    context = RunContext([ProviderAccess(provider, settings.base_url(provider.name), key, gate)], {}, due_at=clock.now())
+    access = ProviderAccess(provider, settings.base_url(provider.name), key, gate)
+    context = RunContext([access], {}, due_at=clock.now(), memory=PROCESS_MEMORY)
     try:
         async with make_fetcher(settings, connections=1) as fetcher:
             (outcome,) = await observe(fetcher, context, [DueLocation(0, "the default place", settings.default_coordinates)])

@@ -24,7 +24,7 @@ def make_files_private(settings: Settings) -> None:
     Only files that everybody may read or write are changed: rights of a group alone were given on purpose. No file is opened,
     because closing a file of SQLite would release this process's locks on it.
     """
-    files = {path.absolute() for path in _files(settings)}
+    files = {path.absolute() for path in service_files(settings)}
     changed = [path for path in sorted(files) if _tighten(path)]
     ours = set(files)
     for folder in sorted({path.parent for path in files}, key=lambda path: -len(path.parts)):  # one may hold another one
@@ -35,7 +35,7 @@ def make_files_private(settings: Settings) -> None:
         log.warning("files that other users could read are for their owner alone now", files=len(changed), first=str(changed[0]))
 
 
-def _files(settings: Settings) -> Iterator[Path]:
+def service_files(settings: Settings) -> Iterator[Path]:
     """The files that the service writes, where they exist."""
     url = database_url()
     if url.get_backend_name() == "sqlite" and url.database:
