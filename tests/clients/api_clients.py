@@ -129,7 +129,7 @@ def openmeteo_requests() -> Any:
 
 
 def weatherstack() -> Any:
-    """The request of Airbyte's source-weatherstack, whose package needs an older Python."""
+    """The request of Airbyte's source-weatherstack; its own dependencies (jsonschema 3) would exclude other clients."""
     params = {"access_key": KEY, "query": f"{LATITUDE},{LONGITUDE}"}
     current = requests.get("http://api.weatherstack.com/current", params, timeout=30).json()
     history = {**params, "historical_date": "2026-01-01"}

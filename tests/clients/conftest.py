@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from acceptance.conftest import _ample_quotas, empty_database, start
+from acceptance.conftest import _ample_quotas, _end_logging, empty_database, start
 
-__all__ = ["_ample_quotas", "empty_database", "start"]
+__all__ = ["_ample_quotas", "_end_logging", "empty_database", "start"]
