@@ -25,6 +25,7 @@ from . import (
     show,
     simulate,
     status,
+    systemd,
     tokens,
 )
 from .groups import Group
@@ -61,6 +62,7 @@ for command in (
     simulate.simulate,
     providers.providers,
     tokens.tokens,
+    systemd.systemd,
     backup.backup,
     backup.restore,
     db.db,

@@ -23,6 +23,7 @@ from ..storage.engine import database_url, init_db
 from ..web import access
 from ..web.app import create_app
 from ..web.headers_check import headers_check
+from . import systemd
 from .demo import demonstration
 from .signals import handle_signals
 from .web_server import WebServer
@@ -58,6 +59,8 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             database=shown_url(database_url()),
             settings=_settings_file(),
         )
+        systemd.notify("READY=1")
+        systemd.start_watchdog(settings)
         server.run()
         log.info("stopping")
 

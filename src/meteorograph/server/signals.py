@@ -16,6 +16,7 @@ from ..config.settings import Settings
 from ..errors import ConfigurationError, MeteorographError
 from ..ledger import closing
 from ..logs import get_logger, setup_logging
+from . import systemd
 
 log = get_logger(__name__)
 
@@ -44,6 +45,7 @@ def handle_signals() -> None:
 
 def _end(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
+    systemd.notify("STOPPING=1")
     scheduler.request_stop()
     with suppress(RuntimeError):  # without a further thread the stop has no deadline
         threading.Thread(target=_end_late, name="late end", daemon=True).start()
