@@ -19,6 +19,8 @@ log = get_logger(__name__)
 #: Time to read an answer, or a part of a stream [s].
 READ_SECONDS: Final = 20.0
 
+_READING: Final = ("GET", "HEAD")
+
 #: Where the web server says whether the client is gone.
 _IS_GONE: Final = "waitress.client_disconnected"
 
@@ -28,6 +30,8 @@ def register(app: Flask) -> None:
     application = app.wsgi_app
 
     def bounded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in _READING:  # what changes or collects is bounded otherwise, and must not stop halfway
+            return application(environ, start_response)
         with limit_reads(_limit(environ)):
             return application(environ, start_response)
 

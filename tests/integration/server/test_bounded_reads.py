@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("database", "collecting")
 PATIENCE = 30.0
 
 _ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 - i FROM n) SELECT count(*) FROM n"
+_LONG = "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 - i FROM n) SELECT i FROM n LIMIT 300000) AS x"
 
 
 class Reads:
@@ -29,7 +30,12 @@ class Reads:
     def __init__(self, app: Flask) -> None:
         self.begun, self.ended = threading.Event(), threading.Event()
         app.add_url_rule("/endless", "endless", view_func=lambda: str(self._read()))
+        app.add_url_rule("/long", "long", view_func=self._count, methods=["POST"])
         app.add_url_rule("/stream", "stream", view_func=lambda: answers.stream(self._parts(), "csv"))
+
+    def _count(self) -> str:
+        with get_db_session(read_only=True) as session:
+            return str(session.scalar(text(_LONG)))
 
     def _read(self) -> int:
         try:
@@ -79,3 +85,5 @@ def test_reading_ends_after_some_seconds(app: Flask, monkeypatch: pytest.MonkeyP
     assert document["title"] == "The answer takes too long"
     assert "shorter period" in document["detail"]
     assert client.get("/api/runs").status_code == 200
+    monkeypatch.setattr(bounded_reads, "READ_SECONDS", 0)
+    assert client.post("/long").text == "300000", "what changes or collects does not stop halfway"
