@@ -117,6 +117,10 @@ class FallbackDatabaseError(MeteorographError):
     """The fallback database cannot be used. The main database may work."""
 
 
+class LostLeaseError(MeteorographError):
+    """Another process has taken the run or the shard meanwhile: nothing of it may be stored any more."""
+
+
 class LocationNotFoundError(MeteorographError, LookupError):
     """No location has this name."""
 

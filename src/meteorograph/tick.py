@@ -182,7 +182,9 @@ def _tick(settings: Settings, stop: threading.Event, began: TickStart) -> bool:
     held: list[HeldRun] = []
     try:
         is_trusted = PROCESS_MEMORY.clock_check.is_trusted
-        held += filter(None, (claims.hold_run(now, name, when, is_clock_trusted=is_trusted) for name, when in schedules))
+        for name, when in schedules:
+            one = claims.hold_run(now, name, when, is_clock_trusted=is_trusted, shard_size=settings.shard_size)
+            held += [one] if one is not None else []
         if began.has_waited:
             TICK_MEMORY.note_vain(began, MissedReason.LATE)
         if held:
@@ -259,6 +261,8 @@ async def _collect(claim: Claim, settings: Settings, stop: threading.Event) -> N
         return
     if state == RunState.PENDING:
         log.info("run released", **fields)
+    elif state == RunState.RUNNING:
+        log.info("run left to other processes", **fields)
     else:
         missed = await asyncio.to_thread(closing.count_reasons, claim.due_at)
         log.info("run ended", **fields, state=state, missed=dict(missed))

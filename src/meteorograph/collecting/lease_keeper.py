@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
+from ..config.loading import get_settings
 from ..errors import StoreError
 from ..ledger.call_counts import CallRecorder
-from ..ledger.claims import renew_run
 from ..ledger.conditions import Claim
 from ..log_output import get_logger
 from ..model import clock
+from .run_holds import RunHold
 
 log = get_logger(__name__)
 
@@ -36,24 +37,25 @@ class LeaseKeeper:
         claim: The run.
         calls: Records its calls.
         stop: Set when the process stops.
+        hold: What this process holds of it; the whole run if None.
     """
 
-    def __init__(self, claim: Claim, calls: CallRecorder, stop: StopSignal) -> None:
+    def __init__(self, claim: Claim, calls: CallRecorder, stop: StopSignal, hold: RunHold | None = None) -> None:
         self._claim = claim
         self._calls = calls
         self._stop = stop
+        self._hold = hold or RunHold(claim, get_settings())
         self._closing = threading.Event()
         self._ended = threading.Event()
-        self._lost = threading.Event()
 
     @property
     def is_lost(self) -> bool:
         """Whether another process has claimed the run."""
-        return self._lost.is_set()
+        return self._hold.lost.is_set()
 
     def is_set(self) -> bool:
         """Whether the run must end early: the process stops, or another one has claimed the run."""
-        return self._stop.is_set() or self._lost.is_set()
+        return self._stop.is_set() or self.is_lost
 
     def expect_close(self) -> None:
         """This process closes or releases the run now: a lease that is gone from here on was not taken by another process."""
@@ -82,7 +84,7 @@ class LeaseKeeper:
                 continue
             renewed_at, renewed = now, time.monotonic()
             try:
-                is_held = renew_run(self._claim.run_id, now + lease)
+                is_held = self._hold.renew(now)
                 self._calls.record()
             except StoreError as error:
                 log.warning("the lease could not be renewed", reason=str(error))
@@ -93,15 +95,14 @@ class LeaseKeeper:
             if not is_held and (self._closing.is_set() or self._ended.is_set()):
                 return
             if not is_held:
-                log.warning("another process has claimed the run", run_id=self._claim.run_id)
-                self._lost.set()
+                self._hold.note_lost()
                 return
 
 
 @contextmanager
-def kept_lease(claim: Claim, calls: CallRecorder, stop: StopSignal) -> Iterator[LeaseKeeper]:
+def kept_lease(claim: Claim, calls: CallRecorder, stop: StopSignal, hold: RunHold) -> Iterator[LeaseKeeper]:
     """Context in which the lease of a run is renewed, in the database of the caller."""
-    keeper = LeaseKeeper(claim, calls, stop)
+    keeper = LeaseKeeper(claim, calls, stop, hold)
     context = contextvars.copy_context()
     # A daemon: at the end it may be waiting for the database, and nothing waits for it.
     threading.Thread(target=context.run, args=(keeper.run,), name=f"lease of run {claim.run_id}", daemon=True).start()

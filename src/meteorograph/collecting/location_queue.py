@@ -21,10 +21,13 @@ class LocationQueue:
 
     Args:
         read: Reads a page; a page that is not full is the last.
+        ahead: Where pages are small: read the next one as soon as so few locations are left; only an empty page is the last.
     """
 
-    def __init__(self, read: ReadPage) -> None:
+    def __init__(self, read: ReadPage, *, ahead: int | None = None) -> None:
         self._read = read
+        self._ahead = ahead
+        self._coming: asyncio.Future[Sequence[DueLocation]] | None = None
         self._page: Sequence[DueLocation] = ()
         self._next = 0
         self._is_last = False
@@ -36,6 +39,11 @@ class LocationQueue:
         return self._is_last and self._next >= len(self._page)
 
     @property
+    def has_more_pages(self) -> bool:
+        """Whether the locations at hand may not be the last."""
+        return not self._is_last
+
+    @property
     def needs_page(self) -> bool:
         """Whether the locations at hand have been taken, and a page is left to read."""
         return self._next >= len(self._page) and not self._is_last
@@ -44,15 +52,29 @@ class LocationQueue:
         """Locations of the current page that have not been taken; reads the next page where there is none."""
         async with self._reading:
             if self.needs_page:
-                after = self._page[-1].id if self._page else 0
-                page = await asyncio.to_thread(self._read, after, PAGE_SIZE)
-                self._page, self._next, self._is_last = page, 0, len(page) < PAGE_SIZE
+                coming, self._coming = self._coming or self._start_reading(), None
+                page = await coming
+                self._page, self._next = page, 0
+                self._is_last = len(page) < PAGE_SIZE if self._ahead is None else not page
         return len(self._page) - self._next
+
+    def _start_reading(self) -> asyncio.Future[Sequence[DueLocation]]:
+        after = self._page[-1].id if self._page else 0
+        return asyncio.ensure_future(asyncio.to_thread(self._read, after, PAGE_SIZE))
+
+    async def end(self) -> None:
+        """Wait for a page that is being read; nobody will take its locations."""
+        if self._coming is not None:
+            await asyncio.wait({self._coming})
+            self._coming.exception()  # whoever closes the run meets the same error
 
     def take(self, most: int) -> Sequence[DueLocation]:
         """The next ``most`` locations of the current page, or as many as are left of it."""
         taken = self._page[self._next : self._next + most]
         self._next += len(taken)
+        if self._ahead is not None and self._coming is None and not self._is_last:
+            if len(self._page) - self._next <= self._ahead:
+                self._coming = self._start_reading()
         return taken
 
 
@@ -97,6 +119,11 @@ class BatchQueue:
     def is_exhausted(self) -> bool:
         """Whether every location has been taken, from the queue and from those that wait for the next provider."""
         return self._locations.is_exhausted and not any(self._failed)
+
+    @property
+    def has_more_pages(self) -> bool:
+        """Whether the locations at hand may not be the last."""
+        return self._locations.has_more_pages
 
     async def available(self) -> int:
         """Batches of the locations at hand, at the open provider with the smallest ones: any location may fail before it."""

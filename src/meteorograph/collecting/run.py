@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,24 +18,25 @@ from typing import Any, Final
 from ..accounts.monthly_spread import Slot, allot_locations
 from ..config.loading import get_settings
 from ..config.settings import Settings
-from ..errors import StoreError
+from ..errors import LostLeaseError, StoreError
 from ..failover.call import call_with_fallback
 from ..failover.sync_back import sync_back
-from ..journal.reader import read_slots
 from ..ledger import claims, closing
 from ..ledger.call_counts import CallRecorder
 from ..ledger.conditions import Claim
+from ..ledger.shards import Wait
 from ..log_output import get_logger
 from ..log_repeats import REPEATS, error_once
 from ..model import clock
 from ..model.states import MissedReason, RunState
-from ..model.values import DueLocation, Payload
-from ..storage.engine import uses_other_database
+from ..storage.engine import database_name
+from ..storage.fences import Fence, fenced
 from ..storage.observations import store, store_resolved_places
 from .http import make_fetcher
 from .lease_keeper import LeaseKeeper, StopSignal, kept_lease
 from .location_queue import LocationQueue, queue_of
-from .run_context import RequestKey, RunContext, make_context
+from .run_context import RunContext, make_context
+from .run_holds import RunHold, hold_of
 from .worker_pool import CollectedRow, FailedLocation, WorkerPool
 
 log = get_logger(__name__)
@@ -51,7 +52,7 @@ async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> Ru
     """Collect the locations of a run that have no row yet.
 
     Returns:
-        The final state of the run, or ``pending`` when it was released unfinished.
+        The final state of the run, ``pending`` when it was released unfinished, or ``running`` where other processes go on.
 
     Raises:
         MissingAPIKeyError: No usable key is configured.
@@ -59,9 +60,10 @@ async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> Ru
     """
     context = make_context(settings, claim.due_at, expected=0, on_demand=False, waits_until=claim.ends_at)
     calls = CallRecorder(claim, context.calls)
-    with kept_lease(claim, calls, stop) as lease:
+    hold = hold_of(claim, settings, context.expect)
+    with kept_lease(claim, calls, stop, hold) as lease:
         try:
-            return await _collect_and_close(claim, settings, context, calls, lease)
+            return await _collect_and_close(hold, settings, context, calls, lease)
         except BaseException:
             with suppress(StoreError):  # the next tick records them
                 await asyncio.to_thread(calls.record)
@@ -69,30 +71,32 @@ async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> Ru
 
 
 async def _collect_and_close(
-    claim: Claim, settings: Settings, context: RunContext, calls: CallRecorder, lease: LeaseKeeper
+    hold: RunHold, settings: Settings, context: RunContext, calls: CallRecorder, lease: LeaseKeeper
 ) -> RunState:
-    pages = DuePages(claim, settings, context)
-    queue = LocationQueue(pages.read)
-    pool = WorkerPool(context, partial(store_results, claim.due_at), lease)
+    claim, queue = hold.claim, hold.queue()
+    pool = WorkerPool(context, partial(store_results, hold), lease)
     tried_all = True
     if await queue.available():
-        pool.context = await _with_past(context, claim, settings)
-        tried_all = await _work(pool, queue, settings, lambda: _until(lease))
+        pool.context = replace(context, turns=await _turns(context, claim, settings), replayed=hold.replayed)
+        try:
+            tried_all = await _work(pool, queue, settings, lambda: _until(lease))
+        finally:
+            await queue.end()
     await asyncio.to_thread(calls.record)
     # When the slot ends before failed locations could be tried again.
     if tried_all and _next_retry(claim) >= claim.ends_at and not lease.is_lost:
         await asyncio.to_thread(record_missed, pool.retryable_failures, claim.due_at)
         pool.retryable_failures.clear()
-    if tried_all and not pool.retryable_failures and not pages.has_later:
+    if tried_all and not pool.retryable_failures and not hold.has_later:
         await asyncio.to_thread(_sync_fallback, settings)
         lease.expect_close()
-        return await asyncio.to_thread(closing.finish_run, claim, 0, clock.now())
-    until, reason = _waits_for(pool, claim, lease)
+        return await asyncio.to_thread(hold.finish)
+    wait = _waits_for(pool, claim, lease)
     lease.expect_close()
-    await asyncio.to_thread(closing.release_run, claim, 0, until=until, reason=reason)
-    if until is not None and _has_new_key(pool.context):  # looked at last: it may change while the run is released
+    state = await asyncio.to_thread(hold.release, wait)
+    if wait.until is not None and _has_new_key(pool.context):  # looked at last: it may change while the run is released
         await asyncio.to_thread(closing.reopen_waiting_runs)
-    return RunState.PENDING
+    return state
 
 
 async def collect_now(settings: Settings, stop: threading.Event, progress: Callable[[int, int, int], None]) -> dict[str, str]:
@@ -129,30 +133,6 @@ async def collect_now(settings: Settings, stop: threading.Event, progress: Calla
     return {names[failure.location_id]: failure.detail for failure in results.failures}
 
 
-class DuePages:
-    """Reads the due locations of a run page by page, and announces their calls to the gates.
-
-    Args:
-        claim: The run.
-        settings: The settings in force.
-        context: The providers of the run.
-    """
-
-    def __init__(self, claim: Claim, settings: Settings, context: RunContext) -> None:
-        self._claim = claim
-        self._spread = timedelta(seconds=settings.spread_seconds)
-        self._now = clock.now()
-        self._context = context
-        #: Whether other locations become due later in the slot.
-        self.has_later = False
-
-    def read(self, after: int, limit: int) -> Sequence[DueLocation]:
-        """A page of locations without a row, in the order of their ids."""
-        due, self.has_later = claims.due_locations(self._claim, self._now, self._spread, after=after, limit=limit)
-        self._context.expect(len(due))
-        return due
-
-
 class CountingStore:
     """Stores the rows of a collection on demand, counts them and shows the progress.
 
@@ -179,21 +159,11 @@ class CountingStore:
         self._progress(self._total, self.stored, len(self.failures))
 
 
-async def _with_past(context: RunContext, claim: Claim, settings: Settings) -> RunContext:
-    """The context with the turns of small quotas, and with what an earlier holder of the run has fetched already."""
+async def _turns(context: RunContext, claim: Claim, settings: Settings) -> dict[str, frozenset[int]]:
+    """The turns of small quotas: provider → the locations that may call it."""
     names = context.single_quantity_providers()
     slot = Slot(claim.schedule, claim.due_at, claim.length)
-    turns = await asyncio.to_thread(allot_locations, [settings.account(name) for name in names], slot, clock.now())
-    resumed = claim.taken_over or uses_other_database()
-    replayed = await asyncio.to_thread(_journalled_payloads, settings, claim) if resumed else {}
-    return replace(context, turns=turns, replayed=replayed)
-
-
-def _journalled_payloads(settings: Settings, claim: Claim) -> dict[RequestKey, Payload]:
-    """The journalled answers to requests of a run; refusals and failures must be requested again."""
-    slot = claim.due_at
-    entries = read_slots(settings.journal_dir, slot, slot + timedelta(microseconds=1)) if settings.journal_days else ()
-    return {(entry.url, tuple(entry.params.items())): entry.payload() for entry in entries if entry.status == 200}
+    return await asyncio.to_thread(allot_locations, [settings.account(name) for name in names], slot, clock.now())
 
 
 async def _work(pool: WorkerPool, queue: LocationQueue, settings: Settings, companion: MakeCompanion) -> bool:
@@ -206,14 +176,15 @@ async def _work(pool: WorkerPool, queue: LocationQueue, settings: Settings, comp
         await pool.context.close_gates()
 
 
-def _waits_for(pool: WorkerPool, claim: Claim, stop: StopSignal) -> tuple[datetime | None, MissedReason | None]:
+def _waits_for(pool: WorkerPool, claim: Claim, stop: StopSignal) -> Wait:
     """Until when a released run must wait, and for what."""
     closed = pool.closed()
     if closed is not None:
-        return closed.retry_at, MissedReason.QUOTA if closed.by_quota else MissedReason.PROVIDER_ERROR
+        reason = MissedReason.QUOTA if closed.by_quota else MissedReason.PROVIDER_ERROR
+        return Wait(closed.retry_at, reason, is_for_all=True)
     if pool.retryable_failures and not stop.is_set():
-        return _next_retry(claim), MissedReason.PROVIDER_ERROR
-    return None, None if stop.is_set() else MissedReason.LATE
+        return Wait(_next_retry(claim), MissedReason.PROVIDER_ERROR)
+    return Wait(None, None if stop.is_set() else MissedReason.LATE)
 
 
 def _has_new_key(context: RunContext) -> bool:
@@ -228,10 +199,40 @@ def _next_retry(claim: Claim) -> datetime:
     return now + max(FIRST_RETRY_PAUSE, now - claim.due_at)
 
 
-def store_results(due_at: datetime, rows: list[CollectedRow], failed: list[FailedLocation]) -> None:
-    """Store rows and record why locations failed; in the fallback database while the database is away."""
-    refused = call_with_fallback(store_rows, rows)
-    call_with_fallback(record_missed, [*failed, *refused], due_at)
+def store_results(hold: RunHold, rows: list[CollectedRow], failed: list[FailedLocation]) -> None:
+    """Store rows and record why locations failed; in the fallback database while the database is away.
+
+    What belongs to a run or a shard that another process has taken is not stored.
+    """
+    fences = hold.fences([*(one.row["location_id"] for one in rows), *(one.location_id for one in failed)])
+    try:
+        _store_fenced(hold, fences, rows, failed)
+    except LostLeaseError:
+        hold.note_lost()
+        if len(fences) > 1:  # other shards are not lost
+            for fence, ids in fences.items():
+                rows_of_shard = [one for one in rows if one.row["location_id"] in ids]
+                with suppress(LostLeaseError):
+                    _store_fenced(hold, {fence: ids}, rows_of_shard, [one for one in failed if one.location_id in ids])
+
+
+def _store_fenced(
+    hold: RunHold, fences: Mapping[Fence, Collection[int]], rows: list[CollectedRow], failed: list[FailedLocation]
+) -> None:
+    with fenced(hold.database, fences):
+        refused, rows_are_in = call_with_fallback(_store_rows_somewhere, rows)
+        reasons_are_in = call_with_fallback(_record_missed_somewhere, [*failed, *refused], hold.claim.due_at)
+    if rows_are_in == reasons_are_in == hold.database:  # else they are moved there before the run ends
+        hold.note_stored(fences)
+
+
+def _store_rows_somewhere(rows: list[CollectedRow]) -> tuple[list[FailedLocation], str]:
+    return store_rows(rows), database_name()
+
+
+def _record_missed_somewhere(failed: Sequence[FailedLocation], due_at: datetime) -> str:
+    record_missed(failed, due_at)
+    return database_name()
 
 
 def store_rows(rows: list[CollectedRow]) -> list[FailedLocation]:

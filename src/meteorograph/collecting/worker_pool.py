@@ -139,7 +139,9 @@ class WorkerPool:
     async def _work_all(self, fetcher: Fetcher, batches: BatchQueue, count: int) -> None:
         if self.closed() is not None:
             return
-        workers = [asyncio.create_task(self._work(fetcher, batches)) for _ in range(min(count, await batches.available()))]
+        available = await batches.available()
+        count = count if batches.has_more_pages else min(count, available)
+        workers = [asyncio.create_task(self._work(fetcher, batches)) for _ in range(count)]
         try:
             await asyncio.gather(*workers)
         finally:

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     db_pool_timeout_seconds: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 30
     db_pool_pre_ping: bool | None = None
     db_prepared_statements: bool | None = None
+    db_lock_timeout_seconds: Annotated[float | None, Field(ge=0.1, le=3600, allow_inf_nan=False)] = None
+    db_statement_timeout_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 60
+    db_idle_transaction_timeout_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 15
     host: Annotated[str, _alias("HOST"), Field(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[int, _alias("PORT"), Field(ge=0, le=65535)] = 8000
     log_level: Annotated[
@@ -94,6 +97,8 @@ class Settings(BaseSettings):
 
     http_timeout_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 64
+    workers: Annotated[int | None, Field(ge=1, le=256)] = None
+    shard_size: Annotated[int, Field(ge=10, le=100_000)] = 1000
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     journal_dir: Annotated[Path, AfterValidator(checks.check_path)] = Path("data/journal")
     journal_days: Annotated[int, Field(ge=0, le=36500)] = 30

@@ -17,7 +17,7 @@ from ..storage.lease_clock import lease_offset
 from ..storage.models import Location, Run
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_ignore
-from . import future_runs
+from . import future_runs, shards
 from .closing import close_abandoned
 from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
 from .own_runs import OWN_RUNS, HeldSlot
@@ -62,8 +62,12 @@ def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
     return schedules
 
 
-def claim_run(now: datetime, name: str, when: Schedule, is_clock_trusted: bool = True) -> Claim | None:
+def claim_run(
+    now: datetime, name: str, when: Schedule, is_clock_trusted: bool = True, shard_size: int | None = None
+) -> Claim | None:
     """Claim the slot of a schedule that is due at ``now``, after closing the runs of earlier slots that no process works on.
+
+    Of a run that is cut into shards, several processes have a claim.
 
     Args:
         now: The time by the clock of this process.
@@ -71,6 +75,7 @@ def claim_run(now: datetime, name: str, when: Schedule, is_clock_trusted: bool =
         when: When it is due.
         is_clock_trusted: Whether missed slots after ``now`` are those of a clock that was ahead. By a clock that is behind, all
             that was missed lately seems to be of the future.
+        shard_size: A run with more locations is cut into shards of about this size; None never to cut it.
 
     Returns:
         None where there is nothing to do, or another process does it.
@@ -85,16 +90,21 @@ def claim_run(now: datetime, name: str, when: Schedule, is_clock_trusted: bool =
         lease_now = now + lease_offset(session)
         has_future_misses = is_clock_trusted and future_runs.has_future_misses(session, name, before)
         if not has_future_misses and _has_nothing_to_do(session, name, slot, now, lease_now, in_time=in_time):
-            return None
+            return shards.join_run(session, name, when, slot, lease_now) if in_time else None
     if has_future_misses:
         with get_db_session() as session:
             future_runs.delete_future_misses(session, name, before)
     with get_db_session() as session:
         close_abandoned(session, name, before, now, lease_now, OWN_RUNS.are_not_own((name, slot)))
-        return _take(session, name, when, slot, now, lease_now) if in_time else None
+        if not in_time:
+            return None
+        claim = _take(session, name, when, slot, now, lease_now, shard_size)
+        return claim or shards.join_run(session, name, when, slot, lease_now)
 
 
-def hold_run(now: datetime, name: str, when: Schedule, *, is_clock_trusted: bool = True) -> HeldRun | None:
+def hold_run(
+    now: datetime, name: str, when: Schedule, *, is_clock_trusted: bool = True, shard_size: int | None = None
+) -> HeldRun | None:
     """Claim the slot of a schedule that is due at ``now``, unless another thread of this process works on it.
 
     Its lease may have run out, because the process was starved or suspended.
@@ -105,7 +115,7 @@ def hold_run(now: datetime, name: str, when: Schedule, *, is_clock_trusted: bool
         return None
     claim = None
     try:
-        claim = claim_run(now, name, when, is_clock_trusted)
+        claim = claim_run(now, name, when, is_clock_trusted, shard_size)
     finally:
         if claim is None:
             held.release()
@@ -126,7 +136,15 @@ def _is_accounted(slot: datetime, now: datetime) -> ColumnElement[bool]:
     return or_(Run.due_at == slot, and_(Run.due_at > slot, Run.due_at <= now + CLOCKS_APART))
 
 
-def _take(session: Session, name: str, when: Schedule, slot: datetime, now: datetime, lease_now: datetime) -> Claim | None:
+def _take(
+    session: Session,
+    name: str,
+    when: Schedule,
+    slot: datetime,
+    now: datetime,
+    lease_now: datetime,
+    shard_size: int | None,
+) -> Claim | None:
     newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _is_accounted(slot, now)).limit(1)
     if session.scalar(newer) is not None:  # the clock of this process is behind; the slot is accounted for
         return None
@@ -137,14 +155,20 @@ def _take(session: Session, name: str, when: Schedule, slot: datetime, now: date
         "holder": process_name(),
         "lease_expires_at": lease_now + schedule.lease_length(length),
         "reason": None,
+        "token": Run.token + 1,
         "due": select(func.count()).select_from(Location).where(follows_schedule(name)).scalar_subquery(),
         "started_at": func.coalesce(Run.started_at, literal(now, Run.started_at.type)),
     }
     taken = update(Run).where(Run.schedule == name, Run.due_at == slot, is_free(lease_now)).values(**values)
     if not row_count(session.execute(taken.execution_options(synchronize_session=False))):
         return None
-    run_id = session.scalars(select(Run.id).where(Run.schedule == name, Run.due_at == slot)).one()
-    return Claim(run_id, name, slot, slot + min(length, schedule.GRACE), length, taken_over=not new)
+    run = session.execute(select(Run.id, Run.token, Run.due).where(Run.schedule == name, Run.due_at == slot)).one()
+    is_cut = not new and shards.has_shards(session, run.id)
+    if not is_cut and shard_size is not None and run.due > shard_size:
+        shards.cut_run(session, run.id, name, run.due, shard_size)
+        is_cut = True
+    ends_at = slot + min(length, schedule.GRACE)
+    return Claim(run.id, name, slot, ends_at, length, taken_over=not new, is_cut=is_cut, token=run.token)
 
 
 def _new_run(name: str, slot: datetime) -> dict[str, Any]:
@@ -153,14 +177,22 @@ def _new_run(name: str, slot: datetime) -> dict[str, Any]:
 
 
 def due_locations(
-    claim: Claim, now: datetime, spread: timedelta = timedelta(0), *, after: int = 0, limit: int | None = None
+    claim: Claim,
+    now: datetime,
+    spread: timedelta = timedelta(0),
+    *,
+    after: int = 0,
+    limit: int | None = None,
+    shard: shards.HeldShard | None = None,
 ) -> tuple[list[DueLocation], bool]:
     """The locations that a run must still collect by ``now``, and whether others become due later in the slot.
 
-    They come in the order of their ids: at most ``limit`` of those after the id ``after``. Within ``spread``, each location has
-    an offset of its own, which is the same in every slot.
+    They come in the order of their ids: at most ``limit`` of those after the id ``after``, all of them or those of a shard.
+    Within ``spread``, each location has an offset of its own, which is the same in every slot.
     """
     missing = _DUE_COLUMNS.where(still_missing(claim.schedule, claim.due_at))
+    if shard is not None:
+        missing = missing.where(Location.id.between(shard.first_id, shard.last_id))
     query = missing.where(Location.id > after).limit(limit)
     # The last locations need a tick, and time to be collected, before the slot ends.
     seconds = int(min(spread, (claim.ends_at - claim.due_at) * 0.8).total_seconds())

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from ..model import schedule
 from ..model.schedule import Schedule
-from ..model.states import OPEN_STATES, MissedReason, RunState
+from ..model.states import OPEN_STATES, MissedReason, RunState, ShardState
 from ..storage.engine import get_db_session
 from ..storage.lease_clock import lease_offset
-from ..storage.models import Location, Missed, Run, WeatherData
+from ..storage.models import Location, Missed, Run, Shard, WeatherData
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_replace
 from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
@@ -36,7 +36,8 @@ def _release(
     session: Session, claim: Claim, calls: int, until: datetime | None = None, reason: MissedReason | None = None
 ) -> bool:
     """Release a run that this process holds; False when it does not hold it."""
-    held = update(Run).where(Run.id == claim.run_id, Run.holder == process_name(), Run.state == RunState.RUNNING)
+    is_held = (Run.holder == process_name(), Run.token == claim.token, Run.state == RunState.RUNNING)
+    held = update(Run).where(Run.id == claim.run_id, *is_held)
     values: dict[str, Any] = {"state": RunState.PENDING, "holder": None, "reason": reason}
     values["lease_expires_at"] = until + lease_offset(session) if until is not None else None
     released = held.values(**values, calls=Run.calls + calls).execution_options(synchronize_session=False)
@@ -45,13 +46,17 @@ def _release(
 
 def reopen_waiting_runs() -> None:
     """Let runs that wait for a provider or its quota be claimed at once."""
-    waiting = update(Run).where(Run.state == RunState.PENDING, Run.reason.in_((MissedReason.PROVIDER_ERROR, MissedReason.QUOTA)))
     with get_db_session() as session:
-        session.execute(waiting.values(lease_expires_at=None).execution_options(synchronize_session=False))
+        for model, pending in ((Run, RunState.PENDING), (Shard, ShardState.PENDING)):
+            is_waiting = (model.state == pending, model.reason.in_((MissedReason.PROVIDER_ERROR, MissedReason.QUOTA)))
+            waiting = update(model).where(*is_waiting).values(lease_expires_at=None)
+            session.execute(waiting.execution_options(synchronize_session=False))
 
 
 def record_missed(missed: Sequence[dict[str, Any]]) -> None:
     """Record why slots have no row: rows of ``location_id``, ``due_at``, ``reason`` and ``detail``."""
+    if not missed:
+        return
     try:
         with get_db_session() as session:
             insert_or_replace(session, Missed, missed)
@@ -70,13 +75,15 @@ def finish_run(claim: Claim, calls: int, now: datetime) -> RunState:
         left to the process that has claimed it meanwhile.
     """
     with get_db_session() as session:
+        run = session.execute(select(Run.token, Run.state).where(Run.id == claim.run_id).with_for_update()).one()
         unaccounted = select(Location.id).where(still_missing(claim.schedule, claim.due_at)).limit(1)
         is_open = session.scalar(unaccounted) is not None
         if is_open and _release(session, claim, calls):
             return RunState.PENDING
-        spent = update(Run).where(Run.id == claim.run_id).values(calls=Run.calls + calls)
-        session.execute(spent.execution_options(synchronize_session=False))
-        if is_open and session.scalar(select(Run.state).where(Run.id == claim.run_id)) in OPEN_STATES:
+        if calls:
+            spent = update(Run).where(Run.id == claim.run_id).values(calls=Run.calls + calls)
+            session.execute(spent.execution_options(synchronize_session=False))
+        if run.state in OPEN_STATES and (is_open or run.token != claim.token):
             return RunState.PENDING
         return _settle_run(session, claim.run_id, claim.schedule, claim.due_at, now)
 
@@ -91,6 +98,7 @@ def close_orphans(now: datetime, schedules: Collection[str]) -> None:
         runs = session.execute(orphans.where(*is_abandoned)).all()
     for run_id, name, due_at in runs:
         with get_db_session() as session:
+            delete_shards(session, run_id)
             _settle_run(session, run_id, name, due_at, now)
 
 
@@ -131,6 +139,7 @@ def close_abandoned(
     abandoned = select(Run).where(Run.schedule == name, Run.due_at < slot, _is_unclaimed(lease_now), are_not_own)
     abandoned = abandoned.with_for_update()
     for run in session.scalars(abandoned).all():
+        delete_shards(session, run.id)  # from here on no process stores anything of them
         record_unaccounted(session, name, run.due_at, run.reason or MissedReason.DOWN)
         ended_at = run.lease_expires_at if run.state == RunState.RUNNING else run.started_at
         _settle_run(session, run.id, name, run.due_at, max(run.due_at, min(now, ended_at or run.due_at)))
@@ -164,11 +173,21 @@ def _settle_run(session: Session, run_id: int, name: str, due_at: datetime, now:
     session.execute(obsolete.execution_options(synchronize_session=False))
     stored = _count(session, WeatherData, name, due_at)
     failed = _count(session, Missed, name, due_at)
+    return close_run(session, run_id, stored, failed, now)
+
+
+def close_run(session: Session, run_id: int, stored: int, failed: int, now: datetime) -> RunState:
+    """Write how a run has ended; gives its final state."""
     state = RunState.SUCCEEDED if not failed else RunState.PARTIAL if stored else RunState.FAILED
     values = {"state": state, "stored": stored, "failed": failed, "due": stored + failed, "ended_at": now, "reason": None}
-    closed = update(Run).where(Run.id == run_id).values(**values, holder=None, lease_expires_at=None)
+    closed = update(Run).where(Run.id == run_id).values(**values, holder=None, lease_expires_at=None, token=Run.token + 1)
     session.execute(closed.execution_options(synchronize_session=False))
     return state
+
+
+def delete_shards(session: Session, run_id: int) -> None:
+    """Delete the shards of a run."""
+    session.execute(delete(Shard).where(Shard.run_id == run_id).execution_options(synchronize_session=False))
 
 
 def _count(session: Session, model: type[WeatherData | Missed], name: str, due_at: datetime) -> int:

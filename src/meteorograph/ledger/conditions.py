@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import CursorResult, and_, exists, func, or_
 
@@ -12,10 +12,13 @@ from ..model import schedule
 from ..model.states import OPEN_STATES, LocationState
 from ..storage.models import Location, Missed, Run, WeatherData
 
+#: How long a shard is held unless its lease is renewed: shorter than a run, since its holder renews nothing else.
+SHARD_LEASE: Final = timedelta(seconds=20)
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run that this process holds."""
+    """A run that this process holds, or of which it may take shards."""
 
     run_id: int
     #: Name of the schedule: ``default``, or its text.
@@ -27,11 +30,16 @@ class Claim:
     length: timedelta
     #: Whether an earlier holder started it, and released it or let its lease expire.
     taken_over: bool
+    #: Whether the run has shards, which are held one by one.
+    is_cut: bool = False
+    #: Fencing token of the run; of no use if it has shards.
+    token: int = field(default=0, compare=False)
 
     @property
     def lease(self) -> timedelta:
-        """How long the run is held unless the lease is renewed."""
-        return schedule.lease_length(self.length)
+        """How long the run, or each of its shards, is held unless the lease is renewed."""
+        length = schedule.lease_length(self.length)
+        return min(SHARD_LEASE, length) if self.is_cut else length
 
 
 def is_free(now: datetime) -> Any:

@@ -27,6 +27,17 @@ class RunState(StrEnum):
 OPEN_STATES: Final = (RunState.PENDING, RunState.RUNNING)
 
 
+class ShardState(StrEnum):
+    """How far a shard of a run is."""
+
+    #: Waits for a process: new, or given back until its next attempt.
+    PENDING = "pending"
+    #: A process holds its lease.
+    RUNNING = "running"
+    #: Each of its due locations has a row or a reason.
+    DONE = "done"
+
+
 class MissedReason(StrEnum):
     """Why a slot has no row."""
 

@@ -19,11 +19,8 @@ from ..private_files import make_private_file, make_private_folder
 from .own_writes import OWN_WRITES, OwnWrite
 from .pooler import pooler_state, watch
 
-#: How long a statement waits for the lock of another program on PostgreSQL [s].
+#: How long a statement waits for the lock of another program on PostgreSQL, unless a setting says otherwise [s].
 LOCK_TIMEOUT_SECONDS: Final = 20
-
-#: How long one statement of a writing session may take on PostgreSQL [s].
-STATEMENT_TIMEOUT_SECONDS: Final = 60
 
 #: How long a transaction on SQLite waits for that of another thread of this process, which may be starved [s].
 OWN_WRITER_SECONDS: Final = 600
@@ -68,7 +65,8 @@ def make_postgresql_engine(url: URL, settings: Settings) -> Engine:
         connect_args={**timeouts, "application_name": "meteorograph", "prepare_threshold": state.prepare_threshold},
         **_pool_options(settings, _POSTGRESQL_POOL),
     )
-    watch(created, state, LOCK_TIMEOUT_SECONDS)
+    chosen = settings.db_lock_timeout_seconds
+    watch(created, state, LOCK_TIMEOUT_SECONDS if chosen is None else chosen)
     if settings.db_schema is not None:
         _use_schema(created, settings.db_schema)
     return created

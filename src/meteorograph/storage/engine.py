@@ -20,8 +20,9 @@ from sqlalchemy.pool import QueuePool
 from ..config.loading import get_settings
 from ..errors import ConfigurationError, ReadLimitError, StoreError
 from ..log_output import get_logger
-from .connections import STATEMENT_TIMEOUT_SECONDS, make_postgresql_engine, make_sqlite_engine, shown_url
+from .connections import make_postgresql_engine, make_sqlite_engine, shown_url
 from .database_errors import is_unavailable, plain_reason
+from .fences import check_fences
 from .own_writes import OWN_WRITES, OwnWrite
 from .read_limit import bounded, is_interrupted
 
@@ -30,8 +31,12 @@ log = get_logger(__name__)
 #: How long a statement waits for the lock of another process on SQLite [s]. A backup may hold the lock for half a minute.
 BUSY_TIMEOUT_SECONDS: Final = 60
 
-#: Bounds the statements of one transaction on PostgreSQL; reads have no such bound, because an export may take long.
-_BOUND_STATEMENTS: Final = text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'")
+#: Bounds one transaction on PostgreSQL: each statement, and the time between two. The server ends the transaction of a process
+#: that stands still in the middle of it, before others have waited for its locks too long. Reads have no such bounds, because
+#: an export may take long.
+_BOUND_STATEMENTS: Final = text(
+    "SELECT set_config('statement_timeout', :statement, true), set_config('idle_in_transaction_session_timeout', :idle, true)"
+)
 
 #: The URL of the database that replaces the one of the settings in this context.
 _other_database: ContextVar[str | None] = ContextVar("other_database", default=None)
@@ -163,6 +168,11 @@ def use_database(url: str) -> Iterator[None]:
         _other_database.reset(token)
 
 
+def database_name() -> str:
+    """What tells the current database from others; it may hold a password."""
+    return _other_database.get() or ""
+
+
 def uses_other_database() -> bool:
     """Whether this context uses another database than that of the settings."""
     return _other_database.get() is not None
@@ -245,6 +255,12 @@ def _use_wal(bind: Engine) -> None:
             time.sleep(0.05)
 
 
+def _bounds() -> dict[str, str]:
+    settings = get_settings()
+    seconds = {"statement": settings.db_statement_timeout_seconds, "idle": settings.db_idle_transaction_timeout_seconds}
+    return {name: f"{1000 * value:.0f}ms" for name, value in seconds.items()}
+
+
 @contextmanager
 def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
     """A new session for the block: committed at the end, rolled back on any error, always closed.
@@ -254,13 +270,16 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
     Raises:
         StoreError: The database does not take the work (``is_unavailable``); the cause is chained.
         ReadLimitError: Reading takes longer than this context allows.
+        LostLeaseError: Nothing may be written here any more (``fences``).
     """
     engine, write = get_engine(), OwnWrite()
     options = {"read_only": True} if read_only else {"own_write": write}
     session = Session(engine.execution_options(**options), expire_on_commit=False)
     try:
         if not read_only and engine.dialect.name == "postgresql":
-            session.execute(_BOUND_STATEMENTS)
+            session.execute(_BOUND_STATEMENTS, _bounds())
+        if not read_only:
+            check_fences(session, database_name())
         with bounded(session) if read_only else nullcontext():
             yield session
         session.commit()

@@ -15,6 +15,7 @@ from meteorograph.config.loading import load_settings
 from meteorograph.errors import ConfigurationError, StoreError
 from meteorograph.storage import connections, pooler
 from meteorograph.storage.engine import ENGINES, get_engine
+from meteorograph.storage.models import Lease
 from meteorograph.storage.pooler import PoolerState
 
 POOLED = pytest.mark.parametrize("database", ["pooled"], indirect=True)
@@ -179,3 +180,30 @@ def test_a_wrong_setting_says_what_is_allowed(name: str, value: str, allowed: st
     monkeypatch.setenv(f"METEOROGRAPH_DB_{name}", value)
     with pytest.raises(ConfigurationError, match=f"METEOROGRAPH_DB_{name}={value}: must be {allowed}"):
         load_settings()
+
+
+@pytest.mark.parametrize("database", ["postgresql", "pooled"], indirect=True)
+@pytest.mark.usefixtures("database")
+def test_a_process_that_stands_still_in_a_transaction_does_not_block_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_DB_IDLE_TRANSACTION_TIMEOUT_SECONDS", "1")
+    monkeypatch.setenv("METEOROGRAPH_DB_LOCK_TIMEOUT_SECONDS", "60")
+    monkeypatch.setenv("METEOROGRAPH_DB_STATEMENT_TIMEOUT_SECONDS", "7")
+    ENGINES.reset()
+    with get_db_session() as session:
+        session.add(Lease(name="a", holder="b"))
+        assert session.execute(text("SHOW statement_timeout")).scalar() == "7s"
+        assert session.execute(text("SHOW lock_timeout")).scalar() == "1min"
+    change = text("UPDATE leases SET holder = :holder")
+
+    def stand_still() -> None:
+        with get_db_session() as still:
+            still.execute(change, {"holder": "still"})
+            with get_db_session() as other:
+                other.execute(change, {"holder": "other"})  # waits for the row until the server has ended the first transaction
+            still.execute(change, {"holder": "still"})
+
+    with pytest.raises(StoreError, match=r"a transaction took too long|ended the connection"):
+        stand_still()
+    with get_db_session(read_only=True) as session:
+        assert session.scalar(text("SELECT holder FROM leases")) == "other"
+        assert session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "0"

@@ -6,7 +6,7 @@ from .accounts import AccountState, Quota
 from .base import Base
 from .counters import CounterTotal
 from .jobs import JobRun, RegisteredJob
-from .ledger import AccountedUntil, Heartbeat, Lease, Missed, Run
+from .ledger import AccountedUntil, Heartbeat, Lease, Missed, Run, Shard
 from .locations import Location, LocationStation
 from .rollups import DailyRollup, RolledUpUntil
 from .tokens import Token
@@ -29,6 +29,7 @@ __all__ = [
     "RegisteredJob",
     "RolledUpUntil",
     "Run",
+    "Shard",
     "Token",
     "WeatherData",
 ]

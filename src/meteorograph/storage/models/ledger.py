@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ...model.states import MissedReason, RunState
+from ...model.states import MissedReason, RunState, ShardState
 from .base import Base, is_one_of, partial_index
 
 
@@ -44,7 +44,33 @@ class Run(Base):
     calls: Mapped[int] = mapped_column(Integer, default=0)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    #: Fencing token: raised whenever a process claims or closes the run. An older token writes nothing any more.
+    token: Mapped[int] = mapped_column(Integer, server_default="0")
     #: Of a missed run, why: ``down`` or ``late``. Of a released run, what it waits for: ``quota`` or ``provider_error``.
+    reason: Mapped[str | None] = mapped_column(String(32))
+
+
+class Shard(Base):
+    """A range of locations of a large open run: which process holds it until when. The run ends when all its shards are done."""
+
+    __tablename__ = "shards"
+    __table_args__ = (CheckConstraint(is_one_of("state", ShardState), "state"), {"sqlite_with_rowid": False})
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    #: Ids of its first and of its last location.
+    first_id: Mapped[int] = mapped_column(Integer)
+    last_id: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16))
+    holder: Mapped[str | None] = mapped_column(String(200))
+    #: When the lease of its holder expires unless renewed; of a shard that waits, until when.
+    lease_expires_at: Mapped[datetime | None]
+    #: Fencing token: how often a process has taken the shard.
+    token: Mapped[int] = mapped_column(Integer, server_default="0")
+    #: Of its locations, how many were stored and how many failed, when it was done.
+    stored: Mapped[int] = mapped_column(Integer, server_default="0")
+    failed: Mapped[int] = mapped_column(Integer, server_default="0")
+    #: What a shard that was given back waits for.
     reason: Mapped[str | None] = mapped_column(String(32))
 
 
