@@ -113,7 +113,11 @@ def test_csvw_finds_the_sidecar_valid_and_reads_types(tmp_path: Path, options: t
     path = tmp_path / "export.csv"
     assert CliRunner().invoke(cli, ["export", *options, "-o", str(path)]).exit_code == 0
     assert path.read_bytes().startswith(codecs.BOM_UTF8) is bool(options)
-    command = [client_program("python"), "-W", "ignore", "-c", READ_WITH_CSVW, f"{path}-metadata.json"]
+    checked = subprocess.run(
+        [client_program("csvwvalidate"), "-v", f"{path}-metadata.json"], capture_output=True, text=True, timeout=60
+    )
+    assert (checked.returncode, checked.stdout.strip()) == (0, "OK"), checked.stdout
+    command = [client_program("python"), "-W", "error::UserWarning", "-c", READ_WITH_CSVW, f"{path}-metadata.json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     first, second, *_, last = json.loads(done.stdout)

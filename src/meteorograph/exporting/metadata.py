@@ -27,6 +27,19 @@ _CSVW_TYPES: Final = {
     FieldType.INTEGER: "integer",
     FieldType.NUMBER: "double",
 }
+#: Member of the metadata → its name in CSV on the Web, which knows only names with a prefix beside its own.
+_CSVW_NAMES: Final = {
+    "title": "dc:title",
+    "Conventions": "dc:conformsTo",
+    "source": "dc:source",
+    "date_created": "dc:created",
+    "units": "schema:unitText",
+    "standard_name": "schema:propertyID",
+    "name": "schema:name",
+    "attribution": "dc:bibliographicCitation",
+    "licence": "dc:license",
+    "method": "schema:measurementTechnique",
+}
 #: What identifies a row.
 _KEY: Final = ("location", "due_at")
 
@@ -88,12 +101,26 @@ def write_sidecar(path: Path, metadata: dict[str, Any]) -> Path:
     """
     sidecar = path.with_name(f"{path.name}-metadata.json")
     columns: list[dict[str, Any]] = [
-        {"name": name, "titles": name, "datatype": "json" if name in DOCUMENTS else _CSVW_TYPES[kind], **cf_attributes(name)}
+        {"name": name, "titles": name, "datatype": "json" if name in DOCUMENTS else _CSVW_TYPES[kind], **_common(name)}
         for name, kind in FIELD_TYPES.items()
     ]
     for column in columns:
         column |= {"required": True} if column["name"] in _KEY else {"null": ""}
+    about: dict[str, Any] = {_CSVW_NAMES[name]: value for name, value in metadata.items() if name != "providers"}
+    providers = [{_CSVW_NAMES.get(name, f"schema:{name}"): value for name, value in one.items()} for one in metadata["providers"]]
     schema = {"columns": columns, "primaryKey": list(_KEY)}
-    document = {"@context": "http://www.w3.org/ns/csvw", "url": path.name, **metadata, "tableSchema": schema}
+    document = {
+        "@context": "http://www.w3.org/ns/csvw",
+        "url": path.name,
+        **about,
+        "schema:provider": providers,
+        "tableSchema": schema,
+    }
     sidecar.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return sidecar
+
+
+def _common(name: str) -> dict[str, str]:
+    """The unit and the CF standard name of a field under the names of CSV on the Web."""
+    attributes = cf_attributes(name)
+    return {_CSVW_NAMES[key]: attributes[key] for key in ("units", "standard_name") if key in attributes}

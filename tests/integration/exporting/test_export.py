@@ -102,17 +102,19 @@ def test_what_there_is_to_know_travels_with_a_file(rows: int, tmp_path: Path) ->
     assert told.files == [tmp_path / "all.csv", tmp_path / "all.csv-metadata.json"]
     beside = json.loads(told.files[1].read_text())
     assert beside["url"] == "all.csv"
-    assert [one["name"] for one in beside["providers"]] == ["openweathermap", "weatherstack"]
-    assert all(one["attribution"] and one["licence"] for one in beside["providers"])
+    providers = beside["schema:provider"]
+    assert [one["schema:name"] for one in providers] == ["openweathermap", "weatherstack"]
+    assert all(one["dc:bibliographicCitation"] and one["dc:license"] for one in providers)
     columns = {column["name"]: column for column in beside["tableSchema"]["columns"]}
     assert tuple(columns) == FIELDS
-    assert (columns["temperature"]["units"], columns["temperature"]["standard_name"]) == ("degree_Celsius", "air_temperature")
+    told_of = columns["temperature"]
+    assert (told_of["schema:unitText"], told_of["schema:propertyID"]) == ("degree_Celsius", "air_temperature")
     _export("parquet", tmp_path / "all.parquet")
     schema = parquet.read_schema(tmp_path / "all.parquet")
     assert schema.field("wind_speed").metadata == {b"units": b"m s-1", b"standard_name": b"wind_speed"}
     metadata = parquet.read_metadata(tmp_path / "all.parquet").metadata
     assert metadata[b"Conventions"] == b"CF-1.11"
-    assert json.loads(metadata[b"providers"]) == beside["providers"]
+    assert [one["name"] for one in json.loads(metadata[b"providers"])] == [one["schema:name"] for one in providers]
 
 
 def _documented_lines() -> list[str]:
