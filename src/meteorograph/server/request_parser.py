@@ -84,7 +84,8 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress is not
 
     adj: Any
     error: Any
-    path: str
+    #: Of a request that is no HTTP too; the library needs it for its log.
+    path: str = ""
     expect_continue: bool
     #: The request of which this is only the headers.
     whole: RequestParser | None = None

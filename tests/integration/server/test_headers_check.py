@@ -143,9 +143,13 @@ def test_a_client_that_sends_a_large_file_without_a_token_reads_why_it_is_refuse
 
 def test_clients_that_leave_while_they_are_refused(address: str, caplog: pytest.LogCaptureFixture) -> None:
     _token(TokenScope.ADMIN)
+    reset = struct.pack("ii", 1, 0)
     for _ in range(100):
         with _open(address, _head("/ingest", "Content-Length: 100")) as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        with _open(address, b"no HTTP\r\n\r\n") as client:
+            client.shutdown(socket.SHUT_WR)
+            _read(client)
     with _open(address, _head("/livez", "Connection: close", method="GET")) as client:
         assert _read(client).startswith(b"HTTP/1.1 200")
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
