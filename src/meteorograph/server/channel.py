@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
-from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
-from waitress.task import WSGITask
 
-from ..web.headers_check import HEADERS_PASSED
 from .request_parser import BusyError, RequestParser
+from .tasks import HeadTask, Pause, Task
 
 #: Bytes that wait for a client before its answer pauses. One part of the answer may come on top.
 MAX_WAITING_BYTES: Final = 64 * 1024
-
-#: How long a thread works on one answer before others get their turn [s].
-_TURN_SECONDS: Final = 0.25
 
 #: A client that has taken fewer bytes than this in so many seconds, although more wait for it, is disconnected.
 #: A slower client than 4 kB a second cannot be told apart, since the system frees its buffer in steps.
@@ -29,109 +23,6 @@ STALL_SECONDS: Final = 30.0
 #: How long a connection stays open after a refusal, so that its client reads the answer [s]; what still arrives is dropped.
 _LINGER_SECONDS: Final = 2.0
 
-#: Key of the task in the WSGI environment.
-_TASK: Final = "meteorograph.task"
-
-
-class _Pause(BaseException):
-    """Leaves the thread in the middle of an answer. Not an ``Exception``: the code between must not handle it."""
-
-
-class _Parts:
-    """The parts of an answer. Pauses while the client is behind, and after each turn."""
-
-    def __init__(self, channel: Channel, parts: Iterable[bytes]) -> None:
-        self._channel = channel
-        self._parts = parts
-        self._iterator: Iterator[bytes] | None = None
-        self._is_paused = False
-        self.turn_ends_at = time.monotonic() + _TURN_SECONDS
-
-    def __iter__(self) -> _Parts:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._iterator is None:
-            self._iterator = iter(self._parts)
-        elif self._channel.is_full() or time.monotonic() > self.turn_ends_at:
-            self._is_paused = True
-            raise _Pause
-        return next(self._iterator)
-
-    def resume(self) -> None:
-        self._is_paused, self.turn_ends_at = False, time.monotonic() + _TURN_SECONDS
-
-    def close(self) -> None:
-        """Close the application's iterator, unless the answer only pauses."""
-        close: Callable[[], None] | None = getattr(self._parts, "close", None)
-        if close is not None and not self._is_paused:
-            close()
-
-
-class _Task(WSGITask):  # type: ignore[misc]  # waitress is not typed
-    """One request, whose answer may be made in several turns."""
-
-    parts: _Parts | None = None
-    #: Whether the connection ends with this answer; set by waitress.
-    close_on_finish: bool
-
-    def execute(self) -> None:
-        if self.parts is None:
-            super().execute()
-            return
-        self.parts.resume()
-        try:
-            for part in self.parts:
-                self.write(part)
-        finally:
-            self.parts.close()
-
-    def build_response_header(self) -> bytes:
-        """The headers. waitress closes the connection after an answer without a length, which its encoding or status ends too."""
-        wants_close = self.close_on_finish or self.request.headers.get("CONNECTION", "").lower() == "close"
-        head: bytes = super().build_response_header()
-        if self.version == "1.1" and not wants_close:
-            self.close_on_finish = False
-            head = head.replace(b"\r\nConnection: close\r\n", b"\r\n", 1)
-        if self.request.command == "HEAD":
-            self.chunked_response = False  # its end must not be sent
-        return head
-
-    def cancel(self) -> None:
-        """Close the application's iterator: the client is gone."""
-        if self.parts is not None:
-            self.parts.resume()
-            self.parts.close()
-
-    def get_environment(self) -> Any:
-        passed = {HEADERS_PASSED: True} if self.request.has_passed else {}
-        return {**super().get_environment(), **passed, _TASK: self}
-
-
-class _HeadTask(_Task):
-    """The check of the headers of a request that has a body: the answer 100 lets it be read, any other ends the connection."""
-
-    def write(self, data: bytes) -> None:
-        if self.status.startswith("100 "):
-            self.request.whole.has_passed = True
-            return
-        self.set_close_on_finish()
-        super().write(data)
-
-
-def let_answers_pause(application: Any, check: Any = None) -> Any:
-    """The application, and the check of headers, with answers that pause as often as needed."""
-
-    def call(environ: dict[str, Any], start_response: Any) -> Any:
-        task = environ.pop(_TASK)
-        parts = (check if isinstance(task, _HeadTask) else application)(environ, start_response)
-        if isinstance(parts, ReadOnlyFileBasedBuffer):
-            return parts
-        task.parts = _Parts(task.channel, parts)
-        return task.parts
-
-    return call
-
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
     """A connection, used by the thread of the event loop and by one worker at a time."""
@@ -139,8 +30,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
     #: When its first request was queued [monotonic s].
     queued_at = 0.0
     #: The task that a thread works on or worked on last, and the task that has paused.
-    _current: _Task | None = None
-    _paused: _Task | None = None
+    _current: Task | None = None
+    _paused: Task | None = None
     #: Whether the paused task waits for the client.
     _is_waiting = False
     #: Whether the current answer may refuse a request that has not been read to its end.
@@ -156,10 +47,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
         """The parser of the next request."""
         return RequestParser(adj, has_check=self.server.has_check)
 
-    def task_class(self, channel: Channel, request: Any) -> _Task:
+    def task_class(self, channel: Channel, request: Any) -> Task:
         """The task of the current request: the one that has paused, or a new one."""
-        task = _HeadTask if request.whole else _Task
-        self._current, self._paused = self._paused or task(channel, request), None
+        kind = HeadTask if request.whole else Task
+        self._current, self._paused = self._paused or kind(channel, request), None
         return self._current
 
     def readable(self) -> bool:
@@ -212,9 +103,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
         try:
             if self.is_full():  # of answers to earlier requests that the client sent at once
                 self.task_class(self, self.requests[0])
-                raise _Pause
+                raise Pause
             super().service()
-        except _Pause:
+        except Pause:
             with self.outbuf_lock:
                 self._paused, self._is_waiting = self._current, True
             if self.connected:

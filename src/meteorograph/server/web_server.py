@@ -13,8 +13,9 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
 from ..config.settings import MAX_IMPORT_BYTES
-from .channel import MAX_WAITING_BYTES, Channel, let_answers_pause
+from .channel import MAX_WAITING_BYTES, Channel
 from .dispatcher import Dispatcher
+from .tasks import let_answers_pause
 
 if sys.platform != "win32":
     import resource
