@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 import psycopg
 from sqlalchemy.engine import make_url
 
+from acceptance.processes import Process
+
 
 @contextmanager
 def held(database: str) -> Iterator[None]:
@@ -43,3 +45,23 @@ def away(database: str) -> Iterator[None]:
             yield
         finally:
             server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+def suspend(process: Process, database: str) -> None:
+    """Suspend a process, on SQLite between two of its transactions: in the middle of one it would keep the lock from all others.
+
+    On PostgreSQL the server ends such a transaction.
+    """
+    url = make_url(database)
+    while True:
+        process.suspend()
+        if url.get_backend_name() != "sqlite":
+            return
+        with closing(sqlite3.connect(url.database or "", isolation_level=None, timeout=0.5)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:  # another process may have it, too
+                process.resume()
+            else:
+                connection.execute("ROLLBACK")
+                return

@@ -45,6 +45,7 @@ def cli(debug: bool) -> None:
 
 for command in (
     serve.serve,
+    serve.worker,
     ingest.ingest,
     show.show,
     status.status,

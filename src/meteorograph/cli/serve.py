@@ -1,10 +1,14 @@
-"""``meteorograph serve``: the service in one process."""
+"""``meteorograph serve`` and ``meteorograph worker``: the service, and processes that only collect."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import click
+
+_WORKERS = click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes that collect [one for each 5,000 places, up to one for each core]."
+)
 
 
 @click.command()
@@ -14,17 +18,43 @@ import click
 @click.option("--demo-without-key", is_flag=True, help="Like --demo, but only if no API key is set.")
 @click.option("--no-scheduler", is_flag=True, help="Serve stored data, collect nothing.")
 @click.option("--no-web", is_flag=True, help="Collect, but start no web server: other processes serve.")
-def serve(host: str | None, port: int | None, demo: bool, demo_without_key: bool, no_scheduler: bool, no_web: bool) -> None:
-    """Run web server, scheduler and collector in one process."""
+@_WORKERS
+def serve(
+    host: str | None,
+    port: int | None,
+    demo: bool,
+    demo_without_key: bool,
+    no_scheduler: bool,
+    no_web: bool,
+    workers: int | None,
+) -> None:
+    """Run web server, scheduler and collector; large runs are collected by several processes."""
     from ..config.loading import load_settings
-    from ..server.serve import collect_forever
     from ..server.serve import serve as serve_forever
 
     if no_web:
         if no_scheduler or demo or demo_without_key or host or port is not None:
             raise click.UsageError("--no-web cannot be combined with another option")
-        collect_forever(load_settings(scheduler_enabled=True))
+        _collect(workers)
         return
-    options: dict[str, Any] = {"host": host, "port": port, "scheduler_enabled": False if no_scheduler else None}
+    if workers is not None and (no_scheduler or demo or demo_without_key):
+        raise click.UsageError("--workers cannot be combined with --no-scheduler or --demo: nothing is shared there")
+    enabled = False if no_scheduler else None
+    options: dict[str, Any] = {"host": host, "port": port, "scheduler_enabled": enabled, "workers": workers}
     settings = load_settings(**{name: value for name, value in options.items() if value is not None})
     serve_forever(settings, demo=demo, demo_without_key=demo_without_key)
+
+
+@click.command()
+@_WORKERS
+def worker(workers: int | None) -> None:
+    """Collect without a web server, such as on a further host: all processes share the database and its large runs."""
+    _collect(workers)
+
+
+def _collect(workers: int | None) -> None:
+    from ..config.loading import load_settings
+    from ..server.serve import collect_forever
+
+    options = {"workers": workers} if workers is not None else {}
+    collect_forever(load_settings(scheduler_enabled=True, **options))

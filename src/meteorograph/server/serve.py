@@ -27,6 +27,7 @@ from . import systemd
 from .demo import demonstration
 from .signals import handle_signals
 from .web_server import WebServer
+from .workers import Workers, process_count
 
 log = get_logger(__name__)
 
@@ -38,7 +39,8 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         ConfigurationError: No key is configured, the address cannot be used, or a setting is wrong.
         StoreError: The database cannot be used, and the fallback database does not know enough to collect without it.
     """
-    _begin(settings)
+    workers = Workers()
+    _begin(settings, workers)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         if demo or (demo_without_key and not _has_key(settings)):
@@ -48,6 +50,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             _require_key(settings)
         _prepare(settings)
         access.refuse_to_listen_without_tokens(settings)
+        stack.callback(workers.wait)
         stack.callback(scheduler.stop)
         app = create_app(settings)
         server = WebServer(app, listener, is_behind_proxy=bool(settings.proxies), check=headers_check(app))
@@ -59,6 +62,9 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
             database=shown_url(database_url()),
             settings=_settings_file(),
         )
+        stack.callback(workers.end)
+        if settings.scheduler_enabled and not settings.demo:
+            _start_workers(workers, settings)
         systemd.notify("READY=1")
         systemd.start_watchdog(settings)
         server.run()
@@ -72,7 +78,8 @@ def collect_forever(settings: Settings) -> None:
         ConfigurationError: No key is configured, or a setting is wrong.
         StoreError: The database cannot be used, and the fallback database does not know enough to collect without it.
     """
-    _begin(settings)
+    workers = Workers()
+    _begin(settings, workers)
     _require_key(settings)
     _prepare(settings)
     make_files_private(settings)
@@ -80,15 +87,30 @@ def collect_forever(settings: Settings) -> None:
     scheduler_start.start(settings)
     try:
         log.info("collecting", interval=str(settings.interval), database=shown_url(database_url()), settings=_settings_file())
+        _start_workers(workers, settings)
         threading.Event().wait()
     finally:
+        workers.end()
         scheduler.stop()
+        workers.wait()
         log.info("stopping")
 
 
-def _begin(settings: Settings) -> None:
+def _start_workers(workers: Workers, settings: Settings) -> None:
+    """Start the processes that collect beside this one."""
+    try:
+        count = process_count(settings)
+    except StoreError as error:
+        log.warning("no further process collects, the database is away", reason=str(error))
+        return
+    if count > 1:
+        log.info("starting workers", processes=count)
+        workers.start(count - 1, settings.log_file)
+
+
+def _begin(settings: Settings, workers: Workers) -> None:
     setup_logging(settings)
-    handle_signals()
+    handle_signals(workers.hang_up)
     if settings.journal_days and settings.journal_dir.exists() and not settings.journal_dir.is_dir():
         # At the start only: later the service goes on without a journal.
         raise ConfigurationError(

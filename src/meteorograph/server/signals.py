@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Final
@@ -24,11 +25,20 @@ log = get_logger(__name__)
 STOP_SECONDS: Final = 9.0
 
 #: Settings that need a restart.
-_FIXED: Final = ("host", "port", "scheduler_enabled", "database_url", "journal_dir", "demo")
+_FIXED: Final = ("host", "port", "scheduler_enabled", "database_url", "journal_dir", "demo", "workers")
 
 
-def handle_signals() -> None:
-    """Handle the signals of the service in this process; call it in the main thread."""
+def handle_signals(after_reload: Callable[[], None] = lambda: None) -> None:
+    """Handle the signals of the service in this process; call it in the main thread.
+
+    Args:
+        after_reload: Called after the settings were read again.
+    """
+
+    def reload() -> None:
+        reload_settings()
+        after_reload()
+
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _end)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
@@ -38,7 +48,7 @@ def handle_signals() -> None:
             if had_terminal and not _has_terminal():  # its terminal was closed
                 _end(number, frame)
             # In a thread, since a signal may come in the middle of a log line.
-            threading.Thread(target=reload_settings, name="reload").start()
+            threading.Thread(target=reload, name="reload").start()
 
         signal.signal(signal.SIGHUP, hang_up)
 
@@ -79,7 +89,7 @@ def reload_settings() -> None:
     except ConfigurationError as error:
         log.error("the settings are not reloaded", reason=str(error))  # noqa: TRY400  # the reason is enough
         return
-    for name in ("database_url", "journal_dir"):
+    for name in ("database_url", "journal_dir", "workers"):
         if getattr(found, name) != getattr(old, name):
             log.warning("this setting needs a restart", setting=setting_names()[name])
     pin_settings(new)

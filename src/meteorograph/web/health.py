@@ -23,6 +23,7 @@ def report_object(report: HealthReport) -> dict[str, Any]:
         "status": report.status,
         "problems": report.problems,
         "scheduler_running": report.is_scheduler_running,
+        "collectors": report.collectors,
         "database": "ok" if report.is_database_up else "unreachable",
         "age_seconds": round(report.age, 3),
         "freshness": {"oldest": max(ages, default=None), "median": median(ages) if ages else None},

@@ -40,6 +40,8 @@ class HealthReport:
     #: Why the service is not healthy, causes before their effects.
     problems: list[str]
     is_scheduler_running: bool
+    #: Processes with a recent heartbeat.
+    collectors: int
     is_database_up: bool
     #: Age of each scheduled location's newest observation [s]; None without a row, and for an observation of the future.
     freshness: dict[str, float | None]
@@ -75,6 +77,7 @@ def read_report(*, wait: float | None = None) -> HealthReport:
         status=status,
         problems=[*texts, "the scheduler has just been started"] if status == HealthStatus.STARTING else texts,
         is_scheduler_running=is_running,
+        collectors=_count_collectors(seen.ledger),
         is_database_up=has_answered,
         freshness=seen.ledger.freshness if seen.ledger else {},
         stale=seen.ledger.stale if seen.ledger else [],
@@ -99,6 +102,10 @@ def _unknown_accounts(settings: Settings) -> dict[str, AccountStatus]:
     return {
         name: AccountStatus(KeyState.MISSING if settings.key(name) is None else "unknown") for name in settings.named_providers
     }
+
+
+def _count_collectors(ledger: LedgerHealth | None) -> int:
+    return sum(age < scheduler.STALE_HEARTBEAT_SECONDS for age in ledger.heartbeats.values()) if ledger else 0
 
 
 def _is_scheduler_running(settings: Settings, ledger: LedgerHealth | None) -> bool:

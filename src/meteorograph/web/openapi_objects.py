@@ -138,6 +138,7 @@ class Health(Struct, kw_only=True):
     status: str
     problems: list[str]
     scheduler_running: bool
+    collectors: int
     database: str
     age_seconds: float
     freshness: Freshness
