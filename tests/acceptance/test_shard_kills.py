@@ -55,6 +55,7 @@ def test_every_slot_is_accounted_for_though_processes_are_killed(
             services[services.index(victim)] = start.serve()
     last = books().runs[-1].due_at
     until(lambda: any(run.due_at > last for run in books().ended()), "a run after the last kill")
+    until(lambda: pids() >= {one.pid for one in services}, "the last one that was started")
     assert [service.end() for service in services] == [0, 0, 0]
     assert torn, "no kill hit a shard"
     kept = books().without_last_if_given_back()

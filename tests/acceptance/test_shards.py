@@ -39,12 +39,14 @@ def _shards_of(process: Process) -> list[int]:
         return list(session.scalars(mine))
 
 
-def _start_two(start: Starter) -> tuple[Process, Process]:
-    """Two processes at work on the same run."""
-    first = start.serve()
+def _start_two(start: Starter, collecting: Simulator) -> tuple[Process, Process]:
+    """Two processes at work on the same run, which is slow until they are: one alone would need minutes."""
+    collecting.set_faults("kind=latency ms=5000")
+    first = start.serve(METEOROGRAPH_HTTP_TIMEOUT_SECONDS="60")
     until(lambda: _shards_of(first), "the first shard")
-    second = start.serve()
+    second = start.serve(METEOROGRAPH_HTTP_TIMEOUT_SECONDS="60")
     until(lambda: _shards_of(second) and _shards_of(first), "both at work")
+    collecting.set_faults("kind=latency ms=250")
     return first, second
 
 
@@ -70,7 +72,7 @@ def _check_end() -> Run:
 
 
 def test_two_processes_share_a_run(start: Starter, collecting: Simulator) -> None:
-    processes = _start_two(start)
+    processes = _start_two(start, collecting)
     until(lambda: books().ended(), "the end of the run")
     assert _check_end().calls == collecting.count() == PLACES
     assert set(Counter(call.latitude for call in collecting.calls()).values()) == {1}
@@ -79,7 +81,7 @@ def test_two_processes_share_a_run(start: Starter, collecting: Simulator) -> Non
 
 
 def test_the_shards_of_a_process_that_is_killed_are_taken_by_another(start: Starter, collecting: Simulator) -> None:
-    victim, other = _start_two(start)
+    victim, other = _start_two(start, collecting)
     until(lambda: collecting.count() > 15, "some calls")
     victim.kill()
     _end_leases(victim.pid)
@@ -94,7 +96,7 @@ def test_the_shards_of_a_process_that_is_killed_are_taken_by_another(start: Star
 def test_a_process_that_stood_still_changes_nothing_of_a_shard_that_was_taken(
     empty_database: str, start: Starter, collecting: Simulator
 ) -> None:
-    asleep, heir = _start_two(start)
+    asleep, heir = _start_two(start, collecting)
     suspend(asleep, empty_database)
     _end_leases(asleep.pid)
     until(lambda: books().ended() or not _shards_of(asleep), "all shards are with the other process")
