@@ -197,7 +197,7 @@ async def _fetch_and_journal(
         payload = cache.updated_answer(request, payload)
     _log_notice(context, access.provider, payload)
     if context.journal is not None:
-        context.journal.append(make_entry(payload, kind, context.due_at, locations))
+        await context.journal.append(make_entry(payload, kind, context.due_at, locations))
     return payload
 
 

@@ -32,6 +32,7 @@ from ..model.states import MissedReason, RunState
 from ..storage.engine import database_name
 from ..storage.fences import Fence, fenced
 from ..storage.observations import store, store_resolved_places
+from .garbage import collect_garbage_seldom
 from .http import make_fetcher
 from .lease_keeper import LeaseKeeper, StopSignal, kept_lease
 from .location_queue import LocationQueue, queue_of
@@ -58,6 +59,7 @@ async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> Ru
         MissingAPIKeyError: No usable key is configured.
         StoreError: The database went away; the lease expires, and the process that claims the run then continues it.
     """
+    collect_garbage_seldom()
     context = make_context(settings, claim.due_at, expected=0, on_demand=False, waits_until=claim.ends_at)
     calls = CallRecorder(claim, context.calls)
     hold = hold_of(claim, settings, context.expect)

@@ -10,7 +10,8 @@ from typing import Final, NoReturn
 
 from ..config.settings import Settings
 from ..errors import MissingAPIKeyError
-from ..journal.writer import Journal, open_journal
+from ..journal.round_writer import RoundWriter
+from ..journal.writer import open_journal
 from ..model.values import Payload
 from ..providers.base import Provider
 from ..providers.registry import PROVIDERS
@@ -69,7 +70,7 @@ class RunContext:
     retries: RetryPolicy = RetryPolicy(attempts=1)
     #: A provider whose quota is used up is waited for until then; None to call the next provider at once.
     waits_until: datetime | None = None
-    journal: Journal | None = field(default=None, repr=False)
+    journal: RoundWriter | None = field(default=None, repr=False)
     #: Provider of single quantities → ids of the locations that may call it in this slot; all where it has no entry.
     turns: Mapping[str, Collection[int]] = field(default_factory=dict, repr=False)
     #: Journalled payloads of an earlier holder of the run, which need not be fetched again.
@@ -156,7 +157,7 @@ def make_context(
         own_last=frozenset({"precipitation"}) if settings.keeps_own_precipitation else frozenset(),
         retries=RetryPolicy(ATTEMPTS, longest_wait=2.0, total=15.0) if on_demand else RetryPolicy(ATTEMPTS),
         waits_until=waits_until,
-        journal=open_journal(settings.journal_dir) if settings.journal_days else None,
+        journal=RoundWriter(open_journal(settings.journal_dir)) if settings.journal_days else None,
         memory=memory,
     )
 

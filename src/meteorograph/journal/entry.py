@@ -58,4 +58,17 @@ def make_entry(payload: Payload, kind: Kind, due_at: datetime, points: Sequence[
     )
 
 
-decode_entry: Final = msgspec.msgpack.Decoder(Entry)
+_entry_decoder: Final = msgspec.msgpack.Decoder(Entry)
+_entries_decoder: Final = msgspec.msgpack.Decoder(list[Entry])
+
+
+def decode_entries(encoded: bytes) -> list[Entry]:
+    """The entries of a frame: an entry, or an array of entries.
+
+    Raises:
+        msgspec.MsgspecError: It is neither.
+    """
+    try:
+        return _entries_decoder.decode(encoded)
+    except msgspec.ValidationError:
+        return [_entry_decoder.decode(encoded)]

@@ -25,6 +25,11 @@ class Framer:
     def __init__(self) -> None:
         self._compressor: zstandard.ZstdCompressor | None = None
 
+    @property
+    def has_dictionary(self) -> bool:
+        """Whether the first entry has been written."""
+        return self._compressor is not None
+
     def frame(self, encoded: bytes) -> bytes:
         """The next frame."""
         is_first = self._compressor is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ..log_output import get_logger
-from .entry import Entry, decode_entry
+from .entry import Entry, decode_entries
 from .files import hour_of_file, journal_files
 from .frames import damaged_length, iterate_frames, valid_length
 
@@ -42,7 +42,7 @@ def read_file(path: Path) -> Iterator[Entry]:
         return
     for end, encoded in iterate_frames(data):
         try:
-            yield decode_entry.decode(encoded)
+            yield from decode_entries(encoded)
         except msgspec.MsgspecError as error:
             log.warning("an entry of the journal cannot be read", file=path.name, at=end, reason=str(error))
     if damaged := damaged_length(data):

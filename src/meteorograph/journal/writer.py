@@ -1,12 +1,12 @@
 """Stop 5 of the walk: takes a payload, and writes it to the payload journal before it is parsed.
 
 One process writes a file for one hour: ``<hour>-<process>.journal``. A file consists of ``MAGIC`` and frames. A frame has the
-length and the CRC-32 of its content (two little-endian 32-bit numbers), and as content a zstd frame with an ``Entry`` in
-MessagePack. The first entry of a file is the compression dictionary of all later entries, which are similar to it; its frame is
-written twice, because no other one can be read without it.
+length and the CRC-32 of its content (two little-endian 32-bit numbers), and as content a zstd frame with an ``Entry``, or an
+array of entries, in MessagePack. The first entry of a file is the compression dictionary of all later entries, which are similar
+to it; its frame is written twice, because no other one can be read without it.
 
-A frame goes to the operating system in one write before its payload is parsed. So if the process is killed, at worst the last
-frame is torn; after the hour of the file, the torn end is truncated. A damaged frame costs itself alone: each frame has a
+Frames go to the operating system in one write before their payloads are parsed. So if the process is killed, at worst the last
+frame is torn; after the hour of the file, the torn end is truncated. A damaged frame costs its own entries: each frame has a
 checksum, and a reader finds the next frame by the first bytes of its content.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,11 @@ log = get_logger(__name__)
 #: While the journal cannot be written: time between two errors in the log, and between two attempts to write [s].
 _LOG_INTERVAL_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 1.0
+
+#: Entries of one frame at most: a damaged frame costs all of its entries.
+ENTRIES_PER_FRAME: Final = 64
+#: Bytes of bodies in a frame of several entries at most; the reader takes much longer frames for damaged ones.
+BYTES_PER_FRAME: Final = 1024 * 1024
 
 _encoder: Final = msgspec.msgpack.Encoder()
 
@@ -53,17 +59,16 @@ class Journal:
         self._framer = Framer()
         self._logged_at = self._failed_at = -_LOG_INTERVAL_SECONDS
 
-    def append(self, entry: Entry) -> bool:
-        """Append an entry. If it cannot be written, log an error and return False, so that collection continues without it."""
-        encoded = _encoder.encode(entry)
+    def append(self, *entries: Entry) -> bool:
+        """Append entries. If they cannot be written, log an error and return False, so that collection continues without them."""
         with self._lock:
             if time.monotonic() - self._failed_at < _RETRY_SECONDS:
-                self.lost += 1
+                self.lost += len(entries)
                 return False
             try:
-                self._write(encoded, entry.fetched_at)
+                self._write(entries)
             except OSError as error:
-                self._fail(error)
+                self._fail(error, len(entries))
                 return False
             self.failure = None
         return True
@@ -73,13 +78,14 @@ class Journal:
         with self._lock:
             self._end_file()
 
-    def _write(self, encoded: bytes, now: datetime) -> None:
-        hour = now.replace(minute=0, second=0, microsecond=0)
+    def _write(self, entries: Sequence[Entry]) -> None:
+        """Write entries that were fetched within a moment of each other; the file is that of the hour of the last one."""
+        hour = entries[-1].fetched_at.replace(minute=0, second=0, microsecond=0)
         if hour != self._hour or self._is_deleted():
             self._end_file()
             self._start_file(hour)
         assert self._file is not None
-        data = self._framer.frame(encoded)
+        data = b"".join(self._framer.frame(encoded) for encoded in _contents(entries, alone=not self._framer.has_dictionary))
         try:
             if os.write(self._file, data) != len(data):
                 raise OSError("the disk is full")
@@ -120,14 +126,29 @@ class Journal:
             finally:
                 os.close(file)
 
-    def _fail(self, error: OSError) -> None:
-        self.lost += 1
+    def _fail(self, error: OSError, lost: int) -> None:
+        self.lost += lost
         self._failed_at = time.monotonic()
         self.failure = error.strerror or str(error)
         if self._failed_at - self._logged_at >= _LOG_INTERVAL_SECONDS:
             self._logged_at = self._failed_at
             fields = {"folder": str(self.folder), "reason": self.failure, "lost": self.lost}
             log.error("the journal cannot be written, collecting without it", **fields)
+
+
+def _contents(entries: Sequence[Entry], *, alone: bool) -> Iterator[bytes]:
+    """The contents of the frames of some entries, with the first one ``alone`` where it is the dictionary."""
+    first = 0
+    while first < len(entries):
+        end = first + 1
+        size = len(entries[first].body)
+        while not alone and end < min(len(entries), first + ENTRIES_PER_FRAME):
+            size += len(entries[end].body)
+            if size > BYTES_PER_FRAME:
+                break
+            end += 1
+        yield _encoder.encode(entries[first] if end == first + 1 else entries[first:end])
+        first, alone = end, False
 
 
 class JournalRegistry:

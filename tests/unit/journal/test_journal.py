@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import struct
 import subprocess
@@ -18,6 +19,7 @@ from meteorograph.journal.entry import Entry, make_entry
 from meteorograph.journal.frames import MAGIC, iterate_frames
 from meteorograph.journal.reader import read_file, read_slots
 from meteorograph.journal.retention import delete_old_files
+from meteorograph.journal.round_writer import RoundWriter
 from meteorograph.journal.writer import Journal, open_journal
 from meteorograph.model.values import Coordinates, DueLocation, Payload, Request
 from support import KEY
@@ -145,6 +147,7 @@ def test_where_nothing_can_be_written_collection_goes_on_and_the_log_says_so(
 FULL = """
 import resource, signal, sys
 from pathlib import Path
+from meteorograph.journal.round_writer import RoundWriter
 from meteorograph.journal.writer import Journal
 from unit.journal.test_journal import kept
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -199,3 +202,53 @@ def test_a_frame_that_grows_beyond_any_answer_is_passed_over(tmp_path: Path) -> 
     path.write_bytes(path.read_bytes() + struct.pack("<II", len(bomb), zlib.crc32(bomb)) + bomb)
     assert len(list(read_file(path))) == sound
     assert [len(frame) for _, frame in iterate_frames(path.read_bytes()) if len(frame) > 4_000_000] == []
+
+
+def entries_in(folder: Path) -> list[Entry]:
+    """All entries of the only file."""
+    (path,) = folder.iterdir()
+    return list(read_file(path))
+
+
+def frames_in(folder: Path) -> int:
+    """How many frames the only file has."""
+    (path,) = folder.iterdir()
+    return len(list(iterate_frames(path.read_bytes())))
+
+
+def test_the_answers_of_one_round_are_one_frame_and_written_before_anybody_goes_on(tmp_path: Path) -> None:
+    async def append(rounds: RoundWriter, number: int) -> bool:
+        await rounds.append(kept(number))
+        return kept(number) in entries_in(tmp_path)
+
+    async def append_all() -> None:
+        rounds = RoundWriter(Journal(tmp_path))
+        assert all(await asyncio.gather(*(append(rounds, number) for number in range(5))))
+        assert entries_in(tmp_path) == [kept(number) for number in range(5)]
+        assert frames_in(tmp_path) == 2  # the dictionary, and the other four
+        assert await append(rounds, 5)
+
+    asyncio.run(append_all())
+
+
+def test_the_answer_of_a_task_that_is_cancelled_is_written(tmp_path: Path) -> None:
+    async def cancel_one() -> None:
+        rounds = RoundWriter(Journal(tmp_path))
+        tasks = [asyncio.create_task(rounds.append(kept(number))) for number in range(2)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        cancelled, _ = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(cancelled, asyncio.CancelledError)
+
+    asyncio.run(cancel_one())
+    assert entries_in(tmp_path) == [kept(0), kept(1)]
+
+
+def test_large_answers_are_not_put_into_one_frame(tmp_path: Path) -> None:
+    large = [kept(number, body=os.urandom(900_000)) for number in range(3)]
+    small = [kept(number) for number in range(3, 203)]
+    journal = Journal(tmp_path)
+    assert journal.append(kept(0), *large, *small)
+    journal.close()
+    assert entries_in(tmp_path) == [kept(0), *large, *small]
+    assert frames_in(tmp_path) == 1 + 3 + 3  # the third large one has small ones with it
