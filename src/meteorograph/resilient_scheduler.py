@@ -81,7 +81,7 @@ class ResilientScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedu
         return wait
 
     def _follow_clock(self) -> None:
-        """After a step of the clock, also from a suspended machine, plan the next run of each job anew."""
+        """After a step of the clock, also from a suspended machine, plan the next run of each job again."""
         offset = time.time() - time.monotonic()
         before, self._offset = self._offset, offset
         if before is None or abs(offset - before) < _CLOCK_STEP_SECONDS:

@@ -28,7 +28,7 @@ log = get_logger(__name__)
 #: Where locations become due one after the other within a slot, a shard is looked at so often in that time.
 LOOKS_IN_SPREAD: Final = 50
 
-#: Told how many locations are about to be collected.
+#: Receives the number of locations that are about to be collected.
 Expect = Callable[[int], None]
 
 
@@ -38,7 +38,7 @@ class RunHold:
     Args:
         claim: The run.
         settings: The settings in force.
-        expect: Told how many locations are about to be collected.
+        expect: Receives the number of locations that are about to be collected.
     """
 
     def __init__(self, claim: Claim, settings: Settings, expect: Expect = lambda _: None) -> None:

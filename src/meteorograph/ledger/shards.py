@@ -225,7 +225,7 @@ def _count(session: Session, claim: Claim, shard: HeldShard) -> dict[str, int] |
 
 @lru_cache(maxsize=256)
 def _count_statements(schedule_name: str) -> tuple[Executable, Select[Any]]:
-    """The statements of ``_count``; to make them anew for each shard would take longer than they do."""
+    """The statements of ``_count``; made once, because making them takes longer than running them."""
     in_range = Location.id.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))
     due_at = bindparam("slot", type_=Run.due_at.type)
     has_row = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)

@@ -24,7 +24,7 @@ class Flag(StrEnum):
     AT_LEAST = "at_least"
     #: Not given by the provider, but computed from other values of the same observation.
     DERIVED = "derived"
-    #: The provider does not say whether a pressure is that at sea level or that at the station, and it cannot be told.
+    #: The provider does not say whether a pressure is that at sea level or that at the station, and nothing decides it.
     LEVEL_UNKNOWN = "level_unknown"
     #: Rejected or questioned by the provider's own quality control.
     REJECTED = "rejected"

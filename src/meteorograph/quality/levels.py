@@ -63,7 +63,7 @@ MAX_STEP_SECONDS: Final = 3 * 3600
 #: Above this excess the level does not learn [h].
 SUSPECTED_WIND_EXCESS: Final = 4.0
 
-#: Station pressure is told from sea level pressure by a jump of its difference, if that is at least so large [hPa].
+#: A jump of the pressure is a change between station and sea level if the two differ by at least this [hPa].
 MIN_PRESSURE_DROP: Final = 3.5
 #: Tolerance of that jump: [hPa], and as a share of the difference, which depends on temperature and pressure.
 JUMP_TOLERANCE: Final = (0.8, 0.1)

@@ -13,7 +13,7 @@ from ..model.flags import Flag
 #: Pressure of the ICAO standard atmosphere at sea level [hPa].
 _STANDARD: Final = 1013.25
 
-#: A level is told if its usual pressure is nearer than that of the other level by this [hPa].
+#: A level is assigned if its usual pressure is nearer than that of the other level by this [hPa].
 _NEARER_BY: Final = 15.0
 
 #: Up to this elevation [m] the two levels differ by less than 4 hPa.
@@ -26,7 +26,7 @@ _USUAL_AT_SEA_LEVEL: Final = 980.0
 def assign_pressure_level(row: dict[str, Any], elevation: float | None) -> dict[str, Any]:
     """The row with its pressure of unknown level as ``pressure``, or as ``station_pressure``.
 
-    The row is not changed if the level is known, or cannot be told.
+    The row is not changed if the level is known, or nothing decides it.
 
     Args:
         row: Columns of ``WeatherData``.
@@ -55,7 +55,7 @@ def assign_pressure_level(row: dict[str, Any], elevation: float | None) -> dict[
 
 
 def _is_station_pressure(value: float, elevation: float | None) -> bool | None:
-    """Whether a pressure [hPa] is that at the station; None if that cannot be told."""
+    """Whether a pressure [hPa] is that at the station; None if nothing decides it."""
     if elevation is None:
         return None if value < _USUAL_AT_SEA_LEVEL else False
     from_sea_level, from_station = abs(value - _STANDARD), abs(value - standard_pressure(elevation))

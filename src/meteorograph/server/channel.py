@@ -16,7 +16,7 @@ from .tasks import HeadTask, Pause, Task
 MAX_WAITING_BYTES: Final = 64 * 1024
 
 #: A client that has taken fewer bytes than this in so many seconds, although more wait for it, is disconnected.
-#: A slower client than 4 kB a second cannot be told apart, since the system frees its buffer in steps.
+#: Clients slower than 4 kB a second all look alike, since the system frees its buffer in steps.
 _MIN_BYTES: Final = 16 * 1024
 STALL_SECONDS: Final = 30.0
 

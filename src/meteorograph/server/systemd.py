@@ -1,4 +1,4 @@
-"""What systemd is told of the service: that it is ready, that it stops, and that it works (``sd_notify``)."""
+"""Notify systemd that the service is ready, that it stops, and that it works (``sd_notify``)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def notify(state: str) -> None:
 def start_watchdog(settings: Settings) -> threading.Event:
     """Tell systemd from now on that the service works, if it wants to know; set the event to end that.
 
-    It is told only while the scheduler runs. A database that is away is no reason to start the service again.
+    It is sent only while the scheduler runs. A database that is away is no reason to start the service again.
     """
     ended, period = threading.Event(), os.environ.get("WATCHDOG_USEC", "")
     if period.isdecimal() and os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid()):

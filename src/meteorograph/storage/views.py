@@ -1,6 +1,6 @@
 """SQL views for people and programs that read the database: ``weather``, ``latest`` and ``daily``.
 
-Each migration makes them anew, since their columns follow the tables, and since SQLite changes no table that a view reads.
+Each migration creates them again, since their columns follow the tables, and since SQLite changes no table that a view reads.
 """
 
 from __future__ import annotations
