@@ -185,6 +185,40 @@ class TokenNotFoundError(MeteorographError):
         super().__init__(f"name={name!r}: no token has this name")
 
 
+class InvalidRuleError(MeteorographError, ValueError):
+    """Options of a rule for alerts are invalid; the text names each option, its value and what is allowed."""
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        self.errors = list(errors)
+        super().__init__("; ".join(map(str, self.errors)))
+
+
+class RuleExistsError(MeteorographError):
+    """A rule with this name exists already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"name={name!r}: must be unique, and a rule with this name exists")
+
+
+class RuleNotFoundError(MeteorographError):
+    """No rule has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"name={name!r}: no rule has this name")
+
+
+class DeliveryError(MeteorographError):
+    """A receiver did not accept a message.
+
+    Attributes:
+        wait: How long the receiver asks to wait; None if it does not say.
+    """
+
+    def __init__(self, reason: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
 class LocationHasDataError(MeteorographError):
     """A location with rows cannot be removed without a decision about the rows."""
 

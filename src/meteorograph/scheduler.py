@@ -19,6 +19,7 @@ from typing import Any, Final
 from apscheduler.jobstores.base import JobLookupError
 
 from . import tick, upkeep
+from .alerts.service import ALERTS
 from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run_context import require_key
 from .config.loading import get_settings
@@ -192,6 +193,7 @@ def start(settings: Settings) -> None:
         ):
             _add_job(name, job, seconds, first)
         RUNNER.start()
+        ALERTS.start()
         scheduler.add_job(
             scheduled_healing,
             "interval",
@@ -231,6 +233,7 @@ def stop() -> None:
     with _process.lock:
         _process.stop.set()  # collection ends while jobs of the user are waited for
         RUNNER.stop()
+        ALERTS.stop()
         if scheduler.is_alive():
             scheduler.shutdown(wait=True)
             _record_stop()
@@ -281,6 +284,7 @@ def _start_after_fork() -> None:
     tick.TICK_MEMORY.accounting = threading.Lock()  # a thread of the parent may have held it
     scheduler.reset()
     RUNNER.reset()
+    ALERTS.reset()
     if _process.forks_worker:
         _process.is_handed_over, _process.forks_worker, _process.is_worker = False, False, True
         start(get_settings())

@@ -32,6 +32,8 @@ class ServiceState:
     heartbeat_lock: threading.Lock = field(default_factory=threading.Lock)
     #: Slots without an account that the last audit has found.
     unaccounted: int = 0
+    #: Whether an audit has ended since the start.
+    has_audited: bool = False
     #: Why the last backup failed; None if it did not.
     backup_failure: str | None = None
 
@@ -39,7 +41,7 @@ class ServiceState:
         """Forget everything; also for a child after a fork, since another thread of the parent may have held the lock."""
         self.started_at, self.has_ticked, self.tick_failure = None, False, None
         self.heartbeat_since, self.heartbeat_failure, self.unaccounted = None, None, 0
-        self.backup_failure = None
+        self.backup_failure, self.has_audited = None, False
         self.heartbeat_lock = threading.Lock()
 
     @property

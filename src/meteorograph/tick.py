@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Self
 
 from structlog.contextvars import bind_contextvars
 
+from .alerts.ping import ping_after_run
 from .collecting.event_loop import run_async
 from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run import collect
@@ -266,6 +267,8 @@ async def _collect(claim: Claim, settings: Settings, stop: threading.Event) -> N
     else:
         missed = await asyncio.to_thread(closing.count_reasons, claim.due_at)
         log.info("run ended", **fields, state=state, missed=dict(missed))
+        if state == RunState.SUCCEEDED and not uses_other_database():
+            ping_after_run(settings)
 
 
 def _ensure_default_location(settings: Settings, now: datetime) -> None:

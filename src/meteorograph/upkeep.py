@@ -77,6 +77,7 @@ def audit_ledger(explain: Explain = no_explanation) -> None:
         now = clock.now()
         findings = audit.audit(now, schedules, since=now - _AUDITED, lag=_AUDIT_LAG, explain=explain)
         SERVICE_STATE.unaccounted = sum(finding.missing for finding in findings)
+        SERVICE_STATE.has_audited = True
         for finding in findings:
             log.error(
                 "slots had no account; their reason is recorded now",

@@ -9,6 +9,7 @@ import click
 from ..errors import LocationNotFoundError, MeteorographError
 from ..version import __version__
 from . import (
+    alerts,
     audit,
     backfill,
     backup,
@@ -56,6 +57,7 @@ for command in (
     ledger.gaps,
     ledger.coverage,
     audit.audit,
+    alerts.alerts,
     backfill.backfill,
     reparse.reparse,
     plan.plan,

@@ -22,10 +22,11 @@ _MIN_WIDTH: Final = 10
 
 _GOOD: Final = ("active", "succeeded", "enough", "ok")
 _DOUBTFUL: Final = (
-    "partial", "paused", "skipped", "pending", "pending activation", "running", "degraded", "starting", "warning",
+    "partial", "paused", "skipped", "pending", "pending activation", "running", "degraded", "starting", "silent", "warning",
 )  # fmt: skip
 _BAD: Final = (
     "failed", "missed", "invalid", "expired", "blocked", "plan missing", "unrecoverable", "NOT ENOUGH", "failing", "problem",
+    "firing",
 )  # fmt: skip
 _STYLES: Final = dict.fromkeys(_GOOD, "green") | dict.fromkeys(_DOUBTFUL, "yellow") | dict.fromkeys(_BAD, "red")
 

@@ -14,6 +14,7 @@ from ..errors import ConfigurationError
 from ..log_output import get_logger
 from ..log_repeats import error_once
 from ..providers.registry import BROKEN, PROVIDERS
+from .channels import secret_parts
 from .messages import error_line
 from .settings import COMPLETE_SETTINGS, Settings
 from .sources import (
@@ -27,6 +28,11 @@ from .sources import (
 )
 
 log = get_logger(__name__)
+
+#: Secret settings whose values are secrets as they are, separated by commas; of the others only parts are.
+_PLAIN_SECRETS: Final = tuple(
+    name for name in SECRETS if name != "DATABASE_URL" and not name.startswith(("METEOROGRAPH_ALERT", "METEOROGRAPH_WEBHOOK"))
+)
 
 
 class SettingsStore:
@@ -94,7 +100,7 @@ def load_settings(**values: Any) -> Settings:
         ConfigurationError: A value is invalid; its one line names the setting, the value and what is allowed.
     """
     texts = read_values()  # first, because it raises the error for an unreadable .env
-    redaction.hide(*(part.strip() for name in SECRETS if name != "DATABASE_URL" for part in texts.get(name, "").split(",")))
+    redaction.hide(*(part.strip() for name in _PLAIN_SECRETS for part in texts.get(name, "").split(",")))
     try:
         settings = COMPLETE_SETTINGS(**values)
     except ValidationError as error:
@@ -135,4 +141,7 @@ def _secret_texts(settings: Settings) -> list[str]:
     url = make_url(settings.database_url.get_secret_value())
     passwords = [url.password, *(url.normalized_query.get(name, ("",))[0] for name in ("password", "sslpassword"))]
     texts = [*map(settings.key, PROVIDERS), *(token.get_secret_value() for token in settings.api_tokens), *passwords]
+    addresses = [*settings.alert_channels.values(), *settings.webhooks.values(), *filter(None, [settings.ping_url])]
+    texts += [part for secret in addresses for part in secret_parts(secret.get_secret_value())]
+    texts += [secret.get_secret_value().removeprefix("whsec_") for secret in settings.webhook_secrets.values()]
     return [text for text in texts if text]

@@ -15,7 +15,7 @@ from ..model.values import Coordinates
 from ..providers.base import History
 from ..providers.registry import PROVIDERS
 from ..version import __version__
-from . import checks
+from . import channels, checks
 from .provider_settings import ACCOUNTS, parse_quantity_providers, provider_fields, require_history, require_known, split_names
 from .sources import secrets_from_files, values_of_fields
 
@@ -106,6 +106,18 @@ class Settings(BaseSettings):
     backup_dir: Annotated[Path, AfterValidator(checks.check_path)] | None = None
     backup_hours: Annotated[int, Field(ge=1, le=8760)] = 24
     backup_keep: Annotated[int, Field(ge=1, le=1000)] = 7
+    #: Where alerts go: name of a channel → its address for Apprise.
+    alert_channels: Annotated[
+        dict[str, SecretStr], NoDecode, BeforeValidator(channels.parse_entries), AfterValidator(channels.check_channels)
+    ] = {}
+    alert_messages_per_hour: Annotated[int, Field(ge=1, le=1000)] = 30
+    webhooks: Annotated[
+        dict[str, SecretStr], NoDecode, BeforeValidator(channels.parse_entries), AfterValidator(channels.check_webhooks)
+    ] = {}
+    webhook_secrets: Annotated[
+        dict[str, SecretStr], NoDecode, BeforeValidator(channels.parse_entries), AfterValidator(channels.check_webhook_secrets)
+    ] = {}
+    ping_url: Annotated[SecretStr | None, AfterValidator(channels.check_ping_url)] = None
     user_agent: Annotated[str, AfterValidator(checks.check_user_agent)] = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False

@@ -30,6 +30,10 @@ SECRETS: Final = (
     *(provider.key_setting for provider in PROVIDERS.values() if provider.key_setting),
     "DATABASE_URL",
     "METEOROGRAPH_API_TOKENS",
+    "METEOROGRAPH_ALERT_CHANNELS",
+    "METEOROGRAPH_WEBHOOKS",
+    "METEOROGRAPH_WEBHOOK_SECRETS",
+    "METEOROGRAPH_PING_URL",
 )
 
 _SECRET_FILES: Final = tuple(f"{name}_FILE" for name in SECRETS)

@@ -122,3 +122,41 @@ class Origin(StrEnum):
     LIVE = "live"
     #: Read afterwards from a provider's history.
     BACKFILL = "backfill"
+
+
+class AlertKind(StrEnum):
+    """What the rule of an alert watches."""
+
+    NO_DATA = "no_data"
+    GAP = "gap"
+    OLD_OBSERVATIONS = "old_observations"
+    PROVIDER_CLOSED = "provider_closed"
+    KEY_REFUSED = "key_refused"
+    QUOTA_RUNS_OUT = "quota_runs_out"
+    DISK = "disk"
+    CLOCK = "clock"
+    AUDIT_HOLE = "audit_hole"
+    RAIN = "rain"
+    WIND = "wind"
+    GUST = "gust"
+    FROST = "frost"
+    HEAT = "heat"
+    PRESSURE_FALL = "pressure_fall"
+
+
+class IncidentState(StrEnum):
+    """Whether an incident goes on."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class DeliveryState(StrEnum):
+    """How far a message is."""
+
+    #: Not accepted by its receiver yet.
+    WAITING = "waiting"
+    #: Accepted by its receiver.
+    SENT = "sent"
+    #: Not accepted within a week.
+    GIVEN_UP = "given_up"

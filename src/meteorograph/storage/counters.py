@@ -28,6 +28,8 @@ class Count(StrEnum):
     ROWS = "rows"
     #: Quantities whose value is from another provider than the first one. Kind: the quantity, or ``all``.
     FALLBACKS = "fallbacks"
+    #: Attempts to deliver a message of an alert, by channel. Kind: ``sent``, ``failed`` or ``given_up``.
+    DELIVERIES = "deliveries"
 
 
 class Counters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,6 +23,9 @@ from support import KEY, RAIN_KEY
 PASSWORD = "hunter2-and-more"
 
 #: Setting, text, field, value.
+#: A secret of Standard Webhooks, without its prefix.
+WHSEC = base64.b64encode(b"24 bytes are the shortest").decode()
+
 GOOD = [
     ("OWM_API_KEY", KEY, "owm_api_key", KEY),
     ("WEATHERSTACK_API_KEY", KEY, "weatherstack_api_key", KEY),
@@ -68,6 +72,11 @@ GOOD = [
     ("METEOROGRAPH_BACKUP_DIR", "kept/backups", "backup_dir", Path("kept/backups")),
     ("METEOROGRAPH_BACKUP_HOURS", "6", "backup_hours", 6),
     ("METEOROGRAPH_BACKUP_KEEP", "1", "backup_keep", 1),
+    ("METEOROGRAPH_ALERT_CHANNELS", "a=json://h/x  b=ntfys://t", "alert_channels", {"a": "json://h/x", "b": "ntfys://t"}),
+    ("METEOROGRAPH_ALERT_MESSAGES_PER_HOUR", "5", "alert_messages_per_hour", 5),
+    ("METEOROGRAPH_WEBHOOKS", "a=https://h/x", "webhooks", {"a": "https://h/x"}),
+    ("METEOROGRAPH_WEBHOOK_SECRETS", f"a=whsec_{WHSEC}", "webhook_secrets", {"a": f"whsec_{WHSEC}"}),
+    ("METEOROGRAPH_PING_URL", "https://h/ping", "ping_url", "https://h/ping"),
     ("METEOROGRAPH_USER_AGENT", "me/1 (me@h)", "user_agent", "me/1 (me@h)"),
     ("METEOROGRAPH_DEMO", "true", "demo", True),
     ("METEOROGRAPH_ALLOW_ANONYMOUS", "true", "allow_anonymous", True),
@@ -222,6 +231,11 @@ DEFAULTS: dict[str, object] = OF_REGISTRY | {
     "backup_dir": None,
     "backup_hours": 24,
     "backup_keep": 7,
+    "alert_channels": {},
+    "alert_messages_per_hour": 30,
+    "webhooks": {},
+    "webhook_secrets": {},
+    "ping_url": None,
     "precipitation_providers": ["weatherstack", "openweathermap"],
     "interval": timedelta(hours=1),
     "scheduler_enabled": True,
@@ -256,6 +270,8 @@ def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def _plain(value: object) -> object:
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     return value.get_secret_value() if hasattr(value, "get_secret_value") else value
 
 
@@ -319,15 +335,26 @@ def test_an_env_file_that_is_no_text(content: bytes) -> None:
     assert _refused() == ".env: not UTF-8 text; it must be a readable text file with lines NAME=value"
 
 
+#: Secret settings that are no keys.
+OTHER_SECRETS = {
+    "DATABASE_URL": f"postgresql://u:{PASSWORD}@h/n",
+    "METEOROGRAPH_ALERT_CHANNELS": "a=json://h/x",
+    "METEOROGRAPH_WEBHOOKS": "a=https://h/x",
+    "METEOROGRAPH_WEBHOOK_SECRETS": f"a=whsec_{WHSEC}",
+    "METEOROGRAPH_PING_URL": "https://h/ping",
+}
+
+
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("named_in", ["environment", ".env"])
 def test_a_secret_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, named_in: str) -> None:
-    value = f"postgresql://u:{PASSWORD}@h/n" if name == "DATABASE_URL" else KEY
+    value = OTHER_SECRETS.get(name, KEY)
     (tmp_path / "secret").write_text(f"\ufeff {value}\r\n", encoding="utf-8")
     _set(monkeypatch, named_in, f"{name}_FILE", str(tmp_path / "secret"))
     settings = load_settings()
     field = next(field for field, known in setting_names().items() if known == name)
-    assert _plain(getattr(settings, field)) == ([value] if name == "METEOROGRAPH_API_TOKENS" else value)
+    plain = _plain(getattr(settings, field))
+    assert plain == ([value] if name == "METEOROGRAPH_API_TOKENS" else {"a": value[2:]} if value.startswith("a=") else value)
     assert unknown_settings() == []
 
 

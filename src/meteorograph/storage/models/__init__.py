@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .accounts import AccountState, Quota
+from .alerts import AlertRule, AlertSignal, AlertSubject, Delivery, Incident, WebhookCursor
 from .base import Base
 from .counters import CounterTotal
 from .jobs import JobRun, RegisteredJob
@@ -15,11 +16,16 @@ from .weather import CheckState, WeatherData
 __all__ = [
     "AccountState",
     "AccountedUntil",
+    "AlertRule",
+    "AlertSignal",
+    "AlertSubject",
     "Base",
     "CheckState",
     "CounterTotal",
     "DailyRollup",
+    "Delivery",
     "Heartbeat",
+    "Incident",
     "JobRun",
     "Lease",
     "Location",
@@ -32,4 +38,5 @@ __all__ = [
     "Shard",
     "Token",
     "WeatherData",
+    "WebhookCursor",
 ]

@@ -1,0 +1,91 @@
+"""Findings about what is stored: no data, gaps, and old observations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ..ledger.health import MISSED_SINCE
+from ..model.flags import Flag
+from ..quality.row_checks import MAX_CLOCK_LEAD
+from ..storage.models import Missed
+from .findings import FINE, Finding, Findings, Status
+from .places import newest_values, read_places
+from .rules import Rule
+
+#: Flags of values that a provider repeats.
+_OLD: Final = (Flag.OLD, Flag.STALE)
+
+
+def find_no_data(session: Session, rule: Rule, now: datetime) -> Findings:
+    """Places without a row for longer than the limit [h]; the cause is the reason of their newest missed slot."""
+    limit = timedelta(hours=rule.options.limit_of(rule.kind) or 0)
+    places = read_places(session, rule, now)
+    findings: Findings = {place.name: FINE for place in places}
+    silent = {}
+    for place in places:
+        since = max(place.due_from, place.newest_slot or place.due_from)
+        if now - since > limit:
+            silent[place.id] = place.name, since
+    reasons = _newest_reasons(session, now) if silent else {}
+    for id_, (name, since) in silent.items():
+        cause = reasons.get(id_, "no reason is recorded yet")
+        findings[name] = Finding(Status.FIRING, since, cause, f"last observation of {since:%Y-%m-%d %H:%M} UTC")
+    return findings
+
+
+def _newest_reasons(session: Session, now: datetime) -> dict[int, str]:
+    """Location id → reason of its newest missed slot."""
+    recent = (Missed.due_at > now - MISSED_SINCE, Missed.due_at <= now + MAX_CLOCK_LEAD)
+    newest = select(Missed.location_id, func.max(Missed.due_at).label("due_at")).where(*recent).group_by(Missed.location_id)
+    last = newest.subquery()
+    query = select(Missed.location_id, Missed.reason, Missed.detail).join(
+        last, (Missed.location_id == last.c.location_id) & (Missed.due_at == last.c.due_at)
+    )
+    return {id_: _reason_text(reason, detail) for id_, reason, detail in session.execute(query)}
+
+
+def _reason_text(reason: str, detail: str | None) -> str:
+    return f"{reason}: {' '.join(detail.split())}"[:300] if detail else reason
+
+
+def find_gaps(session: Session, rule: Rule, now: datetime) -> Findings:
+    """Places that have missed as many slots within a day, or more, since the rule exists."""
+    limit = rule.options.limit_of(rule.kind) or 1
+    places = read_places(session, rule, now)
+    findings: Findings = {place.name: FINE for place in places}
+    names = {place.id: place.name for place in places}
+    since = max(now - MISSED_SINCE, rule.created_at)
+    is_recent = (Missed.due_at > since, Missed.due_at <= now + MAX_CLOCK_LEAD, Missed.closed_at.is_(None))
+    query = select(Missed.location_id, Missed.reason, func.count(), func.min(Missed.due_at), func.max(Missed.due_at))
+    counts: dict[int, Counter[str]] = {}
+    spans: dict[int, tuple[datetime, datetime]] = {}
+    for id_, reason, count, first, last in session.execute(query.where(*is_recent).group_by(Missed.location_id, Missed.reason)):
+        counts.setdefault(id_, Counter())[reason] += count
+        known = spans.get(id_, (first, last))
+        spans[id_] = min(known[0], first), max(known[1], last)
+    for id_, reasons in counts.items():
+        if id_ in names and reasons.total() >= limit:
+            first, last = spans[id_]
+            detail = f"{reasons.total()} slots from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+            findings[names[id_]] = Finding(Status.FIRING, first, ", ".join(sorted(reasons)), detail)
+    return findings
+
+
+def find_old_observations(session: Session, rule: Rule, now: datetime) -> Findings:
+    """Places whose newest row has values that are too old, or no longer change."""
+    places = read_places(session, rule, now)
+    rows = newest_values(session, (), now)
+    findings: Findings = {}
+    for place in places:
+        findings[place.name] = FINE
+        if place.id in rows:
+            at, provider, flags, _ = rows[place.id]
+            if any(flag in words for words in flags.values() for flag in _OLD):
+                cause = f"{provider} repeats old observations"
+                findings[place.name] = Finding(Status.FIRING, at, cause, f"observed at {at:%Y-%m-%d %H:%M} UTC")
+    return findings

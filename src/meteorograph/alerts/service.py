@@ -1,0 +1,216 @@
+"""The thread that evaluates rules and sends messages, in each process with a scheduler. Collecting never waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..collecting.process_memory import PROCESS_MEMORY
+from ..config.loading import get_settings
+from ..config.settings import Settings
+from ..errors import DeliveryError, MeteorographError, StoreError
+from ..log_output import get_logger
+from ..log_repeats import error_once
+from ..model import clock
+from ..model.states import AlertKind
+from ..storage.counters import COUNTERS, Count
+from ..storage.database_errors import error_text
+from ..storage.engine import get_db_session, init_db
+from ..storage.leases import renew_lease, take_lease
+from ..storage.models import AlertRule
+from . import channels, evaluation, outbox, signals
+from .looks import CLOCKLESS, find_all
+from .rules import Rule, list_rules
+from .run_messages import put_run_messages
+
+log = get_logger(__name__)
+
+#: Time for a server to fork its workers before anything is done in the parent process [s], as for collection.
+_FIRST_LOOK_SECONDS: Final = 2.0
+
+#: How often to look [s].
+LOOK_SECONDS: Final = 10.0
+
+#: Name of the lease of the process that evaluates the rules.
+_LEASE: Final = "alerts"
+
+#: How often a process stores what it knows of its host [s].
+_SIGNAL_SECONDS: Final = 30.0
+
+#: How often sums of precipitation are computed; the other rules are evaluated at each look.
+_EVALUATE_RAIN_EVERY: Final = timedelta(minutes=2)
+
+#: How often old deliveries are deleted [s].
+_TIDY_SECONDS: Final = 3600.0
+
+#: How long a stop waits for the messages in progress [s].
+_STOP_SECONDS: Final = 3.0
+
+_HOUR: Final = timedelta(hours=1)
+
+
+def evaluate_rules(settings: Settings, now: datetime) -> None:
+    """Evaluate the rules. A rule that cannot be evaluated leaves the others alone.
+
+    Raises:
+        StoreError: The database cannot be reached.
+    """
+    is_trusted = PROCESS_MEMORY.clock_check.is_trusted
+    with get_db_session(read_only=True) as session:
+        rules = [rule for rule in list_rules(session) if (is_trusted or rule.kind in CLOCKLESS) and _is_due(rule, now)]
+    if rules:
+        evaluation.record_evaluations({rule.id: _evaluate(settings, rule, now) for rule in rules}, now)
+
+
+def _is_due(rule: Rule, now: datetime) -> bool:
+    """Whether a rule is to be evaluated: sums of precipitation take long. An instant ahead is of a clock that was wrong."""
+    every = _EVALUATE_RAIN_EVERY if rule.kind == AlertKind.RAIN else timedelta(0)
+    return rule.evaluated_at is None or not timedelta(0) <= now - rule.evaluated_at < every
+
+
+def _evaluate(settings: Settings, rule: Rule, now: datetime) -> str | None:
+    """Evaluate a rule; gives why this failed."""
+    try:
+        with get_db_session(read_only=True) as session:
+            subjects = evaluation.read_subjects(session, rule.id)
+            findings = find_all(session, settings, rule, now, subjects)
+        evaluation.apply_findings(settings, rule, subjects, findings, now)
+    except StoreError:
+        raise
+    except Exception as error:  # a fault in one rule must not silence the others
+        reason = str(error) if isinstance(error, MeteorographError) else f"unexpected {type(error).__name__}"
+        error_once(log, "a rule could not be evaluated", (rule.name, reason), rule=rule.name, reason=error_text(error))
+        return reason
+    return None
+
+
+def _has_rules(session: Session) -> bool:
+    return session.scalar(select(AlertRule.id).limit(1)) is not None
+
+
+def _has_local_rules(session: Session) -> bool:
+    """Whether a rule needs what each process knows of its host."""
+    kinds = (AlertKind.DISK, AlertKind.CLOCK, AlertKind.AUDIT_HOLE)
+    return session.scalar(select(AlertRule.id).where(AlertRule.kind.in_(kinds)).limit(1)) is not None
+
+
+def send_waiting(settings: Settings, channel: str, stop: threading.Event) -> None:
+    """Send the messages of a channel that are due, until none is left, one fails, or ``stop`` is set."""
+    while not stop.is_set():
+        now = clock.now()
+        with get_db_session(read_only=True) as session:
+            if outbox.count_sent(session, channel, now - _HOUR) >= settings.alert_messages_per_hour:
+                return
+        taken = outbox.take_next(channel, now)
+        if taken is None or not _send(settings, taken):
+            return
+
+
+def _send(settings: Settings, taken: outbox.TakenDelivery) -> bool:
+    """Send one message; False if this failed."""
+    fields = {"channel": taken.channel, "message": taken.message_id, "attempt": taken.attempt}
+    try:
+        channels.send(settings, taken.channel, taken.message_id, taken.title, taken.body, clock.now())
+    except Exception as error:
+        reason = str(error) if isinstance(error, DeliveryError) else f"unexpected {type(error).__name__}"
+        is_over = outbox.record_failure(taken, reason, clock.now(), getattr(error, "wait", None))
+        COUNTERS.add(Count.DELIVERIES, taken.channel, "given_up" if is_over else "failed")
+        log.warning("a message was given up" if is_over else "a message was not accepted", **fields, reason=reason)
+        return False
+    if outbox.record_sent(taken, clock.now()):
+        COUNTERS.add(Count.DELIVERIES, taken.channel, "sent")
+        log.info("message sent", **fields)
+    return True
+
+
+@dataclass(slots=True)
+class AlertService:
+    """Looks at the rules, and sends what waits with a thread for each channel, so that none waits for another one."""
+
+    _thread: threading.Thread | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _senders: dict[str, threading.Thread] = field(default_factory=dict)
+    #: Monotonic times: when old deliveries were deleted, and when signals were stored.
+    _tidied: float | None = None
+    _signalled: float | None = None
+
+    def start(self) -> None:
+        """Start to look, unless this process looks already."""
+        if self._thread is None or not self._thread.is_alive():
+            self.reset()
+            self._thread = threading.Thread(target=self._loop, args=(self._stop,), name="meteorograph-alerts", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop. A message in progress that does not end soon is sent again by another process, or after the next start."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._stop.set()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for one in (thread, *self._senders.values()):
+            one.join(max(0.0, deadline - time.monotonic()))
+
+    def reset(self) -> None:
+        """Forget all threads: they do not survive a fork."""
+        self._thread, self._stop, self._senders = None, threading.Event(), {}
+        self._tidied = self._signalled = None
+
+    def _loop(self, stop: threading.Event) -> None:
+        pause = _FIRST_LOOK_SECONDS
+        while not stop.wait(pause):
+            pause = LOOK_SECONDS
+            try:
+                self._look(stop)
+            except StoreError as error:
+                error_once(log, "alerts wait for the database", (), reason=str(error))
+            except Exception as error:
+                error_once(log, "alerts could not be looked at", (error_text(error),), reason=error_text(error))
+
+    def _look(self, stop: threading.Event) -> None:
+        init_db()
+        settings, now = get_settings(), clock.now()
+        with get_db_session(read_only=True) as session:
+            has_rules, needs_signals = _has_rules(session), _has_local_rules(session)
+        if needs_signals and (self._signalled is None or time.monotonic() - self._signalled > _SIGNAL_SECONDS):
+            self._signalled = time.monotonic()
+            with get_db_session() as session:
+                signals.record_signals(session, signals.own_signals(settings), now)
+        if has_rules and (renew_lease(_LEASE, now) or take_lease(_LEASE, now)):  # of several processes, one evaluates
+            evaluate_rules(settings, now)
+        put_run_messages(settings, now)
+        self._send(settings, stop)
+        if self._tidied is None or time.monotonic() - self._tidied > _TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            with get_db_session() as session:
+                outbox.delete_old(session, now)
+
+    def _send(self, settings: Settings, stop: threading.Event) -> None:
+        """Start a thread for each channel with messages, unless it has one."""
+        with get_db_session(read_only=True) as session:
+            waiting = outbox.waiting_channels(session)
+        for channel in waiting:
+            sender = self._senders.get(channel)
+            if sender is None or not sender.is_alive():
+                name = f"meteorograph-alerts {channel}"
+                self._senders[channel] = threading.Thread(
+                    target=_send_safely, args=(settings, channel, stop), name=name, daemon=True
+                )
+                self._senders[channel].start()
+
+
+def _send_safely(settings: Settings, channel: str, stop: threading.Event) -> None:
+    try:
+        send_waiting(settings, channel, stop)
+    except Exception as error:
+        error_once(log, "messages wait", (channel,), channel=channel, reason=error_text(error))
+
+
+#: The service of this process.
+ALERTS: Final = AlertService()
