@@ -27,6 +27,7 @@ from .config.settings import Settings
 from .errors import FallbackDatabaseError, MeteorographError, MissingAPIKeyError, StoreError
 from .failover import snapshot
 from .healing import planner, rounds
+from .integrations.sender import SENDER
 from .jobs.runner import RUNNER
 from .ledger import heartbeat
 from .log_output import get_logger
@@ -194,6 +195,7 @@ def start(settings: Settings) -> None:
             _add_job(name, job, seconds, first)
         RUNNER.start()
         ALERTS.start()
+        SENDER.start(settings)
         scheduler.add_job(
             scheduled_healing,
             "interval",
@@ -234,6 +236,7 @@ def stop() -> None:
         _process.stop.set()  # collection ends while jobs of the user are waited for
         RUNNER.stop()
         ALERTS.stop()
+        SENDER.stop()
         if scheduler.is_alive():
             scheduler.shutdown(wait=True)
             _record_stop()
@@ -285,6 +288,7 @@ def _start_after_fork() -> None:
     scheduler.reset()
     RUNNER.reset()
     ALERTS.reset()
+    SENDER.reset()
     if _process.forks_worker:
         _process.is_handed_over, _process.forks_worker, _process.is_worker = False, False, True
         start(get_settings())

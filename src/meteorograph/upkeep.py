@@ -21,6 +21,7 @@ from .log_output import get_logger
 from .model import clock, schedule
 from .reading import rollups
 from .service_state import SERVICE_STATE
+from .storage import outbox
 from .storage.database_errors import error_text
 from .storage.engine import get_db_session, init_db
 
@@ -108,6 +109,17 @@ def _delete_old_job_runs() -> None:
         log.warning("old runs of jobs could not be deleted", reason=error_text(error))
 
 
+def _forget_unused_integrations() -> None:
+    try:
+        init_db()
+        with get_db_session() as session:
+            names = outbox.unsubscribe_unused(session, clock.now())
+        for name in names:
+            log.warning("no process has been set up with an integration for a week: its rows no longer wait", integration=name)
+    except Exception as error:
+        log.warning("unused integrations could not be looked for", reason=error_text(error))
+
+
 def make_due_backup() -> None:
     """Make a backup if the settings ask for one and the last good one is too old; logs a failure, and never raises."""
     settings, now = get_settings(), clock.now()
@@ -132,6 +144,7 @@ def tidy(explain: Explain = no_explanation) -> None:
         return
     _state.last_tidied = time.monotonic()
     _delete_old_job_runs()
+    _forget_unused_integrations()
     _delete_old_journals()
     audit_ledger(explain)
     make_due_backup()

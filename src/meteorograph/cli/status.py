@@ -62,6 +62,9 @@ def _print_report(report: HealthReport, accounts: list[AccountView], missed: dic
     rows.append(("missed in 24 h", f"{sum(missed.values()):,}{f' ({reasons})' if reasons else ''}"))
     for view in accounts:
         rows.append((view.provider, "; ".join(filter(None, _account_texts(view)))))
+    for state in report.integrations:
+        failing = "fails" if state.record.failing_since else "works"
+        rows.append((state.record.name, f"{failing}, {state.waiting_text if state.waiting else 'no row waits'}"))
     print_table((Column(), Column(is_state=True, wraps=True)), rows)
 
 

@@ -27,6 +27,9 @@ _is_token: Final = re.compile(r"(?=.{16})[A-Za-z0-9._~+/-]+=*").fullmatch
 _is_host: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+").fullmatch
 _is_origin: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?").fullmatch
 _is_schema: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}").fullmatch
+_is_topic: Final = re.compile(r"[^\x00-\x20+#/]+(/[^\x00-\x20+#/]+)*").fullmatch
+_is_mqtt_url: Final = re.compile(r"mqtts?://([^\s:@/?#]+(:[^\s@/?#]*)?@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?").fullmatch
+_is_http_url: Final = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[^\s?#@]*)?").fullmatch
 _is_user_agent: Final = re.compile(r"[ -~]{1,200}").fullmatch
 
 
@@ -113,4 +116,25 @@ def check_database_url(value: SecretStr) -> SecretStr:
         )
     if PREPARE_PARAMETER in url.query and backend != "sqlite":
         parse_prepare_threshold(str(url.query[PREPARE_PARAMETER]))
+    return value
+
+
+def check_mqtt_url(value: SecretStr | None) -> SecretStr | None:
+    """A URL of an MQTT broker."""
+    if value is not None and not _is_mqtt_url(value.get_secret_value()):
+        raise ValueError("mqtt://user:password@host:1883, or mqtts:// for TLS, with a percent-encoded user name and password")
+    return value
+
+
+def check_topic(value: str) -> str:
+    """The first levels of an MQTT topic."""
+    if not _is_topic(value) or len(value) > 200:
+        raise ValueError("a topic of 1 to 200 characters without white space, +, # and empty levels")
+    return value
+
+
+def check_http_url(value: str | None) -> str | None:
+    """A URL without user, query and fragment."""
+    if value is not None and not _is_http_url(value):
+        raise ValueError("a URL such as http://localhost:8086, without a user, a query and a fragment")
     return value

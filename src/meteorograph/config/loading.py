@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 from sqlalchemy.engine import make_url
@@ -31,7 +32,9 @@ log = get_logger(__name__)
 
 #: Secret settings whose values are secrets as they are, separated by commas; of the others only parts are.
 _PLAIN_SECRETS: Final = tuple(
-    name for name in SECRETS if name != "DATABASE_URL" and not name.startswith(("METEOROGRAPH_ALERT", "METEOROGRAPH_WEBHOOK"))
+    name
+    for name in SECRETS
+    if name not in ("DATABASE_URL", "METEOROGRAPH_MQTT_URL") and not name.startswith(("METEOROGRAPH_ALERT", "METEOROGRAPH_WEBHOOK"))
 )
 
 
@@ -140,8 +143,12 @@ def _first_error(error: ValidationError) -> str:
 def _secret_texts(settings: Settings) -> list[str]:
     url = make_url(settings.database_url.get_secret_value())
     passwords = [url.password, *(url.normalized_query.get(name, ("",))[0] for name in ("password", "sslpassword"))]
-    texts = [*map(settings.key, PROVIDERS), *(token.get_secret_value() for token in settings.api_tokens), *passwords]
+    tokens = (*settings.api_tokens, settings.influxdb_token)
+    texts = [*map(settings.key, PROVIDERS), *(token.get_secret_value() for token in tokens if token), *passwords]
     addresses = [*settings.alert_channels.values(), *settings.webhooks.values(), *filter(None, [settings.ping_url])]
     texts += [part for secret in addresses for part in secret_parts(secret.get_secret_value())]
     texts += [secret.get_secret_value().removeprefix("whsec_") for secret in settings.webhook_secrets.values()]
+    if settings.mqtt_url is not None:
+        password = urlsplit(settings.mqtt_url.get_secret_value()).password or ""
+        texts += [password, unquote(password)]
     return [text for text in texts if text]

@@ -131,6 +131,16 @@ class Settings(BaseSettings):
     trusted_hosts: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_hosts)] = []
     proxies: Annotated[int, Field(ge=0, le=10)] = 0
 
+    mqtt_url: Annotated[SecretStr | None, AfterValidator(checks.check_mqtt_url)] = None
+    mqtt_topic: Annotated[str, AfterValidator(checks.check_topic)] = "meteorograph"
+    #: What Home Assistant's discovery topics begin with; ``none`` for no discovery.
+    mqtt_discovery: Annotated[str, AfterValidator(checks.check_topic)] = "homeassistant"
+    influxdb_url: Annotated[str | None, AfterValidator(checks.check_http_url)] = None
+    influxdb_org: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    influxdb_bucket: Annotated[str, Field(min_length=1, max_length=200)] = "meteorograph"
+    influxdb_token: SecretStr | None = None
+    influxdb_file: Annotated[Path | None, AfterValidator(checks.check_path)] = None
+
     @classmethod
     def settings_customise_sources(
         cls,

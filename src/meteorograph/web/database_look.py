@@ -19,6 +19,7 @@ from ..jobs.queries import failed_jobs
 from ..ledger.health import LedgerHealth, count_missed, read_health
 from ..log_output import get_logger
 from ..model import clock, schedule
+from ..storage import outbox
 from ..storage.database_errors import plain_reason
 from ..storage.engine import get_db_session
 from .background_look import BackgroundLook, Look
@@ -48,6 +49,8 @@ class DatabaseLook:
     failed_jobs: Sequence[str] = ()
     #: When the newest backup was made; None without one.
     last_backup: datetime | None = None
+    #: How the sending to each integration goes.
+    integrations: Sequence[outbox.IntegrationState] = ()
     #: Why the database failed; None if it did not.
     failure: str | None = None
 
@@ -68,6 +71,7 @@ def _read() -> DatabaseLook:
                 count_missed(session, now),
                 failed_jobs(session, now),
                 last_backup(settings.backup_dir) if settings.backup_dir else None,
+                outbox.read_states(session),
             )
     except (MeteorographError, SQLAlchemyError) as error:
         reason = str(error) if isinstance(error, MeteorographError) else plain_reason(error)

@@ -11,6 +11,7 @@ from ..storage import migrations
 from ..version import __version__
 from . import params
 from .health_report import HealthReport, HealthStatus, read_report
+from .integration_state import integration_object
 
 blueprint = Blueprint("health", __name__)
 
@@ -38,6 +39,7 @@ def report_object(report: HealthReport) -> dict[str, Any]:
         },
         "next_run": report.next_run and report.next_run.isoformat(),
         "last_backup": report.last_backup and report.last_backup.isoformat(),
+        "integrations": {state.record.name: integration_object(state) for state in report.integrations},
         "providers": {
             name: {
                 "key": account.key_state,

@@ -23,6 +23,7 @@ from ..service_state import SERVICE_STATE
 from ..storage.database_errors import UNREACHABLE
 from .background_look import Look
 from .database_look import DatabaseLook
+from .integration_state import integration_problems
 
 #: A look that takes longer than this means that the database hangs, unless the last one is younger [s].
 PATIENCE_SECONDS: Final = 10.0
@@ -56,6 +57,7 @@ def find_problems(settings: Settings, look: Look[DatabaseLook], now: datetime, *
         _backup_problems(settings, seen, now) if seen.ledger else (),
         _data_problems(seen) if seen.ledger else (),
         _job_problems(seen),
+        map(Problem, integration_problems(settings, seen.integrations, now)),
     )
     return list(chain.from_iterable(groups))
 

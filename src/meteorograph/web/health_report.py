@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from ..model import clock, schedule
 from ..model.states import KeyState
 from ..service_state import SERVICE_STATE
 from ..storage.models import Run
+from ..storage.outbox import IntegrationState
 from ..storage.process import process_name
 from .database_look import DatabaseLook, look_at_database
 from .health_problems import Problem, find_problems, is_first_collection
@@ -54,6 +55,8 @@ class HealthReport:
     accounts: Mapping[str, AccountStatus]
     #: When the newest backup was made; None without one.
     last_backup: datetime | None
+    #: How the sending to each integration goes.
+    integrations: Sequence[IntegrationState]
     #: How old the look at the database is [s].
     age: float
 
@@ -85,6 +88,7 @@ def read_report(*, wait: float | None = None) -> HealthReport:
         next_run=schedule.Interval(settings.interval).next_after(now) if is_running else None,
         accounts=seen.accounts or _unknown_accounts(settings),
         last_backup=seen.last_backup,
+        integrations=seen.integrations,
         age=look.age,
     )
 

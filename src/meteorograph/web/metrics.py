@@ -32,6 +32,7 @@ from ..storage.counters import Count, read_totals
 from ..storage.engine import get_db_session
 from ..version import __version__
 from .health_report import HealthReport, read_report
+from .integration_state import integration_metrics
 from .job_metrics import job_metrics
 from .quota import account_views
 
@@ -91,6 +92,7 @@ class _State(Collector):
                 metrics += [*_locations(session, health), *_runs(health), *_slots(session, clock.now()), *_quota(session)]
                 metrics += _counters(session)
                 metrics += [*(_values(session, health) if _shows_locations(health) else ()), *job_metrics(session)]
+                metrics += integration_metrics(session)
         except (MeteorographError, SQLAlchemyError) as error:
             log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
         yield from metrics

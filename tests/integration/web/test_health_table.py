@@ -23,14 +23,14 @@ from health import add_location
 from meteorograph import create_app, get_db_session, scheduler, upkeep
 from meteorograph.accounts import account_state
 from meteorograph.collecting.process_memory import PROCESS_MEMORY
-from meteorograph.config.loading import get_settings
+from meteorograph.config.loading import get_settings, load_settings, pin_settings
 from meteorograph.errors import AccountError, RetryableFetchError
 from meteorograph.failover.database_file import fallback_path
 from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
 from meteorograph.service_state import SERVICE_STATE
 from meteorograph.simulator import Simulator
-from meteorograph.storage import engine
+from meteorograph.storage import engine, outbox
 from meteorograph.storage.engine import ENGINES, get_engine
 from meteorograph.storage.models import AccountState, Heartbeat, Location, Missed, Quota, WeatherData
 from meteorograph.web import database_look
@@ -410,6 +410,28 @@ def _stale(world: World) -> FlaskClient:
     return world.watch()
 
 
+def _receiver_away(world: World) -> FlaskClient:
+    with get_db_session() as session:
+        outbox.subscribe(session, "mqtt", NOON)
+        outbox.note_failure(session, "mqtt", NOON, "broker.lan:1883: Connection refused")
+    return world.collect()
+
+
+def _nobody_sends(world: World) -> FlaskClient:
+    with get_db_session() as session:
+        outbox.subscribe(session, "mqtt", NOON - HOUR)
+    client = world.collect()
+    pin_settings(load_settings(mqtt_url="mqtt://broker.lan"))
+    return client
+
+
+def _receiver_refuses(world: World) -> FlaskClient:
+    with get_db_session() as session:
+        outbox.subscribe(session, "influxdb", NOON)
+        outbox.note_success(session, "influxdb", NOON, 0, ["400: field type conflict"])
+    return world.collect()
+
+
 SQLITE, POSTGRESQL = ("sqlite",), ("postgresql",)
 BOTH = (*SQLITE, *POSTGRESQL)
 
@@ -444,6 +466,9 @@ SITUATIONS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "a provider's observations are too old at most places": (_old_at(2), BOTH),
     "slots were missed in the last 24 hours": (_missed, BOTH),
     "one place of five is unknown to its provider": (_unknown_place, SQLITE),
+    "the receiver of an integration is away": (_receiver_away, BOTH),
+    "no process sends to an integration that is set up": (_nobody_sends, SQLITE),
+    "the receiver of an integration refuses a row": (_receiver_refuses, SQLITE),
     "most places are stale": (_stale, BOTH),
 }
 

@@ -6,6 +6,7 @@ from .accounts import AccountState, Quota
 from .alerts import AlertRule, AlertSignal, AlertSubject, Delivery, Incident, WebhookCursor
 from .base import Base
 from .counters import CounterTotal
+from .integrations import Integration, OutboxEntry
 from .jobs import JobRun, RegisteredJob
 from .ledger import AccountedUntil, Heartbeat, Lease, Missed, Run, Shard
 from .locations import Location, LocationStation
@@ -26,11 +27,13 @@ __all__ = [
     "Delivery",
     "Heartbeat",
     "Incident",
+    "Integration",
     "JobRun",
     "Lease",
     "Location",
     "LocationStation",
     "Missed",
+    "OutboxEntry",
     "Quota",
     "RegisteredJob",
     "RolledUpUntil",

@@ -1,0 +1,1 @@
+"""Sends stored rows to programs of others: MQTT and Home Assistant, InfluxDB, Telegraf."""

@@ -1,0 +1,64 @@
+"""How the sending to integrations goes: as problems, as an object and as metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from sqlalchemy.orm import Session
+
+from ..config.settings import Settings
+from ..integrations.sender import configured_names
+from ..storage.outbox import IntegrationState, read_states
+
+#: Without a sign of life for this long, no process sends.
+_SILENT: Final = timedelta(minutes=3)
+#: How long a refusal is news.
+_RECENT: Final = timedelta(days=1)
+
+
+def integration_problems(settings: Settings, states: Sequence[IntegrationState], now: datetime) -> Iterator[str]:
+    """What is wrong with integrations: their receivers, or the threads that send."""
+    configured = configured_names(settings) if settings.scheduler_enabled else []
+    for state in states:
+        record = state.record
+        if record.failing_since is not None:
+            since = record.failing_since.isoformat(timespec="seconds")
+            yield f"{record.name} has got nothing since {since}, {state.waiting_text}: {record.failure}"
+        elif record.name in configured and now - record.seen_at > _SILENT:
+            yield f"no process has sent to {record.name} since {record.seen_at.isoformat(timespec='seconds')}"
+        if record.refused_at is not None and now - record.refused_at < _RECENT:
+            rows = "1 row" if record.refused == 1 else f"{record.refused:,} rows"
+            yield f"{record.name} has refused {rows}, the last one with {record.refusal}"
+
+
+def integration_object(state: IntegrationState) -> dict[str, Any]:
+    """The state of an integration as a JSON object."""
+    record = state.record
+    return {
+        "waiting": state.waiting,
+        "sent": record.sent,
+        "refused": record.refused,
+        "failures": record.failures,
+        "failing_since": record.failing_since and record.failing_since.isoformat(),
+        "reason": record.failure,
+    }
+
+
+def integration_metrics(session: Session) -> Iterator[Metric]:
+    """The rows of each integration by outcome, its failed attempts, what waits, and whether its receiver takes rows."""
+    label = ("integration",)
+    rows = CounterMetricFamily("meteorograph_integration_rows", "Rows of an integration by outcome.", labels=(*label, "outcome"))
+    failures = CounterMetricFamily("meteorograph_integration_failures", "Attempts to send that failed.", labels=label)
+    waiting = GaugeMetricFamily("meteorograph_integration_waiting_rows", "Rows that are still to be sent.", labels=label)
+    up = GaugeMetricFamily("meteorograph_integration_up", "1 if the last attempt to send succeeded.", labels=label)
+    for state in read_states(session):
+        record = state.record
+        rows.add_metric([record.name, "sent"], record.sent)
+        rows.add_metric([record.name, "refused"], record.refused)
+        failures.add_metric([record.name], record.failures)
+        waiting.add_metric([record.name], state.waiting)
+        up.add_metric([record.name], float(record.failing_since is None))
+    yield from (rows, failures, waiting, up)
