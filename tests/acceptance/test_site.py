@@ -1,4 +1,4 @@
-"""The documentation as a site: built without a warning, every link and picture leads somewhere, and nothing comes from elsewhere."""
+"""The documentation as a site: built without a warning, every link leads somewhere, and nothing comes from elsewhere."""
 
 from __future__ import annotations
 
