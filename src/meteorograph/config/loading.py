@@ -32,9 +32,7 @@ log = get_logger(__name__)
 
 #: Secret settings whose values are secrets as they are, separated by commas; of the others only parts are.
 _PLAIN_SECRETS: Final = tuple(
-    name
-    for name in SECRETS
-    if name not in ("DATABASE_URL", "METEOROGRAPH_MQTT_URL") and not name.startswith(("METEOROGRAPH_ALERT", "METEOROGRAPH_WEBHOOK"))
+    name for name in SECRETS if not name.startswith(("DATABASE", "METEOROGRAPH_ALERT", "METEOROGRAPH_WEBHOOK", "METEOROGRAPH_MQTT"))
 )
 
 
