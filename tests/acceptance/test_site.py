@@ -71,3 +71,9 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
         if tag in _LOADED and "://" in link
     ]
     assert not loaded
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "zensical.toml").read_text()
+    pages = [str(path.relative_to(ROOT / "docs")) for path in sorted((ROOT / "docs").rglob("*.md"))]
+    assert not [page for page in pages if f'"{page}"' not in navigation]
