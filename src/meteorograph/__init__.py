@@ -36,6 +36,11 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f".{_MODULES[name]}", __name__), name)
 
 
+def __dir__() -> list[str]:
+    """The public names, also those that are not imported yet."""
+    return sorted(__all__)
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the application: see ``meteorograph.web.app.create_app``, which this calls.
 

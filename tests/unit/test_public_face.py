@@ -57,6 +57,12 @@ def test_public_names_are_there(module: str) -> None:
     assert [name for name in PUBLIC[module] if not hasattr(loaded, name)] == []
 
 
+def test_the_module_lists_what_is_public() -> None:
+    meteorograph = importlib.import_module("meteorograph")
+    assert dir(meteorograph) == sorted(meteorograph.__all__)
+    assert set(PUBLIC["meteorograph"]) <= set(dir(meteorograph))
+
+
 def test_the_factory_is_found_in_the_namespace_of_the_module(tmp_path: Path) -> None:
     """uwsgi and hypercorn look there; and it does not load Flask before it is called."""
     done = _run(tmp_path, "-c", "import sys, meteorograph; print('create_app' in vars(meteorograph), 'flask' in sys.modules)")

@@ -32,7 +32,9 @@ log = get_logger(__name__)
 
 #: Secret settings whose values are secrets as they are, separated by commas; of the others only parts are.
 _PLAIN_SECRETS: Final = tuple(
-    name for name in SECRETS if not name.startswith(("DATABASE", "METEOROGRAPH_ALERT", "METEOROGRAPH_WEBHOOK", "METEOROGRAPH_MQTT"))
+    name
+    for name in SECRETS
+    if not name.startswith(("DATABASE", "METEOROGRAPH_ALERT", "METEOROGRAPH_WEBHOOK", "METEOROGRAPH_MQTT"))
 )
 
 
