@@ -128,6 +128,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.fixture
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What dispatches the shards, here and in child processes."""
+    name: str = getattr(request, "param", "local")
+    monkeypatch.setenv("METEOROGRAPH_ENGINE", name)
+    return name
+
+
+@pytest.fixture
 def collecting(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
     """The settings with which this process collects from the simulator with both keys; add a ``database``."""
     monkeypatch.setenv("OWM_API_KEY", KEY)

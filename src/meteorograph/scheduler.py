@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from apscheduler.jobstores.base import JobLookupError
 
@@ -37,7 +37,11 @@ from .resilient_scheduler import SERVICE_EXECUTOR, ResilientScheduler
 from .service_state import SERVICE_STATE
 from .storage.counters import COUNTERS
 from .storage.database_errors import error_text
-from .storage.engine import init_db
+from .storage.engine import get_engine, init_db
+from .storage.queues import require_queues
+
+if TYPE_CHECKING:
+    from .shard_worker import ShardWorker
 
 log = get_logger(__name__)
 
@@ -78,6 +82,8 @@ class _ProcessState:
     lock: threading.Lock = field(default_factory=threading.Lock)
     #: Process that has registered ``stop`` to be called at its exit.
     registered_in: int | None = None
+    #: Takes the jobs of Procrastinate, where that is the engine.
+    shard_worker: ShardWorker | None = None
     #: Monotonic time of the last heartbeat.
     last_heartbeat: float | None = None
     #: Whether the parent process has left its scheduler to the children that it forks.
@@ -91,6 +97,8 @@ class _ProcessState:
         """Replace what another thread of the parent may have held."""
         self.stop, self.lock = threading.Event(), threading.Lock()
         upkeep.reset()
+        if self.shard_worker is not None:
+            self.shard_worker.reset()
 
 
 _process: Final = _ProcessState()
@@ -196,6 +204,7 @@ def start(settings: Settings) -> None:
         RUNNER.start()
         ALERTS.start()
         SENDER.start(settings)
+        _start_engine(settings)
         scheduler.add_job(
             scheduled_healing,
             "interval",
@@ -204,6 +213,16 @@ def start(settings: Settings) -> None:
             executor=SERVICE_EXECUTOR,
             replace_existing=True,
         )
+
+
+def _start_engine(settings: Settings) -> None:
+    """Take the jobs of Procrastinate, where that is the engine; a process without a worker only ticks."""
+    if settings.engine == "procrastinate" and settings.workers != 0:
+        require_queues(get_engine())
+        from .shard_worker import SHARD_WORKER  # needs an optional package
+
+        _process.shard_worker = SHARD_WORKER
+        SHARD_WORKER.start(_process.stop)
 
 
 def _stop_at_exit() -> None:
@@ -234,6 +253,8 @@ def stop() -> None:
     """Stop ticking: a run in progress waits for its open requests, stores their answers and releases the rest."""
     with _process.lock:
         _process.stop.set()  # collection ends while jobs of the user are waited for
+        if _process.shard_worker is not None:
+            _process.shard_worker.stop()
         RUNNER.stop()
         ALERTS.stop()
         SENDER.stop()

@@ -127,7 +127,8 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
         init_db()
         _sync_back(settings)
         get_state().note_back()
-        if _tick(settings, stop, began):
+        has_collected = _tick(settings, stop, began)
+        if has_collected or _is_dispatched(settings):  # jobs may be collected here at any time
             _take_snapshot(settings)
     except StoreError as error:
         get_state().away_reason = str(error)
@@ -144,6 +145,11 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
     except Exception:
         TICK_MEMORY.note_vain(TickStart.now(), MissedReason.INTERNAL)
         raise
+
+
+def _is_dispatched(settings: Settings) -> bool:
+    """Whether the engine dispatches the shards of runs; in the fallback database this process collects them."""
+    return settings.engine == "procrastinate" and not uses_other_database()
 
 
 def _adopt_older_files(settings: Settings) -> None:
@@ -184,7 +190,14 @@ def _tick(settings: Settings, stop: threading.Event, began: TickStart) -> bool:
     try:
         is_trusted = PROCESS_MEMORY.clock_check.is_trusted
         for name, when in schedules:
-            one = claims.hold_run(now, name, when, is_clock_trusted=is_trusted, shard_size=settings.shard_size)
+            one = claims.hold_run(
+                now,
+                name,
+                when,
+                is_clock_trusted=is_trusted,
+                shard_size=settings.shard_size,
+                is_dispatched=_is_dispatched(settings),
+            )
             held += [one] if one is not None else []
         if began.has_waited:
             TICK_MEMORY.note_vain(began, MissedReason.LATE)
@@ -243,12 +256,13 @@ async def _collect_all(runs: Sequence[HeldRun], settings: Settings, stop: thread
 
 async def _collect_held(held: HeldRun, settings: Settings, stop: threading.Event) -> None:
     try:
-        await _collect(held.claim, settings, stop)
+        await collect_claim(held.claim, settings, stop)
     finally:
         held.slot.release()
 
 
-async def _collect(claim: Claim, settings: Settings, stop: threading.Event) -> None:
+async def collect_claim(claim: Claim, settings: Settings, stop: threading.Event) -> None:
+    """Collect what a claim is for, and log how it ended."""
     bind_contextvars(run_id=claim.run_id)  # each task has its own context
     fields = {"schedule": claim.schedule, "due_at": claim.due_at.isoformat()}
     log.info("run started", **fields, taken_over=claim.taken_over)

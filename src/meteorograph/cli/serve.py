@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 _WORKERS = click.option(
-    "--workers", type=click.IntRange(1, 256), help="Processes that collect [one for each 5,000 places, up to one for each core]."
+    "--workers",
+    type=click.IntRange(0, 256),
+    help="Processes that collect [one for each 5,000 places, up to one for each core]; 0 for none, with Procrastinate.",
 )
 
 
@@ -53,6 +55,8 @@ def worker(workers: int | None) -> None:
 
 
 def _collect(workers: int | None) -> None:
+    if workers == 0:
+        raise click.UsageError("--workers 0: a process that does not serve must collect")
     from ..config.loading import load_settings
     from ..server.serve import collect_forever
 

@@ -97,7 +97,9 @@ class Settings(BaseSettings):
 
     http_timeout_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 64
-    workers: Annotated[int | None, Field(ge=1, le=256)] = None
+    #: What dispatches the shards of runs: each process looks for them, or Procrastinate.
+    engine: Annotated[Literal["local", "procrastinate"], _one_of("local", "procrastinate")] = "local"
+    workers: Annotated[int | None, Field(ge=0, le=256)] = None
     shard_size: Annotated[int, Field(ge=10, le=100_000)] = 1000
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     journal_dir: Annotated[Path, AfterValidator(checks.check_path)] = Path("data/journal")

@@ -17,7 +17,7 @@ from ..storage.lease_clock import lease_offset
 from ..storage.models import Location, Run
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_ignore
-from . import future_runs, shards
+from . import dispatch, future_runs, shards
 from .closing import close_abandoned
 from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
 from .own_runs import OWN_RUNS, HeldSlot
@@ -63,7 +63,13 @@ def due_schedules(default: Schedule) -> list[tuple[str, Schedule]]:
 
 
 def claim_run(
-    now: datetime, name: str, when: Schedule, is_clock_trusted: bool = True, shard_size: int | None = None
+    now: datetime,
+    name: str,
+    when: Schedule,
+    is_clock_trusted: bool = True,
+    shard_size: int | None = None,
+    *,
+    is_dispatched: bool = False,
 ) -> Claim | None:
     """Claim the slot of a schedule that is due at ``now``, after closing the runs of earlier slots that no process works on.
 
@@ -76,6 +82,8 @@ def claim_run(
         is_clock_trusted: Whether missed slots after ``now`` are those of a clock that was ahead. By a clock that is behind, all
             that was missed lately seems to be of the future.
         shard_size: A run with more locations is cut into shards of about this size; None never to cut it.
+        is_dispatched: Whether the engine dispatches the shards: then every run is cut, and its shards become jobs in the
+            transaction that cuts it; jobs that are missing are deferred again.
 
     Returns:
         None where there is nothing to do, or another process does it.
@@ -90,7 +98,9 @@ def claim_run(
         lease_now = now + lease_offset(session)
         has_future_misses = is_clock_trusted and future_runs.has_future_misses(session, name, before)
         if not has_future_misses and _has_nothing_to_do(session, name, slot, now, lease_now, in_time=in_time):
-            return shards.join_run(session, name, when, slot, lease_now) if in_time else None
+            joined = shards.join_run(session, name, when, slot, lease_now) if in_time else None
+            if joined is None or not is_dispatched:
+                return joined
     if has_future_misses:
         with get_db_session() as session:
             future_runs.delete_future_misses(session, name, before)
@@ -98,12 +108,21 @@ def claim_run(
         close_abandoned(session, name, before, now, lease_now, OWN_RUNS.are_not_own((name, slot)))
         if not in_time:
             return None
-        claim = _take(session, name, when, slot, now, lease_now, shard_size)
+        claim = _take(session, name, when, slot, now, lease_now, shard_size, cuts_all=is_dispatched)
+        if is_dispatched and (claim is None or claim.is_cut):
+            dispatch.dispatch_run(session, name, slot, lease_now, is_claimed=claim is not None)
+            return None
         return claim or shards.join_run(session, name, when, slot, lease_now)
 
 
 def hold_run(
-    now: datetime, name: str, when: Schedule, *, is_clock_trusted: bool = True, shard_size: int | None = None
+    now: datetime,
+    name: str,
+    when: Schedule,
+    *,
+    is_clock_trusted: bool = True,
+    shard_size: int | None = None,
+    is_dispatched: bool = False,
 ) -> HeldRun | None:
     """Claim the slot of a schedule that is due at ``now``, unless another thread of this process works on it.
 
@@ -115,7 +134,7 @@ def hold_run(
         return None
     claim = None
     try:
-        claim = claim_run(now, name, when, is_clock_trusted, shard_size)
+        claim = claim_run(now, name, when, is_clock_trusted, shard_size, is_dispatched=is_dispatched)
     finally:
         if claim is None:
             held.release()
@@ -144,6 +163,8 @@ def _take(
     now: datetime,
     lease_now: datetime,
     shard_size: int | None,
+    *,
+    cuts_all: bool,
 ) -> Claim | None:
     newer = select(Run.id).where(Run.schedule == name, Run.due_at > slot, _is_accounted(slot, now)).limit(1)
     if session.scalar(newer) is not None:  # the clock of this process is behind; the slot is accounted for
@@ -164,7 +185,7 @@ def _take(
         return None
     run = session.execute(select(Run.id, Run.token, Run.due).where(Run.schedule == name, Run.due_at == slot)).one()
     is_cut = not new and shards.has_shards(session, run.id)
-    if not is_cut and shard_size is not None and run.due > shard_size:
+    if not is_cut and shard_size is not None and run.due > (0 if cuts_all else shard_size):
         shards.cut_run(session, run.id, name, run.due, shard_size)
         is_cut = True
     ends_at = slot + min(length, schedule.GRACE)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, and_, exists, func, or_
+from sqlalchemy import ColumnElement, CursorResult, and_, exists, func, or_
 
 from ..model import schedule
-from ..model.states import OPEN_STATES, LocationState
-from ..storage.models import Location, Missed, Run, WeatherData
+from ..model.schedule import Schedule
+from ..model.states import OPEN_STATES, LocationState, ShardState
+from ..storage.models import Location, Missed, Run, Shard, WeatherData
 
 #: How long a shard is held unless its lease is renewed: shorter than a run, since its holder renews nothing else.
 SHARD_LEASE: Final = timedelta(seconds=20)
@@ -34,12 +35,29 @@ class Claim:
     is_cut: bool = False
     #: Fencing token of the run; of no use if it has shards.
     token: int = field(default=0, compare=False)
+    #: The only shard that may be taken; None for any.
+    shard: int | None = None
 
     @property
     def lease(self) -> timedelta:
         """How long the run, or each of its shards, is held unless the lease is renewed."""
         length = schedule.lease_length(self.length)
         return min(SHARD_LEASE, length) if self.is_cut else length
+
+
+def slot_claim(run_id: int, name: str, when: Schedule, slot: datetime, shard: int | None = None) -> Claim:
+    """A claim on the shards of a run, or on one of them."""
+    length = (when.next_after(slot) or slot + schedule.GRACE) - slot
+    return Claim(run_id, name, slot, slot + min(length, schedule.GRACE), length, taken_over=False, is_cut=True, shard=shard)
+
+
+def shard_is_free(lease_now: datetime) -> ColumnElement[bool]:
+    """Shards that may be taken: unfinished, without a valid lease, and not waiting for a later time."""
+    is_over = Shard.lease_expires_at <= lease_now
+    return or_(
+        and_(Shard.state == ShardState.PENDING, or_(Shard.lease_expires_at.is_(None), is_over)),
+        and_(Shard.state == ShardState.RUNNING, is_over),
+    )
 
 
 def is_free(now: datetime) -> Any:

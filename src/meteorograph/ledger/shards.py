@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from ..model import clock, schedule
+from ..model import clock
 from ..model.schedule import Schedule
 from ..model.states import OPEN_STATES, MissedReason, RunState, ShardState
 from ..storage.engine import get_db_session
@@ -37,7 +37,7 @@ from ..storage.lease_clock import lease_offset
 from ..storage.models import Location, Missed, Run, Shard, WeatherData
 from ..storage.process import process_name
 from .closing import close_run, delete_shards
-from .conditions import Claim, follows_schedule, row_count, still_missing
+from .conditions import Claim, follows_schedule, row_count, shard_is_free, slot_claim, still_missing
 
 #: The last shard has no end: locations that are added while the run is open belong to it.
 _LARGEST_ID: Final = 2**31 - 1
@@ -104,12 +104,11 @@ def has_shards(session: Session, run_id: int) -> bool:
 def join_run(session: Session, name: str, when: Schedule, slot: datetime, lease_now: datetime) -> Claim | None:
     """A claim on a run of which another process collects shards, if there are more of them."""
     is_run = (Run.schedule == name, Run.due_at == slot, Run.state == RunState.RUNNING)
-    can_be_taken = exists().where(Shard.run_id == Run.id, _is_free(lease_now))
+    can_be_taken = exists().where(Shard.run_id == Run.id, shard_is_free(lease_now))
     run_id = session.scalar(select(Run.id).where(*is_run, can_be_taken))
     if run_id is None:
         return None
-    length = (when.next_after(slot) or slot + schedule.GRACE) - slot
-    return Claim(run_id, name, slot, slot + min(length, schedule.GRACE), length, taken_over=False, is_cut=True)
+    return slot_claim(run_id, name, when, slot)
 
 
 def take_shard(claim: Claim, tried: Collection[int], done: Sequence[HeldShard]) -> tuple[HeldShard | None, bool]:
@@ -130,7 +129,9 @@ def take_shard(claim: Claim, tried: Collection[int], done: Sequence[HeldShard]) 
         is_lost = not _leave(session, claim, done, Wait())
         if state not in OPEN_STATES:
             return None, is_lost
-        query = select(Shard).where(Shard.run_id == claim.run_id, Shard.number.not_in(tried), _is_free(lease_now))
+        query = select(Shard).where(Shard.run_id == claim.run_id, Shard.number.not_in(tried), shard_is_free(lease_now))
+        if claim.shard is not None:
+            query = query.where(Shard.number == claim.shard)
         found = session.scalars(query.order_by(Shard.state.desc(), Shard.number).limit(1)).first()  # running before pending
         if found is None:
             return None, is_lost
@@ -181,14 +182,6 @@ def _lock_run(session: Session, claim: Claim) -> str | None:
 def _hold_run(session: Session, claim: Claim, until: datetime) -> None:
     """Note on the run that a process works on it: no other one may close it."""
     session.connection().execute(_HOLD_RUN, {"run": claim.run_id, "until": until, "process": process_name()})
-
-
-def _is_free(lease_now: datetime) -> ColumnElement[bool]:
-    is_over = Shard.lease_expires_at <= lease_now
-    return or_(
-        and_(Shard.state == ShardState.PENDING, or_(Shard.lease_expires_at.is_(None), is_over)),
-        and_(Shard.state == ShardState.RUNNING, is_over),
-    )
 
 
 def _is_held(held: Sequence[HeldShard]) -> ColumnElement[bool]:

@@ -109,6 +109,10 @@ def _start_workers(workers: Workers, settings: Settings) -> None:
 
 
 def _begin(settings: Settings, workers: Workers) -> None:
+    if settings.workers == 0 and settings.engine == "local":
+        raise ConfigurationError(
+            "METEOROGRAPH_WORKERS=0: must be at least 1 with METEOROGRAPH_ENGINE=local, whose processes collect"
+        )
     setup_logging(settings)
     handle_signals(workers.hang_up)
     if settings.journal_days and settings.journal_dir.exists() and not settings.journal_dir.is_dir():

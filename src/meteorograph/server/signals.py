@@ -25,7 +25,7 @@ log = get_logger(__name__)
 STOP_SECONDS: Final = 9.0
 
 #: Settings that need a restart.
-_FIXED: Final = ("host", "port", "scheduler_enabled", "database_url", "journal_dir", "demo", "workers")
+_FIXED: Final = ("host", "port", "scheduler_enabled", "database_url", "journal_dir", "demo", "workers", "engine")
 
 
 def handle_signals(after_reload: Callable[[], None] = lambda: None) -> None:
@@ -89,7 +89,7 @@ def reload_settings() -> None:
     except ConfigurationError as error:
         log.error("the settings are not reloaded", reason=str(error))  # noqa: TRY400  # the reason is enough
         return
-    for name in ("database_url", "journal_dir", "workers"):
+    for name in ("database_url", "journal_dir", "workers", "engine"):
         if getattr(found, name) != getattr(old, name):
             log.warning("this setting needs a restart", setting=setting_names()[name])
     pin_settings(new)

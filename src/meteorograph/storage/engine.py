@@ -20,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 from ..config.loading import get_settings
 from ..errors import ConfigurationError, ReadLimitError, StoreError
 from ..log_output import get_logger
+from . import queues
 from .connections import make_postgresql_engine, make_sqlite_engine, shown_url
 from .database_errors import is_unavailable, plain_reason
 from .fences import check_fences
@@ -208,9 +209,18 @@ def init_db() -> None:
                 _create_schema(bind, schema)
             if migrations.current_revision(bind) != migrations.newest_revision():  # without a migration, wait for no writer
                 migrations.upgrade(bind)
+            if queues.uses_queues() and not uses_other_database():
+                _upgrade_queues(bind)
         except SQLAlchemyError as error:
             raise StoreError(f"the database {shown_url(bind.url)} cannot be used: {plain_reason(error)}") from error
         ENGINES.mark_migrated(bind)
+
+
+def _upgrade_queues(bind: Engine) -> None:
+    queues.require_queues(bind)
+    from .queue_schema import upgrade_queues  # needs an optional package
+
+    upgrade_queues(bind)
 
 
 def _create_schema(bind: Engine, schema: str) -> None:

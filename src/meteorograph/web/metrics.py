@@ -34,6 +34,7 @@ from ..version import __version__
 from .health_report import HealthReport, read_report
 from .integration_state import integration_metrics
 from .job_metrics import job_metrics
+from .queue_metrics import queue_metrics
 from .quota import account_views
 
 log = get_logger(__name__)
@@ -93,6 +94,7 @@ class _State(Collector):
                 metrics += _counters(session)
                 metrics += [*(_values(session, health) if _shows_locations(health) else ()), *job_metrics(session)]
                 metrics += integration_metrics(session)
+                metrics += queue_metrics(session)
         except (MeteorographError, SQLAlchemyError) as error:
             log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
         yield from metrics

@@ -11,11 +11,11 @@ import pytest
 import stamina
 from sqlalchemy import select, update
 
+from engines import on_both_engines, tick
 from meteorograph import WeatherData, get_db_session
 from meteorograph.collecting import run
 from meteorograph.errors import StoreError
 from meteorograph.model.clock import DrivenClock
-from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Location, Missed, Run, Shard
 from support import NOON
@@ -23,9 +23,13 @@ from support import NOON
 HOUR = timedelta(hours=1)
 PLACES = 35
 
+pytestmark = on_both_engines("database")
+
 
 @pytest.fixture(autouse=True)
-def _places(database: str, collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _places(
+    database: str, engine: str, collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """More locations than three shards hold; one provider; attempts follow each other at once."""
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
     monkeypatch.setenv("METEOROGRAPH_SHARD_SIZE", "10")
@@ -48,8 +52,8 @@ def _ends() -> list[tuple[str, int, int, int]]:
 
 def test_all_shards_are_collected_and_every_location_is_requested_once(collecting: Simulator, driven: DrivenClock) -> None:
     for _ in range(2):
-        scheduled_ingest()
-        scheduled_ingest()
+        tick()
+        tick()
         driven.advance(HOUR)
     assert _ends() == [("succeeded", PLACES, PLACES, 0)] * 2
     assert [one.calls for one in _all(Run)] == [PLACES] * 2
@@ -59,14 +63,14 @@ def test_all_shards_are_collected_and_every_location_is_requested_once(collectin
 
 def test_a_location_that_fails_holds_back_its_shard_alone(collecting: Simulator, driven: DrivenClock) -> None:
     collecting.set_faults("kind=status code=503 place=12,10")
-    scheduled_ingest()
+    tick()
     assert [one.state for one in _all(Shard, Shard.number)] == ["done", "pending", "done", "done"]
     assert [(one.state, one.reason, one.lease_expires_at) for one in _all(Run)] == [
         ("pending", "provider_error", NOON + timedelta(seconds=30))
     ]
     collecting.set_faults("")
     driven.advance(timedelta(seconds=30))
-    scheduled_ingest()
+    tick()
     assert _ends() == [("succeeded", PLACES, PLACES, 0)]
     assert collecting.count() == PLACES + 3, "three attempts failed; no other location was requested again"
 
@@ -74,7 +78,7 @@ def test_a_location_that_fails_holds_back_its_shard_alone(collecting: Simulator,
 def test_a_failure_that_lasts_is_missed_when_the_slot_ends(collecting: Simulator, driven: DrivenClock) -> None:
     collecting.set_faults("kind=status code=503 place=12,10")
     for _ in range(12):
-        scheduled_ingest()
+        tick()
         driven.advance(timedelta(minutes=4, seconds=50))
     assert _ends() == [("partial", PLACES, PLACES - 1, 1)]
     assert [one.reason for one in _all(Missed)] == ["provider_error"]
@@ -95,12 +99,12 @@ def test_what_a_process_received_before_it_died_is_not_requested_again(
     monkeypatch.setattr("meteorograph.collecting.worker_pool.ROWS_PER_TRANSACTION", 5)
     with monkeypatch.context() as patched:
         patched.setattr(run, "store_results", die_after_some)
-        scheduled_ingest()
+        tick()
     begun = collecting.count()
     assert 0 < len(stored) < begun
     assert "running" in [one.state for one in _all(Shard)]
     driven.advance(timedelta(seconds=31))
-    scheduled_ingest()
+    tick()
     assert _ends() == [("succeeded", PLACES, PLACES, 0)]
     assert collecting.count() <= PLACES + 4, "only calls under way are made again: the journal has the other answers"
     assert [one.calls for one in _all(Run)] == [collecting.count()]
@@ -112,7 +116,7 @@ def test_the_rows_of_a_shard_that_another_process_took_are_not_stored(
     store, taken = run.store_rows, list[Any]()
 
     def take_and_store(rows: Any) -> Any:
-        if not taken:
+        if not taken and min(one.row["location_id"] for one in rows) <= first_end:
             taken.append(rows)
             until = driven() + timedelta(seconds=20)
             values = {"token": Shard.token + 1, "holder": "b:2", "lease_expires_at": until}
@@ -120,10 +124,11 @@ def test_the_rows_of_a_shard_that_another_process_took_are_not_stored(
                 session.execute(update(Shard).where(Shard.number == 0).values(**values))
         return store(rows)
 
+    first_end = _all(Location, Location.id)[8].id  # 35 locations in four shards: the first one has nine
     monkeypatch.setattr("meteorograph.collecting.worker_pool.GATHER_SECONDS", 600.0)  # one transaction for all shards
     with monkeypatch.context() as patched:
         patched.setattr(run, "store_rows", take_and_store)
-        scheduled_ingest()
+        tick()
     lost, *others = [(one.state, one.holder, one.token) for one in _all(Shard, Shard.number)]
     assert lost == ("running", "b:2", 2)
     with get_db_session(read_only=True) as session:
@@ -134,14 +139,14 @@ def test_the_rows_of_a_shard_that_another_process_took_are_not_stored(
     assert {state for state, *_ in others} <= {"done", "pending"}
     assert _ends()[0][0] == "running", "another process works on it"
     driven.advance(timedelta(seconds=31))
-    scheduled_ingest()
+    tick()
     assert _ends() == [("succeeded", PLACES, PLACES, 0)]
 
 
 def test_rows_that_went_to_the_fallback_database_are_counted(
     collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scheduled_ingest()
+    tick()
     driven.advance(HOUR)
     store, failures = run.store_rows, [StoreError("the connection was cut")]
 
@@ -153,7 +158,7 @@ def test_rows_that_went_to_the_fallback_database_are_counted(
     monkeypatch.setattr("meteorograph.failover.call.AWAY_SECONDS", 0.0)
     monkeypatch.setattr("meteorograph.collecting.worker_pool.ROWS_PER_TRANSACTION", 5)
     monkeypatch.setattr(run, "store_rows", fail_once)
-    scheduled_ingest()
+    tick()
     assert not failures
     assert _ends() == [("succeeded", PLACES, PLACES, 0)] * 2
     assert collecting.count() == 2 * PLACES
@@ -165,7 +170,7 @@ def test_locations_that_become_due_later_are_collected_later(
     monkeypatch.setenv("METEOROGRAPH_SPREAD_SECONDS", "600")
     counts = []
     for _ in range(12):
-        scheduled_ingest()
+        tick()
         counts.append(collecting.count())
         driven.advance(timedelta(minutes=1))
     assert counts == sorted(counts)
@@ -178,16 +183,16 @@ def test_a_provider_that_is_closed_holds_back_the_whole_run(
     collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "12")
-    scheduled_ingest()
+    tick()
     begun = collecting.count()
     assert 0 < begun < PLACES
     (waiting,) = _all(Run)
     assert (waiting.state, waiting.reason, waiting.lease_expires_at) == ("pending", "quota", NOON + timedelta(minutes=1))
     driven.advance(timedelta(seconds=59))
-    scheduled_ingest()
+    tick()
     assert collecting.count() == begun
     while _ends()[0][0] == "pending":
         driven.advance(timedelta(minutes=1))
-        scheduled_ingest()
+        tick()
     assert _ends() == [("succeeded", PLACES, PLACES, 0)]
     assert collecting.count() == PLACES

@@ -1,0 +1,206 @@
+"""Take the jobs of Procrastinate: collect the shard of each, and look for shards and jobs whose process has died.
+
+The ledger is the truth: a job takes its shard by lease and token as a tick does, and ends quietly if another process has it.
+Imported only where this engine is chosen, since Procrastinate is optional.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import procrastinate
+from procrastinate import exceptions
+from procrastinate.jobs import Job
+from procrastinate.worker import Worker
+
+from . import tick
+from .collecting.event_loop import run_async
+from .config.loading import get_settings
+from .errors import StoreError
+from .ledger import dispatch
+from .log_output import get_logger
+from .model.schedule import Interval
+from .storage import queue_connections
+from .storage.database_errors import error_text
+from .storage.engine import database_url, init_db
+from .storage.queues import PRIORITIES, SHARD_TASK, WORKED_QUEUES, Queue
+
+log = get_logger(__name__)
+
+#: Shards that one process collects at a time: the second one is begun while the last calls of the first are under way.
+SHARDS_AT_ONCE: Final = 2
+
+#: How often to look for jobs where no notification comes [s].
+_POLL_SECONDS: Final = 2.0
+
+_HEARTBEAT_SECONDS: Final = 5.0
+_STALLED_SECONDS: Final = 20.0
+
+#: Each fifth second; the sixth field is that of the seconds.
+_SWEEP_CRON: Final = "* * * * * */5"
+_CLEAN_CRON: Final = "17 * * * *"
+
+#: How long failed jobs are kept [hours].
+_KEPT_HOURS: Final = 72
+
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 15.0
+
+#: How long a stop waits for the shards at hand, which end early and are given back [s].
+_STOP_SECONDS: Final = 8.0
+
+
+@dataclass(slots=True)
+class ShardWorker:
+    """The worker of this process, in a thread of its own. Thread-safe."""
+
+    _thread: threading.Thread | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _workers: list[Worker] = field(default_factory=list)
+
+    def start(self, stop: threading.Event) -> None:
+        """Begin to take jobs, unless this process does already; ``stop`` lets shards at hand end early."""
+        with self._lock:
+            if self._thread is None:
+                self._stop = threading.Event()
+                self._thread = threading.Thread(target=self._run, args=(stop, self._stop), name="shard worker", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Take no further job, and wait until the shards at hand are given back."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._stop.set()
+            _end(self._workers)
+        if thread is not None:
+            thread.join(_STOP_SECONDS)
+
+    def reset(self) -> None:
+        """Forget the thread of the parent process, which does not survive a fork."""
+        self._thread, self._lock, self._stop, self._workers = None, threading.Lock(), threading.Event(), []
+
+    def _run(self, stop: threading.Event, ended: threading.Event) -> None:
+        """Work until the stop. A worker ends when the server restarts, so another one takes its place."""
+        for name, level in (("procrastinate", logging.WARNING), ("psycopg.pool", logging.ERROR)):
+            logging.getLogger(name).setLevel(level)  # a line for each job would drown the others
+        pause = _FIRST_PAUSE_SECONDS
+        while not ended.is_set():
+            try:
+                init_db()
+                run_async(self._work(stop, ended))
+                pause = _FIRST_PAUSE_SECONDS
+            except Exception as error:
+                log.warning("no jobs are taken, trying again", reason=error_text(error), after_seconds=pause)
+            if ended.wait(pause):
+                return
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _work(self, stop: threading.Event, ended: threading.Event) -> None:
+        options = queue_connections.connection_options(database_url(), get_settings())
+        listens = await asyncio.to_thread(queue_connections.can_listen, options)
+        with ThreadPoolExecutor(SHARDS_AT_ONCE, thread_name_prefix="shard") as threads:
+            app = make_app(options, lambda run_id, number: threads.submit(collect_shard_of_job, run_id, number, stop))
+            async with app.open_async():
+                common: dict[str, Any] = {
+                    "app": app,
+                    "listen_notify": listens,
+                    "fetch_job_polling_interval": _POLL_SECONDS,
+                    "delete_jobs": "successful",
+                    "install_signal_handlers": False,
+                    "update_heartbeat_interval": _HEARTBEAT_SECONDS,
+                    "stalled_worker_timeout": _STALLED_SECONDS,
+                }
+                workers = [
+                    Worker(name="shards", queues=list(WORKED_QUEUES), concurrency=SHARDS_AT_ONCE, **common),
+                    Worker(name="sweep", queues=[Queue.SWEEP], concurrency=1, **common),
+                ]
+                await self._run_all(workers, ended)
+
+    async def _run_all(self, workers: list[Worker], ended: threading.Event) -> None:
+        """Run the workers until one ends; the others end then too, and all begin anew."""
+        tasks = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
+        await asyncio.sleep(0)  # a stop before a worker runs would be forgotten
+        with self._lock:
+            self._workers = workers
+        if ended.is_set():
+            _end(workers)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            with self._lock:
+                self._workers = []
+            _end(workers)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+
+def _end(workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.stop()  # type: ignore[no-untyped-call]  # from any thread
+
+
+#: The worker of this process.
+SHARD_WORKER: Final = ShardWorker()
+
+
+def make_app(options: dict[str, Any], collect: Callable[[int, int], Any]) -> procrastinate.App:
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(**options))
+
+    @app.task(name=SHARD_TASK, queue=Queue.LIVE)
+    async def collect_shard(run_id: int, shard: int) -> None:
+        await asyncio.wrap_future(collect(run_id, shard))
+
+    @app.periodic(cron=_SWEEP_CRON)
+    @app.task(name="meteorograph.sweep", queue=Queue.SWEEP, queueing_lock="sweep", priority=PRIORITIES[Queue.SWEEP])
+    async def sweep_jobs(timestamp: int) -> None:
+        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
+            await _take_back(app, job)
+        with suppress(StoreError):  # the next sweep
+            await asyncio.to_thread(dispatch.defer_all_open_shards)
+
+    @app.periodic(cron=_CLEAN_CRON)
+    @app.task(name="meteorograph.clean", queue=Queue.SWEEP, queueing_lock="clean", priority=PRIORITIES[Queue.SWEEP])
+    async def delete_old_jobs(timestamp: int) -> None:
+        await app.job_manager.delete_old_jobs(_KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True)
+
+    return app
+
+
+async def _take_back(app: procrastinate.App, job: Job) -> None:
+    """Let another worker have the job of one that has died. The jobs of the sweep come again by themselves."""
+    assert job.id is not None
+    with suppress(exceptions.ConnectorException):  # another worker has ended the job meanwhile
+        if job.queue != Queue.SWEEP:
+            try:
+                await app.job_manager.retry_job(job)
+            except exceptions.UniqueViolation:  # it waits again already
+                pass
+            else:
+                return
+        await app.job_manager.finish_job(job, procrastinate.jobs.Status.FAILED, delete_job=True)
+
+
+def collect_shard_of_job(run_id: int, number: int, stop: threading.Event) -> None:
+    """Collect a shard of a run, if no other process has it and its slot is not over. Never raises: the ledger has the outcome."""
+    if stop.is_set():
+        return
+    try:
+        settings = get_settings()
+        claim = dispatch.claim_shard(run_id, number, Interval(settings.interval))
+        if claim is not None:
+            tick.TICK_MEMORY.has_collected = True
+            run_async(tick.collect_claim(claim, settings, stop))
+    except StoreError as error:
+        log.warning("a shard waits for the database", run_id=run_id, shard=number, reason=str(error))
+    except Exception:
+        log.exception("a shard could not be collected", run_id=run_id, shard=number)

@@ -1,0 +1,55 @@
+"""Defer jobs to Procrastinate in the caller's transaction. Imported only where that engine is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from procrastinate import SyncPsycopgConnector, exceptions
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from ..errors import StoreError
+from .queues import PRIORITIES, SHARD_TASK, Queue
+
+#: Never opened: jobs are deferred on the connection of the caller.
+_MANAGER: Final = JobManager(SyncPsycopgConnector())
+
+_WAITING: Final = text("SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(:locks)")
+
+
+def defer_shards(session: Session, run_id: int, numbers: Sequence[int]) -> int:
+    """Defer a job for each of these shards of a run, unless one waits already; gives the number of new jobs.
+
+    The caller holds the lock of the run, so that no other process defers jobs for it.
+
+    Raises:
+        StoreError: The database does not take the jobs.
+    """
+    locks = {number: f"shard {run_id}/{number}" for number in numbers}
+    waiting = set(session.scalars(_WAITING, {"locks": list(locks.values())}))
+    jobs = [_job(lock, {"run_id": run_id, "shard": number}) for number, lock in locks.items() if lock not in waiting]
+    if not jobs:
+        return 0
+    try:
+        with session.begin_nested():
+            _MANAGER.batch_defer_jobs(jobs, connection=session.connection().connection.driver_connection)
+    except exceptions.AlreadyEnqueued:  # a stalled job was put back meanwhile; the others are deferred at the next look
+        return 0
+    except exceptions.ConnectorException as error:
+        raise StoreError(f"the jobs of a run cannot be deferred: {error.__cause__ or error}") from error
+    return len(jobs)
+
+
+def _job(lock: str, arguments: dict[str, Any]) -> Job:
+    return Job(
+        id=None,
+        queue=Queue.LIVE.value,
+        priority=PRIORITIES[Queue.LIVE],
+        lock=None,
+        queueing_lock=lock,
+        task_name=SHARD_TASK,
+        task_kwargs=arguments,
+    )
