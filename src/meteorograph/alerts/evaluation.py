@@ -18,7 +18,7 @@ from ..model.states import AlertKind, IncidentState
 from ..storage.engine import get_db_session
 from ..storage.models import AlertRule, AlertSubject, Incident
 from ..storage.upsert import insert_or_replace
-from . import messages, outbox
+from . import deliveries, messages
 from .findings import Findings
 from .messages import IncidentFacts, Message
 from .rules import Rule
@@ -192,7 +192,7 @@ class _Store:
         known = [*self._settings.alert_channels, *self._settings.webhooks]
         # A channel that the settings no longer have keeps its message, which /health shows.
         channels = self._rule.options.channels or known
-        outbox.put(
+        deliveries.put(
             self._session,
             message,
             channels,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from ..errors import FieldError, InvalidRuleError
+from ..model.names import is_plain
 from ..model.states import AlertKind
 from ..model.time_range import DURATION_ALLOWED, parse_duration
 from .kinds import KINDS, RAIN_HOURS
@@ -168,6 +169,9 @@ def _name_errors(kind: AlertKind, options: RuleOptions, channels: Collection[str
     for name, value in (("locations", options.locations), ("tag", options.tag)):
         if value and not is_of_places:
             yield FieldError(name, value, f"must not be given: {kind} is not about places")
+    for name in (*options.locations, *([options.tag] if options.tag is not None else [])):
+        if not name or not is_plain(name):
+            yield FieldError("locations", name, "must be names without control characters, and so must a tag")
     if options.locations and options.tag:
         yield FieldError("tag", options.tag, "must not be given together with locations")
     if len(options.locations) > _MAX_NAMES:

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from ..errors import LocationNotFoundError
 from ..model.states import LocationState
 from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..reading.rows import newest_slot
@@ -29,11 +30,18 @@ class Place:
 
 
 def read_places(session: Session, rule: Rule, now: datetime) -> list[Place]:
-    """The places that a rule watches, by name."""
+    """The places that a rule watches, by name.
+
+    Raises:
+        LocationNotFoundError: A location of the rule was removed or renamed.
+    """
     newest = newest_slot(now)
     query = select(Location.id, Location.name, Location.tags, Location.created_at, Location.due_since, newest)
     query = query.where(Location.state == LocationState.ACTIVE).order_by(Location.name)
     chosen, tag = set(rule.options.locations), rule.options.tag
+    known = set(session.scalars(select(Location.name).where(Location.name.in_(chosen))))
+    if missing := sorted(chosen - known):
+        raise LocationNotFoundError(missing[0])
     return [
         Place(id_, name, max(created_at, due_since or created_at), slot)
         for id_, name, tags, created_at, due_since, slot in session.execute(query)

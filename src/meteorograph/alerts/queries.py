@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..model.states import DeliveryState, IncidentState
 from ..storage.models import AlertSubject, Delivery, Incident
-from .outbox import list_deliveries
+from .deliveries import list_deliveries
 from .rules import Rule, list_rules
 
 INCIDENT_STATES: Final = tuple(state.value for state in IncidentState)

@@ -13,7 +13,7 @@ from ..model.states import OPEN_STATES
 from ..storage.engine import get_db_session
 from ..storage.models import Run, WebhookCursor
 from ..storage.upsert import insert_or_ignore
-from . import outbox
+from . import deliveries
 from .messages import run_message
 
 #: Runs of one look; the rest follows in the next one.
@@ -51,7 +51,7 @@ def _runs_after(session: Session, id_: int) -> list[Run]:
 def _put(session: Session, channel: str, runs: list[Run], now: datetime) -> None:
     for run in runs:
         if run.state not in OPEN_STATES:
-            outbox.put(session, run_message(_run_object(run), run.id), [channel], now, webhooks=[channel])
+            deliveries.put(session, run_message(_run_object(run), run.id), [channel], now, webhooks=[channel])
 
 
 def _run_object(run: Run) -> dict[str, Any]:

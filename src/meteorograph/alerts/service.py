@@ -24,7 +24,7 @@ from ..storage.database_errors import error_text
 from ..storage.engine import get_db_session, init_db
 from ..storage.leases import renew_lease, take_lease
 from ..storage.models import AlertRule
-from . import channels, evaluation, outbox, signals
+from . import channels, deliveries, evaluation, signals
 from .looks import CLOCKLESS, find_all
 from .rules import Rule, list_rules
 from .run_messages import put_run_messages
@@ -105,25 +105,25 @@ def send_waiting(settings: Settings, channel: str, stop: threading.Event) -> Non
     while not stop.is_set():
         now = clock.now()
         with get_db_session(read_only=True) as session:
-            if outbox.count_sent(session, channel, now - _HOUR) >= settings.alert_messages_per_hour:
+            if deliveries.count_sent(session, channel, now - _HOUR) >= settings.alert_messages_per_hour:
                 return
-        taken = outbox.take_next(channel, now)
+        taken = deliveries.take_next(channel, now)
         if taken is None or not _send(settings, taken):
             return
 
 
-def _send(settings: Settings, taken: outbox.TakenDelivery) -> bool:
+def _send(settings: Settings, taken: deliveries.TakenDelivery) -> bool:
     """Send one message; False if this failed."""
     fields = {"channel": taken.channel, "message": taken.message_id, "attempt": taken.attempt}
     try:
         channels.send(settings, taken.channel, taken.message_id, taken.title, taken.body, clock.now())
     except Exception as error:
         reason = str(error) if isinstance(error, DeliveryError) else f"unexpected {type(error).__name__}"
-        is_over = outbox.record_failure(taken, reason, clock.now(), getattr(error, "wait", None))
+        is_over = deliveries.record_failure(taken, reason, clock.now(), getattr(error, "wait", None))
         COUNTERS.add(Count.DELIVERIES, taken.channel, "given_up" if is_over else "failed")
         log.warning("a message was given up" if is_over else "a message was not accepted", **fields, reason=reason)
         return False
-    if outbox.record_sent(taken, clock.now()):
+    if deliveries.record_sent(taken, clock.now()):
         COUNTERS.add(Count.DELIVERIES, taken.channel, "sent")
         log.info("message sent", **fields)
     return True
@@ -189,12 +189,12 @@ class AlertService:
         if self._tidied is None or time.monotonic() - self._tidied > _TIDY_SECONDS:
             self._tidied = time.monotonic()
             with get_db_session() as session:
-                outbox.delete_old(session, now)
+                deliveries.delete_old(session, now)
 
     def _send(self, settings: Settings, stop: threading.Event) -> None:
         """Start a thread for each channel with messages, unless it has one."""
         with get_db_session(read_only=True) as session:
-            waiting = outbox.waiting_channels(session)
+            waiting = deliveries.waiting_channels(session)
         for channel in waiting:
             sender = self._senders.get(channel)
             if sender is None or not sender.is_alive():

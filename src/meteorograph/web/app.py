@@ -21,6 +21,7 @@ from ..storage.engine import init_db
 from . import (
     access,
     aggregate,
+    alerts,
     bounded_reads,
     compression,
     cors,
@@ -80,7 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has this attribute
-    for module in (aggregate, data, health, ingest, jobs, ledger, locations, metrics, openapi, page, quota):
+    for module in (aggregate, alerts, data, health, ingest, jobs, ledger, locations, metrics, openapi, page, quota):
         app.register_blueprint(module.blueprint)
     app.extensions[access.LIMITS] = CallerLimits(settings.requests_per_minute)
     problems.register(app)

@@ -11,6 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..accounts import account_state, quota
+from ..alerts.deliveries import FailingChannel, failing_channels
+from ..alerts.rules import list_rules
 from ..backups.folder import last_backup
 from ..config.loading import get_settings
 from ..config.settings import Settings
@@ -51,6 +53,9 @@ class DatabaseLook:
     last_backup: datetime | None = None
     #: How the sending to each integration goes.
     integrations: Sequence[outbox.IntegrationState] = ()
+    #: The channels of alerts that do not accept their messages, and the rules that cannot be evaluated, with the reasons.
+    failing_channels: Sequence[FailingChannel] = ()
+    failing_rules: Mapping[str, str] = field(default_factory=dict)
     #: Why the database failed; None if it did not.
     failure: str | None = None
 
@@ -72,6 +77,8 @@ def _read() -> DatabaseLook:
                 failed_jobs(session, now),
                 last_backup(settings.backup_dir) if settings.backup_dir else None,
                 outbox.read_states(session),
+                failing_channels(session),
+                {rule.name: rule.failure for rule in list_rules(session) if rule.failure is not None},
             )
     except (MeteorographError, SQLAlchemyError) as error:
         reason = str(error) if isinstance(error, MeteorographError) else plain_reason(error)

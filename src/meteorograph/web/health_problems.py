@@ -58,6 +58,7 @@ def find_problems(settings: Settings, look: Look[DatabaseLook], now: datetime, *
         _data_problems(seen) if seen.ledger else (),
         _job_problems(seen),
         map(Problem, integration_problems(settings, seen.integrations, now)),
+        _alert_problems(seen),
     )
     return list(chain.from_iterable(groups))
 
@@ -197,6 +198,15 @@ def _job_problems(look: DatabaseLook) -> Iterator[Problem]:
     if jobs := look.failed_jobs:
         names = f"{', '.join(jobs[:5])}{', …' if len(jobs) > 5 else ''}"
         yield Problem(f"the last run of {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} failed: {names}")
+
+
+def _alert_problems(look: DatabaseLook) -> Iterator[Problem]:
+    """That alerts cannot be told or evaluated, which never stops the service itself."""
+    for one in look.failing_channels:
+        count = f"{one.waiting} {'message waits' if one.waiting == 1 else 'messages wait'}"
+        yield Problem(f"the channel {one.channel} does not accept alerts, {count} since {one.since.isoformat()}: {one.error}")
+    for name, reason in look.failing_rules.items():
+        yield Problem(f"the rule {name} cannot be evaluated: {reason}")
 
 
 _STANDS_STILL: Final = {

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 from flask import Blueprint, Response, g, request
-from werkzeug.exceptions import BadRequest, Conflict, UnsupportedMediaType
+from werkzeug.exceptions import Conflict, UnsupportedMediaType
 
 from .. import errors
 from ..config.settings import MAX_IMPORT_BYTES
@@ -22,6 +22,7 @@ from ..model.states import TokenScope
 from ..storage.engine import get_db_session
 from . import answers, params
 from .access import needs_scope
+from .json_body import json_body
 from .json_objects import import_object, location_object
 from .problems import shown_value
 
@@ -80,7 +81,7 @@ def _all_fields(state: str | None, tag: str | None, after: str | None) -> Iterat
 @needs_scope(TokenScope.ADMIN)
 def add() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Add one location."""
-    body = _body()
+    body = json_body()
     try:
         with get_db_session() as session:
             location, warnings = repository.add_location(session, body, clock.now())
@@ -104,7 +105,7 @@ def show(name: str) -> dict[str, Any]:
 @needs_scope(TokenScope.ADMIN)
 def change(name: str) -> dict[str, Any]:
     """Change name, state, elevation, timezone, schedule or tags of a location."""
-    body = _body()
+    body = json_body()
     try:
         with get_db_session() as session:
             location = repository.change_location(session, name, body)
@@ -172,19 +173,6 @@ def _short(plan: ImportPlan) -> dict[str, Any]:
     for name in ("errors", "warnings"):
         summary[name] = summary[name][:_MAX_LISTED]
     return summary
-
-
-def _body() -> dict[str, Any]:
-    if not request.is_json:
-        # A page of another site can send a form, but not JSON.
-        raise UnsupportedMediaType("The body must be JSON, sent as 'Content-Type: application/json'.")
-    try:
-        body = request.get_json()
-    except (BadRequest, RecursionError):
-        raise BadInputError("body", request.get_data().decode(errors="replace"), "must be JSON") from None
-    if not isinstance(body, dict):
-        raise BadInputError("body", body, "must be a JSON object")
-    return body
 
 
 def _query(**allowed: tuple[str, ...] | None) -> dict[str, str]:

@@ -31,6 +31,7 @@ from ..reading.rows import WeatherRow, read_latest_rows
 from ..storage.counters import Count, read_totals
 from ..storage.engine import get_db_session
 from ..version import __version__
+from .alert_metrics import alert_metrics
 from .health_report import HealthReport, read_report
 from .integration_state import integration_metrics
 from .job_metrics import job_metrics
@@ -95,6 +96,7 @@ class _State(Collector):
                 metrics += [*(_values(session, health) if _shows_locations(health) else ()), *job_metrics(session)]
                 metrics += integration_metrics(session)
                 metrics += queue_metrics(session)
+                metrics += alert_metrics(session)
         except (MeteorographError, SQLAlchemyError) as error:
             log.error("the database does not answer", reason=str(error))  # noqa: TRY400  # the reason is enough
         yield from metrics

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import UnsetType
 
+from ..alerts.queries import INCIDENT_STATES
 from ..jobs.queries import JOB_STATES
 from ..ledger.coverage import BY
 from ..ledger.queries import MISSED_REASONS, RUN_STATES
@@ -17,6 +18,7 @@ from ..model.statistics import SCALAR_STATISTICS
 from ..model.units import SYSTEMS, possible_units
 from ..providers.registry import PROVIDERS
 from ..reading.columns import FIELDS
+from .openapi_alerts import ChannelObject, IncidentObject, NewRule, RuleObject, Silence, TestedChannel
 from .openapi_objects import AccountObject, CoverageObject, GapObject, Health, JobObject, JobRunObject, RunObject
 from .openapi_types import BadRow, Bucket, Changes, Location, NewLocation, Point, Row, Units, answer
 
@@ -184,6 +186,26 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         errors=(400, 404),
     ),
     ("GET", "/api/quota"): RouteDescription(answer("Quotas", data=list[AccountObject])),
+    ("GET", "/api/alerts"): RouteDescription(
+        answer("Alerts", rules=list[RuleObject], channels=list[ChannelObject]), errors=(400,)
+    ),
+    ("POST", "/api/alerts"): RouteDescription(
+        answer("AddedRule", rule=RuleObject), body=NewRule, errors=(400, 401, 403, 409, 413, 415), status=201
+    ),
+    ("DELETE", "/api/alerts/{name}"): RouteDescription(answer("RemovedRule", removed=str), errors=(400, 401, 403, 404)),
+    ("POST", "/api/alerts/silence/{name}"): RouteDescription(
+        answer("SilencedRule", rule=RuleObject), body=Silence, errors=(400, 401, 403, 404, 413, 415)
+    ),
+    ("GET", "/api/alerts/incidents"): RouteDescription(
+        answer("Incidents", data=list[IncidentObject], next=str | None),
+        {"rule": _text("Name of a rule"), "state": _word("State of an incident", INCIDENT_STATES), **PAGE},
+        errors=(400,),
+    ),
+    ("POST", "/api/alerts/test"): RouteDescription(
+        answer("ChannelTrial", channel=str, accepted=bool, error=str | None),
+        body=TestedChannel,
+        errors=(400, 401, 403, 413, 415),
+    ),
     ("GET", "/openapi.json"): RouteDescription(media=("application/json",)),
     ("GET", "/docs"): RouteDescription(media=("text/html",)),
     ("GET", "/"): RouteDescription(media=("text/html",), errors=(406,)),

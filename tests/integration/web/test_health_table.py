@@ -22,6 +22,7 @@ from acceptance.holds import away
 from health import add_location
 from meteorograph import create_app, get_db_session, scheduler, upkeep
 from meteorograph.accounts import account_state
+from meteorograph.alerts.service import evaluate_rules
 from meteorograph.collecting.process_memory import PROCESS_MEMORY
 from meteorograph.config.loading import get_settings, load_settings, pin_settings
 from meteorograph.errors import AccountError, RetryableFetchError
@@ -32,7 +33,7 @@ from meteorograph.service_state import SERVICE_STATE
 from meteorograph.simulator import Simulator
 from meteorograph.storage import engine, outbox
 from meteorograph.storage.engine import ENGINES, get_engine
-from meteorograph.storage.models import AccountState, Heartbeat, Location, Missed, Quota, WeatherData
+from meteorograph.storage.models import AccountState, AlertRule, Delivery, Heartbeat, Location, Missed, Quota, WeatherData
 from meteorograph.web import database_look
 from support import KEY, NOON, ROOT, wait_until
 
@@ -432,6 +433,22 @@ def _receiver_refuses(world: World) -> FlaskClient:
     return world.collect()
 
 
+def _deaf_channel(world: World) -> FlaskClient:
+    client = _well(world)
+    with get_db_session() as session:
+        failed = {"state": "waiting", "created_at": NOON, "due_at": NOON, "error": "connection refused"}
+        session.add(Delivery(key="incident-1-opened/phone", channel="phone", title="t", body="b", **failed))
+    return client
+
+
+def _rule_without_place(world: World) -> FlaskClient:
+    client = _well(world)
+    with get_db_session() as session:
+        session.add(AlertRule(name="frost", kind="frost", options={"locations": ["Atlantis"]}, created_at=NOON, version=0))
+    evaluate_rules(get_settings(), NOON)
+    return client
+
+
 SQLITE, POSTGRESQL = ("sqlite",), ("postgresql",)
 BOTH = (*SQLITE, *POSTGRESQL)
 
@@ -469,6 +486,8 @@ SITUATIONS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "the receiver of an integration is away": (_receiver_away, BOTH),
     "no process sends to an integration that is set up": (_nobody_sends, SQLITE),
     "the receiver of an integration refuses a row": (_receiver_refuses, SQLITE),
+    "a channel does not accept alerts": (_deaf_channel, SQLITE),
+    "a rule of an alert cannot be evaluated": (_rule_without_place, SQLITE),
     "most places are stale": (_stale, BOTH),
 }
 

@@ -1,0 +1,51 @@
+"""``/alerts``: rules, channels and incidents."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Response, request
+
+from ...alerts import queries
+from ...alerts.channels import channel_names
+from ...alerts.kinds import condition_text
+from ...config.loading import get_settings
+from ...model import clock
+from ...storage.engine import get_db_session
+from .. import access, params
+from .layout import blueprint, render
+
+#: Incidents per page.
+_LIMIT: Final = 25
+
+
+@blueprint.get("/alerts")
+def alerts() -> Response:
+    """The page of alerts."""
+    params.refuse_unknown(("rule", "state", "cursor"))
+    state, place, rule = params.word("state", queries.INCIDENT_STATES), params.after_place(), request.args.get("rule")
+    after = queries.IncidentCursor(*place) if place else None
+    with get_db_session(read_only=True) as session:
+        views = queries.rule_views(session)
+        channels = queries.channel_views(session, channel_names(get_settings()))
+        incidents, more = queries.list_incidents(session, limit=_LIMIT, state=state, rule=rule, after=after)
+    now = clock.now()
+    conditions = {
+        view.rule.name: condition_text(view.rule.kind, view.rule.options.limit_of(view.rule.kind), view.rule.options.hours)
+        for view in views
+    }
+    return render(
+        "alerts.html",
+        rules=views,
+        conditions=conditions,
+        silent={view.rule.name for view in views if view.rule.is_silent(now)},
+        channels=channels,
+        known=set(channel_names(get_settings())),
+        incidents=incidents,
+        rule=rule,
+        state=state,
+        states=queries.INCIDENT_STATES,
+        more=more and params.place_cursor(*more),
+        is_first="cursor" not in request.args,
+        wants_token=access.wants_token(),
+    )
