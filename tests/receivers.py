@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class Post(NamedTuple):
-    """A request that the receiver got."""
+    """A request that the receiver got; names of headers in small letters."""
 
     path: str
     headers: Mapping[str, str]
@@ -42,7 +42,8 @@ class HttpReceiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                receiver.posts.append(Post(self.path, dict(self.headers), body))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.posts.append(Post(self.path, headers, body))
                 receiver.release.wait(30)
                 self.send_response(receiver.status)
                 for name, value in receiver.headers.items():
@@ -105,13 +106,11 @@ class Mailbox:
 def mail_server() -> Iterator[tuple[Mailbox, int]]:
     """An SMTP server; gives its mailbox and its port."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
-    # The controller connects to the port that it was given, and not to the one that it got.
-    controller._trigger_server = lambda: None  # type: ignore[method-assign]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]  # the controller itself must know it
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
-    server = controller.server
-    assert isinstance(server, asyncio.Server)
     try:
-        yield mailbox, server.sockets[0].getsockname()[1]
+        yield mailbox, port
     finally:
         controller.stop()

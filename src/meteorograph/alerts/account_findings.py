@@ -25,6 +25,9 @@ _MIN_USED: Final = 0.2
 _MIN_SHORTFALL: Final = 0.1
 _SMALL_SHORTFALL: Final = 0.05
 
+#: A quota that is used up for a shorter time is that of a minute or an hour.
+_BRIEF: Final = timedelta(hours=1)
+
 
 def _state(session: Session, settings: Settings, provider: str) -> AccountState | None:
     """What is known of the account with the key in use; None before its first call."""
@@ -72,6 +75,10 @@ def find_short_quotas(session: Session, settings: Settings, now: datetime) -> Fi
             continue
         usages = [one for one in quota.usage(session, settings.account(name), now) if one.window in _LONG_WINDOWS]
         found = [_judge(one, now) for one in usages]
+        state = _state(session, settings, name)
+        if state is not None and not state.failures and state.closed_until is not None and state.closed_until - now > _BRIEF:
+            cause = f"the provider says that the quota is used up: {_reason(state)}"
+            found.append(Finding(Status.FIRING, None, cause, f"no call before {state.closed_until:%Y-%m-%d %H:%M} UTC"))
         firing = [one for one in found if one.status == Status.FIRING]
         between = [one for one in found if one.status == Status.BETWEEN]
         findings[name] = (firing or between or [FINE])[-1]

@@ -180,12 +180,15 @@ class FailingChannel:
 
 def failing_channels(session: Session) -> list[FailingChannel]:
     """The channels that do not accept their messages, and why."""
-    failed = select(Delivery).where(Delivery.state == DeliveryState.WAITING, Delivery.error.is_not(None))
-    found: dict[str, list[Delivery]] = {}
-    for delivery in session.scalars(failed.order_by(Delivery.id)):
-        found.setdefault(delivery.channel, []).append(delivery)
+    waiting = (Delivery.state == DeliveryState.WAITING,)
+    newest = select(Delivery.channel, Delivery.error).where(*waiting, Delivery.error.is_not(None)).order_by(Delivery.id)
+    errors = {channel: error or "" for channel, error in session.execute(newest)}
+    columns = (Delivery.channel, func.count(), func.min(Delivery.created_at))
+    counts = session.execute(select(*columns).where(*waiting).group_by(Delivery.channel).order_by(Delivery.channel))
     return [
-        FailingChannel(channel, len(rows), rows[0].created_at, rows[-1].error or "") for channel, rows in sorted(found.items())
+        FailingChannel(channel, waiting_count, since, errors[channel])
+        for channel, waiting_count, since in counts
+        if channel in errors
     ]
 
 

@@ -98,7 +98,7 @@ def _follow_waiting(changes: Changes, name: str, subject: Subject, finding: Find
     elif subject.seen_since > now:  # from a clock that was wrong
         changes.updated[name] = _replace(subject, seen_since=now)
     elif now - subject.seen_since >= hold:
-        true_since = min(finding.since or subject.true_since, now)
+        true_since = min(finding.since or now, subject.true_since)
         changes.opened[name] = Subject(subject.seen_since, true_since, cause=finding.cause, detail=finding.detail)
 
 
