@@ -26,12 +26,14 @@ class FetchError(MeteorographError):
     Attributes:
         provider: Name of the provider.
         status: HTTP status of its answer; None without an answer.
+        was_sent: False if no connection was made, so that the provider cannot have counted a call.
     """
 
     def __init__(self, provider: str, reason: str, *, status: int | None = None) -> None:
         super().__init__(f"{provider}: {reason}")
         self.provider = provider
         self.status = status
+        self.was_sent = True
 
 
 class RetryableFetchError(FetchError):

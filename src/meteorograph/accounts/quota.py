@@ -1,9 +1,9 @@
 """Charge calls to the quotas of an account. Stop 3 of the walk: takes calls, gives how many are granted, or when more will be.
 
 One row per account and window in the database, so that the count survives restarts and holds across processes. Calls are
-charged before they are made and never refunded, except what is left of a block when its run ends. Windows are the provider's
-calendar windows, in its own zone. Collection on demand may spend a whole window, the schedule leaves it a reserve, and healing
-leaves both what they will still need.
+charged before they are made and never refunded, except what is left of a block when its run ends, and calls that never left the
+machine. Windows are the provider's calendar windows, in its own zone. Collection on demand may spend a whole window, the schedule
+leaves it a reserve, and healing leaves both what they will still need.
 """
 
 from __future__ import annotations

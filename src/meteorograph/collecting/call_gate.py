@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, MutableMapping
+from typing import NamedTuple
 
 from ..accounts.account_state import Closed
+from ..accounts.quota import Grant
 from ..errors import FetchError, PayloadError, QuotaExceededError, RetryableFetchError
 from ..model.account import Account
+from ..model.values import Payload, Request
 from ..storage.counters import COUNTERS, Count
 from .adaptive_concurrency import ConcurrencyLimit
 from .circuit_breaker import CircuitBreaker
 from .clock_check import ClockCheck
+from .http import Fetcher
 from .pacing import Pacer
 from .quota_meter import QuotaMeter
+
+
+class Charge(NamedTuple):
+    """What was charged for a request."""
+
+    calls: int
+    #: Where it was charged.
+    grant: Grant = Grant(0)
 
 
 class CallGate:
@@ -50,7 +62,7 @@ class CallGate:
 
     @property
     def calls(self) -> int:
-        """Calls that were charged and made."""
+        """Calls that were charged and made, also those in progress."""
         return self._meter.calls
 
     @property
@@ -84,8 +96,8 @@ class CallGate:
         """A place for one attempt, to be held (``async with``) while the attempt is in progress."""
         return self._concurrency
 
-    async def spend(self, calls: float = 1) -> None:
-        """Charge one request that costs so many calls; a part of a call counts as a whole one.
+    async def spend(self, calls: float = 1) -> Charge:
+        """Charge one request that costs so many calls, for ``fetch``; a part of a call counts as a whole one.
 
         Raises:
             ProviderClosedError: No call may be made now.
@@ -96,16 +108,32 @@ class CallGate:
             await self._pacer.wait(cost, lambda: self.closed is not None)
             self._raise_if_closed()
         if self._meter.use(cost):
-            COUNTERS.add(Count.CALLS, self._name, by=cost)
-            return
+            return Charge(cost, self._meter.grant)
         retry_at = await self._meter.spend(cost)
-        if retry_at is None:
-            COUNTERS.add(Count.CALLS, self._name, by=cost)
-        else:
+        if retry_at is not None:
             if self.closed is None:
                 reason = f"the quota is used up until {retry_at:%Y-%m-%d %H:%M:%S} UTC"
                 self._breaker.close(Closed(self._name, reason, retry_at, by_quota=True))
             self._raise_if_closed()
+        return Charge(cost, self._meter.grant)
+
+    async def fetch(self, fetcher: Fetcher, request: Request, charge: Charge) -> Payload:
+        """Make a call that was charged; one that never left this machine is not charged.
+
+        Raises:
+            FetchError: As ``Fetcher.fetch``.
+        """
+        was_sent = True
+        try:
+            return await fetcher.fetch(request)
+        except FetchError as error:
+            was_sent = error.was_sent
+            raise
+        finally:
+            if was_sent:
+                COUNTERS.add(Count.CALLS, self._name, by=charge.calls)
+            else:
+                await self._meter.take_back(charge.calls, charge.grant)
 
     async def report(self, error: FetchError | PayloadError | None) -> None:
         """Take note of the result of a call: an error, or None for an answer that was understood."""

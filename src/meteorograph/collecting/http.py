@@ -54,6 +54,9 @@ _REASONS: Final = (
     ("handshake", "TLS handshake failed"),
 )
 
+# Words in the client's messages, beside "(connect)", for which there was no connection on which a call could have been sent.
+_NOT_CONNECTED: Final = ("dns error", "tcp connect error")
+
 
 class Fetcher:
     """An HTTP client of one run: use it as an async context manager, on one event loop.
@@ -140,7 +143,7 @@ class Fetcher:
                 left = max(timedelta(0), self._timeout - timedelta(seconds=time.monotonic() - began))
                 call = client.get(url).timeout(left)
         except PyreqwestError as error:
-            return _to_our_error(error, request)
+            return _to_our_error(error, request, is_first=url is None)
         except ValueError:
             return PermanentFetchError(request.provider, "the address, or the one it redirects to, is no URL")
         return PermanentFetchError(request.provider, f"{_host(request)} redirects more than {MAX_REDIRECTS} times")
@@ -222,8 +225,8 @@ def _header(response: Response, name: str) -> str | None:
         return None
 
 
-def _to_our_error(error: PyreqwestError, request: Request) -> FetchError:
-    """The error of ours that corresponds to the client's, with a reason of ours."""
+def _to_our_error(error: PyreqwestError, request: Request, *, is_first: bool = True) -> FetchError:
+    """The error of ours that corresponds to the client's, with a reason of ours; ``is_first``: before any redirect."""
     host = _host(request)
     causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
     said = " / ".join(cause["message"] for cause in causes or ()).lower()
@@ -234,11 +237,13 @@ def _to_our_error(error: PyreqwestError, request: Request) -> FetchError:
         return PermanentFetchError(request.provider, f"the certificate of {host} is not trusted")
     if isinstance(error, BuilderError):
         return PermanentFetchError(request.provider, f"no request can be made for {host}: is its address HTTP?")
-    for words, reason in _REASONS:
-        if words in said:
-            return RetryableFetchError(request.provider, f"{host}: {reason}")
-    reason = "the answer is not HTTP, or damaged" if isinstance(error, DecodeError) else "the exchange broke off"
-    return RetryableFetchError(request.provider, f"{host}: {reason} ({type(error).__name__})")
+    reason = next((reason for words, reason in _REASONS if words in said), None)
+    if reason is None:
+        text = "the answer is not HTTP, or damaged" if isinstance(error, DecodeError) else "the exchange broke off"
+        reason = f"{text} ({type(error).__name__})"
+    ours = RetryableFetchError(request.provider, f"{host}: {reason}")
+    ours.was_sent = not (is_first and "(connect)" in said and any(words in said for words in _NOT_CONNECTED))
+    return ours
 
 
 def make_fetcher(settings: Settings, connections: int) -> Fetcher:

@@ -41,7 +41,7 @@ class KeyReport:
     provider: str
     title: str
     state: str
-    #: Whether the provider was called: it is not while its quota is used up.
+    #: Whether the provider was called: it is not while its quota is used up, and without a connection to it.
     called: bool
     #: Whether it answered.
     reached: bool
@@ -51,11 +51,13 @@ class KeyReport:
     said: str | None
     #: What to do.
     advice: str | None
+    #: Whether a call was tried.
+    is_tried: bool
 
     @property
     def is_good(self) -> bool:
         """Whether the key may be used; a key that could not be tried does not count as good."""
-        return self.state == KeyState.ACTIVE and (self.reached or not self.called)
+        return self.state == KeyState.ACTIVE and (self.reached or not self.is_tried)
 
 
 def check_keys(settings: Settings) -> list[KeyReport]:
@@ -74,7 +76,7 @@ async def _check_all(settings: Settings) -> list[KeyReport]:
 async def _check(provider: Provider, key: str, settings: Settings) -> KeyReport:
     before = _status(provider, key)
     if before.by_quota:
-        return _report(provider, before, None, called=False)
+        return _report(provider, before, None, called=False, is_tried=False)
     gate = make_gate(provider, settings, 1, on_demand=True)
     access = ProviderAccess(provider, settings.base_url(provider.name), key, gate)
     context = RunContext([access], {}, due_at=clock.now(), memory=PROCESS_MEMORY)
@@ -84,7 +86,8 @@ async def _check(provider: Provider, key: str, settings: Settings) -> KeyReport:
     finally:
         await gate.close()
     error = outcome if isinstance(outcome, FetchError | PayloadError) else None
-    return _report(provider, _status(provider, key), error, called=gate.calls > 0)
+    is_tried = not isinstance(error, ProviderClosedError) or gate.calls > 0
+    return _report(provider, _status(provider, key), error, called=gate.calls > 0, is_tried=is_tried)
 
 
 def _status(provider: Provider, key: str) -> AccountStatus:
@@ -92,7 +95,9 @@ def _status(provider: Provider, key: str) -> AccountStatus:
         return account_state.account_status(session, provider.name, key, clock.now())
 
 
-def _report(provider: Provider, status: AccountStatus, error: FetchError | PayloadError | None, *, called: bool) -> KeyReport:
+def _report(
+    provider: Provider, status: AccountStatus, error: FetchError | PayloadError | None, *, called: bool, is_tried: bool
+) -> KeyReport:
     reached = called and not (isinstance(error, FetchError) and error.status is None)
     closed_until = status.closed_until
     if isinstance(error, ProviderClosedError):  # by our own count of calls; the account itself is not closed
@@ -107,6 +112,7 @@ def _report(provider: Provider, status: AccountStatus, error: FetchError | Paylo
         closed_until=closed_until,
         said=said,
         advice=_advice(provider, status, error, called=called, reached=reached),
+        is_tried=is_tried,
     )
 
 

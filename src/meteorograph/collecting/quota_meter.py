@@ -47,7 +47,8 @@ class QuotaMeter:
         limits = account.limits
         self._block_size = max(1, min([LARGEST_BLOCK, *(limit // BLOCKS_PER_WINDOW for limit in limits.values())]))
         self._leave, self._on_demand, self._clock_check = leave, on_demand, clock_check
-        self._granted = quota.Grant(0)
+        #: What was charged last.
+        self.grant = quota.Grant(0)
         self._unused = 0
         self._ends_at: datetime | None = None
         self._refused_until: datetime | None = None
@@ -81,11 +82,24 @@ class QuotaMeter:
                     return retry_at
         return None
 
+    async def take_back(self, cost: int, grant: quota.Grant) -> None:
+        """Take back calls that were used and then not made.
+
+        Args:
+            cost: The calls.
+            grant: The grant at their use. If others follow it, the calls belong to its periods, as far as these still run.
+        """
+        self.calls -= cost
+        if grant.periods == self.grant.periods:
+            self._unused += cost
+        else:
+            await asyncio.to_thread(call_with_fallback, quota.give_back, self._account, grant, cost)
+
     async def give_back(self) -> None:
         """Give back what was charged and not used."""
         unused, self._unused = self._unused, 0
         if unused:
-            await asyncio.to_thread(call_with_fallback, quota.give_back, self._account, self._granted, unused)
+            await asyncio.to_thread(call_with_fallback, quota.give_back, self._account, self.grant, unused)
 
     def _spend(self) -> partial[quota.Grant]:
         """The function that charges calls by what is known of the clock now."""
@@ -123,7 +137,7 @@ class QuotaMeter:
         if grant.retry_at is not None:
             self._refused_until = grant.retry_at
             return
-        if grant.periods != self._granted.periods:
+        if grant.periods != self.grant.periods:
             await self.give_back()
-        self._granted, self._ends_at = grant, grant.ends_at
+        self.grant, self._ends_at = grant, grant.ends_at
         self._unused += grant.calls

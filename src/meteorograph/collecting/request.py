@@ -186,9 +186,9 @@ async def _fetch_and_journal(
     cache = context.memory.http_cache if access.provider.caches else None
     if cache is not None and (fresh := cache.fresh_answer(request)) is not None:
         return fresh
-    await access.gate.spend(access.provider.cost * len(locations) if kind == "current" else 1)
+    charge = await access.gate.spend(access.provider.cost * len(locations) if kind == "current" else 1)
     try:
-        payload = await fetcher.fetch(request if cache is None else cache.conditional_request(request))
+        payload = await access.gate.fetch(fetcher, request if cache is None else cache.conditional_request(request), charge)
     except FetchError as error:
         await access.gate.report(error)
         raise

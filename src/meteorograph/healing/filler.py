@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..collecting.call_gate import Charge
 from ..collecting.http import Fetcher
 from ..errors import AccountError, FetchError, PayloadError, PermanentFetchError, ProviderClosedError
 from ..journal import entry
@@ -176,9 +177,8 @@ class Filler:
         try:
             await self._open_account(planned.source.budget)
             while start is not None and start <= planned.request.end:
-                if uncharged:
-                    await planned.source.budget.gate.spend(uncharged)
-                page = await self._fetch_page(planned, start)
+                charge = await planned.source.budget.gate.spend(uncharged) if uncharged else Charge(0)
+                page = await self._fetch_page(planned, start, charge)
                 observations += page.observations
                 pages += 1
                 uncharged = 1 if pages >= planned.cost else 0
@@ -190,7 +190,7 @@ class Filler:
         self._note_requested(planned)
         return observations, None
 
-    async def _fetch_page(self, planned: PlannedRequest, start: datetime) -> Page:
+    async def _fetch_page(self, planned: PlannedRequest, start: datetime, charge: Charge) -> Page:
         source, location = planned.source, planned.request.location
         station = self._planner.stations.get((location.id, source.provider.name))
         point = RequestPoint(location.coordinates.latitude, location.coordinates.longitude, station)
@@ -198,7 +198,7 @@ class Filler:
         gate = source.budget.gate
         try:
             async with gate.place():
-                payload = await self._fetcher.fetch(request)
+                payload = await gate.fetch(self._fetcher, request, charge)
             if self._journal is not None:
                 self._journal.append(entry.make_entry(payload, "history", start, [location]))
             page = _parse(source, payload)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from integration.upstream import Upstream, answers, response
 from meteorograph import get_db_session
 from meteorograph.accounts import account_state, quota
 from meteorograph.accounts.account_state import Closed
@@ -17,7 +18,14 @@ from meteorograph.collecting.call_gate import CallGate
 from meteorograph.collecting.circuit_breaker import OUTAGE_FAILURES
 from meteorograph.collecting.event_loop import run_async
 from meteorograph.collecting.http import Fetcher
-from meteorograph.errors import MeteorographError, PayloadError, ProviderClosedError, QuotaExceededError, RetryableFetchError
+from meteorograph.errors import (
+    FetchError,
+    MeteorographError,
+    PayloadError,
+    ProviderClosedError,
+    QuotaExceededError,
+    RetryableFetchError,
+)
 from meteorograph.failover.charges import charge_with_fallback
 from meteorograph.model.account import Account
 from meteorograph.model.clock import DrivenClock
@@ -72,12 +80,12 @@ def test_only_scheduled_calls_are_paced() -> None:
 def test_calls_that_wait_for_the_pace_end_when_the_provider_closes() -> None:
     gate = CallGate(Account(NAME, {"minute": 60}, "UTC"), KEY, expected=57)
 
-    async def scene() -> list[BaseException | None]:
+    async def scene() -> list[object]:
         calls = [asyncio.create_task(gate.spend()) for _ in range(50)]
         await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         for _ in range(OUTAGE_FAILURES):
             await gate.report(HTML)
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        outcomes: list[object] = list(await asyncio.gather(*calls, return_exceptions=True))
         await gate.close()
         return outcomes
 
@@ -162,3 +170,48 @@ def test_what_the_simulator_does_not_bear_is_not_sent_to_it(collecting: Simulato
     before = tolerated[NAME]
     _attempts(collecting, later, 60)
     assert tolerated[NAME] > before
+
+
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(minutes=1)])
+def test_a_call_that_was_not_sent_is_taken_back_where_it_was_charged(
+    driven: DrivenClock, simulator: Simulator, later: timedelta
+) -> None:
+    """Also if a new minute has begun meanwhile: then it is none of the new minute's calls."""
+    account = Account(NAME, {"minute": 60, "month": 1000}, "UTC")
+    request = PROVIDERS[NAME].request(simulator.url, [RequestPoint(53.3, -6.4)], KEY)
+
+    async def scene() -> int:
+        gate = CallGate(account, KEY, expected=1, on_demand=True)
+        async with Fetcher(timeout=timedelta(seconds=5), user_agent="test") as fetcher:
+            await gate.fetch(fetcher, request, await gate.spend())
+            charge = await gate.spend()
+            simulator.stop()
+            driven.advance(later)
+            if later:
+                await gate.spend()
+            with pytest.raises(RetryableFetchError, match="connection refused"):
+                await gate.fetch(fetcher, request, charge)
+        await gate.close()
+        return gate.calls
+
+    made = 2 if later else 1
+    assert run_async(scene()) == made
+    with get_db_session(read_only=True) as session:
+        used = {one.window: one.used for one in quota.usage(session, account, driven())}
+    assert used == {"minute": 1, "month": made}
+    assert simulator.count(NAME) == 1
+
+
+def test_a_redirect_counts_even_if_it_leads_nowhere(driven: DrivenClock) -> None:
+    """The provider has seen the first request."""
+    with Upstream(answers(response(302, b"", Location="https://127.0.0.1:1/"))) as upstream:
+        request = PROVIDERS[NAME].request(upstream.url, [RequestPoint(53.3, -6.4)], KEY)
+
+        async def scene() -> FetchError:
+            async with Fetcher(timeout=timedelta(seconds=5), user_agent="test") as fetcher:
+                with pytest.raises(FetchError) as caught:
+                    await fetcher.fetch(request)
+            return caught.value
+
+        error = run_async(scene())
+    assert ("connection refused" in str(error), error.was_sent) == (True, True)

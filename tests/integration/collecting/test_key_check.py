@@ -129,6 +129,10 @@ def test_without_a_network_nothing_is_learned(collecting: Simulator, known: str)
     assert ended.stdout.count(f"{known}\n") == 2
     assert ended.stdout.count("connection refused") == 2
     assert ended.stdout.count("could not be reached") == 2
+    made = 1 if known == "active" else 0
+    assert {collecting.count(name) for name in (OWM, RAIN)} == {made}
+    assert (_used(OWM), _used(RAIN)) == ({made}, {made}), "what never left this machine is not charged"
+    assert not any(one.called or one.is_good for one in reports.values())
 
 
 def test_an_answer_that_is_none_leaves_the_state(collecting: Simulator) -> None:
