@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, Self
 from structlog.contextvars import bind_contextvars
 
 from .alerts.ping import ping_after_run
+from .alerts.service import ALERTS
 from .collecting.event_loop import run_async
 from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run import collect
@@ -281,6 +282,7 @@ async def collect_claim(claim: Claim, settings: Settings, stop: threading.Event)
     else:
         missed = await asyncio.to_thread(closing.count_reasons, claim.due_at)
         log.info("run ended", **fields, state=state, missed=dict(missed))
+        ALERTS.look_soon()
         if state == RunState.SUCCEEDED and not uses_other_database():
             ping_after_run(settings)
 

@@ -31,11 +31,9 @@ from .run_messages import put_run_messages
 
 log = get_logger(__name__)
 
-#: Time for a server to fork its workers before anything is done in the parent process [s], as for collection.
-_FIRST_LOOK_SECONDS: Final = 2.0
-
-#: How often to look [s].
+#: How often to look at least [s], and how long after a run has ended, which may be soon after another one.
 LOOK_SECONDS: Final = 10.0
+_LOOK_AGAIN_SECONDS: Final = 2.0
 
 #: Name of the lease of the process that evaluates the rules.
 _LEASE: Final = "alerts"
@@ -135,10 +133,13 @@ class AlertService:
 
     _thread: threading.Thread | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
+    #: Set to look soon.
+    _wake: threading.Event = field(default_factory=threading.Event)
     _senders: dict[str, threading.Thread] = field(default_factory=dict)
-    #: Monotonic times: when old deliveries were deleted, and when signals were stored.
+    #: Monotonic time at which old deliveries were deleted.
     _tidied: float | None = None
-    _signalled: float | None = None
+    #: Monotonic time at which signals were stored last, and their states.
+    _signalled: tuple[float, object] = (0.0, None)
 
     def start(self) -> None:
         """Start to look, unless this process looks already."""
@@ -153,35 +154,39 @@ class AlertService:
         if thread is None:
             return
         self._stop.set()
+        self._wake.set()
         deadline = time.monotonic() + _STOP_SECONDS
         for one in (thread, *self._senders.values()):
             one.join(max(0.0, deadline - time.monotonic()))
 
+    def look_soon(self) -> None:
+        """Look at the rules soon: something was stored."""
+        self._wake.set()
+
     def reset(self) -> None:
         """Forget all threads: they do not survive a fork."""
-        self._thread, self._stop, self._senders = None, threading.Event(), {}
-        self._tidied = self._signalled = None
+        self._thread, self._stop, self._wake, self._senders = None, threading.Event(), threading.Event(), {}
+        self._tidied, self._signalled = None, (0.0, None)
 
     def _loop(self, stop: threading.Event) -> None:
-        pause = _FIRST_LOOK_SECONDS
-        while not stop.wait(pause):
-            pause = LOOK_SECONDS
+        wake = self._wake
+        while not stop.wait(_LOOK_AGAIN_SECONDS):  # at first too: a server forks its workers meanwhile
+            wake.clear()
             try:
                 self._look(stop)
             except StoreError as error:
                 error_once(log, "alerts wait for the database", (), reason=str(error))
             except Exception as error:
                 error_once(log, "alerts could not be looked at", (error_text(error),), reason=error_text(error))
+            wake.wait(LOOK_SECONDS - _LOOK_AGAIN_SECONDS)
 
     def _look(self, stop: threading.Event) -> None:
         init_db()
         settings, now = get_settings(), clock.now()
         with get_db_session(read_only=True) as session:
             has_rules, needs_signals = _has_rules(session), _has_local_rules(session)
-        if needs_signals and (self._signalled is None or time.monotonic() - self._signalled > _SIGNAL_SECONDS):
-            self._signalled = time.monotonic()
-            with get_db_session() as session:
-                signals.record_signals(session, signals.own_signals(settings), now)
+        if needs_signals:
+            self._record_signals(settings, now)
         if has_rules and (renew_lease(_LEASE, now) or take_lease(_LEASE, now)):  # of several processes, one evaluates
             evaluate_rules(settings, now)
         put_run_messages(settings, now)
@@ -190,6 +195,17 @@ class AlertService:
             self._tidied = time.monotonic()
             with get_db_session() as session:
                 deliveries.delete_old(session, now)
+
+    def _record_signals(self, settings: Settings, now: datetime) -> None:
+        """Store the signals of this process, at once if the clock or the audit has become another one."""
+        found = list(signals.own_signals(settings))
+        states = {(one.kind, one.subject, bool(one.value)) for one in found if one.kind != AlertKind.DISK}
+        at, before = self._signalled
+        if states == before and time.monotonic() - at < _SIGNAL_SECONDS:
+            return
+        with get_db_session() as session:
+            signals.record_signals(session, found, now)
+        self._signalled = time.monotonic(), states
 
     def _send(self, settings: Settings, stop: threading.Event) -> None:
         """Start a thread for each channel with messages, unless it has one."""

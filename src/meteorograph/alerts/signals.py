@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -74,7 +74,7 @@ def _existing(folder: Path) -> Path:
     return next((path for path in (folder, *folder.parents) if path.is_dir()), folder)
 
 
-def record_signals(session: Session, signals: Iterator[Signal], now: datetime) -> None:
+def record_signals(session: Session, signals: Iterable[Signal], now: datetime) -> None:
     """Store the signals of this process in the place of its earlier ones, and delete those of processes that are gone."""
     session.execute(delete(AlertSignal).where(AlertSignal.holder == process_name()))
     session.execute(delete(AlertSignal).where(AlertSignal.noted_at < now - timedelta(days=1)))
