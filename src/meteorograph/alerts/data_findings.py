@@ -14,24 +14,24 @@ from ..model.flags import Flag
 from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..storage.models import Missed
 from .findings import FINE, Finding, Findings, Status
-from .places import newest_values, read_places
+from .places import PlaceReader
 from .rules import Rule
 
-#: Flags of values that a provider repeats.
-_OLD: Final = (Flag.OLD, Flag.STALE)
+#: Flags of values that a provider repeats, as they stand in JSON.
+_OLD: Final = (f'"{Flag.OLD}"', f'"{Flag.STALE}"')
 
 
-def find_no_data(session: Session, rule: Rule, now: datetime) -> Findings:
+def find_no_data(reader: PlaceReader, rule: Rule) -> Findings:
     """Places without a row for longer than the limit [h]; the cause is the reason of their newest missed slot."""
     limit = timedelta(hours=rule.options.limit_of(rule.kind) or 0)
-    places = read_places(session, rule, now)
+    places = reader.places_of(rule)
     findings: Findings = {place.name: FINE for place in places}
     silent = {}
     for place in places:
         since = max(place.due_from, place.newest_slot or place.due_from)
-        if now - since > limit:
+        if reader.now - since > limit:
             silent[place.id] = place.name, since
-    reasons = _newest_reasons(session, now) if silent else {}
+    reasons = _newest_reasons(reader.session, reader.now) if silent else {}
     for id_, (name, since) in silent.items():
         cause = reasons.get(id_, "no reason is recorded yet")
         findings[name] = Finding(Status.FIRING, since, cause, f"last observation of {since:%Y-%m-%d %H:%M} UTC")
@@ -53,12 +53,13 @@ def _reason_text(reason: str, detail: str | None) -> str:
     return f"{reason}: {' '.join(detail.split())}"[:300] if detail else reason
 
 
-def find_gaps(session: Session, rule: Rule, now: datetime) -> Findings:
+def find_gaps(reader: PlaceReader, rule: Rule) -> Findings:
     """Places that have missed as many slots within a day, or more, since the rule exists."""
     limit = rule.options.limit_of(rule.kind) or 1
-    places = read_places(session, rule, now)
+    places = reader.places_of(rule)
     findings: Findings = {place.name: FINE for place in places}
     names = {place.id: place.name for place in places}
+    session, now = reader.session, reader.now
     since = max(now - MISSED_SINCE, rule.created_at)
     is_recent = (Missed.due_at > since, Missed.due_at <= now + MAX_CLOCK_LEAD, Missed.closed_at.is_(None))
     query = select(Missed.location_id, Missed.reason, func.count(), func.min(Missed.due_at), func.max(Missed.due_at))
@@ -76,16 +77,14 @@ def find_gaps(session: Session, rule: Rule, now: datetime) -> Findings:
     return findings
 
 
-def find_old_observations(session: Session, rule: Rule, now: datetime) -> Findings:
+def find_old_observations(reader: PlaceReader, rule: Rule) -> Findings:
     """Places whose newest row has values that are too old, or no longer change."""
-    places = read_places(session, rule, now)
-    rows = newest_values(session, (), now)
+    places = reader.places_of(rule)
     findings: Findings = {}
     for place in places:
+        row = reader.newest_rows.get(place.id)
         findings[place.name] = FINE
-        if place.id in rows:
-            at, provider, flags, _ = rows[place.id]
-            if any(flag in words for words in flags.values() for flag in _OLD):
-                cause = f"{provider} repeats old observations"
-                findings[place.name] = Finding(Status.FIRING, at, cause, f"observed at {at:%Y-%m-%d %H:%M} UTC")
+        if row is not None and any(word in row.flags for word in _OLD):
+            detail = f"observed at {row.at:%Y-%m-%d %H:%M} UTC"
+            findings[place.name] = Finding(Status.FIRING, row.at, f"{row.provider} repeats old observations", detail)
     return findings

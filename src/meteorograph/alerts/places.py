@@ -1,10 +1,12 @@
-"""The places that a rule watches, and their newest rows, with one query for all of them."""
+"""The scheduled places and their newest rows, read once for all rules of a look, with one query each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
@@ -12,9 +14,13 @@ from sqlalchemy.orm import Session
 from ..errors import LocationNotFoundError
 from ..model.states import LocationState
 from ..quality.row_checks import MAX_CLOCK_LEAD
+from ..reading.columns import iterate_rows, plain_column, suspect_quantities
 from ..reading.rows import newest_slot
 from ..storage.models import Location, WeatherData
 from .rules import Rule
+
+#: The quantities of a newest row.
+QUANTITIES: Final = ("temperature", "wind_speed", "wind_gust")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,44 +29,85 @@ class Place:
 
     id: int
     name: str
+    tags: frozenset[str]
     #: Since when it is due.
     due_from: datetime
     #: Slot of its newest row; None without rows.
     newest_slot: datetime | None
 
 
-def read_places(session: Session, rule: Rule, now: datetime) -> list[Place]:
-    """The places that a rule watches, by name.
+@dataclass(frozen=True, slots=True)
+class NewestRow:
+    """The newest row of a place."""
 
-    Raises:
-        LocationNotFoundError: A location of the rule was removed or renamed.
+    #: The time of its values (aware UTC).
+    at: datetime
+    provider: str
+    #: The JSON text of its flags; empty without flags.
+    flags: str
+    values: dict[str, float | None]
+
+    def value(self, quantity: str) -> float | None:
+        """The value of a quantity; None if there is none, or it is suspect."""
+        return None if self.flags and quantity in suspect_quantities(self.flags) else self.values[quantity]
+
+
+class PlaceReader:
+    """Reads what rules need to know of places, as it is at one moment.
+
+    Args:
+        session: Session to read with.
+        now: The current time (aware UTC).
     """
-    newest = newest_slot(now)
-    query = select(Location.id, Location.name, Location.tags, Location.created_at, Location.due_since, newest)
-    query = query.where(Location.state == LocationState.ACTIVE).order_by(Location.name)
-    chosen, tag = set(rule.options.locations), rule.options.tag
-    known = set(session.scalars(select(Location.name).where(Location.name.in_(chosen))))
-    if missing := sorted(chosen - known):
-        raise LocationNotFoundError(missing[0])
-    return [
-        Place(id_, name, max(created_at, due_since or created_at), slot)
-        for id_, name, tags, created_at, due_since, slot in session.execute(query)
-        if (not chosen or name in chosen) and (tag is None or tag in (tags or ()))
-    ]
 
+    def __init__(self, session: Session, now: datetime) -> None:
+        self.session, self.now = session, now
 
-def newest_values(
-    session: Session, names: Sequence[str], now: datetime
-) -> dict[int, tuple[datetime, str, dict[str, list[str]], dict[str, float | None]]]:
-    """Location id → valid time, provider, flags, and values of these quantities of the newest row."""
-    columns = [getattr(WeatherData, name) for name in names]
-    is_newest = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(now))
-    query = select(
-        WeatherData.location_id, WeatherData.due_at, WeatherData.observed_at, WeatherData.provider, WeatherData.flags, *columns
-    )
-    query = query.select_from(Location).join(WeatherData, is_newest).where(Location.state == LocationState.ACTIVE)
-    found = {}
-    for id_, due_at, observed_at, provider, flags, *values in session.execute(query):
-        at = observed_at if observed_at is not None and observed_at <= now + MAX_CLOCK_LEAD else due_at
-        found[id_] = at, provider, flags or {}, dict(zip(names, values, strict=True))
-    return found
+    def places_of(self, rule: Rule) -> list[Place]:
+        """The places that a rule watches, by name.
+
+        Raises:
+            LocationNotFoundError: A location of the rule was removed or renamed.
+        """
+        chosen, tag = set(rule.options.locations), rule.options.tag
+        if not chosen:
+            return self._places if tag is None else [place for place in self._places if tag in place.tags]
+        known = set(self.session.scalars(select(Location.name).where(Location.name.in_(chosen))))
+        if missing := sorted(chosen - known):
+            raise LocationNotFoundError(missing[0])
+        return [place for place in self._places if place.name in chosen]
+
+    @cached_property
+    def _places(self) -> list[Place]:
+        newest = newest_slot(self.now)
+        query = select(Location.id, Location.name, Location.tags, Location.created_at, Location.due_since, newest)
+        rows = self.session.execute(query.where(Location.state == LocationState.ACTIVE).order_by(Location.name))
+        return [
+            Place(id_, name, frozenset(tags or ()), max(created_at, due_since or created_at), slot)
+            for id_, name, tags, created_at, due_since, slot in rows
+        ]
+
+    @cached_property
+    def newest_rows(self) -> dict[int, NewestRow]:
+        """Location id → its newest row."""
+        latest = (self.now + MAX_CLOCK_LEAD).timestamp()
+        is_newest = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(self.now))
+        query = self._plain("location_id", "due_at", "observed_at", "provider", "flags", *QUANTITIES)
+        query = query.select_from(Location).join(WeatherData, is_newest).where(Location.state == LocationState.ACTIVE)
+        return {
+            id_: NewestRow(
+                datetime.fromtimestamp(observed if observed is not None and observed <= latest else due, UTC),
+                provider,
+                flags or "",
+                dict(zip(QUANTITIES, values, strict=True)),
+            )
+            for id_, due, observed, provider, flags, *values in iterate_rows(self.session, query)
+        }
+
+    def read_rows(self, fields: tuple[str, ...], *conditions: Any) -> Iterator[tuple[Any, ...]]:
+        """Plain values of these fields of all rows that satisfy the conditions."""
+        return iterate_rows(self.session, self._plain(*fields).where(*conditions))
+
+    def _plain(self, *fields: str) -> Any:
+        dialect = self.session.get_bind().dialect
+        return select(*(plain_column(dialect, field) for field in fields))

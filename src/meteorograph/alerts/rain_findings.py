@@ -10,16 +10,17 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from ..model.states import LocationState
 from ..model.statistics import PARTS
-from ..model.valid_time import MAX_DISPLACEMENT, MAX_PERIOD
+from ..model.valid_time import MAX_DISPLACEMENT
 from ..reading.bucket_rows import read_bucket_totals
-from ..storage.models import WeatherData
+from ..storage.models import Location, WeatherData
 from ..storage.upsert import table_of
 from .findings import FINE, UNKNOWN, Finding, Findings, Status, compare
-from .places import read_places
+from .places import PlaceReader
 from .rules import Rule
 from .weather_findings import MAX_AGE
 
@@ -33,11 +34,13 @@ MIN_COVERAGE: Final = 0.75
 #: Windows of the rule's hours that ended so long ago count too: a sum that healing raises later is told once, with its hours.
 LOOK_BACK: Final = timedelta(hours=6)
 
-#: Step between two windows.
-_STEP: Final = timedelta(minutes=10)
+#: Time between two windows of up to so many hours, and of more.
+_SHORT_HOURS: Final = 3
+_SHORT_STEP: Final = timedelta(minutes=10)
+_LONG_STEP: Final = timedelta(minutes=30)
 
-#: Rows of slots this long before or after a window may have amounts in it.
-_MARGIN: Final = timedelta(seconds=MAX_DISPLACEMENT + MAX_PERIOD)
+#: Rows of slots this long before a window may have amounts in it.
+_BEFORE: Final = timedelta(seconds=MAX_DISPLACEMENT)
 
 
 class _Sum(NamedTuple):
@@ -48,24 +51,23 @@ class _Sum(NamedTuple):
     end: datetime
 
 
-def find_rain(session: Session, rule: Rule, now: datetime, watched: Collection[str]) -> Findings:
+def find_rain(reader: PlaceReader, rule: Rule, watched: Collection[str]) -> Findings:
     """Places by the precipitation of the rule's hours: the largest sum of those that ended within the last hours.
 
     Args:
-        session: Session to read with.
+        reader: What to read with.
         rule: The rule.
-        now: The current time (aware UTC).
         watched: Names of the places that fulfil the condition by what is stored: their sums are always computed.
     """
     hours, limit = rule.options.hours or 24, rule.options.limit_of(rule.kind) or 0.0
     clear_limit = rule.options.clear_limit_of(rule.kind)
-    places = read_places(session, rule, now)
-    edges = _edges(hours, now)
-    possible = _may_reach(session, min(limit, clear_limit), edges[0], now)
+    places = reader.places_of(rule)
+    edges = _edges(hours, reader.now)
+    possible = _may_reach(reader.session, min(limit, clear_limit), edges[0])
     chosen = {place.id: place.name for place in places if place.id in possible or place.name in watched}
     findings: Findings = {place.name: FINE for place in places}
     findings.update(dict.fromkeys(chosen.values(), UNKNOWN))
-    for id_, totals in read_bucket_totals(session, dict.fromkeys(chosen, edges), ("precipitation",)):
+    for id_, totals in read_bucket_totals(reader.session, dict.fromkeys(chosen, edges), ("precipitation",)):
         steps = [one.summaries["precipitation"] for one in totals]
         sums = _sums([one[_TOTAL] or 0.0 for one in steps], [one[_COVERED] for one in steps], edges, hours)
         if sums:
@@ -73,26 +75,37 @@ def find_rain(session: Session, rule: Rule, now: datetime, watched: Collection[s
     return findings
 
 
+def _step(hours: int) -> timedelta:
+    """The time between two windows."""
+    return _SHORT_STEP if hours <= _SHORT_HOURS else _LONG_STEP
+
+
 def _edges(hours: int, now: datetime) -> list[datetime]:
     """The edges of all steps, up to the last whole step."""
-    end = now - timedelta(seconds=now.timestamp() % _STEP.total_seconds())
-    count = (LOOK_BACK + timedelta(hours=hours)) // _STEP
-    return [end - _STEP * number for number in range(count, -1, -1)]
+    step = _step(hours)
+    end = now - timedelta(seconds=now.timestamp() % step.total_seconds())
+    count = (LOOK_BACK + timedelta(hours=hours)) // step
+    return [end - step * number for number in range(count, -1, -1)]
 
 
-def _may_reach(session: Session, limit: float, start: datetime, end: datetime) -> set[int]:
-    """Ids of the locations whose amounts add up to the limit, or whose amounts are of an unknown period."""
+def _may_reach(session: Session, limit: float, start: datetime) -> set[int]:
+    """Ids of the locations whose amounts add up to the limit, or have an amount of an unknown period.
+
+    A location at a time: its rows lie together, so that this takes a fraction of reading the rows by their slots.
+    """
     table = table_of(WeatherData)
-    amount, period = table.c.precipitation, table.c.precipitation_period
-    within = and_(table.c.due_at >= start - _MARGIN, table.c.due_at <= end + _MARGIN, amount > 0)
-    is_enough = or_(func.sum(amount) >= limit, func.max(case((period.is_(None), 1), else_=0)) > 0)
-    return set(session.scalars(select(table.c.location_id).where(within).group_by(table.c.location_id).having(is_enough)))
+    amount = table.c.precipitation
+    mine = and_(table.c.location_id == Location.id, table.c.due_at >= start - _BEFORE, amount > 0)
+    total = select(func.sum(amount)).where(mine).correlate(Location).scalar_subquery()
+    unknown = exists(select(table.c.due_at).where(mine, table.c.precipitation_period.is_(None)).correlate(Location))
+    active = Location.state == LocationState.ACTIVE
+    return set(session.scalars(select(Location.id).where(active, or_(total >= limit, unknown))))
 
 
 def _sums(amounts: list[float], covered: list[float], edges: list[datetime], hours: int) -> list[_Sum]:
     """The sums of the windows up to the last step with data, newest first; none if that is too old."""
     last = max((index for index, seconds in enumerate(covered) if seconds), default=-1)
-    width = timedelta(hours=hours) // _STEP
+    width = timedelta(hours=hours) // _step(hours)
     if last < 0 or edges[-1] - edges[last + 1] > MAX_AGE:
         return []
     totals, times = [0.0, *accumulate(amounts)], [0.0, *accumulate(covered)]

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from meteorograph import get_db_session
 from meteorograph.alerts import deliveries, evaluation, looks, rules, service
+from meteorograph.alerts.places import PlaceReader
 from meteorograph.config.loading import get_settings
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
@@ -37,7 +38,7 @@ def test_four_processes_that_evaluate_at_once_open_one_incident(receiver: HttpRe
     settings = get_settings()
     with get_db_session(read_only=True) as session:
         [rule] = rules.list_rules(session)
-        findings = looks.find_all(session, settings, rule, NOON, ())
+        findings = looks.find_all(PlaceReader(session, NOON), settings, rule, ())
     threads = [  # each has read the rule before any of them writes
         threading.Thread(target=evaluation.apply_findings, args=(settings, rule, {}, findings, NOON)) for _ in range(4)
     ]
