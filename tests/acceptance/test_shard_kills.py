@@ -13,6 +13,7 @@ from sqlalchemy import select
 from acceptance.books import add_places, books, pids, unaccounted
 from acceptance.holds import suspend
 from acceptance.processes import Starter, until
+from engines import on_both_engines
 from meteorograph import get_db_session
 from meteorograph.ledger import audit
 from meteorograph.model import clock
@@ -25,8 +26,9 @@ SLOT = timedelta(seconds=4)
 CALLS_PER_MINUTE = 700
 
 
+@on_both_engines("empty_database")
 def test_every_slot_is_accounted_for_though_processes_are_killed(
-    empty_database: str, start: Starter, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
+    empty_database: str, engine: str, start: Starter, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")  # noqa: T201  # for the report of a failure

