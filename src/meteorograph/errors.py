@@ -41,11 +41,13 @@ class RetryableFetchError(FetchError):
 
     Attributes:
         wait: How long the provider asks to wait; None if it does not say.
+        stood_still: Whether this process was suspended or starved meanwhile, so that the failure says nothing of the provider.
     """
 
     def __init__(self, provider: str, reason: str, *, status: int | None = None, wait: timedelta | None = None) -> None:
         super().__init__(provider, reason, status=status)
         self.wait = wait
+        self.stood_still = False
 
 
 class FetchTimeoutError(RetryableFetchError):

@@ -94,6 +94,8 @@ class CircuitBreaker:
         """Whether an error closes the provider: refusals do at once, failures when they are too many in a row."""
         if not isinstance(error, RetryableFetchError | PayloadError) and _has_status(error):
             return True
+        if isinstance(error, RetryableFetchError) and error.stood_still:
+            return False
         self._failures += 1
         pause = error.wait.total_seconds() if isinstance(error, RetryableFetchError) and error.wait else 0.0
         return self._failures >= (1 if self._was_down else OUTAGE_FAILURES) or pause > LONGEST_PAUSE

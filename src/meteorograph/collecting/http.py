@@ -58,6 +58,10 @@ _REASONS: Final = (
 _NOT_CONNECTED: Final = ("dns error", "tcp connect error")
 
 
+#: An attempt that ends so long after its timeout ended late because this process did not run [s].
+_LATE_SECONDS: Final = 5.0
+
+
 class Fetcher:
     """An HTTP client of one run: use it as an async context manager, on one event loop.
 
@@ -143,7 +147,10 @@ class Fetcher:
                 left = max(timedelta(0), self._timeout - timedelta(seconds=time.monotonic() - began))
                 call = client.get(url).timeout(left)
         except PyreqwestError as error:
-            return _to_our_error(error, request, is_first=url is None)
+            ours = _to_our_error(error, request, is_first=url is None)
+            if isinstance(ours, RetryableFetchError):
+                ours.stood_still = time.monotonic() - began > self._timeout.total_seconds() + _LATE_SECONDS
+            return ours
         except ValueError:
             return PermanentFetchError(request.provider, "the address, or the one it redirects to, is no URL")
         return PermanentFetchError(request.provider, f"{_host(request)} redirects more than {MAX_REDIRECTS} times")

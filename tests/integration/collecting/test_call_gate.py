@@ -71,6 +71,14 @@ def test_they_count_with_other_failures(driven: DrivenClock) -> None:
     assert _reported(CallGate(Account(NAME, {}, "UTC"), KEY, expected=100), *outcomes * (OUTAGE_FAILURES // 2)).closed is not None
 
 
+def test_failures_of_a_process_that_stood_still_say_nothing_of_the_provider(driven: DrivenClock) -> None:
+    late = RetryableFetchError(NAME, "no complete answer in time")
+    late.stood_still = True
+    gate = _reported(CallGate(Account(NAME, {}, "UTC"), KEY, expected=100), *[late] * (OUTAGE_FAILURES + 1))
+    assert gate.closed is None
+    assert not isinstance(account_state.open_account(NAME, KEY, NOON), Closed)
+
+
 def test_only_scheduled_calls_are_paced() -> None:
     account = Account(NAME, {"minute": 60, "month": 100_000}, "UTC")
     assert CallGate(account, KEY, expected=10)._pacer.is_active

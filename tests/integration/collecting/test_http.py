@@ -179,6 +179,26 @@ def test_silence_is_a_timeout() -> None:
         assert upstream.left.acquire(timeout=PATIENCE)
     assert type(error) is FetchTimeoutError
     assert str(error) == "openweathermap: no complete answer from 127.0.0.1 in time"
+    assert not error.stood_still
+
+
+def test_a_timeout_that_comes_late_is_the_fault_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_module, "_LATE_SECONDS", 0.2)
+
+    def script(connection: Connection) -> None:
+        connection.head()
+        connection.client_left()
+
+    async def stand_still(url: str) -> None:
+        async with fetcher(0.2) as open_fetcher:
+            call = asyncio.ensure_future(open_fetcher.fetch(to(url)))
+            await asyncio.sleep(0.05)
+            time.sleep(0.6)  # noqa: ASYNC251  # as a process that is suspended
+            await call
+
+    with Upstream(script) as upstream, pytest.raises(FetchTimeoutError) as caught:
+        asyncio.run(stand_still(upstream.url))
+    assert caught.value.stood_still
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="a full backlog refuses instead of waiting here")
