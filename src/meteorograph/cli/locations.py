@@ -15,6 +15,7 @@ from .groups import Group
 from .location_files import state_option, tag_option, warn
 from .options import json_option
 from .output import Column, age_text, complain, print_json, print_table
+from .places import choose_option, choose_place, place_text
 from .sessions import not_found_text, open_session
 
 if TYPE_CHECKING:
@@ -143,22 +144,38 @@ def rename(name: str, new_name: str) -> None:
 
 @locations.command()
 @click.argument("name")
-@click.option("--lat", type=float, required=True, help="Latitude [degree north, -90 to 90].")
-@click.option("--lon", type=float, required=True, help="Longitude [degree east, -180 to 180].")
+@click.option("--lat", type=float, help="Latitude [degree north, -90 to 90]; without it the name is looked up.")
+@click.option("--lon", type=float, help="Longitude [degree east, -180 to 180].")
+@choose_option
 @click.option("--elevation", type=float, help="Height above sea level [m].")
 @click.option("--timezone", help="IANA time zone, such as Europe/Dublin.")
 @click.option("--schedule", help="Schedule of this location, such as 15m or '0 6,18 * * *'.")
 @click.option("--tag", "tags", multiple=True, help="A tag; repeatable.")
-def add(name: str, lat: float, lon: float, tags: tuple[str, ...], **more: Any) -> None:
-    """Add a location."""
+def add(name: str, lat: float | None, lon: float | None, choose: int | None, tags: tuple[str, ...], **more: Any) -> None:
+    """Add a location. Without coordinates, these, its elevation and its zone come from Open-Meteo's geocoder."""
     from ..locations.repository import add_location
     from ..model import clock
 
+    if (lat is None) != (lon is None):
+        raise click.UsageError("give both --lat and --lon, or none of them")
     fields = {"name": name, "latitude": lat, "longitude": lon, "tags": list(tags), **more}
+    if lat is None:
+        fields |= {key: value for key, value in _looked_up(name, choose).items() if fields.get(key) is None}
     with open_session() as session:
         location, warnings = add_location(session, fields, clock.now())
         warn(warnings)
         click.echo(f"added {location.name!r} at {location.latitude!r},{location.longitude!r}")
+
+
+def _looked_up(name: str, choose: int | None) -> dict[str, object]:
+    """The fields of the place that has this name."""
+    from ..config.loading import get_settings
+
+    place = choose_place(get_settings(), name, choose)
+    click.echo(f"found {place_text(place)}")
+    point = place.coordinates
+    fields = {"latitude": point.latitude, "longitude": point.longitude, "elevation": place.elevation, "timezone": place.timezone}
+    return {field: value for field, value in fields.items() if value is not None}
 
 
 @locations.command()

@@ -17,6 +17,7 @@ from . import (
     doctor,
     export,
     ingest,
+    init,
     integrations,
     jobs,
     ledger,
@@ -47,6 +48,7 @@ def cli(debug: bool) -> None:
 
 
 for command in (
+    init.init,
     serve.serve,
     serve.worker,
     ingest.ingest,

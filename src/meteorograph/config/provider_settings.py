@@ -64,7 +64,7 @@ def _address(value: str) -> str:
 #: The quantities of the setting; precipitation has its own setting, and its snow comes with it.
 _QUANTITIES: Final = tuple(quantity.name for quantity in QUANTITIES if not quantity.is_amount)
 
-_Url = Annotated[str, AfterValidator(_address)]
+BaseUrl = Annotated[str, AfterValidator(_address)]
 _Limit = Annotated[int, Field(ge=1)]
 
 #: Account → prefix of its settings, its quota windows, and the time zone of its calendar windows.
@@ -84,10 +84,10 @@ def provider_fields() -> Iterator[tuple[str, Any]]:
         if provider.key_setting:
             key_type = Annotated[SecretStr | None, Field(validation_alias=provider.key_setting), AfterValidator(_stripped)]
             yield provider.key_setting.lower(), (key_type, None)
-        yield f"{provider.setting.lower()}_base_url", (_Url, provider.base_url)
+        yield f"{provider.setting.lower()}_base_url", (BaseUrl, provider.base_url)
         for history in provider.history:
             if history.setting and history.base_url:
-                yield f"{history.setting.lower()}_base_url", (_Url, history.base_url)
+                yield f"{history.setting.lower()}_base_url", (BaseUrl, history.base_url)
     for setting, windows, _ in ACCOUNTS.values():
         for window, limit in windows.items():
             yield f"{setting.lower()}_calls_per_{window}", (_Limit, limit)

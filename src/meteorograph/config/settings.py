@@ -13,10 +13,19 @@ from ..model.account import Account
 from ..model.time_range import parse_duration
 from ..model.values import Coordinates
 from ..providers.base import History
+from ..providers.open_meteo import geocoding
 from ..providers.registry import PROVIDERS
 from ..version import __version__
 from . import channels, checks
-from .provider_settings import ACCOUNTS, parse_quantity_providers, provider_fields, require_history, require_known, split_names
+from .provider_settings import (
+    ACCOUNTS,
+    BaseUrl,
+    parse_quantity_providers,
+    provider_fields,
+    require_history,
+    require_known,
+    split_names,
+)
 from .sources import secrets_from_files, values_of_fields
 
 
@@ -120,6 +129,7 @@ class Settings(BaseSettings):
         dict[str, SecretStr], NoDecode, BeforeValidator(channels.parse_entries), AfterValidator(channels.check_webhook_secrets)
     ] = {}
     ping_url: Annotated[SecretStr | None, AfterValidator(channels.check_ping_url)] = None
+    geocoding_base_url: BaseUrl = geocoding.BASE_URL
     user_agent: Annotated[str, AfterValidator(checks.check_user_agent)] = f"meteorograph/{__version__}"
     #: Whether the data are simulated; ``serve --demo`` sets it.
     demo: bool = False

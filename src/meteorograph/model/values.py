@@ -47,6 +47,20 @@ class AnsweredPlace(msgspec.Struct, frozen=True, gc=False):
     name: str | None = None
 
 
+class NamedPlace(msgspec.Struct, frozen=True, gc=False):
+    """A place of a gazetteer."""
+
+    name: str
+    coordinates: Coordinates
+    #: [m]
+    elevation: float | None = None
+    #: IANA name of the time zone.
+    timezone: str | None = None
+    region: str | None = None
+    country: str | None = None
+    population: int | None = None
+
+
 class Station(msgspec.Struct, frozen=True, gc=False):
     """The station of a provider for a point."""
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from ..errors import ConfigurationError
-from . import openweathermap, refusals, weatherstack
+from . import geocoding, openweathermap, refusals, weatherstack
 from .answer import TEXT, Answer, apply_fault, as_json
 from .dispatch import Keys, parse_call, provider_of, reply
 from .faults import Faults
@@ -30,6 +30,7 @@ GET  /data/3.0/onecall/timemachine?...&dt=       OpenWeatherMap, one past hour
 GET  /current?query=LAT,LON&access_key=&units=   Weatherstack, current weather
 GET  /v1/forecast?latitude=&longitude=&current=  Open-Meteo, now and (hourly=) up to 92 days back
 GET  /v1/archive?...&start_date=&end_date=       Open-Meteo, hours since 1940
+GET  /v1/search?name=                            Open-Meteo's geocoder, with a few places
 GET  /weatherapi/locationforecast/2.0/compact    MET Norway, and /complete
 GET  /points/LAT,LON, /stations/ID/observations  US National Weather Service
 GET  /api/data/metar?ids=&bbox=&format=json      METAR
@@ -106,6 +107,8 @@ class Routes:
         if method != "GET":
             return Answer(status=405, body=b"only GET\n", content_type=TEXT, headers=(("Allow", "GET"),))
         try:
+            if path == geocoding.PATH:
+                return as_json(*geocoding.answer(query))
             if provider_of(path):
                 return self._answer_provider(path, query)
             if path in weatherstack.OTHER_FUNCTIONS:

@@ -98,7 +98,7 @@ def test_the_list_marks_a_place_that_is_far_off() -> None:
     [
         (("add", "A", "--lat", "91", "--lon", "2"), "latitude=91.0: must be a number from -90 to 90"),
         (("add", "A", "--lat", "north", "--lon", "2"), "'north' is not a valid float"),
-        (("add", "A", "--lat", "1"), "Missing option '--lon'"),
+        (("add", "A", "--lat", "1"), "give both --lat and --lon"),
         (("add", "A", "--lat", "1", "--lon", "2", "--schedule", "often"), "schedule='often': must be an interval"),
         (("pause",), "name locations, or use one of --tag and --all"),
         (("resume", "A", "--all"), "name locations, or use one of --tag and --all"),
