@@ -17,9 +17,6 @@ from .http_post import post_webhook
 #: Longest time of one call [s]; Apprise has no limit of its own.
 SEND_SECONDS: Final = 20.0
 
-#: Where Apprise ends too long a text; our own are short enough for all receivers.
-_OVERFLOW: Final = "split"
-
 
 def channel_names(settings: Settings) -> list[str]:
     """The channels and the webhooks of the settings."""
@@ -47,9 +44,12 @@ def send_by_apprise(address: SecretStr, title: str, body: str) -> None:
         DeliveryError: The receiver has not accepted it, or Apprise does not know such an address.
     """
     apprise = _apprise()
-    caller = apprise.Apprise()
-    if not caller.add(address.get_secret_value()) or len(caller) != 1:
+    receiver = apprise.Apprise.instantiate(address.get_secret_value())
+    if receiver is None:
         raise DeliveryError("Apprise does not understand the address; see https://appriseit.com/services/ for its form")
+    if "overflow=" not in address.get_secret_value():  # a text that is too long for the receiver comes in parts
+        receiver.overflow_mode = apprise.OverflowMode.SPLIT
+    caller = apprise.Apprise(receiver)
     result = caller.notify(
         body=body,
         title=title,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from ..model.states import DeliveryState
@@ -88,8 +88,14 @@ def waiting_channels(session: Session) -> list[str]:
     return sorted(session.scalars(waiting.distinct()))
 
 
-def take_next(channel: str, now: datetime) -> TakenDelivery | None:
-    """Take the next message of a channel: those that failed least often first, and those of one rule in their order."""
+def take_next(channel: str, now: datetime, count: int = 1) -> list[TakenDelivery]:
+    """Take the next messages of a channel: those that failed least often first, and those of one rule in their order.
+
+    Args:
+        channel: The channel.
+        now: The current time (aware UTC).
+        count: How many messages to take at most: more than one for a digest.
+    """
     with get_db_session() as session:
         lease_now = now + lease_offset(session)
         earlier = aliased(Delivery)
@@ -103,31 +109,34 @@ def take_next(channel: str, now: datetime) -> TakenDelivery | None:
         # An instant far ahead comes from a clock that was wrong; quiet hours last less than a day.
         is_due = or_(Delivery.due_at <= now, Delivery.due_at > now + timedelta(days=1))
         ready = and_(Delivery.channel == channel, Delivery.state == DeliveryState.WAITING, is_free, is_due)
-        found = session.scalars(
-            select(Delivery).where(ready, ~is_behind).order_by(Delivery.attempts, Delivery.id).limit(1)
-        ).first()
-        if found is None:
-            return None
-        mine = update(Delivery).where(Delivery.id == found.id, Delivery.token == found.token, ready)
-        values = {
-            "holder": process_name(),
-            "lease_expires_at": lease_now + LEASE_LENGTH,
-            "token": found.token + 1,
-            "attempts": found.attempts + 1,
-        }
-        if not _update(session, mine.values(**values)):
-            return None
-        message_id = found.key.removesuffix(f"/{channel}")
-        return TakenDelivery(
-            found.id, found.token + 1, channel, message_id, found.title, found.body, found.created_at, found.attempts + 1
-        )
+        query = select(Delivery).where(ready, *([~is_behind] if count == 1 else []))
+        order = (Delivery.attempts, Delivery.id) if count == 1 else (Delivery.id,)
+        found = session.scalars(query.order_by(*order).limit(count)).all()
+        return [taken for one in found if (taken := _take(session, one, ready, lease_now)) is not None]
 
 
-def record_sent(taken: TakenDelivery, now: datetime) -> bool:
-    """Record that the receiver has accepted a message; False if another process has taken it meanwhile."""
+def _take(session: Session, found: Delivery, ready: ColumnElement[bool], lease_now: datetime) -> TakenDelivery | None:
+    mine = update(Delivery).where(Delivery.id == found.id, Delivery.token == found.token, ready)
+    values = {
+        "holder": process_name(),
+        "lease_expires_at": lease_now + LEASE_LENGTH,
+        "token": found.token + 1,
+        "attempts": found.attempts + 1,
+    }
+    if not _update(session, mine.values(**values)):
+        return None
+    message_id = found.key.removesuffix(f"/{found.channel}")
+    return TakenDelivery(
+        found.id, found.token + 1, found.channel, message_id, found.title, found.body, found.created_at, found.attempts + 1
+    )
+
+
+def record_sent(taken: Sequence[TakenDelivery], now: datetime) -> bool:
+    """Record that the receiver has accepted messages; False if another process has taken all of them meanwhile."""
     with get_db_session() as session:
         values = {"state": DeliveryState.SENT, "ended_at": now, "holder": None, "lease_expires_at": None, "error": None}
-        return _update(session, _held(taken).values(**values))
+        recorded = [_update(session, _held(one).values(**values)) for one in taken]
+        return any(recorded)
 
 
 def record_failure(taken: TakenDelivery, reason: str, now: datetime, wait: timedelta | None) -> bool:
@@ -157,10 +166,10 @@ def _pause(failures: int, wait: timedelta | None) -> timedelta:
     return pause if wait is None else max(pause, min(wait, _MAX_ASKED_PAUSE))
 
 
-def count_sent(session: Session, channel: str, since: datetime) -> int:
-    """Number of messages that a channel has taken since an instant."""
+def count_messages(session: Session, channel: str, since: datetime) -> int:
+    """Number of messages that a channel has taken since an instant; those of a digest were taken at the same moment."""
     sent = (Delivery.channel == channel, Delivery.state == DeliveryState.SENT, Delivery.ended_at > since)
-    return session.scalar(select(func.count()).where(*sent)) or 0
+    return session.scalar(select(func.count(Delivery.ended_at.distinct())).where(*sent)) or 0
 
 
 def delete_old(session: Session, now: datetime) -> None:

@@ -19,6 +19,7 @@ from ..storage.engine import get_db_session
 from ..storage.models import AlertRule, AlertSubject, Incident
 from ..storage.upsert import insert_or_replace
 from . import deliveries, messages
+from .channels import channel_names
 from .findings import Findings
 from .messages import IncidentFacts, Message
 from .rules import Rule
@@ -42,7 +43,7 @@ def apply_findings(settings: Settings, rule: Rule, subjects: Mapping[str, Subjec
     """Store what has changed for a rule since it was read, with its messages; False if another process was faster."""
     hold, clear = rule.options.hold_of(rule.kind), rule.options.clear_of(rule.kind)
     changes = find_changes(subjects, findings, now, hold=hold, clear=clear)
-    if not changes and not _has_due_message(rule, now):
+    if not changes and not (_channels_of(settings, rule) and _has_due_message(rule, now)):
         return True
     with get_db_session() as session:
         mine = update(AlertRule).where(AlertRule.id == rule.id, AlertRule.version == rule.version)
@@ -53,6 +54,11 @@ def apply_findings(settings: Settings, rule: Rule, subjects: Mapping[str, Subjec
             store.store_changes(changes)
         store.put_due_messages()
     return True
+
+
+def _channels_of(settings: Settings, rule: Rule) -> list[str]:
+    """Where the messages of a rule go. One that the settings no longer have keeps its messages, which ``/health`` shows."""
+    return rule.options.channels or channel_names(settings)
 
 
 def _has_due_message(rule: Rule, now: datetime) -> bool:
@@ -179,7 +185,7 @@ class _Store:
 
     def put_due_messages(self) -> None:
         """Put the messages of open incidents that are not told yet, or are to be told again; none while the rule is silent."""
-        if self._rule.is_silent(self._now):
+        if self._rule.is_silent(self._now) or not _channels_of(self._settings, self._rule):
             return
         for incident in _open_incidents(self._session, self._rule):
             if is_message_due(self._rule, incident, self._now):
@@ -189,13 +195,10 @@ class _Store:
     def _put(self, message: Message, incident: Incident) -> None:
         incident.messages = incident.messages + 1
         incident.last_message_at = self._now
-        known = [*self._settings.alert_channels, *self._settings.webhooks]
-        # A channel that the settings no longer have keeps its message, which /health shows.
-        channels = self._rule.options.channels or known
         deliveries.put(
             self._session,
             message,
-            channels,
+            _channels_of(self._settings, self._rule),
             self._now,
             webhooks=self._settings.webhooks,
             due_at=self._rule.options.quiet_until(self._now),

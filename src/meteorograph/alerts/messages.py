@@ -123,6 +123,21 @@ def run_message(run: dict[str, Any], run_id: int) -> Message:
     return Message(f"run-{run_id}-ended", f"Run of {run['due_at']} ended", "", "ended", payload)
 
 
+def digest(messages: Sequence[tuple[str, str, datetime]], now: datetime) -> Message:
+    """Several messages in one, as their titles with their ids: the channel has got as many as it may get in an hour."""
+    id_ = f"digest-{messages[0][1]}-{len(messages)}"
+    lines = [f"{created_at:%Y-%m-%d %H:%M} UTC  {shorten(title, 100)}  ({key})" for title, key, created_at in messages]
+    footer = f"The rest of an hour with many messages. 'meteorograph alerts history' has the details. Message {id_}"
+    shown: list[str] = []
+    for line in lines:
+        if sum(map(len, shown)) + len(shown) + len(line) + len(footer) + 30 > MAX_BODY:
+            shown.append(f"… and {len(lines) - len(shown):,} more")
+            break
+        shown.append(line)
+    payload = msgspec.json.encode({"type": "digest", "timestamp": now.isoformat(), "data": {"messages": lines}})
+    return Message(id_, f"Meteorograph: {len(messages):,} messages", "\n".join([*shown, footer]), "digest", payload)
+
+
 def test_message(now: datetime) -> Message:
     """A message that tries a channel."""
     id_ = f"test-{now:%Y%m%dT%H%M%S%f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,6 +27,7 @@ from ..storage.leases import renew_lease, take_lease
 from ..storage.models import AlertRule
 from . import channels, deliveries, evaluation, signals
 from .looks import CLOCKLESS, find_all
+from .messages import digest
 from .places import PlaceReader
 from .rules import Rule, list_rules
 from .run_messages import put_run_messages
@@ -53,6 +55,9 @@ _TIDY_SECONDS: Final = 3600.0
 
 #: How long a stop waits for the messages in progress [s].
 _STOP_SECONDS: Final = 3.0
+
+#: Messages of a digest at most.
+_MAX_DIGEST: Final = 500
 
 _HOUR: Final = timedelta(hours=1)
 
@@ -89,6 +94,7 @@ def _evaluate(settings: Settings, rule: Rule, reader: PlaceReader) -> str | None
     except StoreError:
         raise
     except Exception as error:  # a fault in one rule must not silence the others
+        reader.session.rollback()  # after an error of the database the session answers nothing else
         reason = str(error) if isinstance(error, MeteorographError) else f"unexpected {type(error).__name__}"
         error_once(log, "a rule could not be evaluated", (rule.name, reason), rule=rule.name, reason=error_text(error))
         return reason
@@ -106,30 +112,43 @@ def _has_local_rules(session: Session) -> bool:
 
 
 def send_waiting(settings: Settings, channel: str, stop: threading.Event) -> None:
-    """Send the messages of a channel that are due, until none is left, one fails, or ``stop`` is set."""
+    """Send the messages of a channel that are due, until none is left, one fails, or ``stop`` is set.
+
+    The last message that the channel may get within an hour has all that wait. A webhook gets as many as there are.
+    """
     while not stop.is_set():
         now = clock.now()
-        with get_db_session(read_only=True) as session:
-            if deliveries.count_sent(session, channel, now - _HOUR) >= settings.alert_messages_per_hour:
-                return
-        taken = deliveries.take_next(channel, now)
-        if taken is None or not _send(settings, taken):
+        left = settings.alert_messages_per_hour
+        if channel in settings.alert_channels:
+            with get_db_session(read_only=True) as session:
+                left -= deliveries.count_messages(session, channel, now - _HOUR)
+        if left <= 0:
+            return
+        is_last = left == 1 and channel in settings.alert_channels
+        taken = deliveries.take_next(channel, now, _MAX_DIGEST if is_last else 1)
+        if not taken or not _send(settings, taken):
             return
 
 
-def _send(settings: Settings, taken: deliveries.TakenDelivery) -> bool:
-    """Send one message; False if this failed."""
-    fields = {"channel": taken.channel, "message": taken.message_id, "attempt": taken.attempt}
+def _send(settings: Settings, taken: Sequence[deliveries.TakenDelivery]) -> bool:
+    """Send one message, or several in a digest; False if this failed."""
+    first, now = taken[0], clock.now()
+    message_id, title, body = first.message_id, first.title, first.body
+    if len(taken) > 1:
+        text = digest([(one.title, one.message_id, one.created_at) for one in taken], now)
+        message_id, title, body = text.id, text.title, text.body
+    fields = {"channel": first.channel, "message": message_id, "attempt": first.attempt}
     try:
-        channels.send(settings, taken.channel, taken.message_id, taken.title, taken.body, clock.now())
+        channels.send(settings, first.channel, message_id, title, body, now)
     except Exception as error:
         reason = str(error) if isinstance(error, DeliveryError) else f"unexpected {type(error).__name__}"
-        is_over = deliveries.record_failure(taken, reason, clock.now(), getattr(error, "wait", None))
-        COUNTERS.add(Count.DELIVERIES, taken.channel, "given_up" if is_over else "failed")
-        log.warning("a message was given up" if is_over else "a message was not accepted", **fields, reason=reason)
+        wait = getattr(error, "wait", None)
+        is_over = [deliveries.record_failure(one, reason, clock.now(), wait) for one in taken]
+        COUNTERS.add(Count.DELIVERIES, first.channel, "given_up" if any(is_over) else "failed")
+        log.warning("a message was given up" if any(is_over) else "a message was not accepted", **fields, reason=reason)
         return False
     if deliveries.record_sent(taken, clock.now()):
-        COUNTERS.add(Count.DELIVERIES, taken.channel, "sent")
+        COUNTERS.add(Count.DELIVERIES, first.channel, "sent")
         log.info("message sent", **fields)
     return True
 

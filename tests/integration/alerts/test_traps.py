@@ -17,9 +17,10 @@ from meteorograph.alerts.channels import send
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import DeliveryError
 from meteorograph.model import clock
+from meteorograph.model.clock import DrivenClock
 from meteorograph.storage.models import AlertRule, Delivery, Incident, Location, Missed
 from pages import add
-from receivers import HttpReceiver, mail_server
+from receivers import HttpReceiver, http_receiver, mail_server
 from rows import insert_rows
 from support import NOON
 
@@ -182,19 +183,40 @@ def test_an_incident_that_goes_on_is_told_again_if_so_wished(receiver: HttpRecei
     assert receiver.titles == ["Frost: Oslo", "Still frost: Oslo", "Still frost: Oslo"]
 
 
-def test_a_busy_channel_gets_the_rest_in_the_next_hour(
-    receiver: HttpReceiver, step: Step, add_rule: AddRule, monkeypatch: pytest.MonkeyPatch
+def test_the_last_message_of_a_busy_hour_has_all_the_others(
+    receiver: HttpReceiver, step: Step, add_rule: AddRule, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("METEOROGRAPH_ALERT_MESSAGES_PER_HOUR", "2")
+    monkeypatch.setenv("METEOROGRAPH_ALERT_MESSAGES_PER_HOUR", "3")
     add("Oslo")
     store(temperature=-5.0)
-    for number in range(5):
-        add_rule("frost", f"rule {number}")
+    for number in range(30):
+        add_rule("frost", f"rule {number:02}")
+    with clock.driven_by(lambda: driven.advance(timedelta(milliseconds=1))):  # no two messages are sent at one moment
+        step()
+    assert receiver.titles == ["Rule 00: Oslo", "Rule 01: Oslo", "Meteorograph: 28 messages"]
+    text = receiver.posts[2].json["message"]
+    assert "Rule 02: Oslo  (incident-3-opened)" in text
+    assert "more" in text
+    assert len(text) <= 1500
+    add_rule("frost", "one more")
     step()
-    assert len(receiver.posts) == 2
+    assert len(receiver.posts) == 3
     step(HOUR + MINUTE)
-    step(HOUR + MINUTE)
-    assert len(receiver.posts) == 5
+    assert receiver.titles[3:] == ["One more: Oslo"]
+
+
+def test_an_incident_without_a_channel_is_told_once_there_is_one(
+    step: Step, add_rule: AddRule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("Oslo")
+    add_rule("frost")
+    store(temperature=-5.0)
+    step()
+    assert (count(Incident), count(Delivery)) == (1, 0)
+    with http_receiver() as receiver:
+        monkeypatch.setenv("METEOROGRAPH_ALERT_CHANNELS", f"phone=json://127.0.0.1:{receiver.port}/x")
+        step(MINUTE)
+        assert receiver.titles == ["Frost: Oslo"]
 
 
 def test_the_pause_that_a_receiver_asks_for_is_kept(
