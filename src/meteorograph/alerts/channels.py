@@ -62,9 +62,15 @@ def send_by_apprise(address: SecretStr, title: str, body: str) -> None:
         raise DeliveryError(_reason(result))
 
 
-def check_address(address: SecretStr) -> bool:
-    """Whether Apprise knows such an address."""
-    return _apprise().Apprise.instantiate(address.get_secret_value()) is not None
+def channel_faults(settings: Settings) -> list[str]:
+    """What of the settings of channels and webhooks cannot work, without sending anything."""
+    unknown = [
+        f"Apprise does not understand the address of the channel {name}"
+        for name, address in settings.alert_channels.items()
+        if _apprise().Apprise.instantiate(address.get_secret_value()) is None
+    ]
+    unsigned = settings.webhooks.keys() - settings.webhook_secrets.keys()
+    return unknown + [f"METEOROGRAPH_WEBHOOK_SECRETS has no secret for {name}" for name in sorted(unsigned)]
 
 
 def _reason(result: Any) -> str:

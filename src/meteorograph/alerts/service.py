@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,22 +14,21 @@ from sqlalchemy.orm import Session
 from ..collecting.process_memory import PROCESS_MEMORY
 from ..config.loading import get_settings
 from ..config.settings import Settings
-from ..errors import DeliveryError, MeteorographError, StoreError
+from ..errors import MeteorographError, StoreError
 from ..log_output import get_logger
 from ..log_repeats import error_once
 from ..model import clock
 from ..model.states import AlertKind
-from ..storage.counters import COUNTERS, Count
 from ..storage.database_errors import error_text
 from ..storage.engine import get_db_session, init_db
 from ..storage.leases import renew_lease, take_lease
 from ..storage.models import AlertRule
-from . import channels, deliveries, evaluation, signals
+from . import deliveries, evaluation, signals
 from .looks import CLOCKLESS, find_all
-from .messages import digest
 from .places import PlaceReader
 from .rules import Rule, list_rules
 from .run_messages import put_run_messages
+from .sending import send_safely
 
 log = get_logger(__name__)
 
@@ -55,11 +53,6 @@ _TIDY_SECONDS: Final = 3600.0
 
 #: How long a stop waits for the messages in progress [s].
 _STOP_SECONDS: Final = 3.0
-
-#: Messages of a digest at most.
-_MAX_DIGEST: Final = 500
-
-_HOUR: Final = timedelta(hours=1)
 
 
 def evaluate_rules(settings: Settings, now: datetime) -> None:
@@ -109,48 +102,6 @@ def _has_local_rules(session: Session) -> bool:
     """Whether a rule needs what each process knows of its host."""
     kinds = (AlertKind.DISK, AlertKind.CLOCK, AlertKind.AUDIT_HOLE)
     return session.scalar(select(AlertRule.id).where(AlertRule.kind.in_(kinds)).limit(1)) is not None
-
-
-def send_waiting(settings: Settings, channel: str, stop: threading.Event) -> None:
-    """Send the messages of a channel that are due, until none is left, one fails, or ``stop`` is set.
-
-    The last message that the channel may get within an hour has all that wait. A webhook gets as many as there are.
-    """
-    while not stop.is_set():
-        now = clock.now()
-        left = settings.alert_messages_per_hour
-        if channel in settings.alert_channels:
-            with get_db_session(read_only=True) as session:
-                left -= deliveries.count_messages(session, channel, now - _HOUR)
-        if left <= 0:
-            return
-        is_last = left == 1 and channel in settings.alert_channels
-        taken = deliveries.take_next(channel, now, _MAX_DIGEST if is_last else 1)
-        if not taken or not _send(settings, taken):
-            return
-
-
-def _send(settings: Settings, taken: Sequence[deliveries.TakenDelivery]) -> bool:
-    """Send one message, or several in a digest; False if this failed."""
-    first, now = taken[0], clock.now()
-    message_id, title, body = first.message_id, first.title, first.body
-    if len(taken) > 1:
-        text = digest([(one.title, one.message_id, one.created_at) for one in taken], now)
-        message_id, title, body = text.id, text.title, text.body
-    fields = {"channel": first.channel, "message": message_id, "attempt": first.attempt}
-    try:
-        channels.send(settings, first.channel, message_id, title, body, now)
-    except Exception as error:
-        reason = str(error) if isinstance(error, DeliveryError) else f"unexpected {type(error).__name__}"
-        wait = getattr(error, "wait", None)
-        is_over = [deliveries.record_failure(one, reason, clock.now(), wait) for one in taken]
-        COUNTERS.add(Count.DELIVERIES, first.channel, "given_up" if any(is_over) else "failed")
-        log.warning("a message was given up" if any(is_over) else "a message was not accepted", **fields, reason=reason)
-        return False
-    if deliveries.record_sent(taken, clock.now()):
-        COUNTERS.add(Count.DELIVERIES, first.channel, "sent")
-        log.info("message sent", **fields)
-    return True
 
 
 @dataclass(slots=True)
@@ -246,16 +197,9 @@ class AlertService:
             if sender is None or not sender.is_alive():
                 name = f"meteorograph-alerts {channel}"
                 self._senders[channel] = threading.Thread(
-                    target=_send_safely, args=(settings, channel, stop), name=name, daemon=True
+                    target=send_safely, args=(settings, channel, stop), name=name, daemon=True
                 )
                 self._senders[channel].start()
-
-
-def _send_safely(settings: Settings, channel: str, stop: threading.Event) -> None:
-    try:
-        send_waiting(settings, channel, stop)
-    except Exception as error:
-        error_once(log, "messages wait", (channel,), channel=channel, reason=error_text(error))
 
 
 #: The service of this process.

@@ -84,6 +84,7 @@ def _check_all(*, no_calls: bool) -> Iterator[Finding]:
     if all(finding.state == State.OK for finding in database):
         yield from _quotas(settings)
         yield from _keys(settings, no_calls=no_calls)
+        yield from _alerts(settings)
     yield from _backups(settings)
 
 
@@ -199,3 +200,21 @@ def _backups(settings: Settings) -> Iterator[Finding]:
     is_late = last is None or clock.now() - last > 2 * timedelta(hours=settings.backup_hours)
     text = "there is none yet" if last is None else f"the newest is of {last:%Y-%m-%d %H:%M} UTC"
     yield Finding("backups", State.WARNING if is_late else State.OK, text)
+
+
+def _alerts(settings: Settings) -> Iterator[Finding]:
+    from ..alerts.channels import channel_faults, channel_names
+    from ..alerts.rules import list_rules
+    from .sessions import open_session
+
+    names = channel_names(settings)
+    if not names:
+        return
+    faults = channel_faults(settings)
+    yield from (Finding("alerts", State.PROBLEM, fault) for fault in faults)
+    with open_session(read_only=True) as session:
+        rules = len(list_rules(session))
+    if not rules and settings.alert_channels:
+        yield Finding("alerts", State.WARNING, "there are channels but no rules: run meteorograph alerts add --operations")
+    elif not faults:
+        yield Finding("alerts", State.OK, f"{rules:,} rules, channels {', '.join(names)}; meteorograph alerts test tries them")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meteorograph import get_db_session
-from meteorograph.alerts import rules, service, signals
+from meteorograph.alerts import rules, sending, service, signals
 from meteorograph.alerts.channels import channel_names
 from meteorograph.config.loading import get_settings
 from meteorograph.model import clock
@@ -41,7 +41,7 @@ def step(driven: DrivenClock) -> Step:
             service.evaluate_rules(settings, clock.now())
         if sends:
             for channel in channel_names(settings):
-                service.send_waiting(settings, channel, threading.Event())
+                sending.send_waiting(settings, channel, threading.Event())
 
     return pass_time
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from meteorograph import get_db_session
-from meteorograph.alerts import deliveries, evaluation, looks, rules, service
+from meteorograph.alerts import deliveries, evaluation, looks, rules, sending
 from meteorograph.alerts.places import PlaceReader
 from meteorograph.config.loading import get_settings
 from meteorograph.model import clock
@@ -47,7 +47,7 @@ def test_four_processes_that_evaluate_at_once_open_one_incident(receiver: HttpRe
     for thread in threads:
         thread.join()
     assert (count(Incident), count(Delivery)) == (1, 1)
-    senders = [threading.Thread(target=service.send_waiting, args=(settings, "phone", threading.Event())) for _ in range(4)]
+    senders = [threading.Thread(target=sending.send_waiting, args=(settings, "phone", threading.Event())) for _ in range(4)]
     for thread in senders:
         thread.start()
     for thread in senders:

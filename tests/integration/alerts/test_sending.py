@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import get_db_session
-from meteorograph.alerts import rules, service
+from meteorograph.alerts import rules, sending, service
 from meteorograph.alerts.run_messages import put_run_messages
 from meteorograph.config.loading import get_settings, load_settings
 from meteorograph.logs import setup_logging
@@ -102,7 +102,7 @@ def test_each_run_reaches_a_webhook_once_also_one_that_ends_out_of_order(
 
     def look() -> None:
         put_run_messages(get_settings(), clock.now())
-        service.send_waiting(get_settings(), "log", threading.Event())
+        sending.send_waiting(get_settings(), "log", threading.Event())
 
     add_run(0, "succeeded")  # before the webhook was set
     look()

@@ -44,6 +44,20 @@ def test_all_is_well_but_for_backups(examine: Any, collecting: Simulator) -> Non
 
 
 @ONE_DATABASE
+def test_a_channel_that_cannot_work_is_a_problem(
+    examine: Any, database: str, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_ALERT_CHANNELS", "phone=json://127.0.0.1:9/x")
+    assert examine("--no-calls")[1]["alerts"] == (
+        "warning",
+        "there are channels but no rules: run meteorograph alerts add --operations",
+    )
+    monkeypatch.setenv("METEOROGRAPH_ALERT_CHANNELS", "phone=foo://nobody")
+    monkeypatch.setenv("METEOROGRAPH_WEBHOOKS", "log=http://127.0.0.1:9/x")
+    assert examine("--no-calls")[0] == 1
+
+
+@ONE_DATABASE
 def test_each_fault_is_found_by_its_check(
     examine: Any, database: str, collecting: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 import past
 from browser import barriers, browser, chromium, demonstration, opened, service
+from meteorograph import get_db_session
+from meteorograph.alerts.rules import add_operations
 from support import absent
 
 expect.set_options(timeout=60_000)  # the usual 5 s depend on the speed of the machine
@@ -25,6 +27,7 @@ VIEWS = {
     "coverage": "/coverage",
     "runs": "/runs",
     "locations": "/locations",
+    "alerts": "/alerts",
 }
 
 
@@ -43,7 +46,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("past")
     with past.database(folder / "past.db"):
         past.fill(past.now(), days=20)
-    with service(folder, "--no-scheduler", DATABASE_URL=f"sqlite:///{folder}/past.db") as address:
+        with get_db_session() as session:
+            add_operations(session, (), past.now())
+    variables = {"DATABASE_URL": f"sqlite:///{folder}/past.db", "METEOROGRAPH_ALERT_CHANNELS": "phone=json://127.0.0.1:9/x"}
+    with service(folder, "--no-scheduler", **variables) as address:
         yield address
 
 
