@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..ledger.health import MISSED_SINCE
 from ..model.flags import Flag
+from ..model.words import counted
 from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..storage.models import Missed
 from .findings import FINE, Finding, Findings, Status
@@ -72,7 +73,7 @@ def find_gaps(reader: PlaceReader, rule: Rule) -> Findings:
     for id_, reasons in counts.items():
         if id_ in names and reasons.total() >= limit:
             first, last = spans[id_]
-            detail = f"{reasons.total()} slots from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+            detail = f"{counted(reasons.total(), 'slot')} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
             findings[names[id_]] = Finding(Status.FIRING, first, ", ".join(sorted(reasons)), detail)
     return findings
 

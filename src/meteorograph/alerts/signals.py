@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ..collecting.process_memory import PROCESS_MEMORY
 from ..config.settings import Settings
 from ..model.states import AlertKind
+from ..model.words import counted
 from ..service_state import SERVICE_STATE
 from ..storage.engine import database_url
 from ..storage.models import AlertSignal
@@ -114,4 +115,4 @@ def _judge(rule: Rule, values: list[float]) -> Finding:
         return Finding(
             Status.FIRING, None, "the clock disagrees with the answers of providers", f"{abs(value):,.0f} s {direction}"
         )
-    return Finding(Status.FIRING, None, "slots had neither a row nor a reason", f"{value:,.0f} slots")
+    return Finding(Status.FIRING, None, "slots had neither a row nor a reason", counted(round(value), "slot"))

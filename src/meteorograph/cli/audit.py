@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..model.words import counted, were
 from .options import json_option, parse_moment
 from .output import Column, complain, print_json, print_table
 
@@ -45,7 +46,8 @@ def audit(start: str | None, dry_run: bool, as_json: bool) -> None:
         click.echo("Every slot has a row, a reason or an open run.")
     if findings:
         missing = sum(finding.missing for finding in findings)
-        complain(f"{missing:,} slots of locations were not accounted for{'' if dry_run else '; their reasons are recorded now'}")
+        recorded = "" if dry_run else f"; {'its reason is' if missing == 1 else 'their reasons are'} recorded now"
+        complain(f"{counted(missing, 'slot')} of locations {were(missing)} not accounted for{recorded}")
         raise SystemExit(1)
 
 

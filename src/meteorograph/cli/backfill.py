@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ..model.words import counted
 from .options import json_option, location_option, parse_moment, range_options
 from .output import Column, print_json, print_table
 
@@ -74,15 +75,14 @@ def _print_estimate(estimate: BackfillEstimate) -> None:
     if estimate.first is None or estimate.last is None:
         click.echo("nothing to fill")
         return
-    noun = "location" if estimate.locations == 1 else "locations"
     period = f"{estimate.first:%Y-%m-%d %H:%M} to {estimate.last:%Y-%m-%d %H:%M}"
-    click.echo(f"{estimate.slots:,} slots of {estimate.locations:,} {noun} to fill, {period}")
+    click.echo(f"{counted(estimate.slots, 'slot')} of {counted(estimate.locations, 'location')} to fill, {period}")
     rows = []
     for account, calls in estimate.calls.items():
         left = ", ".join(
             f"{window.calls:,} of {window.limit:,} left this {window.window}" for window in estimate.budgets[account]
         )
-        rows.append((account, f"{calls:,} calls" + (f"; {left}" if left else "")))
+        rows.append((account, counted(calls, "call") + (f"; {left}" if left else "")))
     if rows:
         print_table((Column(), Column(wraps=True)), rows)
     for slots, text in (
@@ -91,7 +91,7 @@ def _print_estimate(estimate: BackfillEstimate) -> None:
         (estimate.without_calls, "for which no calls are left now"),
     ):
         if slots:
-            click.echo(f"{slots:,} slots {text}")
+            click.echo(f"{counted(slots, 'slot')} {text}")
 
 
 def _print_result(result: HealingResult) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..model.words import counted
 from .options import json_option
 from .output import complain, print_json
 
@@ -29,7 +30,7 @@ def backup(folder: Path, keep: int | None, is_check: bool, as_json: bool) -> Non
     made = create_backup(get_settings(), folder, clock.now(), keep=keep)
     if as_json:
         return print_json(_object(made))
-    click.echo(f"{made.folder}: {sum(made.manifest.rows.values()):,} rows, verified")
+    click.echo(f"{made.folder}: {counted(sum(made.manifest.rows.values()), 'row')}, verified")
 
 
 def _verify(folder: Path, *, as_json: bool) -> None:
@@ -48,7 +49,7 @@ def _verify(folder: Path, *, as_json: bool) -> None:
         print_json([_object(one) for one in good])
     else:
         for one in good:
-            click.echo(f"{one.folder}: {sum(one.manifest.rows.values()):,} rows, intact")
+            click.echo(f"{one.folder}: {counted(sum(one.manifest.rows.values()), 'row')}, intact")
     if not paths:
         complain(f"there is no backup in {folder}")
     if has_failed or not paths:
@@ -70,10 +71,11 @@ def restore(folder: Path, replace: bool, as_json: bool) -> None:
     if as_json:
         aside = done.set_aside and str(done.set_aside)
         return print_json({**_object(done.backup), "set_aside": aside, "replayed": done.replayed, "missed": missing})
-    click.echo(f"restored {done.backup.folder}: {sum(done.backup.manifest.rows.values()):,} rows")
+    click.echo(f"restored {done.backup.folder}: {counted(sum(done.backup.manifest.rows.values()), 'row')}")
     if done.set_aside is not None:
         click.echo(f"the database that was there is {done.set_aside} now")
-    click.echo(f"{done.replayed:,} rows from the journal, {missing:,} slots since then are recorded as missed")
+    slots = f"{counted(missing, 'slot')} since then {'is' if missing == 1 else 'are'} recorded as missed"
+    click.echo(f"{counted(done.replayed, 'row')} from the journal, {slots}")
 
 
 def _object(made: Any) -> dict[str, Any]:

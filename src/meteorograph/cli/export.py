@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..model.words import counted
 from .options import parse_moment, range_options
 
 
@@ -50,4 +51,4 @@ def export(
             known_format = next(known for known in exporting.FORMATS if known == format)
             result = exporting.export(session, query, known_format, output or sys.stdout.buffer, show, has_byte_order_mark=bom)
     if output is not None:
-        click.echo(f"{result.rows:,} rows to {', '.join(map(str, result.files))}", err=True)
+        click.echo(f"{counted(result.rows, 'row')} to {', '.join(map(str, result.files))}", err=True)

@@ -18,6 +18,7 @@ from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import MeteorographError, ProviderClosedError, StoreError
 from ..model import clock
+from ..model.words import counted
 from ..storage.counters import COUNTERS
 from ..storage.engine import get_db_session, init_db
 from .output import complain
@@ -71,4 +72,4 @@ def _remaining_calls(settings: Settings) -> str:
     except MeteorographError:
         return ""
     tightest = min(windows, key=lambda window: window.limit - window.used, default=None)
-    return f"{tightest.limit - tightest.used:,} calls left this {tightest.window}" if tightest else ""
+    return f"{counted(tightest.limit - tightest.used, 'call')} left this {tightest.window}" if tightest else ""

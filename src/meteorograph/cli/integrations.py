@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import click
 
+from ..model.words import counted
 from .groups import Group
 from .options import json_option, location_option, parse_period, range_options
 from .output import Column, print_json, print_table
@@ -63,7 +64,7 @@ def resend(name: str, location: str | None, start: str | None, end: str | None) 
         _require(name, [state.record.name for state in read_states(session)])
         location_id = None if location is None else find_location(session, location)[0]
         count = mark_again(session, name, began, ended, location_id)
-    click.echo(f"{count:,} {'row waits' if count == 1 else 'rows wait'} for {name}: a running service sends them")
+    click.echo(f"{counted(count, 'row')} {'waits' if count == 1 else 'wait'} for {name}: a running service sends them")
 
 
 @integrations.command()

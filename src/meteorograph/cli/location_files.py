@@ -74,7 +74,8 @@ def import_locations(file: IO[bytes], format: str | None, update: bool, skip_bad
 
 def _summary(summary: dict[str, Any]) -> str:
     if summary["unchanged"] and not any(summary[name] for name in ("added", "updated", "bad")):
-        return f"nothing to do: all {summary['unchanged']} locations are up to date"
+        count = summary["unchanged"]
+        return f"nothing to do: {f'all {count} locations are' if count > 1 else 'the location is'} up to date"
     return ", ".join(f"{name} {summary[name]}" for name in ("added", "updated", "unchanged"))
 
 

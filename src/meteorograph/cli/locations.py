@@ -10,6 +10,7 @@ import click
 from ..errors import LocationNotFoundError, MeteorographError
 from ..model.states import LocationState
 from ..model.values import FAR_OFF_KM
+from ..model.words import are, plural
 from . import location_files
 from .groups import Group
 from .location_files import state_option, tag_option, warn
@@ -244,7 +245,8 @@ def remove(names: tuple[str, ...], with_data: bool, keep_data: bool) -> None:
             has_failed = True
             complain(str(error))
         else:
-            note = f"; its {rows} rows are {'kept, unscheduled' if keep_data else 'deleted'}" if rows else ""
+            fate = "kept, unscheduled" if keep_data else "deleted"
+            note = f"; its {rows} {plural(rows, 'row')} {are(rows)} {fate}" if rows else ""
             click.echo(f"removed {name!r}{note}")
     if has_failed:
         raise SystemExit(1)

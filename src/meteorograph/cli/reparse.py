@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..model.words import counted
 from .options import json_option, parse_period, range_options
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) ->
             click.echo(f"{count} not read: {redact(reason)}")
         for reason in done.refused:
             click.echo(f"the database refused a row: {redact(reason)}")
-        rows = f"{done.rows - len(done.refused):,} rows {'would change' if dry_run else 'changed'}"
-        click.echo(f"{done.payloads:,} payloads read again, {rows}, {done.differences:,} differences")
+        rows = f"{counted(done.rows - len(done.refused), 'row')} {'would change' if dry_run else 'changed'}"
+        click.echo(f"{counted(done.payloads, 'payload')} read again, {rows}, {counted(done.differences, 'difference')}")
     if done.unread or done.refused:
         raise SystemExit(1)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ..model.words import counted
 from .options import json_option
 from .output import Column, age_text, print_json, print_table
 
@@ -78,7 +79,8 @@ def _locations_text(report: HealthReport) -> str:
 def _account_texts(view: AccountView) -> list[str]:
     status: Any = view.status
     closed = f"closed until {_time(status.closed_until)}" if status.closed_until else ""
-    used = [f"{usage.used:,} of {usage.limit:,} calls of the {usage.window}" for usage in view.usages if usage.window != "minute"]
+    usages = [usage for usage in view.usages if usage.window != "minute"]
+    used = [f"{usage.used:,} of {counted(usage.limit, 'call')} of the {usage.window}" for usage in usages]
     return [f"key {status.key_state}".replace("_", " "), closed, *used]
 
 

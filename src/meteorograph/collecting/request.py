@@ -14,6 +14,7 @@ from ..journal.entry import Kind, make_entry
 from ..log_output import get_logger
 from ..log_repeats import error_once
 from ..model.values import DueLocation, Observation, Payload, Request, RequestPoint
+from ..model.words import counted
 from ..providers.base import Provider
 from ..storage.counters import COUNTERS, Count
 from .http import Fetcher
@@ -168,7 +169,7 @@ def _parse(provider: Provider, payload: Payload, points: int) -> Sequence[Observ
         error_once(log, "the parser failed", kind, provider=provider.name, exc_info=error)
         raise PayloadError(provider.name, f"the parser failed on the body: {type(error).__name__}", payload.body) from None
     if len(outcomes) != points:
-        raise PayloadError(provider.name, f"{len(outcomes)} answers to {points} points", payload.body)
+        raise PayloadError(provider.name, f"{counted(len(outcomes), 'answer')} to {counted(points, 'point')}", payload.body)
     return outcomes
 
 

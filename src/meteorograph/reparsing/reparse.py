@@ -23,6 +23,7 @@ from ..journal.entry import Entry
 from ..model.schedule import Interval, parse_schedule
 from ..model.states import Origin
 from ..model.values import Observation, RequestPoint
+from ..model.words import counted
 from ..providers.registry import PROVIDERS
 from ..quality.dew_point import derive_dew_point
 from ..quality.impossible_values import drop_impossible
@@ -129,7 +130,9 @@ class _ReparseRun:
         try:
             parsed = _parse_history(entry) if entry.kind == "history" else PROVIDERS[entry.provider].parse(entry.payload())
             if entry.kind == "current" and len(parsed) != len(ids):
-                raise PayloadError(entry.provider, f"{len(parsed)} answers to {len(ids)} points", entry.body)
+                raise PayloadError(
+                    entry.provider, f"{counted(len(parsed), 'answer')} to {counted(len(ids), 'point')}", entry.body
+                )
         except (FetchError, PayloadError) as error:
             self._count_unread(str(error))
         except Exception as error:  # a bug of a parser must cost one payload, not the others

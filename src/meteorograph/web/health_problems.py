@@ -18,6 +18,7 @@ from ..journal.writer import open_journal
 from ..ledger.health import MISSED_COUNTED, LedgerHealth
 from ..model.flags import Flag
 from ..model.states import KeyState
+from ..model.words import are, plural, were
 from ..providers.registry import PROVIDERS
 from ..service_state import SERVICE_STATE
 from ..storage.database_errors import UNREACHABLE
@@ -128,7 +129,7 @@ def _provider_problems(look: DatabaseLook) -> Iterator[Problem]:
         if account.closed_until is not None and account.key_state not in _REFUSED:
             yield Problem(f"{name} is closed until {account.closed_until.isoformat()}: {_without_name(name, account)}")
         elif (usage := look.used_up.get(name)) is not None:
-            spent = f"{usage.used} of {usage.limit} calls of the {usage.window}"
+            spent = f"{usage.used} of {usage.limit} {plural(usage.limit, 'call')} of the {usage.window}"
             yield Problem(f"the quota of {name} is used up until {usage.resets_at.isoformat()}: {spent}")
 
 
@@ -161,8 +162,9 @@ def _file_problems(settings: Settings) -> Iterator[Problem]:
 
 
 def _audit_problems() -> Iterator[Problem]:
-    if SERVICE_STATE.unaccounted:
-        yield Problem(f"the audit has found {SERVICE_STATE.unaccounted} slots without an account; their reason is recorded now")
+    if unaccounted := SERVICE_STATE.unaccounted:
+        slots, their = plural(unaccounted, "slot"), "its" if unaccounted == 1 else "their"
+        yield Problem(f"the audit has found {unaccounted} {slots} without an account; {their} reason is recorded now")
 
 
 def _backup_problems(settings: Settings, look: DatabaseLook, now: datetime) -> Iterator[Problem]:
@@ -182,22 +184,24 @@ def _data_problems(look: DatabaseLook) -> Iterator[Problem]:
     assert look.ledger is not None
     total = len(look.ledger.freshness)
     for (flag, provider), names in sorted(look.ledger.standing_still.items()):
-        text = _STANDS_STILL[flag].format(provider=provider, places=f"{len(names)} of {total} locations")
+        text = _STANDS_STILL[flag].format(provider=provider, places=f"{len(names)} of {total} {plural(total, 'location')}")
         yield Problem(text, is_failure=flag == Flag.OLD and _is_most(names, total))
     if look.missed:
         count = sum(look.missed.values())
         reasons = ", ".join(f"{reason} {number}" for reason, number in sorted(look.missed.items()))
         or_more = " or more" if count >= MISSED_COUNTED else ""
-        yield Problem(f"{count}{or_more} slots of the last 24 hours were missed: {reasons}")
+        yield Problem(f"{count}{or_more} {plural(count, 'slot')} of the last 24 hours {were(count)} missed: {reasons}")
     if (stale := look.ledger.stale) and not is_first_collection():
-        yield Problem(f"{len(stale)} of {total} locations are stale", is_failure=_is_most(stale, total))
+        yield Problem(
+            f"{len(stale)} of {total} {plural(total, 'location')} {are(len(stale))} stale", is_failure=_is_most(stale, total)
+        )
 
 
 def _job_problems(look: DatabaseLook) -> Iterator[Problem]:
     """That jobs of the user's own failed, which never stops the service itself."""
     if jobs := look.failed_jobs:
         names = f"{', '.join(jobs[:5])}{', …' if len(jobs) > 5 else ''}"
-        yield Problem(f"the last run of {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} failed: {names}")
+        yield Problem(f"the last run of {len(jobs)} {plural(len(jobs), 'job')} failed: {names}")
 
 
 def _alert_problems(look: DatabaseLook) -> Iterator[Problem]:

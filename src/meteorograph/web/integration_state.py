@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
 from ..integrations.sender import configured_names
+from ..model.words import counted
 from ..storage.outbox import IntegrationState, read_states
 
 #: Without a sign of life for this long, no process sends.
@@ -30,8 +31,7 @@ def integration_problems(settings: Settings, states: Sequence[IntegrationState],
         elif record.name in configured and now - record.seen_at > _SILENT:
             yield f"no process has sent to {record.name} since {record.seen_at.isoformat(timespec='seconds')}"
         if record.refused_at is not None and now - record.refused_at < _RECENT:
-            rows = "1 row" if record.refused == 1 else f"{record.refused:,} rows"
-            yield f"{record.name} has refused {rows}, the last one with {record.refusal}"
+            yield f"{record.name} has refused {counted(record.refused, 'row')}, the last one with {record.refusal}"
 
 
 def integration_object(state: IntegrationState) -> dict[str, Any]:

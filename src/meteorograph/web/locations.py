@@ -19,6 +19,7 @@ from ..locations.files import FORMATS, MEDIA_TYPES, read_locations, write_locati
 from ..locations.importing import ImportPlan, execute_plan, plan_import
 from ..model import clock
 from ..model.states import TokenScope
+from ..model.words import are, plural
 from ..storage.engine import get_db_session
 from . import answers, params
 from .access import needs_scope
@@ -163,7 +164,8 @@ def import_file() -> dict[str, Any]:
     summary = _short(plan)
     if plan.bad and not skip:
         hint = "; update=1 updates existing locations" if plan.conflicts and not update_existing else ""
-        reason = f"{plan.bad_count} rows are wrong: nothing was changed; skip_bad=1 imports the others{hint}"
+        rows_are = f"{plan.bad_count} {plural(plan.bad_count, 'row')} {are(plan.bad_count)}"
+        reason = f"{rows_are} wrong: nothing was changed; skip_bad=1 imports the others{hint}"
         raise BadInputError("file", None, reason, rows=summary["errors"])
     return {**summary, "request_id": g.request_id}
 

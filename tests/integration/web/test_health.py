@@ -201,7 +201,7 @@ def test_a_stale_location(watching: FlaskClient, newest: timedelta | None, made:
     add_location("Athens", newest=newest, made=made, state=state)
     add_location("Bergen", newest=MINUTE)
     body = health(watching, 503 if stale else 200)
-    assert body["problems"] == (["1 of 2 locations are stale"] if stale else [])
+    assert body["problems"] == (["1 of 2 locations is stale"] if stale else [])
     ages = {one["location"]: one["age"] for one in watching.get("/health?locations=true").get_json()["locations"]}
     assert ages["Bergen"] == 60
     assert ages.get("Athens", "none") == ("none" if state != "active" else None if newest is None else newest.total_seconds())
@@ -213,14 +213,14 @@ def test_a_slot_has_a_minute_to_be_collected(watching: FlaskClient, driven: Driv
     heartbeat.record_heartbeat(NOON)
     health(watching, 200)
     driven.advance(timedelta(seconds=1))
-    assert health(watching, 503)["problems"] == ["1 of 1 locations are stale"]
+    assert health(watching, 503)["problems"] == ["1 of 1 location is stale"]
 
 
 def test_a_location_is_measured_by_its_own_schedule(watching: FlaskClient) -> None:
     heartbeat.record_heartbeat(NOON)
     add_location("Athens", newest=9 * HOUR, made=99 * HOUR, schedule="6h")
     add_location("Bergen", newest=13 * HOUR, made=99 * HOUR, schedule="6h")
-    assert health(watching, 503)["problems"] == ["1 of 2 locations are stale"]
+    assert health(watching, 503)["problems"] == ["1 of 2 locations is stale"]
 
 
 def test_many_stale_locations_are_counted_and_none_is_named(watching: FlaskClient) -> None:

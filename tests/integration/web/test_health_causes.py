@@ -43,7 +43,7 @@ def test_a_collector_that_is_gone_is_the_first_cause(watching: FlaskClient, driv
     driven.advance(15 * MINUTE)
     body = health(watching, 503)
     assert (body["status"], body["scheduler_running"]) == ("failing", False)
-    assert body["problems"] == ["no process collects: the last heartbeat is 900 s old", "1 of 2 locations are stale"]
+    assert body["problems"] == ["no process collects: the last heartbeat is 900 s old", "1 of 2 locations is stale"]
 
 
 def test_a_collector_that_is_gone_fails_before_any_location_is_stale(watching: FlaskClient, driven: DrivenClock) -> None:
@@ -58,7 +58,7 @@ def test_a_collector_that_is_gone_fails_before_any_location_is_stale(watching: F
 
 def test_without_any_heartbeat_stale_locations_still_fail(watching: FlaskClient) -> None:
     add_location("Athens", newest=9 * HOUR)
-    assert health(watching, 503)["problems"] == ["no process collects", "1 of 1 locations are stale"]
+    assert health(watching, 503)["problems"] == ["no process collects", "1 of 1 location is stale"]
 
 
 def test_a_few_stale_locations_are_no_failure(watching: FlaskClient) -> None:
@@ -67,7 +67,7 @@ def test_a_few_stale_locations_are_no_failure(watching: FlaskClient) -> None:
     add_location("Bergen", newest=MINUTE)
     add_location("Cork", newest=MINUTE)
     body = health(watching, 200)
-    assert (body["status"], body["problems"]) == ("degraded", ["1 of 3 locations are stale"])
+    assert (body["status"], body["problems"]) == ("degraded", ["1 of 3 locations is stale"])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_refused_key_is_named_before_the_stale_locations(watching: FlaskClient
     account_state.record_failure("openweathermap", KEY, refused, NOON)
     assert health(watching, 503)["problems"] == [
         "openweathermap does not accept the key yet: 401: Invalid API key",
-        "1 of 3 locations are stale",
+        "1 of 3 locations is stale",
     ]
 
 

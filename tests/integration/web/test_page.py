@@ -112,7 +112,7 @@ def test_a_stale_location_is_counted_in_the_status_line(client: FlaskClient) -> 
     add("<script>x</script>", {"due_at": NOON - timedelta(hours=9)})
     shown = _overview(client)
     assert 'class="status unhealthy"' in shown.text
-    assert "1 of 1 locations are stale" in shown.text
+    assert "1 of 1 location is stale" in shown.text
     assert shown.runs() == []
     assert "stale" in shown.rows[1][0]
 

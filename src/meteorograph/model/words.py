@@ -1,0 +1,23 @@
+"""Words that follow a number."""
+
+from __future__ import annotations
+
+
+def plural(count: float, noun: str) -> str:
+    """A noun as it follows a count: ``slot`` after 1, ``slots`` after any other."""
+    return noun if count == 1 else f"{noun}s"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, such as ``1 slot`` or ``1,200 slots``."""
+    return f"{count:,} {plural(count, noun)}"
+
+
+def are(count: float) -> str:
+    """The verb that follows a count."""
+    return "is" if count == 1 else "are"
+
+
+def were(count: float) -> str:
+    """The same of the past."""
+    return "was" if count == 1 else "were"
