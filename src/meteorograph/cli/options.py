@@ -16,7 +16,8 @@ location_option = click.option("--location", help="Only the location of this nam
 def range_options(default_start: str, default_end: str = "now") -> Decorator:
     """The options ``--start`` and ``--end``, with the words for their defaults."""
     start_help = (
-        f"First instant: an ISO 8601 time (UTC if it names no zone) or a duration back from now such as 7d [{default_start}]."
+        "First instant: an ISO 8601 time, UTC unless it has an offset or a zone as in '2026-03-01T00:00 Europe/Athens', "
+        f"or a duration back from now such as 7d [{default_start}]."
     )
 
     def add_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
@@ -37,7 +37,11 @@ def tokens() -> None:
     required=True,
     help="What it allows; repeatable.",
 )
-@click.option("--expires", metavar="TIME", help="When it stops to work: a duration such as 90d, or an ISO 8601 time [never].")
+@click.option(
+    "--expires",
+    metavar="TIME",
+    help="When it stops to work: a duration such as 90d, or an ISO 8601 time, also with the name of a zone [never].",
+)
 def add(name: str, scopes: tuple[str, ...], expires: str | None) -> None:
     """Add a token and print it. It cannot be shown again: the database has only its digest."""
     from ..model import clock
@@ -87,13 +91,12 @@ def revoke(name: str) -> None:
 
 
 def _parse_expiry(text: str | None, now: datetime) -> datetime | None:
-    from ..model.time_range import parse_duration
+    from ..model.time_range import parse_duration, parse_time
 
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text) if "-" in text else now + parse_duration(text)
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = parse_time(text) if "-" in text else now + parse_duration(text)
     except (ValueError, OverflowError):
         raise click.UsageError(f"--expires {text}: must be a duration such as 90d, or an ISO 8601 time") from None
     if moment <= now:

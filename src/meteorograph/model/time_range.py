@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 DURATION_ALLOWED: Final = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
@@ -29,12 +30,39 @@ RUNS_RANGE: Final = timedelta(days=1)
 DEFAULT_RANGE: Final = timedelta(days=7)
 
 INSTANT_ALLOWED: Final = (
-    "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC), or a time back from now such as 7d"
+    "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC), a time with the name of a zone such as "
+    "2026-11-23T12:00 Europe/Dublin, or a time back from now such as 7d"
 )
+
+#: A time, and the name of a zone after a space or in brackets (RFC 9557).
+_WITH_ZONE: Final = re.compile(r"(\S+(?: \S+)?)(?: |\[)([A-Za-z]+(?:[/_+-][A-Za-z0-9]+)*)\]?")
+
+
+def parse_time(text: str) -> datetime:
+    """Parse an ISO 8601 time with an offset, with the name of a zone, or of UTC; gives aware UTC.
+
+    A local time that the clocks show twice is the first one; one that they skip is counted from before the jump.
+
+    Raises:
+        ValueError, OverflowError: The text is no time, there is no such zone, or its offset is another one.
+    """
+    match, zone = _WITH_ZONE.fullmatch(text), ZoneInfo("UTC")
+    if match:
+        text = match[1]
+        try:
+            zone = ZoneInfo(match[2])
+        except (KeyError, OSError):
+            raise ValueError(INSTANT_ALLOWED) from None
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=zone)
+    elif match and instant.astimezone(zone).utcoffset() != instant.utcoffset():
+        raise ValueError(INSTANT_ALLOWED)
+    return instant.astimezone(UTC)
 
 
 def parse_instant(text: str, now: datetime) -> datetime:
-    """Parse an instant (aware UTC): an ISO 8601 time, or a duration before ``now``.
+    """Parse an instant (aware UTC): a time (``parse_time``), or a duration before ``now``.
 
     Raises:
         ValueError: The text is neither; the message says what is allowed.
@@ -46,8 +74,7 @@ def parse_instant(text: str, now: datetime) -> datetime:
     except ValueError:
         pass
     try:
-        instant = datetime.fromisoformat(text)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        return parse_time(text)
     except (ValueError, OverflowError):
         raise ValueError(INSTANT_ALLOWED) from None
 

@@ -41,7 +41,9 @@ def _names(description: str, known: Any) -> Schema:
 _SINGLE: Final = "|".join(f"{name}:({'|'.join(map(re.escape, possible_units(name)))})" for name in BY_NAME)
 _UNITS: Final = f"^({'|'.join(SYSTEMS)}|{_SINGLE})(,({_SINGLE}))*$"
 
-_MOMENT: Final = "ISO 8601 time, or a time back from now such as 7d"
+_MOMENT: Final = (
+    "ISO 8601 time, also with the name of a zone as in 2026-03-01T00:00[Europe/Athens], or a time back from now such as 7d"
+)
 _INSTANT: Final = "ISO 8601 time; UTC without an offset"
 
 LOCATION: Final = {"location": _text("Name of a location")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
@@ -17,6 +18,9 @@ from ..model import clock, time_range
 from ..model.units import Units, parse_units
 
 _CURSOR = "must be the `next` of a previous answer"
+
+#: A space in the place of the sign of an offset.
+_LOST_PLUS: Final = re.compile(r" (?=\d\d:?(\d\d)?(\[|$))")
 
 #: Most entries of an answer.
 MAX_LIMIT: Final = 1000
@@ -48,22 +52,17 @@ def word(name: str, allowed: Sequence[str]) -> str | None:
 
 
 def time_text(name: str) -> str | None:
-    """A time as text. An unencoded plus sign arrives as a space in a query string; few clients encode it, so it is restored."""
+    """A time as text. An unencoded plus sign arrives as a space in a query string; few clients encode it, so it is restored.
+
+    A space may also stand before the name of a zone, or between date and time.
+    """
     text = request.args.get(name)
-    return text.replace(" ", "+") if text and "T" in text else text
+    return _LOST_PLUS.sub("+", text) if text and "T" in text else text
 
 
 def instant(name: str) -> datetime | None:
-    """An instant (aware UTC); None if it is not selected."""
-    text = time_text(name)
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        expected = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
-        raise BadInputError(name, request.args[name], expected) from None
+    """An instant (aware UTC), or a duration back from now; None if it is not selected."""
+    return _moment(name, clock.now())
 
 
 def period(length: timedelta) -> tuple[datetime, datetime]:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.model.quantities import QUANTITIES
+from meteorograph.model.time_range import INSTANT_ALLOWED
 from meteorograph.reading import aggregates
 from meteorograph.reading.columns import FIELDS as FIELDS_
 from meteorograph.storage.models import Location
@@ -226,7 +227,7 @@ def _cursor(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-TIME = "must be an ISO 8601 time such as 2026-11-23T12:00Z (without a zone it is UTC)"
+TIME = INSTANT_ALLOWED
 NEXT = "must be the `next` of a previous answer"
 LIMIT = "must be a whole number from 1 to 1000"
 EXAMPLE = "metric,temperature:K,wind_speed:kn"
@@ -435,3 +436,25 @@ def test_an_aggregate_of_all_ends_when_the_client_leaves(
             answer.read(10)
         gone.set()
     assert reads[0] < 20
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    "start",
+    [
+        "2026-03-01T14:00+02:00",  # the plus sign arrives as a space
+        "2026-03-01T14:00%20Europe/Athens",
+        "2026-03-01T14:00+Europe/Athens",
+        "2026-03-01T14:00[Europe/Athens]",
+        "2026-03-01T14:00+02:00[Europe/Athens]",
+        "0s",
+    ],
+)
+def test_times_have_one_grammar(start: str, driven: object) -> None:
+    with get_db_session() as session:
+        session.add(Location(id=1, name="a", latitude=1, longitude=1, created_at=NOON))
+        session.add_all(
+            WeatherData(location_id=1, due_at=NOON + hours * HOUR, fetched_at=NOON, provider="p") for hours in (-1, 0)
+        )
+    rows = _get(create_app().test_client(), f"/data?start={start}")["data"]
+    assert [row["due_at"] for row in rows] == ["2026-03-01T12:00:00+00:00"]

@@ -39,6 +39,13 @@ def test_what_is_no_duration_says_what_is_allowed(text: str) -> None:
         ("2026-03-01T12:00", NOON),
         ("2026-03-01T12:00Z", NOON),
         ("2026-03-01", NOON - DAY / 2),
+        ("2026-03-01T14:00 Europe/Athens", NOON),
+        ("2026-03-01 14:00 Europe/Athens", NOON),
+        ("2026-03-01T14:00[Europe/Athens]", NOON),
+        ("2026-03-01T14:00+02:00[Europe/Athens]", NOON),
+        ("2026-03-01 Etc/GMT-12", NOON - DAY),
+        ("2026-10-25T03:30 Europe/Athens", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        ("2026-03-29T03:30 Europe/Athens", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
     ],
 )
 def test_instants(text: str, instant: datetime) -> None:
@@ -47,7 +54,15 @@ def test_instants(text: str, instant: datetime) -> None:
     assert parsed.tzinfo is UTC
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "999999999d", "0001-01-01T00:00+05:00", "2026-02-30"])
+BAD_ZONES = (
+    "2026-03-01T14:00 Europe/Athen",
+    "2026-03-01T14:00 Europe",
+    "2026-03-01T14:00+03:00[Europe/Athens]",
+    "7d Europe/Athens",
+)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "999999999d", "0001-01-01T00:00+05:00", "2026-02-30", *BAD_ZONES])
 def test_what_is_no_instant_says_what_is_allowed(text: str) -> None:
     with pytest.raises(ValueError, match="must be an ISO 8601 time") as caught:
         parse_instant(text, NOON)
