@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from ..config.settings import Settings
 from ..model.schedule import GRACE, Interval, Schedule
+from ..model.words import are, counted
 from ..providers.registry import PROVIDERS
 from . import quota
 
@@ -48,6 +49,8 @@ class SlotCounts:
     most: dict[str, int]
     #: Time to collect one slot.
     time: timedelta
+    #: The slots of the next 31 days; None where the time to collect one lasts until the next one.
+    instants: tuple[datetime, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +122,15 @@ class ProviderPlan:
 
     def _verdict(self) -> str:
         these = f"these {self.locations:,}" if self.locations > 1 else "this one"
-        fits = [f"{_count(self.most_locations, 'location')} at this schedule"] if self.most_locations else []
+        fits = [f"{counted(self.most_locations, 'location')} at this schedule"] if self.most_locations else []
         if self.shortest and self.shortest != self.interval:
             fits.append(f"{these} every {interval_text(self.shortest)}")
         if self.holds:
-            takes = f" A slot takes {_count(self.slot_minutes, 'minute')}." if self.slot_minutes and self.slot_minutes > 1 else ""
+            minutes = self.slot_minutes or 0
+            takes = f" A slot takes {counted(minutes, 'minute')}." if minutes > 1 else ""
             return f"The quota of {self.title} is large enough.{takes} Up to {', or '.join(fits)} would fit."
         short = [
-            f"{need.calls:,} calls {_PER[need.window]} are needed, {need.usable:,} may be made"
+            f"{counted(need.calls, 'call')} {_PER[need.window]} {are(need.calls)} needed, {need.usable:,} may be made"
             for need in self.needs
             if not need.holds
         ]
@@ -154,17 +158,17 @@ def make_plan(groups: Sequence[ScheduleGroup], settings: Settings, now: datetime
     """Calls that the locations of ``groups`` need from the providers of ``settings`` in the 31 days from ``now`` (aware UTC)."""
     usable = [name for name in settings.providers if settings.key(name) is not None] or settings.providers
     main = usable[0]
-    plans = {main: _plan_provider(main, "observation", groups, settings, now)}
+    plans = {main: plan_provider(main, "observation", groups, settings, now)}
     for names in settings.quantity_orders().values():
         candidates = [name for name in names if settings.key(name) is not None or name == main]
         for name in candidates[: candidates.index(main)] if main in candidates else candidates:
             rest = candidates[candidates.index(name) + 1 :]
             others = PROVIDERS[rest[0]].title if rest else None
             if name not in plans:
-                plans[name] = _plan_provider(name, "precipitation", groups, settings, now, others)
+                plans[name] = plan_provider(name, "precipitation", groups, settings, now, others)
     for name in settings.named_providers:
         if settings.key(name) is not None and name not in plans:
-            plans[name] = _plan_provider(name, "fallback", (), settings, now)
+            plans[name] = plan_provider(name, "fallback", (), settings, now)
     return CallPlan(tuple(groups), tuple(plans.values()))
 
 
@@ -176,13 +180,16 @@ def count_slots(schedule: Schedule, now: datetime, zone: str) -> SlotCounts:
         now: The current instant.
         zone: The zone in which the provider's days begin.
     """
-    if isinstance(schedule, Interval):
+    if isinstance(schedule, Interval) and schedule.length <= GRACE:
         return _count_regular(schedule.length)
-    instants = list(schedule.slots_between(now - timedelta(microseconds=1), now + MONTH))
+    instants = tuple(schedule.slots_between(now - timedelta(microseconds=1), now + MONTH))
+    if isinstance(schedule, Interval):
+        return replace(_count_regular(schedule.length), instants=instants)
     most = {"month": len(instants)}
     for window in ("hour", "day"):
         most[window] = max(Counter(quota.period_start(window, slot, zone) for slot in instants).values(), default=0)
-    return SlotCounts(most, min((GRACE, *(later - earlier for earlier, later in pairwise(instants)))))
+    time = min((GRACE, *(later - earlier for earlier, later in pairwise(instants))))
+    return SlotCounts(most, time, instants)
 
 
 def _count_regular(length: timedelta) -> SlotCounts:
@@ -198,9 +205,10 @@ def interval_text(length: timedelta) -> str:
     return f"{seconds} s"
 
 
-def _plan_provider(
+def plan_provider(
     name: str, role: str, groups: Sequence[ScheduleGroup], settings: Settings, now: datetime, others: str | None = None
 ) -> ProviderPlan:
+    """The calls that one provider needs for the locations of ``groups``, against its quotas."""
     account = settings.account(name)
     slots = [(count_slots(group.schedule, now, account.zone), group.locations) for group in groups]
     load = {window: _load(window, slots) for window in quota.WINDOWS}
@@ -231,8 +239,21 @@ def _plan_provider(
 def _load(window: str, groups: Sequence[tuple[SlotCounts, int]]) -> Fraction:
     """Calls in the busiest period of a window, of groups of slots and locations."""
     if window == "minute":
-        return sum((Fraction(locations * 60) / _seconds(slots.time) for slots, locations in groups), Fraction(0))
+        return _busiest_minute(groups)
     return Fraction(sum(slots.most[window] * locations for slots, locations in groups))
+
+
+def _busiest_minute(groups: Sequence[tuple[SlotCounts, int]]) -> Fraction:
+    """Calls of a minute, as a mean over the time of a slot, where most slots are collected at once."""
+    always, changes = Fraction(0), []
+    for slots, locations in groups:
+        rate = Fraction(locations * 60) / _seconds(slots.time)
+        if slots.instants is None:
+            always += rate
+        else:
+            changes += [(slot, rate) for slot in slots.instants]
+            changes += [(slot + slots.time, -rate) for slot in slots.instants]
+    return always + max(accumulate((rate for _, rate in sorted(changes)), initial=Fraction(0)))
 
 
 def _seconds(length: timedelta) -> Fraction:
@@ -245,7 +266,3 @@ def _shortest(locations: int, usable: dict[str, int]) -> timedelta | None:
         if all(_load(window, slots) <= calls for window, calls in usable.items()):
             return length
     return None
-
-
-def _count(number: int | None, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

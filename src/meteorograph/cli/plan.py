@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ..model.words import counted
 from .options import json_option
 from .output import Column, print_json, print_table
 from .sessions import open_session
@@ -29,17 +30,20 @@ def plan(as_json: bool) -> None:
     """Compare the calls that the configuration needs with the quotas; exit 1 if a quota is not enough."""
     from ..accounts import plan_inputs
     from ..accounts.call_plan import make_plan
+    from ..accounts.plan_proposals import proposals
     from ..config.loading import load_settings
     from ..model import clock
 
     settings = load_settings()
     with open_session(read_only=True) as session:
         groups = plan_inputs.schedule_groups(session, settings)
-    call_plan = make_plan(groups, settings, clock.now())
+    now = clock.now()
+    call_plan = make_plan(groups, settings, now)
+    changes = proposals(call_plan, settings, now)
     if as_json:
-        print_json(_plan_fields(call_plan))
+        print_json({**_plan_fields(call_plan), "proposals": changes})
     else:
-        _print_plan(call_plan)
+        _print_plan(call_plan, changes)
     if not call_plan.holds:
         raise SystemExit(1)
 
@@ -75,17 +79,22 @@ def check_keys(as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _print_plan(call_plan: CallPlan) -> None:
+def _print_plan(call_plan: CallPlan, changes: Sequence[str]) -> None:
     from ..accounts.call_plan import interval_text
     from ..model.schedule import Interval
 
     for group in call_plan.groups:
         schedule = f"every {interval_text(group.schedule.length)}" if isinstance(group.schedule, Interval) else group.name
-        click.echo(f"{group.locations:,} location{'' if group.locations == 1 else 's'}, {schedule}")
+        click.echo(f"{counted(group.locations, 'location')}, {schedule}")
     click.echo()
     rows = [row for provider in call_plan.providers if provider.role != "fallback" for row in _plan_rows(provider)]
     print_table(_PLAN_COLUMNS, rows)
     click.echo()
+    if changes:
+        click.echo("Each of these would be enough:")
+        for change in changes:
+            click.echo(f"- {change}")
+        click.echo()
     for provider in call_plan.providers:
         click.echo(provider.sentence)
 
