@@ -15,7 +15,7 @@ from .mqtt import MQTT
 KINDS: Final = (MQTT, INFLUXDB, INFLUXDB_FILE)
 
 #: How long a stop waits for what is being sent [s].
-STOP_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)

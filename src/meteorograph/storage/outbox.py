@@ -29,8 +29,9 @@ MAX_COUNTED: Final = 100_000
 _FILL: Final = "INSERT INTO outbox (integration, location_id, due_at) SELECT i.name"
 _EVENTS: Final = ("insert", "update")
 _FUNCTION: Final = (
-    # The search path of this transaction: another program that writes rows may have another one.
-    "CREATE OR REPLACE FUNCTION fill_outbox() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN "
+    # With the search path and the rights of this transaction: another program that writes rows may have others.
+    "CREATE OR REPLACE FUNCTION fill_outbox() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT "
+    "AS $$ BEGIN "
     f"{_FILL}, c.location_id, c.due_at FROM changed c CROSS JOIN integrations i; RETURN NULL; END $$"
 )
 

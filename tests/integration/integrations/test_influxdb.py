@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,19 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from line_protocol_parser import parse_line
+from sqlalchemy.orm import Session
 
 from integration.integrations.conftest import HOUR, InfluxServer, served, store_row, waiting
 from meteorograph import create_app, get_db_session, scheduler
 from meteorograph.config.loading import get_settings, load_settings
-from meteorograph.errors import ConfigurationError
+from meteorograph.errors import ConfigurationError, StoreError
 from meteorograph.integrations import channel, influxdb_file
 from meteorograph.integrations.sender import SENDER
 from meteorograph.model import clock
 from meteorograph.storage import outbox
 from meteorograph.storage.leases import take_lease
 from meteorograph.storage.models import Lease
+from meteorograph.storage.outbox import delete_entries
 from support import wait_until
 
 TOKEN = "influx-token-0123456789abcdef"
@@ -116,6 +119,26 @@ def test_a_refused_row_is_counted_and_shown_and_does_not_hold_the_others(slot: d
     assert "influxdb has refused 3 rows, the last one with 400: partial write: field type conflict" in report["problems"], report[
         "problems"
     ]
+
+
+def test_a_row_whose_arrival_is_not_recorded_comes_again(slot: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after the end of a process between the two."""
+    tries = Counter[str]()
+
+    def _delete(session: Session, ids: Sequence[int]) -> None:
+        tries["deleted"] += 1
+        if tries["deleted"] == 1:
+            raise StoreError("the database is gone")
+        delete_entries(session, ids)
+
+    monkeypatch.setattr(outbox, "delete_entries", _delete)
+    server = InfluxServer()
+    with served(server) as port:
+        _start(monkeypatch, port)
+        store_row(1, slot)
+        wait_until(lambda: waiting("influxdb") == 0, 10)
+    assert len(server.points) == 2
+    assert len(server.values()) == 1
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500])
