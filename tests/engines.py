@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from procrastinate.worker import Worker
@@ -12,6 +11,7 @@ from procrastinate.worker import Worker
 from meteorograph import shard_worker
 from meteorograph.config.loading import get_settings
 from meteorograph.scheduler import scheduled_ingest
+from meteorograph.shard_collector import ShardCollector
 from meteorograph.storage import queue_connections
 from meteorograph.storage.engine import database_url, init_db
 from meteorograph.storage.queues import Queue
@@ -36,11 +36,8 @@ def take_jobs(queue: Queue) -> None:
     options = queue_connections.connection_options(database_url(), get_settings())
 
     async def take() -> None:
-        with ThreadPoolExecutor(2) as threads:
-            stop = threading.Event()
-            app = shard_worker.make_app(
-                options, lambda run_id, number: threads.submit(shard_worker.collect_shard_of_job, run_id, number, stop)
-            )
+        with ShardCollector(threading.Event()) as collector:
+            app = shard_worker.make_app(options, collector.submit)
             async with app.open_async():
                 worker = Worker(app, [queue], wait=False, concurrency=2, delete_jobs="successful", install_signal_handlers=False)
                 await worker.run()  # type: ignore[no-untyped-call]

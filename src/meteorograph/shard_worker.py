@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,13 +20,12 @@ from procrastinate import exceptions
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
-from . import tick
 from .collecting.event_loop import run_async
 from .config.loading import get_settings
 from .errors import StoreError
 from .ledger import dispatch
 from .log_output import get_logger
-from .model.schedule import Interval
+from .shard_collector import ShardCollector
 from .storage import queue_connections
 from .storage.database_errors import error_text
 from .storage.engine import database_url, init_db
@@ -106,8 +105,8 @@ class ShardWorker:
     async def _work(self, stop: threading.Event, ended: threading.Event) -> None:
         options = queue_connections.connection_options(database_url(), get_settings())
         listens = await asyncio.to_thread(queue_connections.can_listen, options)
-        with ThreadPoolExecutor(SHARDS_AT_ONCE, thread_name_prefix="shard") as threads:
-            app = make_app(options, lambda run_id, number: threads.submit(collect_shard_of_job, run_id, number, stop))
+        with ShardCollector(stop) as collector:
+            app = make_app(options, collector.submit)
             async with app.open_async():
                 common: dict[str, Any] = {
                     "app": app,
@@ -153,7 +152,8 @@ def _end(workers: list[Worker]) -> None:
 SHARD_WORKER: Final = ShardWorker()
 
 
-def make_app(options: dict[str, Any], collect: Callable[[int, int], Any]) -> procrastinate.App:
+def make_app(options: dict[str, Any], collect: Callable[[int, int], Future[None]]) -> procrastinate.App:
+    """The tasks, on connections with these options; ``collect`` begins to collect a shard, by run and number."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(**options))
 
     @app.task(name=SHARD_TASK, queue=Queue.LIVE)
@@ -188,19 +188,3 @@ async def _take_back(app: procrastinate.App, job: Job) -> None:
             else:
                 return
         await app.job_manager.finish_job(job, procrastinate.jobs.Status.FAILED, delete_job=True)
-
-
-def collect_shard_of_job(run_id: int, number: int, stop: threading.Event) -> None:
-    """Collect a shard of a run, if no other process has it and its slot is not over. Never raises: the ledger has the outcome."""
-    if stop.is_set():
-        return
-    try:
-        settings = get_settings()
-        claim = dispatch.claim_shard(run_id, number, Interval(settings.interval))
-        if claim is not None:
-            tick.TICK_MEMORY.has_collected = True
-            run_async(tick.collect_claim(claim, settings, stop))
-    except StoreError as error:
-        log.warning("a shard waits for the database", run_id=run_id, shard=number, reason=str(error))
-    except Exception:
-        log.exception("a shard could not be collected", run_id=run_id, shard=number)

@@ -19,6 +19,7 @@ from structlog.contextvars import bind_contextvars
 from .alerts.ping import ping_after_run
 from .alerts.service import ALERTS
 from .collecting.event_loop import run_async
+from .collecting.http import Fetcher
 from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run import collect
 from .config.settings import Settings
@@ -262,13 +263,13 @@ async def _collect_held(held: HeldRun, settings: Settings, stop: threading.Event
         held.slot.release()
 
 
-async def collect_claim(claim: Claim, settings: Settings, stop: threading.Event) -> None:
-    """Collect what a claim is for, and log how it ended."""
+async def collect_claim(claim: Claim, settings: Settings, stop: threading.Event, fetcher: Fetcher | None = None) -> None:
+    """Collect what a claim is for, with an HTTP client of its own unless one is given, and log how it ended."""
     bind_contextvars(run_id=claim.run_id)  # each task has its own context
     fields = {"schedule": claim.schedule, "due_at": claim.due_at.isoformat()}
     log.info("run started", **fields, taken_over=claim.taken_over)
     try:
-        state = await collect(claim, settings, stop)
+        state = await collect(claim, settings, stop, fetcher)
     except StoreError as error:
         log.warning("run interrupted, it is resumed when the database is back", **fields, reason=str(error))
         return

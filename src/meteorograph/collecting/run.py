@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,7 +33,7 @@ from ..storage.engine import database_name
 from ..storage.fences import Fence, fenced
 from ..storage.observations import store, store_resolved_places
 from .garbage import collect_garbage_seldom
-from .http import make_fetcher
+from .http import Fetcher, make_fetcher
 from .lease_keeper import LeaseKeeper, StopSignal, kept_lease
 from .location_queue import LocationQueue, queue_of
 from .run_context import RunContext, make_context
@@ -49,8 +49,14 @@ FIRST_RETRY_PAUSE: Final = timedelta(seconds=30)
 MakeCompanion = Callable[[], Coroutine[Any, Any, None]]
 
 
-async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> RunState:
+async def collect(claim: Claim, settings: Settings, stop: threading.Event, fetcher: Fetcher | None = None) -> RunState:
     """Collect the locations of a run that have no row yet.
+
+    Args:
+        claim: The run, or a shard of it.
+        settings: The settings in force.
+        stop: Set from outside to end early.
+        fetcher: An open HTTP client of this event loop; by default one is opened for this call.
 
     Returns:
         The final state of the run, ``pending`` when it was released unfinished, or ``running`` where other processes go on.
@@ -65,7 +71,7 @@ async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> Ru
     hold = hold_of(claim, settings, context.expect)
     with kept_lease(claim, calls, stop, hold) as lease:
         try:
-            return await _collect_and_close(hold, settings, context, calls, lease)
+            return await _collect_and_close(hold, settings, context, calls, lease, fetcher)
         except BaseException:
             with suppress(StoreError):  # the next tick records them
                 await asyncio.to_thread(calls.record)
@@ -73,7 +79,12 @@ async def collect(claim: Claim, settings: Settings, stop: threading.Event) -> Ru
 
 
 async def _collect_and_close(
-    hold: RunHold, settings: Settings, context: RunContext, calls: CallRecorder, lease: LeaseKeeper
+    hold: RunHold,
+    settings: Settings,
+    context: RunContext,
+    calls: CallRecorder,
+    lease: LeaseKeeper,
+    fetcher: Fetcher | None,
 ) -> RunState:
     claim, queue = hold.claim, hold.queue()
     pool = WorkerPool(context, partial(store_results, hold), lease)
@@ -81,7 +92,7 @@ async def _collect_and_close(
     if await queue.available():
         pool.context = replace(context, turns=await _turns(context, claim, settings), replayed=hold.replayed)
         try:
-            tried_all = await _work(pool, queue, settings, lambda: _until(lease))
+            tried_all = await _work(pool, queue, settings, lambda: _until(lease), fetcher)
         finally:
             await queue.end()
     await asyncio.to_thread(calls.record)
@@ -168,12 +179,14 @@ async def _turns(context: RunContext, claim: Claim, settings: Settings) -> dict[
     return await asyncio.to_thread(allot_locations, [settings.account(name) for name in names], slot, clock.now())
 
 
-async def _work(pool: WorkerPool, queue: LocationQueue, settings: Settings, companion: MakeCompanion) -> bool:
+async def _work(
+    pool: WorkerPool, queue: LocationQueue, settings: Settings, companion: MakeCompanion, fetcher: Fetcher | None = None
+) -> bool:
     """Let the workers collect a queue, with the gates open; False when they ended before the last location."""
     try:
         await pool.context.open_gates()
-        async with make_fetcher(settings, settings.concurrency) as fetcher:
-            return await pool.collect(queue, fetcher, settings.concurrency, companion())
+        async with make_fetcher(settings, settings.concurrency) if fetcher is None else nullcontext(fetcher) as client:
+            return await pool.collect(queue, client, settings.concurrency, companion())
     finally:
         await pool.context.close_gates()
 
