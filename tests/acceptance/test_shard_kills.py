@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from datetime import timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -69,6 +70,19 @@ def test_every_slot_is_accounted_for_though_processes_are_killed(
     assert audit.audit(clock.now(), [(DEFAULT_SCHEDULE, Interval(SLOT))], repair=False, lag=timedelta(hours=1)) == []
     per_minute = Counter(call.at.replace(second=0, microsecond=0) for call in collecting.calls())
     assert max(per_minute.values()) <= CALLS_PER_MINUTE
+
+
+@pytest.mark.parametrize(("empty_database", "engine"), [("postgresql", "procrastinate")], indirect=True)
+def test_jobs_are_taken_again_after_the_server_has_cut_the_connections(empty_database: str, engine: str, start: Starter) -> None:
+    add_places(PLACES)
+    service = start.serve()
+    until(lambda: books().ended(), "the first run")
+    with psycopg.connect(empty_database, autocommit=True) as server:
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'meteorograph jobs'"
+        assert server.execute(cut).fetchall()
+    last = books().runs[-1].due_at
+    until(lambda: [run for run in books().ended() if run.due_at > last and run.state == "succeeded"], "a run after that")
+    assert service.end() == 0
 
 
 def _holders() -> set[int]:

@@ -65,6 +65,7 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
         simulated = settings.model_copy(
             update={
                 "demo": True,
+                "engine": "local",  # its database is SQLite
                 "owm_api_key": SecretStr(KEY),
                 "weatherstack_api_key": SecretStr(KEY),
                 "owm_calls_per_minute": NO_LIMIT,

@@ -65,6 +65,12 @@ def test_simulated_weather_never_goes_into_the_users_database(monkeypatch: pytes
         assert session.query(WeatherData).count() == 0
 
 
+def test_it_needs_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_ENGINE", "procrastinate")
+    with demonstration(load_settings()) as settings:
+        assert settings.engine == "local"
+
+
 def test_keys_that_are_set_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OWM_API_KEY", "a-key-of-the-users")
     monkeypatch.setenv("METEOROGRAPH_OWM_BASE_URL", "http://127.0.0.1:1")
