@@ -11,12 +11,16 @@ from sqlalchemy.orm import Session
 
 from ..ledger.health import MISSED_SINCE
 from ..model.flags import Flag
+from ..model.states import MissedReason
 from ..model.words import counted
 from ..quality.row_checks import MAX_CLOCK_LEAD
-from ..storage.models import Missed
+from ..storage.models import AccountState, Missed
 from .findings import FINE, Finding, Findings, Status
 from .places import PlaceReader
 from .rules import Rule
+
+#: Reasons of missed slots for which a provider is the cause.
+_BY_PROVIDER: Final = (MissedReason.PROVIDER_ERROR, MissedReason.PAYLOAD_ERROR, MissedReason.QUOTA)
 
 #: Flags of values that a provider repeats, as they stand in JSON.
 _OLD: Final = (f'"{Flag.OLD}"', f'"{Flag.STALE}"')
@@ -47,11 +51,19 @@ def _newest_reasons(session: Session, now: datetime) -> dict[int, str]:
     query = select(Missed.location_id, Missed.reason, Missed.detail).join(
         last, (Missed.location_id == last.c.location_id) & (Missed.due_at == last.c.due_at)
     )
-    return {id_: _reason_text(reason, detail) for id_, reason, detail in session.execute(query)}
+    failure = _provider_failure(session)
+    return {id_: _reason_text(reason, detail or failure) for id_, reason, detail in session.execute(query)}
 
 
-def _reason_text(reason: str, detail: str | None) -> str:
-    return f"{reason}: {' '.join(detail.split())}"[:300] if detail else reason
+def _provider_failure(session: Session) -> str:
+    """Why providers fail now, in their words; empty if none does."""
+    failing = select(AccountState.reason).where(AccountState.failures > 0, AccountState.reason.is_not(None))
+    return "; ".join(reason or "" for reason in session.scalars(failing.order_by(AccountState.provider)))
+
+
+def _reason_text(reason: str, failure: str) -> str:
+    """The reason of a missed slot, and what the provider said where it is the cause."""
+    return f"{reason}: {' '.join(failure.split())}"[:300] if failure and reason in _BY_PROVIDER else reason
 
 
 def find_gaps(reader: PlaceReader, rule: Rule) -> Findings:
@@ -70,11 +82,13 @@ def find_gaps(reader: PlaceReader, rule: Rule) -> Findings:
         counts.setdefault(id_, Counter())[reason] += count
         known = spans.get(id_, (first, last))
         spans[id_] = min(known[0], first), max(known[1], last)
+    failure = _provider_failure(session) if counts else ""
     for id_, reasons in counts.items():
         if id_ in names and reasons.total() >= limit:
             first, last = spans[id_]
             detail = f"{counted(reasons.total(), 'slot')} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
-            findings[names[id_]] = Finding(Status.FIRING, first, ", ".join(sorted(reasons)), detail)
+            cause = ", ".join(_reason_text(reason, failure) for reason in sorted(reasons))
+            findings[names[id_]] = Finding(Status.FIRING, first, cause, detail)
     return findings
 
 

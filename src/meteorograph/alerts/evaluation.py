@@ -223,8 +223,8 @@ class _Store:
 
 
 def _detail(names: list[str], opened: Mapping[str, Subject]) -> str:
-    """The values of the first subjects."""
-    if len(names) == 1:
+    """The values of the first subjects; only once if they are the same for all."""
+    if len({opened[name].detail for name in names}) == 1:
         return opened[names[0]].detail[:300]
     texts = [f"{name} {opened[name].detail}" for name in names[:5] if opened[name].detail]
     more = f" and {len(names) - 5} more" if len(names) > 5 and texts else ""

@@ -75,7 +75,7 @@ def test_an_outage_of_six_hours(
     assert "503" in closed
     assert "Since: 2026-03-01 13:00 UTC." in gap
     assert "Since: 2026-03-01 12:00 UTC." in no_data
-    assert "Cause: provider_error" in no_data
+    assert "Cause: provider_error: openweathermap: 503: Service temporarily unavailable." in no_data
     assert "Where: 9 locations: place 0, place 1, place 2, " in no_data
     assert "From 2026-03-01 12:00 UTC to 2026-03-01 19:00 UTC (7 h)." in over
 
@@ -225,3 +225,16 @@ def test_a_sum_that_is_healed_later_is_told_once_with_its_hours(step: Step, rece
         step(HOUR)
     assert receiver.titles == ["Downpour: Oslo", "Over: downpour: Oslo"]
     assert "Values: 24.0 mm from 2026-03-01 13:00 to 2026-03-01 16:00 UTC." in receiver.posts[0].json["message"]
+
+
+def test_hours_without_data_are_not_taken_for_dry(step: Step, receiver: HttpReceiver, add_rule: AddRule) -> None:
+    add("Oslo")
+    add_rule("rain", "flood", limit=40, hours=24)
+    for hour in (*range(21), 45):  # a day of which nothing is known
+        rain(hour, 2.0)
+        step(NOON + hour * HOUR - clock.now())
+    assert receiver.titles == ["Flood: Oslo"]
+    for hour in range(46, 46 + 30):
+        rain(hour, 0.0)
+        step(HOUR)
+    assert receiver.titles == ["Flood: Oslo", "Over: flood: Oslo"]
