@@ -36,17 +36,17 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def live(collecting: Simulator, driven: DrivenClock, step: Step, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let hours pass in steps of ten minutes, with what a process of the service does in each."""
+    """Let hours pass in steps of twenty minutes, with what a process of the service does in each."""
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
     monkeypatch.setattr("meteorograph.collecting.run_context.ATTEMPTS", 1)  # the pauses before others are real time
     for number in range(9):
         add(f"place {number}", latitude=10 + number, due_since=NOON)
 
     def pass_hours(hours: float) -> None:
-        for _ in range(round(hours * 6)):
+        for _ in range(round(hours * 3)):
             collect_due(get_settings(), threading.Event())
             step()
-            driven.advance(10 * MINUTE)
+            driven.advance(20 * MINUTE)
 
     return pass_hours
 
