@@ -31,9 +31,10 @@ _LONGEST_PAUSE: Final = timedelta(minutes=15)
 #: A receiver may ask for a longer pause, up to this one.
 _MAX_ASKED_PAUSE: Final = timedelta(hours=6)
 
-#: How long a message is tried, and how long the deliveries that ended are kept.
+#: How long a message is tried, and how long the deliveries that ended are kept: those of incidents, and those of runs.
 GIVE_UP_AFTER: Final = timedelta(days=7)
 KEPT: Final = timedelta(days=90)
+_RUNS_KEPT: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,8 @@ def count_messages(session: Session, channel: str, since: datetime) -> int:
 
 def delete_old(session: Session, now: datetime) -> None:
     """Delete the deliveries that ended long ago."""
-    session.execute(delete(Delivery).where(Delivery.state != DeliveryState.WAITING, Delivery.created_at < now - KEPT))
+    is_old = or_(Delivery.created_at < now - KEPT, and_(Delivery.incident_id.is_(None), Delivery.created_at < now - _RUNS_KEPT))
+    session.execute(delete(Delivery).where(Delivery.state != DeliveryState.WAITING, is_old))
 
 
 @dataclass(frozen=True, slots=True)

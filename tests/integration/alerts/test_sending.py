@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from meteorograph import get_db_session
-from meteorograph.alerts import rules, sending, service
+from meteorograph.alerts import deliveries, rules, sending, service
 from meteorograph.alerts.run_messages import put_run_messages
 from meteorograph.config.loading import get_settings, load_settings
 from meteorograph.logs import setup_logging
@@ -119,3 +119,14 @@ def test_each_run_reaches_a_webhook_once_also_one_that_ends_out_of_order(
     assert [post.json["type"] for post in receiver.posts] == ["run.ended"] * 3
     assert len({post.headers["webhook-id"] for post in receiver.posts}) == 3
     assert receiver.posts[2].json["data"]["stored"] == 3
+
+
+def test_deliveries_are_kept_for_a_while_and_those_that_wait_for_ever() -> None:
+    ages = {"new": 5, "of a run": 8, "waiting": 100}
+    with get_db_session() as session:
+        for key, days in ages.items():
+            state, at = "waiting" if key == "waiting" else "sent", NOON - timedelta(days=days)
+            session.add(Delivery(key=key, channel="log", title="t", body="b", state=state, created_at=at, due_at=at))
+        session.flush()
+        deliveries.delete_old(session, NOON)
+        assert set(session.scalars(select(Delivery.key))) == {"new", "waiting"}
