@@ -109,6 +109,10 @@ class BackupError(MeteorographError):
         self.reason = reason
 
 
+class CopyError(MeteorographError):
+    """A copy of a database differs from its source."""
+
+
 class ReadLimitError(MeteorographError):
     """Reading took longer than it may, or nobody waits for it any more."""
 
