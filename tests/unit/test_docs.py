@@ -18,6 +18,7 @@ from meteorograph.cli.main import cli
 from meteorograph.config.loading import load_settings, setting_names
 from meteorograph.config.settings import Settings
 from meteorograph.providers.registry import PROVIDERS
+from meteorograph.storage import migrations
 from meteorograph.web.app import create_app
 from support import ROOT
 
@@ -187,3 +188,9 @@ NAMED_TESTS = sorted({match for page in _pages() for match in re.findall(r"`(tes
 def test_every_test_that_a_document_names_exists(name: str) -> None:
     path, _, function = name.partition("::")
     assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_the_sample_of_the_schema_names_the_newest_revision() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    sample = page[page.index("$ meteorograph db current") :].partition("```")[0]
+    assert set(re.findall(r"\b\d{4}\b", sample)) == {migrations.newest_revision()}
