@@ -190,7 +190,7 @@ def main() -> int:
                 "METEOROGRAPH_ENGINE": options.engine,
                 "METEOROGRAPH_INTERVAL": f"{SLOT.total_seconds():.0f}s",
                 "METEOROGRAPH_SHARD_SIZE": "100",
-                "METEOROGRAPH_CONCURRENCY": "16",
+                "METEOROGRAPH_CONCURRENCY": "64",
                 "METEOROGRAPH_HEALING": "false",
                 "METEOROGRAPH_OWM_CALLS_PER_MINUTE": str(CALLS_PER_MINUTE),
                 "LOG_LEVEL": "WARNING",

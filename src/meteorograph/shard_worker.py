@@ -182,7 +182,7 @@ async def _take_back(app: procrastinate.App, job: Job) -> None:
     with suppress(exceptions.ConnectorException):  # another worker has ended the job meanwhile
         if job.queue != Queue.SWEEP:
             try:
-                await app.job_manager.retry_job(job)
+                await app.job_manager.retry_job(job, priority=job.priority + 1)
             except exceptions.UniqueViolation:  # it waits again already
                 pass
             else:

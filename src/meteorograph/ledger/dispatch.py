@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from ..model import clock, schedule
 from ..model.schedule import Schedule
-from ..model.states import OPEN_STATES, RunState
+from ..model.states import OPEN_STATES, RunState, ShardState
 from ..storage.engine import get_db_session
 from ..storage.lease_clock import lease_offset
 from ..storage.models import Run, Shard
@@ -37,9 +37,9 @@ def defer_open_shards(session: Session, run_id: int, lease_now: datetime) -> int
 
     if session.scalar(select(Run.state).where(Run.id == run_id).with_for_update()) not in OPEN_STATES:
         return 0
-    free = select(Shard.number).where(Shard.run_id == run_id, shard_is_free(lease_now)).order_by(Shard.number)
-    numbers = session.scalars(free).all()
-    return defer_shards(session, run_id, numbers) if numbers else 0
+    free = select(Shard.number, Shard.state).where(Shard.run_id == run_id, shard_is_free(lease_now)).order_by(Shard.number)
+    lost = {number: state == ShardState.RUNNING for number, state in session.execute(free)}
+    return defer_shards(session, run_id, lost) if lost else 0
 
 
 def defer_all_open_shards() -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from procrastinate import SyncPsycopgConnector, exceptions
 from procrastinate.jobs import Job
@@ -20,17 +20,22 @@ _MANAGER: Final = JobManager(SyncPsycopgConnector())
 _WAITING: Final = text("SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(:locks)")
 
 
-def defer_shards(session: Session, run_id: int, numbers: Sequence[int]) -> int:
+def defer_shards(session: Session, run_id: int, lost: Mapping[int, bool]) -> int:
     """Defer a job for each of these shards of a run, unless one waits already; gives the number of new jobs.
 
     The caller holds the lock of the run, so that no other process defers jobs for it.
 
+    Args:
+        session: Session of the transaction.
+        run_id: The run.
+        lost: Number of a shard → whether a process has lost it: such a one is taken before those that no process has begun.
+
     Raises:
         StoreError: The database does not take the jobs.
     """
-    locks = {number: f"shard {run_id}/{number}" for number in numbers}
+    locks = {number: f"shard {run_id}/{number}" for number in lost}
     waiting = set(session.scalars(_WAITING, {"locks": list(locks.values())}))
-    jobs = [_job(lock, {"run_id": run_id, "shard": number}) for number, lock in locks.items() if lock not in waiting]
+    jobs = [_job(lock, run_id, number, lost[number]) for number, lock in locks.items() if lock not in waiting]
     if not jobs:
         return 0
     try:
@@ -43,13 +48,13 @@ def defer_shards(session: Session, run_id: int, numbers: Sequence[int]) -> int:
     return len(jobs)
 
 
-def _job(lock: str, arguments: dict[str, Any]) -> Job:
+def _job(lock: str, run_id: int, number: int, is_lost: bool) -> Job:
     return Job(
         id=None,
         queue=Queue.LIVE.value,
-        priority=PRIORITIES[Queue.LIVE],
+        priority=PRIORITIES[Queue.LIVE] + is_lost,
         lock=None,
         queueing_lock=lock,
         task_name=SHARD_TASK,
-        task_kwargs=arguments,
+        task_kwargs={"run_id": run_id, "shard": number},
     )

@@ -117,6 +117,7 @@ def test_a_job_whose_shard_another_process_holds_ends_quietly(collecting: Simula
     assert (_jobs(), _jobs("failed"), dispatch.defer_all_open_shards()) == ([], [], 0)
     driven.advance(timedelta(seconds=21))
     assert dispatch.defer_all_open_shards() == 1
+    assert [job.priority for job in _jobs()] == [queues.PRIORITIES[Queue.LIVE] + 1], "what a process has lost comes first"
     take_jobs(Queue.LIVE)
     assert (_runs(), collecting.count()) == ([("succeeded", PLACES)], PLACES)
 
