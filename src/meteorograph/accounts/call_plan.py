@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from typing import Final
 
 from ..config.settings import Settings
-from ..model.schedule import GRACE, Interval, Schedule
+from ..model.schedule import Interval, Schedule, default_grace
 from ..model.words import are, counted
 from ..providers.registry import PROVIDERS
 from . import quota
@@ -172,28 +172,31 @@ def make_plan(groups: Sequence[ScheduleGroup], settings: Settings, now: datetime
     return CallPlan(tuple(groups), tuple(plans.values()))
 
 
-def count_slots(schedule: Schedule, now: datetime, zone: str) -> SlotCounts:
+def count_slots(schedule: Schedule, now: datetime, zone: str, grace: timedelta | None = None) -> SlotCounts:
     """Slots of a schedule in its busiest hour, day and month: on its grid, or, for cron, in the 31 days from ``now``.
 
     Args:
         schedule: The schedule.
         now: The current instant.
         zone: The zone in which the provider's days begin.
+        grace: How long a slot may be collected; None for the default.
     """
-    if isinstance(schedule, Interval) and schedule.length <= GRACE:
-        return _count_regular(schedule.length)
+    time = default_grace(schedule) if grace is None else grace
+    if isinstance(schedule, Interval) and schedule.length <= time:
+        return _count_regular(schedule.length, grace)
     instants = tuple(schedule.slots_between(now - timedelta(microseconds=1), now + MONTH))
     if isinstance(schedule, Interval):
-        return replace(_count_regular(schedule.length), instants=instants)
+        return replace(_count_regular(schedule.length, grace), instants=instants)
     most = {"month": len(instants)}
     for window in ("hour", "day"):
         most[window] = max(Counter(quota.period_start(window, slot, zone) for slot in instants).values(), default=0)
-    time = min((GRACE, *(later - earlier for earlier, later in pairwise(instants))))
+    time = min((time, *(later - earlier for earlier, later in pairwise(instants))))
     return SlotCounts(most, time, instants)
 
 
-def _count_regular(length: timedelta) -> SlotCounts:
-    return SlotCounts({window: math.ceil(whole / length) for window, whole in _LENGTHS.items()}, min(length, GRACE))
+def _count_regular(length: timedelta, grace: timedelta | None) -> SlotCounts:
+    time = min(length, default_grace(Interval(length)) if grace is None else grace)
+    return SlotCounts({window: math.ceil(whole / length) for window, whole in _LENGTHS.items()}, time)
 
 
 def interval_text(length: timedelta) -> str:
@@ -210,7 +213,7 @@ def plan_provider(
 ) -> ProviderPlan:
     """The calls that one provider needs for the locations of ``groups``, against its quotas."""
     account = settings.account(name)
-    slots = [(count_slots(group.schedule, now, account.zone), group.locations) for group in groups]
+    slots = [(count_slots(group.schedule, now, account.zone, settings.grace), group.locations) for group in groups]
     load = {window: _load(window, slots) for window in quota.WINDOWS}
     locations = sum(group.locations for group in groups)
     lengths = {group.schedule.length if isinstance(group.schedule, Interval) else None for group in groups}
@@ -229,7 +232,7 @@ def plan_provider(
         locations=locations,
         most_locations=math.floor(locations * ratio),
         interval=lengths.pop() if len(lengths) == 1 else None,
-        shortest=_shortest(locations, usable),
+        shortest=_shortest(locations, usable, settings.grace),
         slot_minutes=math.ceil(locations / usable["minute"]) if usable.get("minute") and role == "observation" else None,
         share=share,
         others=others,
@@ -260,9 +263,9 @@ def _seconds(length: timedelta) -> Fraction:
     return Fraction(length // timedelta(microseconds=1), 1_000_000)
 
 
-def _shortest(locations: int, usable: dict[str, int]) -> timedelta | None:
+def _shortest(locations: int, usable: dict[str, int], grace: timedelta | None) -> timedelta | None:
     for length in LADDER:
-        slots = [(_count_regular(length), locations)]
+        slots = [(_count_regular(length, grace), locations)]
         if all(_load(window, slots) <= calls for window, calls in usable.items()):
             return length
     return None

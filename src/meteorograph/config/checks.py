@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..model.names import is_plain, normalise_name
+from ..model.schedule import LONGEST_GRACE
 from ..providers.registry import PROVIDERS
 from .database_options import PREPARE_PARAMETER, parse_prepare_threshold
 from .provider_settings import require_known
@@ -51,6 +52,13 @@ def check_interval(value: timedelta) -> timedelta:
     """A second to a day."""
     if not timedelta(seconds=1) <= value <= timedelta(days=1):
         raise ValueError("from 1s to 24h")
+    return value
+
+
+def check_grace(value: timedelta | None) -> timedelta | None:
+    """A minute to twelve hours."""
+    if value is not None and not timedelta(minutes=1) <= value <= LONGEST_GRACE:
+        raise ValueError("from 1m to 12h")
     return value
 
 

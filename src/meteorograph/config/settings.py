@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     healing_days: Annotated[int, Field(ge=1, le=3650)] = 30
     quantity_providers: Annotated[dict[str, list[str]], NoDecode, BeforeValidator(parse_quantity_providers)] = {}
     interval: Annotated[timedelta, BeforeValidator(duration), AfterValidator(checks.check_interval)] = timedelta(hours=1)
+    #: How long after its instant a slot may still be collected; None: as long as its interval, an hour at least.
+    grace: Annotated[timedelta | None, BeforeValidator(duration), AfterValidator(checks.check_grace)] = None
     scheduler_enabled: bool = True
     jobs: Annotated[list[str], NoDecode, BeforeValidator(split_names)] = []
     job_threads: Annotated[int, Field(ge=1, le=64)] = 8

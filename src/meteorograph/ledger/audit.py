@@ -67,9 +67,9 @@ def audit(
         if before is None:
             continue
         with get_db_session(read_only=True) as session:
-            at = due_from(session, name, now)
+            at = due_from(session, name, now, before)
             if lag:
-                before = min(before, max(accounted_until(session, name, now) + _MICROSECOND, now - lag))
+                before = min(before, max(accounted_until(session, name, now, before) + _MICROSECOND, now - lag))
         at = max(at, since - _MICROSECOND) if since is not None else at
         while slots := list(islice(when.slots_between(at, before), SLOTS_PER_STEP)):
             with get_db_session(read_only=not repair) as session:

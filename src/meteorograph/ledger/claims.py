@@ -19,7 +19,7 @@ from ..storage.process import process_name
 from ..storage.upsert import insert_or_ignore
 from . import dispatch, future_runs, shards
 from .closing import close_abandoned
-from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
+from .conditions import Claim, follows_schedule, grace_of, is_free, row_count, still_missing
 from .own_runs import OWN_RUNS, HeldSlot
 
 #: Knuth's multiplicative hash: neighbouring ids get offsets far apart.
@@ -91,7 +91,7 @@ def claim_run(
     slot = when.slot_at(now)
     if slot is None:
         return None
-    in_time = now - slot < schedule.GRACE
+    in_time = now - slot < grace_of(when)
     before = slot if in_time else slot + timedelta(microseconds=1)  # earlier slots are past
     with get_db_session(read_only=True) as session:
         # Before this process waits for the lock of a writer: a lease that ends while it waits is not free.
@@ -188,7 +188,7 @@ def _take(
     if not is_cut and shard_size is not None and run.due > (0 if cuts_all else shard_size):
         shards.cut_run(session, run.id, name, run.due, shard_size)
         is_cut = True
-    ends_at = slot + min(length, schedule.GRACE)
+    ends_at = slot + min(length, grace_of(when))
     return Claim(run.id, name, slot, ends_at, length, taken_over=not new, is_cut=is_cut, token=run.token)
 
 

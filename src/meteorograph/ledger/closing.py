@@ -19,7 +19,7 @@ from ..storage.lease_clock import lease_offset
 from ..storage.models import Location, Missed, Run, Shard, WeatherData
 from ..storage.process import process_name
 from ..storage.upsert import insert_or_replace
-from .conditions import Claim, follows_schedule, is_free, row_count, still_missing
+from .conditions import Claim, follows_schedule, grace_of, is_free, row_count, still_missing
 from .own_runs import OWN_RUNS
 
 
@@ -114,7 +114,7 @@ def unfinished_slots(now: datetime, schedules: Sequence[tuple[str, Schedule]]) -
 
 def _is_over(when: Schedule, due_at: datetime, now: datetime) -> bool:
     slot = when.slot_at(now)
-    return slot is not None and (due_at < slot or now - due_at >= schedule.GRACE)
+    return slot is not None and (due_at < slot or now - due_at >= grace_of(when))
 
 
 def _is_unclaimed(now: datetime) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, CursorResult, and_, exists, func, or_
 
+from ..config.loading import get_settings
 from ..model import schedule
 from ..model.schedule import Schedule
 from ..model.states import OPEN_STATES, LocationState, ShardState
@@ -45,10 +46,16 @@ class Claim:
         return min(SHARD_LEASE, length) if self.is_cut else length
 
 
+def grace_of(when: Schedule) -> timedelta:
+    """How long after its instant a slot may still be collected, if the next one is not due before."""
+    chosen = get_settings().grace
+    return schedule.default_grace(when) if chosen is None else chosen
+
+
 def slot_claim(run_id: int, name: str, when: Schedule, slot: datetime, shard: int | None = None) -> Claim:
     """A claim on the shards of a run, or on one of them."""
     length = (when.next_after(slot) or slot + schedule.GRACE) - slot
-    return Claim(run_id, name, slot, slot + min(length, schedule.GRACE), length, taken_over=False, is_cut=True, shard=shard)
+    return Claim(run_id, name, slot, slot + min(length, grace_of(when)), length, taken_over=False, is_cut=True, shard=shard)
 
 
 def shard_is_free(lease_now: datetime) -> ColumnElement[bool]:

@@ -26,7 +26,7 @@ from ..storage.instants import instants
 from ..storage.models import AccountedUntil, Heartbeat, Location, Missed, Run
 from ..storage.upsert import insert_or_ignore, insert_or_replace
 from .closing import recount_runs
-from .conditions import follows_schedule, has_no_account
+from .conditions import follows_schedule, grace_of, has_no_account
 
 #: Most slots, and most slots times locations, of one transaction: other processes wait for it.
 SLOTS_PER_STEP: Final = 200
@@ -63,7 +63,7 @@ def account_for_past(now: datetime, name: str, when: Schedule, explain: Explain 
     if before is None:
         return False
     with get_db_session(read_only=True) as session:
-        since = accounted_until(session, name, now)
+        since = accounted_until(session, name, now, before)
         is_ahead = since >= before  # a clock that was ahead has accounted for slots of the future
         if not is_ahead and next(iter(when.slots_between(since, before)), None) is None:
             return False
@@ -162,24 +162,25 @@ def first_open_slot(now: datetime, when: Schedule) -> datetime | None:
     slot = when.slot_at(now)
     if slot is None:
         return None
-    return slot if now - slot < schedule.GRACE else slot + _MICROSECOND
+    return slot if now - slot < grace_of(when) else slot + _MICROSECOND
 
 
-def accounted_until(session: Session, name: str, now: datetime) -> datetime:
+def accounted_until(session: Session, name: str, now: datetime, before: datetime) -> datetime:
     """The instant until which a schedule is accounted for."""
     until = session.scalar(select(AccountedUntil.until_at).where(AccountedUntil.schedule == name))
-    return due_from(session, name, now) if until is None else until
+    return due_from(session, name, now, before) if until is None else until
 
 
-def due_from(session: Session, name: str, now: datetime) -> datetime:
+def due_from(session: Session, name: str, now: datetime, before: datetime) -> datetime:
     """The instant after which the slots of a schedule must be accounted for: from its first run on, or since it is followed.
 
-    Not long before any location was due, although a clock that was wrong may have left runs there.
+    Not long before any location was due, although a clock that was wrong may have left runs there. The run of the slot at hand,
+    which is not ``before`` it, does not count: it may be the first one after slots that no process collected.
     """
     due_since = session.scalar(
         select(func.min(func.coalesce(Location.due_since, Location.created_at))).where(follows_schedule(name))
     )
-    first_run = session.scalar(select(func.min(Run.due_at)).where(Run.schedule == name))
+    first_run = session.scalar(select(func.min(Run.due_at)).where(Run.schedule == name, Run.due_at < before))
     if first_run is not None:
         return max(first_run, due_since - LONGEST_BEFORE if due_since else first_run) - _MICROSECOND
     # Nothing was missed before a service has ever run.

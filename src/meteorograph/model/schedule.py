@@ -20,6 +20,7 @@ from cronsim import CronSim, CronSimError
 
 from .cron import Cron
 from .time_range import parse_duration
+from .valid_time import MAX_DISPLACEMENT
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,7 +28,10 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_SCHEDULE: Final = "default"
 
 #: How long after its instant a slot may still be collected: providers give the weather at the time of the call, not of the slot.
+#: Of an interval that is longer, the slot lasts as long as the interval, up to the longest grace; values that are true of a time
+#: further away would count at the slot.
 GRACE: Final = timedelta(hours=1)
+LONGEST_GRACE: Final = timedelta(seconds=MAX_DISPLACEMENT)
 
 SCHEDULE_ALLOWED: Final = (
     "must be an interval from 1m to 24h in whole minutes, such as 15m or 1h, or a cron expression of five fields, "
@@ -94,6 +98,11 @@ def parse_schedule(text: str) -> Schedule:
     if not timedelta(minutes=1) <= length <= timedelta(days=1) or length % timedelta(minutes=1):
         raise ValueError(SCHEDULE_ALLOWED)
     return Interval(length)
+
+
+def default_grace(when: Schedule) -> timedelta:
+    """How long after its instant a slot may still be collected, unless a setting says so. A cron expression names times."""
+    return max(GRACE, min(when.length, LONGEST_GRACE)) if isinstance(when, Interval) else GRACE
 
 
 def tick_seconds(interval: timedelta) -> int:

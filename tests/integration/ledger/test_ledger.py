@@ -288,14 +288,25 @@ def test_a_long_downtime_is_written_off_in_several_transactions() -> None:
     assert Counter(run.state for run in _runs()) == {"succeeded": 1, "missed": 499, "running": 1}
 
 
-def test_a_slot_of_a_long_schedule_is_over_after_the_grace() -> None:
-    day = timedelta(days=1)
-    midnight = NOON - timedelta(hours=12)
-    claim = _claim(midnight, day)
+@pytest.mark.parametrize(
+    ("length", "chosen", "grace"),
+    [(24, None, 12), (4, None, 4), (1, None, 1), (24, "1h", 1), (4, "90m", 1.5), (1, "2h", 1)],
+)
+def test_a_slot_is_over_after_its_grace(length: int, chosen: str | None, grace: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The grace is the interval, an hour at least and twelve at most, unless it is chosen; the next slot ends it anyway."""
+    if chosen:
+        monkeypatch.setenv("METEOROGRAPH_GRACE", chosen)
+    interval, midnight, ends_at = length * HOUR, NOON - 12 * HOUR, NOON - 12 * HOUR + grace * HOUR
+    claim = _claim(midnight, interval)
     assert claim
-    assert claim.ends_at == midnight + HOUR
-    closing.release_run(claim, 1, until=midnight + timedelta(minutes=62), reason=MissedReason.PROVIDER_ERROR)
-    assert _claim(midnight + timedelta(minutes=61), day) is None
+    assert claim.ends_at == ends_at
+    minute = timedelta(minutes=1)
+    closing.release_run(claim, 1, until=ends_at - 2 * minute, reason=MissedReason.PROVIDER_ERROR)
+    claim = _claim(ends_at - minute, interval)
+    assert claim
+    closing.release_run(claim, 1, until=ends_at + 2 * minute, reason=MissedReason.PROVIDER_ERROR)
+    later = _claim(ends_at + minute, interval)
+    assert (later is None) == (grace < length)
     assert _runs()[0].state == "failed"
     assert {row.reason for row in _missed()} == {"provider_error"}
 

@@ -15,7 +15,7 @@ from meteorograph.ledger.conditions import Claim
 from meteorograph.ledger.gaps import Gap, list_gaps
 from meteorograph.ledger.queries import Cursor, ScheduleSpan
 from meteorograph.model.cron import Cron
-from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, Schedule
+from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval, Schedule, parse_schedule
 from meteorograph.model.states import MissedReason
 from meteorograph.model.values import Coordinates, DueLocation
 from meteorograph.storage.models import Location, Missed, Run, WeatherData
@@ -208,15 +208,15 @@ def test_a_run_of_a_clock_a_little_ahead_accounts_for_the_slot(ahead: timedelta,
     assert (claims.claim_run(now, DEFAULT_SCHEDULE, minute) is not None) is is_claimed
 
 
-@pytest.mark.parametrize(("late", "is_claimed"), [(HOUR - MICROSECOND, True), (HOUR, False)])
-def test_a_slot_is_claimed_within_an_hour(late: timedelta, is_claimed: bool) -> None:
+@pytest.mark.parametrize(("late", "is_claimed"), [(12 * HOUR - MICROSECOND, True), (12 * HOUR, False)])
+def test_a_slot_of_a_day_is_claimed_within_twelve_hours(late: timedelta, is_claimed: bool) -> None:
     day = Interval(timedelta(days=1))
     midnight = NOON - 12 * HOUR
     _insert_runs({"due_at": midnight - 24 * HOUR})
     claim = claims.claim_run(midnight + late, DEFAULT_SCHEDULE, day)
     _account(midnight + late, day)
     assert (claim is not None) is is_claimed
-    assert claim is None or claim.ends_at == midnight + HOUR
+    assert claim is None or claim.ends_at == midnight + 12 * HOUR
     [_, row] = _rows()
     assert (row["state"], row["reason"]) == (("running", None) if is_claimed else ("missed", "down"))
 
@@ -294,7 +294,10 @@ def test_the_schedules_of_active_locations() -> None:
         ({"state": "running", "lease_expires_at": NOON + HOUR + MICROSECOND}, NOON + HOUR, False),
         ({"lease_expires_at": NOON + 2 * HOUR}, NOON + HOUR, True),
         ({"schedule": "6h"}, NOON + HOUR - MICROSECOND, False),
-        ({"schedule": "6h"}, NOON + HOUR, True),  # the grace of an hour is over, the slot is not
+        ({"schedule": "6h"}, NOON + 6 * HOUR - MICROSECOND, False),  # its grace is as long as the interval
+        ({"schedule": "6h"}, NOON + 6 * HOUR, True),
+        ({"schedule": "0 12 * * *"}, NOON + HOUR - MICROSECOND, False),
+        ({"schedule": "0 12 * * *"}, NOON + HOUR, True),  # the grace of an hour is over, the slot is not
         ({"schedule": "never"}, NOON + HOUR, False),
     ],
 )
@@ -303,6 +306,7 @@ def test_unfinished_slots(run: dict[str, Any], now: datetime, is_unfinished: boo
     schedules: Sequence[tuple[str, Schedule]] = [
         (DEFAULT_SCHEDULE, HOURLY),
         ("6h", Interval(6 * HOUR)),
+        ("0 12 * * *", parse_schedule("0 12 * * *")),
         ("never", _Never()),
     ]
     assert closing.unfinished_slots(now, schedules) == ([NOON] if is_unfinished else [])

@@ -58,12 +58,12 @@ def test_what_the_plan_lets_through_is_what_the_quota_lets_through() -> None:
 
 
 def test_a_slot_must_be_collected_while_it_may_still_be() -> None:
-    """Of the day until the next slot only the first hour counts: a later value is not the slot's."""
-    assert _plan(57 * 60, timedelta(days=1)).holds
-    made = _plan(57 * 60 + 1, timedelta(days=1))
+    """Of the day until the next slot only the first half counts: a later value is not the slot's."""
+    assert _plan(57 * 720, timedelta(days=1), owm_calls_per_month=10_000_000).holds
+    made = _plan(57 * 720 + 1, timedelta(days=1), owm_calls_per_month=10_000_000)
     assert not made.holds
     assert "58 calls a minute are needed, 57 may be made" in made.providers[0].sentence
-    assert made.providers[0].most_locations == 57 * 60
+    assert made.providers[0].most_locations == 57 * 720
 
 
 def test_minutes_below_the_interval() -> None:

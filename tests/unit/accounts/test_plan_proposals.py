@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from meteorograph.model.schedule import parse_schedule
 from support import KEY, NOON
 
 
-def _propose(locations: int, schedule: str = "1h", **limits: int) -> tuple[list[str], Any]:
+def _propose(locations: int, schedule: str = "1h", **limits: Any) -> tuple[list[str], Any]:
     settings = load_settings(owm_api_key=KEY, precipitation_providers=[], **limits)
     plan = make_plan([ScheduleGroup("default", parse_schedule(schedule), locations)], settings, NOON)
     return proposals(plan, settings, NOON), settings
@@ -36,9 +37,18 @@ def test_a_longer_interval_and_providers_that_could_take_all() -> None:
     assert not any("open-meteo" in one for one in _propose(2000)[0]), "its day holds 10,000 calls"
 
 
+def test_a_slot_lasts_as_long_as_its_interval() -> None:
+    """So a free key holds more locations than the minutes of an hour hold calls."""
+    found, settings = _propose(5000)
+    assert found[0] == "a longer interval: 5,000 locations every 4 h (METEOROGRAPH_INTERVAL=4h)"
+    plan = make_plan([ScheduleGroup("default", parse_schedule("4h"), 5000)], settings, NOON)
+    assert plan.holds
+    assert plan.providers[0].slot_minutes == 88
+
+
 @pytest.mark.parametrize("locations", [3421, 5000])
 def test_groups_with_hours_of_their_own_fit_where_one_hour_is_too_short(locations: int) -> None:
-    found, settings = _propose(locations)
+    found, settings = _propose(locations, grace=timedelta(hours=1))
     assert not found[0].startswith("a longer interval"), "a slot has an hour at most"
     (staggering,) = [one for one in found if one.startswith("staggering: ")]
     hours = int(re.findall(r"every (\d+) h", staggering)[0])
