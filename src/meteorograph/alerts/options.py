@@ -135,6 +135,8 @@ def _value_errors(kind: AlertKind, options: RuleOptions) -> Iterator[FieldError]
         yield FieldError("limit", None, allowed)
     elif not math.isfinite(limit) or not low <= limit <= high:
         yield FieldError("limit", limit, allowed)
+    elif options.clear_limit is not None and not math.isfinite(options.clear_limit):
+        yield FieldError("clear_limit", options.clear_limit, allowed)
     elif options.clear_limit is not None and (options.clear_limit < limit if spec.is_below else options.clear_limit > limit):
         yield FieldError("clear_limit", options.clear_limit, f"must not be {'below' if spec.is_below else 'above'} the limit")
     if kind == AlertKind.RAIN:

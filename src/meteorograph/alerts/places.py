@@ -64,18 +64,17 @@ class PlaceReader:
         self.session, self.now = session, now
 
     def places_of(self, rule: Rule) -> list[Place]:
-        """The places that a rule watches, by name.
-
-        Raises:
-            LocationNotFoundError: A location of the rule was removed or renamed.
-        """
+        """The places that a rule watches, by name; those that were removed are missing."""
         chosen, tag = set(rule.options.locations), rule.options.tag
         if not chosen:
             return self._places if tag is None else [place for place in self._places if tag in place.tags]
-        known = set(self.session.scalars(select(Location.name).where(Location.name.in_(chosen))))
-        if missing := sorted(chosen - known):
-            raise LocationNotFoundError(missing[0])
         return [place for place in self._places if place.name in chosen]
+
+    def fault_of(self, rule: Rule) -> str | None:
+        """That a location of the rule was removed; None if there are all."""
+        chosen = set(rule.options.locations)
+        known = set(self.session.scalars(select(Location.name).where(Location.name.in_(chosen)))) if chosen else chosen
+        return str(LocationNotFoundError(min(chosen - known))) if chosen - known else None
 
     @cached_property
     def _places(self) -> list[Place]:

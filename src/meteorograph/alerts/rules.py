@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import FieldError, InvalidRuleError, LocationNotFoundError, RuleExistsError, RuleNotFoundError
-from ..model.names import is_plain
+from ..model.names import is_plain, normalise_name
 from ..model.states import AlertKind, IncidentState
 from ..model.time_range import parse_duration, parse_instant
 from ..storage.models import AlertRule, Incident, Location
@@ -95,6 +95,7 @@ def add_rule(session: Session, name: str, kind: str, fields: dict[str, Any], cha
     if kind not in list(AlertKind):
         raise InvalidRuleError([FieldError("kind", kind, f"must be one of {', '.join(AlertKind)}")])
     options = parse_options(AlertKind(kind), fields, channels)
+    options = msgspec.structs.replace(options, locations=list(map(normalise_name, options.locations)))
     if options.locations:
         known = set(session.scalars(select(Location.name).where(Location.name.in_(options.locations))))
         for location in options.locations:

@@ -79,11 +79,12 @@ def _is_due(rule: Rule, now: datetime) -> bool:
 
 
 def _evaluate(settings: Settings, rule: Rule, reader: PlaceReader) -> str | None:
-    """Evaluate a rule; gives why this failed."""
+    """Evaluate a rule; gives why this failed, in full or for one of its locations."""
     try:
         subjects = evaluation.read_subjects(reader.session, rule.id)
         findings = find_all(reader, settings, rule, subjects)
         evaluation.apply_findings(settings, rule, subjects, findings, reader.now)
+        return reader.fault_of(rule)  # the locations that are left are watched nevertheless
     except StoreError:
         raise
     except Exception as error:  # a fault in one rule must not silence the others
@@ -91,7 +92,6 @@ def _evaluate(settings: Settings, rule: Rule, reader: PlaceReader) -> str | None
         reason = str(error) if isinstance(error, MeteorographError) else f"unexpected {type(error).__name__}"
         error_once(log, "a rule could not be evaluated", (rule.name, reason), rule=rule.name, reason=error_text(error))
         return reason
-    return None
 
 
 def _has_rules(session: Session) -> bool:

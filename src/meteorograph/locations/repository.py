@@ -22,6 +22,7 @@ from ..model.values import EARTH_RADIUS_KM, Coordinates
 from ..storage.models import Base, Location, WeatherData
 from ..storage.upsert import insert_or_ignore
 from .fields import CHANGEABLE, FIELDS, check_fields
+from .renaming import rename_in_rules
 
 log = get_logger(__name__)
 
@@ -164,11 +165,14 @@ def change_location(session: Session, name: str, changes: Mapping[str, object]) 
     """
     values = check_fields(changes, CHANGEABLE, ())
     location = get_location(session, name)
+    before = location.name
     _set_fields(location, values)
     try:
         session.flush()
     except IntegrityError:
         raise LocationExistsError(values.get("name", name)) from None
+    if location.name != before:
+        rename_in_rules(session, before, location.name)
     return location
 
 

@@ -16,6 +16,7 @@ from meteorograph.alerts import deliveries, rules, service
 from meteorograph.alerts.channels import send
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import DeliveryError
+from meteorograph.locations.repository import change_location, remove_location
 from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.storage.models import AlertRule, Delivery, Incident, Location, Missed
@@ -304,3 +305,33 @@ def test_a_message_is_given_up_after_a_week_and_not_before(receiver: HttpReceive
     step(2 * HOUR)
     with get_db_session(read_only=True) as session:
         assert session.scalars(select(Delivery.state)).one() == "given_up"
+
+
+def test_a_rename_is_no_news_and_a_removal_is(receiver: HttpReceiver, step: Step, add_rule: AddRule) -> None:
+    for name in ("Oslo", "Rome"):
+        add(name)
+    add_rule("frost", "all")
+    add_rule("frost", "two", locations=["Oslo", "Rome"])
+    store(temperature=-5.0)
+    step()
+    with get_db_session() as session:
+        change_location(session, "Oslo", {"name": "Christiania"})
+    step(MINUTE)
+    assert receiver.titles == ["All: Oslo", "Two: Oslo"]
+    store(temperature=5.0)
+    step(MINUTE)
+    step(HOUR)
+    assert receiver.titles[2:] == ["Over: all: Christiania", "Over: two: Christiania"]
+    store(temperature=-5.0)
+    step(MINUTE)
+    with get_db_session() as session:
+        remove_location(session, "Christiania", "delete")
+    step(MINUTE)
+    ends = ["No longer watched: all: Christiania", "No longer watched: two: Christiania"]
+    assert receiver.titles[4:] == ["All: Christiania", "Two: Christiania", *ends]
+    now = clock.now()
+    insert_rows([{"location_id": 2, "due_at": now, "fetched_at": now, "provider": "openweathermap", "temperature": -5.0}])
+    step(MINUTE)
+    assert receiver.titles[8:] == ["All: Rome", "Two: Rome"]
+    with get_db_session(read_only=True) as session:
+        assert rules.get_rule(session, "two").failure == "no location is named 'Christiania'"

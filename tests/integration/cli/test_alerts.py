@@ -72,6 +72,7 @@ def test_the_test_says_which_channel_does_not_accept(receiver: HttpReceiver) -> 
     [
         (("add",), "give NAME and --kind, or --operations"),
         (("add", "x", "--kind", "wind"), "limit is missing: must be a number from 0.1 to 150 [m/s]"),
+        (("add", "x", "--kind", "frost", "--clear-limit", "nan"), "clear_limit=nan: must be a number from -90 to 60 [°C]"),
         (("add", "x", "--kind", "frost", "--quiet", "night"), "quiet='night': must be two times of day such as 22:00-07:00"),
         (("add", "x", "--kind", "frost", "--channel", "fax"), "channels='fax': must be the name of a channel"),
         (("silence", "nobody"), "no rule has this name"),
