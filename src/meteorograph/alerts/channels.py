@@ -44,7 +44,9 @@ def send_by_apprise(address: SecretStr, title: str, body: str) -> None:
         DeliveryError: The receiver has not accepted it, or Apprise does not know such an address.
     """
     apprise = _apprise()
-    receiver = apprise.Apprise.instantiate(address.get_secret_value())
+    # A redirect turns a POST into a GET of another page: its 200 would say that a message which is lost was accepted.
+    asset = apprise.AppriseAsset(http_redirects=False)
+    receiver = apprise.Apprise.instantiate(address.get_secret_value(), asset=asset)
     if receiver is None:
         raise DeliveryError("Apprise does not understand the address; see https://appriseit.com/services/ for its form")
     if "overflow=" not in address.get_secret_value():  # a text that is too long for the receiver comes in parts

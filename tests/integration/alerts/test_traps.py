@@ -282,6 +282,14 @@ def test_a_call_that_reaches_nobody_is_a_failure(monkeypatch: pytest.MonkeyPatch
         send(get_settings(), "phone", "id", "title", "body", NOON)
 
 
+def test_a_redirect_is_no_acceptance(receiver: HttpReceiver) -> None:
+    with http_receiver() as page:
+        receiver.status, receiver.headers = 302, {"Location": f"http://127.0.0.1:{page.port}/login"}
+        with pytest.raises(DeliveryError, match="302"):
+            send(get_settings(), "phone", "id", "title", "body", NOON)
+        assert page.posts == []
+
+
 def test_a_place_that_is_no_longer_watched_is_not_called_well(receiver: HttpReceiver, step: Step, add_rule: AddRule) -> None:
     add("Oslo")
     add_rule("frost")
