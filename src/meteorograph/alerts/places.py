@@ -71,8 +71,11 @@ class PlaceReader:
         return [place for place in self._places if place.name in chosen]
 
     def fault_of(self, rule: Rule) -> str | None:
-        """That a location of the rule was removed; None if there are all."""
-        chosen = set(rule.options.locations)
+        """That a location of the rule was removed, or no location has its tag; None if it watches what it should."""
+        chosen, tag = set(rule.options.locations), rule.options.tag
+        if tag is not None and not self.places_of(rule):
+            is_missing = not any(tag in (tags or ()) for tags in self.session.scalars(select(Location.tags)))
+            return f"no location has the tag {tag!r}" if is_missing else None
         known = set(self.session.scalars(select(Location.name).where(Location.name.in_(chosen)))) if chosen else chosen
         return str(LocationNotFoundError(min(chosen - known))) if chosen - known else None
 

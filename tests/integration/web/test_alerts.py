@@ -115,3 +115,12 @@ def test_a_renamed_place_is_named_as_the_fault_of_its_rule(client: FlaskClient) 
         session.query(Location).update({"name": "Bergen"})
     evaluate_rules(get_settings(), NOON)
     assert client.get("/api/alerts").get_json()["rules"][0]["failure"] == "no location is named 'Oslo'"
+
+
+def test_a_rule_whose_tag_no_place_has_is_not_called_well(client: FlaskClient) -> None:
+    add("Oslo", tags=["valley"], state="paused")
+    for tag in ("valley", "vally"):
+        client.post("/api/alerts", json={"name": tag, "kind": "frost", "tag": tag})
+    evaluate_rules(get_settings(), NOON)
+    failures = [rule["failure"] for rule in client.get("/api/alerts").get_json()["rules"]]
+    assert failures == [None, "no location has the tag 'vally'"]
