@@ -11,6 +11,7 @@ from ..accounts import quota
 from ..accounts.account_state import key_fingerprint
 from ..config.settings import Settings
 from ..model.states import KeyState
+from ..model.words import counted
 from ..storage.models import AccountState
 from .findings import FINE, UNKNOWN, Finding, Findings, Status
 
@@ -43,8 +44,9 @@ def find_closed_providers(session: Session, settings: Settings) -> Findings:
         state = _state(session, settings, name)
         if state is not None and state.failures and state.closed_until is not None and state.key_state not in REFUSED:
             reason = _reason(state)
-            since = state.succeeded_at or state.key_since
-            findings[name] = Finding(Status.FIRING, None, reason, f"last success at {since:%Y-%m-%d %H:%M} UTC")
+            # Not the last success: of those in a row only the first one is recorded.
+            detail = f"closed {counted(state.failures, 'time')} in a row, now until {state.closed_until:%Y-%m-%d %H:%M} UTC"
+            findings[name] = Finding(Status.FIRING, None, reason, detail)
     return findings
 
 

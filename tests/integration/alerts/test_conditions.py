@@ -73,6 +73,7 @@ def test_an_outage_of_six_hours(
     closed, no_data, gap, over, _ = (post.json["message"] for post in receiver.posts)
     assert "Cause: openweathermap: " in closed
     assert "503" in closed
+    assert " times in a row, now until 2026-03-01 13:" in closed
     assert "Since: 2026-03-01 13:00 UTC." in gap
     assert "Since: 2026-03-01 12:00 UTC." in no_data
     assert "Cause: provider_error: openweathermap: 503: Service temporarily unavailable." in no_data
