@@ -42,7 +42,7 @@ KINDS: Final[dict[AlertKind, KindSpec]] = {
     AlertKind.NO_DATA: KindSpec(
         "no observation stored for more than {limit}", unit="h", limit=3, allowed=(0.01, 8760), hold=_SOON
     ),
-    AlertKind.GAP: KindSpec("{limit} slots or more missed in 24 hours", unit="", limit=3, allowed=(1, 10_000)),
+    AlertKind.GAP: KindSpec("{limit} or more missed slots in 24 hours", unit="", limit=3, allowed=(1, 10_000)),
     AlertKind.OLD_OBSERVATIONS: KindSpec("the provider repeats old observations", hold=_SOON),
     AlertKind.PROVIDER_CLOSED: KindSpec("the provider fails and is left alone for a while", "provider", hold=_SOON),
     AlertKind.KEY_REFUSED: KindSpec("the provider does not accept the key", "provider"),
