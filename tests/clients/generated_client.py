@@ -23,11 +23,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "locations_import_file": {"body": types.File(payload=io.BytesIO(FILE))},
     "locations_show": {"name": "added"},
     "locations_change": {"name": "added", "body": models.Changes(tags=["tag"])},
+    "alerts_add": {"body": models.NewRule(name="frost", kind=models.NewRuleKind.FROST)},
+    "alerts_silence": {"name": "frost", "body": models.Silence(until="2h")},
+    "alerts_test": {"body": models.TestedChannel(channel="phone")},
     "ingest_collect": {"body": models.Point(lat=1.0, lon=2.0)},
     "data_rows": {"start": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "limit": 10},
     "health_health": {"locations": models.HealthHealthLocations.TRUE},
     "page_plotly_script": {"digest": "0"},
 }
+#: What is called last, and its arguments.
+REMOVALS: dict[str, dict[str, Any]] = {"locations_remove": {"name": "added"}, "alerts_remove": {"name": "frost"}}
 #: Operation → its statuses where they are not those of a success: of a service without a scheduler, and of what is not there.
 STATUSES = {"health_health": (200, 503), "health_readyz": (200, 503), "page_place": (400,), "page_plotly_script": (404,)}
 
@@ -37,14 +42,13 @@ def operations() -> dict[str, Any]:
     modules = {
         one.name.rpartition(".")[2]: one.name for one in pkgutil.walk_packages(api.__path__, "weather.api.") if not one.ispkg
     }
-    names = [*(name for name in ARGUMENTS if name in modules), *sorted(modules.keys() - ARGUMENTS.keys() - {"locations_remove"})]
-    return {name: importlib.import_module(modules[name]) for name in (*names, "locations_remove")}
+    names = [*(name for name in ARGUMENTS if name in modules), *sorted(modules.keys() - ARGUMENTS.keys() - REMOVALS.keys())]
+    return {name: importlib.import_module(modules[name]) for name in (*names, *REMOVALS)}
 
 
 def outcome(name: str, module: Any) -> str:
     """What an operation gave: an object, bytes, or a description of what is wrong."""
-    arguments = {"name": "added"} if name == "locations_remove" else ARGUMENTS.get(name, {})
-    answer = module.sync_detailed(client=client, **arguments)
+    answer = module.sync_detailed(client=client, **(ARGUMENTS | REMOVALS).get(name, {}))
     status = int(answer.status_code)
     if name == "data_rows":
         [row, *_] = answer.parsed.data

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.usefixtures("database", "driven"), pytest.mark.paramet
 
 def test_it_fetches_every_route_and_reads_errors(collecting: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("METEOROGRAPH_SCHEDULER_ENABLED", "false")
+    monkeypatch.setenv("METEOROGRAPH_ALERT_CHANNELS", "phone=json://127.0.0.1:9/nobody")
     app = create_app()
     add("Zürich", {"temperature": 1.5, "observed_at": NOON, "flags": {"temperature": ["step"]}})
     with served(app) as url:

@@ -351,7 +351,7 @@ def test_without_a_key_nothing_is_claimed_and_it_is_said_once(
 
 @pytest.mark.usefixtures("places")
 def test_nothing_reaches_the_scheduler(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    def broken(*_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("of the test")
 
     monkeypatch.setattr(claims, "claim_run", broken)
