@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -99,4 +100,5 @@ def test_a_clock_that_jumps(
         assert service.end() == 0
         host = os.uname().nodename
         assert receiver.titles == [f"Clock: {host}", f"Over: clock: {host}"]
-        assert "Values: 21,600 s ahead." in receiver.posts[0].json["message"]
+        # An answer that a busy machine reads late makes the difference a little smaller.
+        assert re.search(r"Values: 21,[56]\d\d s ahead\.", receiver.posts[0].json["message"])

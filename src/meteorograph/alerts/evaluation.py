@@ -74,7 +74,7 @@ def _open_incidents(session: Session, rule: Rule) -> Sequence[Incident]:
 
 
 def is_message_due(rule: Rule, incident: Incident, now: datetime) -> bool:
-    """Whether an open incident is to be told: it was not yet, or it is to be told again."""
+    """Whether an open incident needs a message: its first one, or a repetition."""
     repeat = rule.options.repeat_every
     if not incident.messages or incident.last_message_at is None:
         return True
@@ -184,7 +184,7 @@ class _Store:
         self._session.flush()
 
     def put_due_messages(self) -> None:
-        """Put the messages of open incidents that are not told yet, or are to be told again; none while the rule is silent."""
+        """Put the first messages of open incidents, and repetitions; none while the rule is silent."""
         if self._rule.is_silent(self._now) or not _channels_of(self._settings, self._rule):
             return
         for incident in _open_incidents(self._session, self._rule):

@@ -57,9 +57,9 @@ class Message:
 
 def opened(facts: IncidentFacts, now: datetime) -> Message:
     """That an incident has begun."""
-    next_ = "It is told once more when it is over." if facts.options.recovery else "Its end is not told."
+    next_ = "Another message follows when it is over." if facts.options.recovery else "No message follows when it is over."
     if facts.options.repeat is not None:
-        next_ = f"It is told again every {facts.options.repeat} while it goes on. {next_}"
+        next_ = f"The message is repeated every {facts.options.repeat} while it goes on. {next_}"
     lines = [
         f"What: {condition_text(facts.kind, facts.options.limit_of(facts.kind), facts.options.hours)}.",
         f"Since: {_time(facts.began_at)}.",

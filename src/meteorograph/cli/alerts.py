@@ -37,7 +37,7 @@ _INCIDENTS: Final = (
 
 @click.group(cls=Group)
 def alerts() -> None:
-    """Rules that tell you of gaps, refused keys, frost, rain and the like, and what they have told."""
+    """Rules that send messages about gaps, refused keys, frost, rain and the like, and their history."""
 
 
 @alerts.command()
@@ -76,7 +76,7 @@ def add(name: str | None, kind: str | None, no_recovery: bool, operations: bool,
             added = [add_rule(session, name, kind, {**given, "recovery": not no_recovery}, known, now)]
     click.echo("\n".join(f"added {rule.name}" for rule in added) or "nothing to add: there is a rule of each kind")
     if not known:
-        complain("no channel is set, so nobody is told: set METEOROGRAPH_ALERT_CHANNELS")
+        complain("no channel is set, so no message is sent: set METEOROGRAPH_ALERT_CHANNELS")
 
 
 @alerts.command("list")
@@ -151,7 +151,7 @@ def test(channels: tuple[str, ...]) -> None:
 @click.option("--until", default="1h", show_default=True, metavar="TIME", help="A duration such as 2h, or an ISO 8601 time.")
 @click.option("--off", is_flag=True, help="End the silence.")
 def silence(name: str, until: str, off: bool) -> None:
-    """Let the rule NAME send no messages for a while. Its incidents are recorded; one that goes on is told afterwards."""
+    """Let the rule NAME send no messages for a while. Its incidents are recorded; one that goes on is sent afterwards."""
     from ..alerts.rules import parse_silence, silence_rule
     from ..model import clock
 

@@ -45,7 +45,7 @@ def test_frost_is_told_once_and_its_end_once(receiver: HttpReceiver, step: Step,
         "Since: 2026-03-01 13:00 UTC.",
         "Where: Oslo.",
         "Values: -1.5 °C at 2026-03-01 13:00 UTC.",
-        "Next: It is told once more when it is over.",
+        "Next: Another message follows when it is over.",
         "Rule 'frost tonight', message incident-1-opened",
     ]
     assert "From 2026-03-01 13:00 UTC to 2026-03-01 17:00 UTC (4 h)." in last
