@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,7 @@ from ..errors import FetchError, PayloadError
 from ..healing.requests import MATCH_WITHIN, match_slots
 from ..journal import reader
 from ..journal.entry import Entry
+from ..ledger.late_rows import count_late_rows, delete_reasons, lock_runs
 from ..model.schedule import Interval, parse_schedule
 from ..model.states import Origin
 from ..model.values import Observation, RequestPoint
@@ -197,6 +198,8 @@ class _ReparseRun:
 
     def _compare_batch(self, batch: Sequence[SlotPayloads]) -> None:
         with get_db_session(read_only=not self._apply) as session:
+            if self._apply:
+                lock_runs(session, {slot.due_at for slot in batch})
             stored_rows = _read_stored(session, batch, for_update=self._apply)
             new: list[Row] = []
             changed: list[Row] = []
@@ -246,9 +249,13 @@ def _has_other_payload(stored: Row, slot: SlotPayloads) -> bool:
 def _store(session: Session, new: Sequence[Row], changed: Sequence[Row]) -> None:
     write_rows(session, changed)
     write_rows(session, new, replace=False)
+    ids_by_slot: dict[datetime, set[int]] = {}
     for row in new:
-        healed = delete(Missed).where(Missed.location_id == row["location_id"], Missed.due_at == row["due_at"])
-        session.execute(healed, execution_options={"synchronize_session": False})
+        ids_by_slot.setdefault(row["due_at"], set()).add(row["location_id"])
+    for due_at, ids in ids_by_slot.items():
+        healed = delete_reasons(session, due_at, ids)
+        if healed and new[0]["origin"] == Origin.LIVE:  # all have the same one; a run does not count what is backfilled
+            count_late_rows(session, due_at, healed)
 
 
 def _parse_history(entry: Entry) -> Sequence[Observation | PayloadError | None]:

@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text, update
 
 from meteorograph import WeatherData, get_db_session
 from meteorograph.cli import main
 from meteorograph.config.loading import get_settings
 from meteorograph.errors import PayloadError
+from meteorograph.ledger.closing import close_run, record_unaccounted
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.values import Observation, Payload
 from meteorograph.providers.base import Page
@@ -27,10 +28,10 @@ from meteorograph.reparsing.compare import Difference
 from meteorograph.reparsing.reparse import ReparseResult, reparse
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.simulator import Simulator
-from meteorograph.storage.models import Location, Missed
+from meteorograph.storage.models import Location, Missed, Run
 from meteorograph.storage.observations import store
 from meteorograph.storage.observations import to_row as row_of
-from support import NOON
+from support import NOON, wait_until
 
 HOUR = timedelta(hours=1)
 
@@ -113,6 +114,61 @@ def test_a_mended_parser_repairs_values_and_missing_rows(
     with get_db_session(read_only=True) as session:
         assert session.scalars(select(Missed)).all() == []
     assert _again()[1] == []
+
+
+def _run() -> tuple[str, int, int, int]:
+    with get_db_session(read_only=True) as session:
+        run = session.scalars(select(Run)).one()
+        return run.state, run.due, run.stored, run.failed
+
+
+def test_the_run_counts_the_rows_that_its_answers_give_afterwards(
+    collecting: Simulator, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(3)
+
+    def wrong(payload: Payload) -> list[Observation | None]:
+        raise PayloadError("openweathermap", "not understood", payload.body)
+
+    with monkeypatch.context() as broken:
+        broken.setitem(PROVIDERS, "openweathermap", replace(PROVIDERS["openweathermap"], parse=wrong))
+        scheduled_ingest()
+    assert _run() == ("failed", 3, 0, 3)
+    with get_db_session() as session:
+        session.execute(update(Location).where(Location.id == 3).values(state="paused"))
+    _again()
+    assert _run() == ("succeeded", 3, 3, 0)
+    _again()
+    assert _run() == ("succeeded", 3, 3, 0)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_a_run_that_another_process_closes_meanwhile_has_no_reasons_beside_rows(
+    collecting: Simulator, driven: DrivenClock
+) -> None:
+    _add(2)
+    scheduled_ingest()
+    with get_db_session() as session:
+        session.execute(delete(WeatherData).where(WeatherData.location_id == 2))
+        session.execute(update(Run).values(state="pending", stored=0, ended_at=None))
+    again = threading.Thread(target=_again)
+    with get_db_session() as closing:
+        run = closing.scalars(select(Run).with_for_update()).one()
+        again.start()
+        waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+        def is_waiting() -> object:
+            with get_db_session(read_only=True) as session:
+                return session.scalar(waits)
+
+        wait_until(is_waiting, 30)
+        record_unaccounted(closing, run.schedule, run.due_at, "down")
+        close_run(closing, run.id, 1, 1, NOON + HOUR)
+    again.join()
+    assert _run() == ("succeeded", 2, 2, 0)
+    assert set(_rows()) == {1, 2}
+    with get_db_session(read_only=True) as session:
+        assert session.scalars(select(Missed)).all() == []
 
 
 def test_what_cannot_be_read_leaves_the_row_and_a_lost_row_comes_back_as_it_was(
