@@ -45,18 +45,45 @@ _QUEUES: Final = text(
 )
 
 
+_UNWORKED: Final = text(
+    """
+    SELECT count(*), extract(epoch FROM clock_timestamp() - min(at))::double precision FROM procrastinate_jobs AS job
+    JOIN LATERAL (
+      SELECT max(at) AS at FROM procrastinate_events WHERE job_id = job.id AND type IN ('deferred', 'deferred_for_retry')
+    ) AS deferred ON true
+    WHERE status = 'todo' AND queue_name = :queue
+      AND NOT EXISTS (SELECT FROM procrastinate_workers WHERE last_heartbeat > clock_timestamp() - interval '60 s')
+    """
+)
+
+#: How long jobs may wait while no worker lives, as when all of them are started again [s].
+_UNWORKED_SECONDS: Final = 60.0
+
+
+def count_unworked_jobs(session: Session) -> tuple[int, float]:
+    """How many jobs of shards wait although no process takes jobs, and for how long the first one has [s]; (0, 0) for none."""
+    if not _has_queues(session):
+        return 0, 0.0
+    count, seconds = session.execute(_UNWORKED, {"queue": Queue.LIVE.value}).one()
+    return (count, seconds) if count and seconds > _UNWORKED_SECONDS else (0, 0.0)
+
+
 def read_queues(session: Session, now: datetime) -> list[QueueCounts]:
     """The queues, by name. With the local engine there is one, of the shards of runs."""
     live = _read_shards(session, now)
-    if not uses_queues() or session.get_bind().dialect.name != "postgresql":
-        return [live]
-    if session.scalar(text("SELECT to_regclass('procrastinate_jobs')")) is None:
+    if not _has_queues(session):
         return [live]
     counts = {name.value: QueueCounts(name.value, 0, 0, 0, None, 0) for name in (*WORKED_QUEUES, Queue.SWEEP)}
     counts |= {row.queue_name: QueueCounts(*row) for row in session.execute(_QUEUES)}
     # A job is deleted when it is done, also one that found its shard taken: how often a shard was taken is in the ledger.
     counts[Queue.LIVE] = counts[Queue.LIVE]._replace(retries=live.retries)
     return [counts[name] for name in sorted(counts)]
+
+
+def _has_queues(session: Session) -> bool:
+    if not uses_queues() or session.get_bind().dialect.name != "postgresql":
+        return False
+    return session.scalar(text("SELECT to_regclass('procrastinate_jobs')")) is not None
 
 
 def _read_shards(session: Session, now: datetime) -> QueueCounts:

@@ -19,6 +19,7 @@ from ..config.settings import Settings
 from ..errors import MeteorographError
 from ..jobs.queries import failed_jobs
 from ..ledger.health import LedgerHealth, count_missed, read_health
+from ..ledger.queue_counts import count_unworked_jobs
 from ..log_output import get_logger
 from ..model import clock, schedule
 from ..storage import outbox
@@ -56,6 +57,8 @@ class DatabaseLook:
     #: The channels of alerts that do not accept their messages, and the rules that cannot be evaluated, with the reasons.
     failing_channels: Sequence[FailingChannel] = ()
     failing_rules: Mapping[str, str] = field(default_factory=dict)
+    #: Jobs of shards that wait although no process takes jobs, and for how long [s].
+    unworked_jobs: tuple[int, float] = (0, 0.0)
     #: Why the database failed; None if it did not.
     failure: str | None = None
 
@@ -79,6 +82,7 @@ def _read() -> DatabaseLook:
                 outbox.read_states(session),
                 failing_channels(session),
                 {rule.name: rule.failure for rule in list_rules(session) if rule.failure is not None},
+                count_unworked_jobs(session),
             )
     except (MeteorographError, SQLAlchemyError) as error:
         reason = str(error) if isinstance(error, MeteorographError) else plain_reason(error)

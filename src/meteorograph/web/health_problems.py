@@ -48,7 +48,7 @@ def find_problems(settings: Settings, look: Look[DatabaseLook], now: datetime, *
     database = list(_database_problems(settings, look))
     groups = (
         database,
-        _scheduler_problems(settings, seen.ledger, now, is_running=is_running),
+        _scheduler_problems(settings, seen, now, is_running=is_running),
         _key_problems(settings, seen),
         _provider_problems(seen),
         _clock_problems(),
@@ -90,14 +90,18 @@ def _cause(text: str) -> str:
 _ADDRESS: Final = re.compile(r"^the database \S+ was")
 
 
-def _scheduler_problems(settings: Settings, ledger: LedgerHealth | None, now: datetime, *, is_running: bool) -> Iterator[Problem]:
+def _scheduler_problems(settings: Settings, look: DatabaseLook, now: datetime, *, is_running: bool) -> Iterator[Problem]:
+    count, seconds = look.unworked_jobs
+    if count:
+        wait = "job has waited" if count == 1 else "jobs have waited"
+        yield Problem(f"no worker takes jobs: {count} {wait} for {seconds:.0f} s, start meteorograph worker", is_failure=True)
     if is_running:
         return
     if settings.scheduler_enabled:
         error = scheduler_start.start_error()
         why = f"the scheduler could not be started: {error}" if error else "the scheduler is not running"
         yield Problem(why, is_failure=True)
-    elif ledger and (text := _missing_collector(ledger, now)):
+    elif look.ledger and (text := _missing_collector(look.ledger, now)):
         yield Problem(text, is_failure=True)
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, event, select, text
 
 from acceptance.holds import away
 from health import add_location
@@ -149,6 +149,16 @@ def _dead_thread(world: World) -> FlaskClient:
     alive = scheduler.scheduler._thread
     scheduler.scheduler._thread = dead
     world.tidy.callback(setattr, scheduler.scheduler, "_thread", alive)
+    return client
+
+
+def _no_worker(world: World) -> FlaskClient:
+    world.monkeypatch.setenv("METEOROGRAPH_ENGINE", "procrastinate")
+    world.monkeypatch.setenv("METEOROGRAPH_WORKERS", "0")
+    client = world.collect()
+    assert client.get("/health").get_json()["problems"] == [], "jobs may wait for a moment"
+    with get_db_session() as session:
+        session.execute(text("UPDATE procrastinate_events SET at = at - interval '2 minutes'"))
     return client
 
 
@@ -458,6 +468,7 @@ SITUATIONS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "a server without a scheduler, another process collects": (_other_collects, BOTH),
     "a server without a scheduler, the process that collected is gone": (_collector_gone, BOTH),
     "the scheduler's thread is dead": (_dead_thread, SQLITE),
+    "jobs wait for a worker, and there is none": (_no_worker, POSTGRESQL),
     "the last collection failed by a fault of the program": (_own_fault, SQLITE),
     "the SQLite file was removed": (_removed, SQLITE),
     "the SQLite file was replaced by another file": (_replaced, SQLITE),
