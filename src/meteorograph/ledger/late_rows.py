@@ -15,7 +15,7 @@ from ..storage.models import Location, Missed, Run, Shard
 
 
 def lock_runs(session: Session, slots: Collection[datetime]) -> None:
-    """Let no process close a run of these slots before the end of the transaction: it would record reasons beside the new rows."""
+    """Let no process close a run of these slots before the transaction ends: it would record reasons beside the new rows."""
     session.execute(select(Run.id).where(Run.due_at.in_(slots)).order_by(Run.id).with_for_update())
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ..errors import LocationFileError
-from .fields import FIELDS, REQUIRED, TAG_SEPARATOR, LocationFields, parse_cell
+from .fields import FIELDS, REQUIRED, LocationFields, join_tags, parse_cell
 from .file_rows import BadRow, FileRow, check_row
 
 #: The line that names the separator to Excel, before the line with the columns.
@@ -18,6 +18,18 @@ _SEPARATOR_LINE: Final = re.compile(r"""["']?sep=(?P<separator>.?)["']?[,;\t\s]*
 
 #: Separators that such a line may name.
 _SEPARATORS: Final = ",;\t"
+
+
+#: Other names of columns, as other programs have them.
+_SYNONYMS: Final = {
+    **dict.fromkeys(("lat", "y", "latitude_deg"), "latitude"),
+    **dict.fromkeys(("lon", "lng", "long", "x", "longitude_deg"), "longitude"),
+    **dict.fromkeys(("location", "place", "station", "city", "title"), "name"),
+    **dict.fromkeys(("alt", "altitude", "elev", "height", "elevation_m"), "elevation"),
+    **dict.fromkeys(("tz", "zone", "time zone", "time_zone"), "timezone"),
+    **dict.fromkeys(("tag", "labels"), "tags"),
+    "interval": "schedule",
+}
 
 
 def read_csv(lines: Iterable[bytes]) -> Iterator[FileRow | BadRow]:
@@ -112,7 +124,7 @@ def _parse_header(line: int, cells: list[str]) -> list[str]:
             raise LocationFileError(
                 f"line {line}: the columns are separated by {name}; it must be ',', or the first line must be sep={separator}"
             )
-    columns = [cell.strip().lower() for cell in cells]
+    columns = [_SYNONYMS.get(name, name) for name in (cell.strip().lower() for cell in cells)]
     wrong = {
         "missing": [field for field in REQUIRED if field not in columns],
         "unknown": [repr(cell[:50]) for cell, column in zip(cells, columns, strict=True) if column and column not in FIELDS],
@@ -134,6 +146,6 @@ def write_csv(locations: Iterable[LocationFields]) -> Iterator[str]:
         buffer.seek(0)
         buffer.truncate()
         cells = [getattr(location, field) for field in FIELDS]
-        cells[FIELDS.index("tags")] = TAG_SEPARATOR.join(location.tags or ())
+        cells[FIELDS.index("tags")] = join_tags(location.tags or ())
         writer.writerow(cells)
     yield buffer.getvalue()

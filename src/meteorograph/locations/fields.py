@@ -60,7 +60,19 @@ def parse_cell(field: str, text: str) -> object:
         return None
     if field in ("latitude", "longitude", "elevation"):
         return float(text) if _NUMBER_PATTERN.fullmatch(text) else text
-    return text.split(TAG_SEPARATOR) if field == "tags" else text
+    return split_tags(text) if field == "tags" else text
+
+
+def split_tags(text: str) -> list[str]:
+    """The tags of a text: separated by semicolons, or by commas where it has no semicolon."""
+    if TAG_SEPARATOR in text:
+        return text.removesuffix(TAG_SEPARATOR).split(TAG_SEPARATOR)
+    return [tag for tag in text.split(",") if tag.strip()]
+
+
+def join_tags(tags: Sequence[str]) -> str:
+    """The text from which ``split_tags`` gets these tags."""
+    return TAG_SEPARATOR.join(tags) + (TAG_SEPARATOR if len(tags) == 1 and "," in tags[0] else "")
 
 
 def check_fields(

@@ -34,6 +34,8 @@ class PlannedUpdate:
     location_id: int
     fields: LocationFields
     state: str
+    #: Names of the fields that change; none where an unscheduled location becomes active again.
+    changed: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ def _plan_update(plan: ImportPlan, entry: FileRow, location: Row[Any], update_ex
         return False
     state = LocationState.ACTIVE if location.state == LocationState.UNSCHEDULED else location.state
     fields = LocationFields(**{name: getattr(location, name) for name in FIELDS})
-    plan.updated.append(PlannedUpdate(location.id, replace(fields, **differences), state))
+    plan.updated.append(PlannedUpdate(location.id, replace(fields, **differences), state, tuple(differences)))
     if moved_km:
         plan.moved.append(location.id)
     if moved_km > _WARN_MOVE_KM:

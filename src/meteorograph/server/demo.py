@@ -78,6 +78,7 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
                 "owm_base_url": simulator.url,
                 "weatherstack_base_url": simulator.url,
                 "open_meteo_base_url": simulator.url,
+                "geocoding_base_url": simulator.url,
                 "open_meteo_archive_base_url": simulator.url,
                 "journal_dir": JOURNAL,
                 "database_url": SecretStr(f"sqlite:///{DATABASE}"),

@@ -33,7 +33,12 @@ log = get_logger(__name__)
 LIMITS: Final = "meteorograph.limits"
 
 #: Endpoints that need no token although reading needs one: they show no data.
-_OPEN_ENDPOINTS: Final = frozenset({"health.livez", "health.readyz", "static", "page.static"})
+_OPEN_ENDPOINTS: Final = frozenset({"health.livez", "health.readyz", "static", "page.static", "page.sign_in"})
+
+#: The cookie of a browser that has signed in, with its token. Scripts cannot read it, and other sites' pages do not send it.
+SESSION_COOKIE: Final = "meteorograph_token"
+
+_UNKNOWN: Final = "the token is unknown or has expired"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -98,7 +103,7 @@ def require_token_of_route() -> None:
 
 
 def _require_token(scope: TokenScope) -> None:
-    """Refuse the request unless it carries a token with a scope: a bearer token, ``X-API-Key``, or the password of Basic.
+    """Refuse the request unless it has a token with a scope: a bearer token, ``X-API-Key``, the password of Basic, or a cookie.
 
     A token of ``METEOROGRAPH_API_TOKENS`` allows everything, and so does one with the scope ``admin``.
 
@@ -119,7 +124,7 @@ def _require_token(scope: TokenScope) -> None:
         if not _needs_token():
             return
         _limits().count_failure(request.remote_addr)
-        _refuse(scope, "the token is unknown or has expired")
+        _refuse(scope, _UNKNOWN)
     if not {scope, TokenScope.ADMIN} & allowed:
         raise Forbidden(f"This needs a token with the scope {scope}.")
 
@@ -144,10 +149,33 @@ def _needs_token() -> bool:
     return not (settings.allow_anonymous or is_loopback(settings.host.lower())) or has_stored_tokens()
 
 
-def wants_token() -> bool:
-    """Whether a page should offer to enter a token; also if the database does not answer."""
+def is_accepted(token: str) -> bool:
+    """Whether a token with which a browser signs in is known and has not expired.
+
+    Raises:
+        StoreError: The database does not answer.
+        TooManyRequests: The caller has sent too many wrong tokens.
+    """
+    _limits().check_failures(request.remote_addr)
+    if _scopes_of(get_settings(), token):
+        return True
+    _limits().count_failure(request.remote_addr)
+    _log_refusal(_UNKNOWN)
+    return False
+
+
+def is_signed_in() -> bool:
+    """Whether the request has the cookie of a browser that has signed in."""
+    return SESSION_COOKIE in request.cookies
+
+
+def lacks(scope: TokenScope) -> bool:
+    """Whether the caller of a page must sign in before it can do what needs a scope; also if the database does not answer."""
     try:
-        return _needs_token()
+        if not _needs_token():
+            return False
+        token = _sent_token()
+        return token is None or not {scope, TokenScope.ADMIN} & _scopes_of(get_settings(), token)
     except StoreError:
         return True
 
@@ -188,7 +216,7 @@ def _sent_token() -> str | None:
             return value.strip()
         case "basic":
             return _password(value.strip())
-    return request.headers.get("X-API-Key")
+    return request.headers.get("X-API-Key", request.cookies.get(SESSION_COOKIE))
 
 
 def _password(credentials: str) -> str:
@@ -199,13 +227,16 @@ def _password(credentials: str) -> str:
 
 
 def _refuse(scope: TokenScope, reason: str) -> None:
-    log.warning("request refused", reason=reason, client=request.remote_addr, path=request.path, scope=str(scope))
-    is_page = request.method in ("GET", "HEAD") and request.accept_mimetypes.best == "text/html"  # a browser asks for a password
+    _log_refusal(reason, scope=str(scope))
     raise Unauthorized(
         "This needs a token, such as one of METEOROGRAPH_API_TOKENS, sent as 'Authorization: Bearer TOKEN' "
         "or 'X-API-Key: TOKEN'.",
-        www_authenticate=WWWAuthenticate("basic" if is_page else "bearer", {"realm": "meteorograph"}),
+        www_authenticate=WWWAuthenticate("bearer", {"realm": "meteorograph"}),
     )
+
+
+def _log_refusal(reason: str, **fields: str) -> None:
+    log.warning("request refused", reason=reason, client=request.remote_addr, path=request.path, **fields)
 
 
 def _limits() -> CallerLimits:

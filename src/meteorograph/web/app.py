@@ -37,6 +37,7 @@ from . import (
     metrics,
     openapi,
     page,
+    places,
     problems,
     proxies,
     quota,
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has this attribute
-    for module in (aggregate, alerts, data, health, ingest, jobs, ledger, locations, metrics, openapi, page, quota):
+    for module in (aggregate, alerts, data, health, ingest, jobs, ledger, locations, metrics, openapi, page, places, quota):
         app.register_blueprint(module.blueprint)
     app.extensions[access.LIMITS] = CallerLimits(settings.requests_per_minute)
     problems.register(app)

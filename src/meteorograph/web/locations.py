@@ -81,11 +81,13 @@ def _all_fields(state: str | None, tag: str | None, after: str | None) -> Iterat
 @blueprint.post("/api/locations")
 @needs_scope(TokenScope.ADMIN)
 def add() -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Add one location."""
-    body = json_body()
+    """Add one location; with ``near=refuse`` only if no other one is within 100 m."""
+    body, refuses_near = json_body(), _query(near=("accept", "refuse")).get("near") == "refuse"
     try:
         with get_db_session() as session:
             location, warnings = repository.add_location(session, body, clock.now())
+            if warnings and refuses_near:
+                raise Conflict(f"{'; '.join(warnings)}: near=accept adds it all the same")  # and the session is rolled back
             content = location_object(views.make_view(location))
     except InvalidLocationError as error:
         raise _bad_fields(error) from None
@@ -141,9 +143,9 @@ def remove(name: str) -> dict[str, Any]:
 @blueprint.post("/api/locations/import")
 @needs_scope(TokenScope.ADMIN)
 def import_file() -> dict[str, Any]:
-    """Add the locations of a CSV or GeoJSON file, all or none, in one transaction."""
+    """Add the locations of a CSV or GeoJSON file, all or none, in one transaction; with ``dry_run`` only say what would change."""
     flags = ("0", "1")
-    query = _query(skip_bad=flags, update=flags)
+    query = _query(skip_bad=flags, update=flags, dry_run=flags)
     format = next((name for name, type in MEDIA_TYPES.items() if request.mimetype == type), None)
     if format is None and request.mimetype != _ANY_FILE:
         raise UnsupportedMediaType(f"The body must be sent as one of {', '.join(MEDIA_TYPES.values())}, {_ANY_FILE}.")
@@ -156,18 +158,26 @@ def import_file() -> dict[str, Any]:
         rows = list(read_locations(lines, format))
     except LocationFileError as error:
         raise BadInputError("file", None, str(error)) from None
+    is_dry = query.get("dry_run") == "1"
     with get_db_session() as session:
         plan = plan_import(session, rows, update_existing=update_existing)
-        if not plan.bad or skip:
+        if not is_dry and (not plan.bad or skip):
             for _ in execute_plan(session, plan, clock.now()):
                 pass
     summary = _short(plan)
-    if plan.bad and not skip:
+    if plan.bad and not skip and not is_dry:
         hint = "; update=1 updates existing locations" if plan.conflicts and not update_existing else ""
         rows_are = f"{plan.bad_count} {plural(plan.bad_count, 'row')} {are(plan.bad_count)}"
         reason = f"{rows_are} wrong: nothing was changed; skip_bad=1 imports the others{hint}"
         raise BadInputError("file", None, reason, rows=summary["errors"])
-    return {**summary, "request_id": g.request_id}
+    return {**summary, "changes": _changes(plan), "request_id": g.request_id}
+
+
+def _changes(plan: ImportPlan) -> list[dict[str, Any]]:
+    """The first locations that the import adds or updates."""
+    added: list[dict[str, Any]] = [{"name": one.name, "change": "added", "fields": []} for one in plan.added[:_MAX_LISTED]]
+    updated = plan.updated[: _MAX_LISTED - len(added)]
+    return added + [{"name": one.fields.name, "change": "updated", "fields": list(one.changed)} for one in updated]
 
 
 def _short(plan: ImportPlan) -> dict[str, Any]:

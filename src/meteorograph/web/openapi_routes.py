@@ -20,7 +20,19 @@ from ..providers.registry import PROVIDERS
 from ..reading.columns import FIELDS
 from .openapi_alerts import ChannelObject, IncidentObject, NewRule, RuleObject, Silence, TestedChannel
 from .openapi_objects import AccountObject, CoverageObject, GapObject, Health, JobObject, JobRunObject, RunObject
-from .openapi_types import BadRow, Bucket, Changes, Location, NewLocation, Point, Row, Units, answer
+from .openapi_types import (
+    BadRow,
+    Bucket,
+    Changes,
+    FoundPlace,
+    ImportedLocation,
+    Location,
+    NewLocation,
+    Point,
+    Row,
+    Units,
+    answer,
+)
 
 Schema = dict[str, Any]
 
@@ -143,13 +155,27 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         media=_FILES,
     ),
     ("POST", "/api/locations"): RouteDescription(
-        answer("Added", location=Location, warnings=list[str]), body=NewLocation, errors=(400, 401, 409, 413, 415), status=201
+        answer("Added", location=Location, warnings=list[str]),
+        {"near": _word("Whether to add it within 100 m of another one; accept when left out", ("accept", "refuse"))},
+        body=NewLocation,
+        errors=(400, 401, 409, 413, 415),
+        status=201,
     ),
     ("POST", "/api/locations/import"): RouteDescription(
-        answer("Imported", added=int, updated=int, unchanged=int, bad=int, errors=list[BadRow], warnings=list[str]),
+        answer(
+            "Imported",
+            added=int,
+            updated=int,
+            unchanged=int,
+            bad=int,
+            errors=list[BadRow],
+            warnings=list[str],
+            changes=list[ImportedLocation],
+        ),
         {
             "skip_bad": _word("Whether to skip invalid rows", ("0", "1")),
             "update": _word("Whether to update existing locations", ("0", "1")),
+            "dry_run": _word("Whether to say only what would change", ("0", "1")),
         },
         body=("application/octet-stream", "application/geo+json"),
         errors=(400, 401, 413, 415),
@@ -162,6 +188,9 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         answer("Removed", removed=str, rows_deleted=int, rows_kept=int),
         {"data": _word("Whether to delete or keep its rows", ("delete", "keep"))},
         errors=(400, 401, 404, 409),
+    ),
+    ("GET", "/api/places"): RouteDescription(
+        answer("Places", places=list[FoundPlace]), {"name": _text("Name of a place")}, errors=(400, 401, 403, 502, 504)
     ),
     ("GET", "/api/runs"): RouteDescription(
         answer("Runs", data=list[RunObject], next=str | None),

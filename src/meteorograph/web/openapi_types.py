@@ -66,6 +66,27 @@ class BadRow(Struct):
     reason: str
 
 
+class ImportedLocation(Struct):
+    """A location that an import adds or updates, with the fields that change."""
+
+    name: str
+    change: Literal["added", "updated"]
+    fields: list[str]
+
+
+class FoundPlace(Struct):
+    """A place of the geocoder's gazetteer; the elevation in m."""
+
+    name: str
+    region: str | None
+    country: str | None
+    latitude: float
+    longitude: float
+    elevation: float | None
+    timezone: str | None
+    population: int | None
+
+
 class Problem(Struct):
     """An error (RFC 9457)."""
 

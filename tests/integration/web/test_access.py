@@ -81,16 +81,57 @@ def test_a_token_ends_when_it_expires_and_opens_nothing(client: FlaskClient, dri
     assert _statuses(client, {}) == (200, 401, 401)
 
 
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+
+
 def test_a_page_may_be_opened_with_the_token_as_password(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METEOROGRAPH_READ_ACCESS", "token")
     token = _token(TokenScope.READ)["Authorization"].removeprefix("Bearer ")
-    html = {"Accept": "text/html,application/xhtml+xml"}
-    assert client.get("/", headers=html).headers["WWW-Authenticate"].startswith("Basic")
     assert client.get("/data").headers["WWW-Authenticate"].startswith("Bearer")
     credentials = base64.b64encode(f"anyone:{token}".encode()).decode()
-    assert client.get("/", headers={**html, "Authorization": f"Basic {credentials}"}).status_code == 200
+    assert client.get("/", headers={**HTML, "Authorization": f"Basic {credentials}"}).status_code == 200
     for wrong in ("", "!", base64.b64encode(b"anyone").decode(), base64.b64encode(b"anyone:wrong").decode()):
-        assert client.get("/", headers={**html, "Authorization": f"Basic {wrong}"}).status_code == 401
+        assert client.get("/", headers={**HTML, "Authorization": f"Basic {wrong}"}).status_code == 401
+
+
+def test_a_browser_signs_in_once_and_signs_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_READ_ACCESS", "token")
+    token = _token(TokenScope.ADMIN)["Authorization"].removeprefix("Bearer ")
+    refused = client.get("/coverage?days=7", headers=HTML)
+    assert refused.status_code == 401
+    assert 'name="next" value="/coverage?days=7"' in refused.text
+    for shown in ("Overview", "Collecting", "no provider", "scheduler"):
+        assert shown not in refused.text, "nothing of the service is shown before"
+    wrong = client.post("/sign-in", data={"token": "0f1e2d3c4b5a6978", "next": "/coverage"}, headers=HTML)
+    assert (wrong.status_code, "unknown" in wrong.text, wrong.headers.get("Set-Cookie")) == (401, True, None)
+    entered = client.post("/sign-in", data={"token": token, "next": "/coverage?days=7"}, headers=HTML)
+    assert (entered.status_code, entered.location) == (303, "/coverage?days=7")
+    cookie = entered.headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie, "this server has no TLS"
+    assert "Secure" in client.post("/sign-in", data={"token": token}, base_url="https://localhost").headers["Set-Cookie"]
+    page = client.get("/coverage?days=7", headers=HTML)
+    assert (page.status_code, "Sign out" in page.text, token in page.text) == (200, True, False)
+    assert client.post("/api/locations", json={"name": "x", "latitude": 1, "longitude": 2}).status_code == 201
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    assert client.post("/api/locations", json={"name": "y", "latitude": 1, "longitude": 3}, headers=foreign).status_code == 403
+    assert client.post("/sign-out").status_code == 303
+    assert client.get("/coverage", headers=HTML).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "https://evil.example/", "/\\evil.example", "evil", "/a\r\nSet-Cookie: a=b"])
+def test_signing_in_leads_to_no_other_server(client: FlaskClient, path: str) -> None:
+    assert client.get("/sign-in", query_string={"next": path}, headers=HTML).status_code == 400
+
+
+def test_a_page_offers_to_sign_in_only_where_a_token_is_needed(client: FlaskClient) -> None:
+    assert "Sign in" not in client.get("/locations", headers=HTML).text
+    headers = _token(TokenScope.INGEST)
+    for path in ("/locations", "/alerts"):
+        page = client.get(path, headers=HTML)
+        assert "Changes need a token" in page.text
+        assert "Changes need a token" in client.get(path, headers={**HTML, **headers}).text, "this token allows less"
+    assert "Sign in" not in client.get("/locations", headers={**HTML, **_token(TokenScope.ADMIN)}).text
 
 
 @pytest.mark.parametrize("token", ["abcdefghijklmnop==", "abc=def~+/._-0123", "0f1e2d3c4b5a6978"])

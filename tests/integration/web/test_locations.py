@@ -16,6 +16,7 @@ from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.config.settings import MAX_BODY_BYTES, MAX_IMPORT_BYTES
 from meteorograph.locations import file_rows, files, repository
 from meteorograph.locations.importing import ImportPlan
+from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Location
 from meteorograph.web import params
 from support import NOON, served
@@ -162,6 +163,46 @@ def test_bodies_that_are_no_json_object_are_refused(client: FlaskClient) -> None
         _problem(client.open(path, method=method, data="x" * (MAX_BODY_BYTES + 1), content_type="application/json"), 413)
     _problem(client.post("/api/locations/import", data={"file": "x"}), 415)
     _problem(client.post("/api/locations/import", json={}), 415)
+
+
+def test_a_near_duplicate_is_refused_where_that_is_asked_for(client: FlaskClient) -> None:
+    near = "/api/locations?near=refuse"
+    assert client.post(near, json={"name": "A", "latitude": 5, "longitude": 6}).status_code == 201
+    body = {"name": "B", "latitude": 5.0005, "longitude": 6}
+    assert "'B' is 56 m from 'A'" in _problem(client.post(near, json=body), 409)["detail"]
+    assert _count() == 1
+    assert client.post("/api/locations?near=accept", json=body).status_code == 201
+    assert client.post(near, json={**body, "name": "C", "latitude": 5.002}).status_code == 201
+
+
+def test_an_import_is_previewed_without_a_change(client: FlaskClient) -> None:
+    _add(client, "Old", 5, 6)
+    text = f"{HEADER}A,1,2\nB,95,2\nOld,5,7\n"
+    before = client.get("/api/locations").get_json()["locations"]
+    told = client.post("/api/locations/import?dry_run=1&update=1", data=text, headers=CSV).get_json()
+    assert (told["added"], told["updated"], told["bad"]) == (1, 1, 1)
+    assert told["changes"] == [
+        {"name": "A", "change": "added", "fields": []},
+        {"name": "Old", "change": "updated", "fields": ["longitude"]},
+    ]
+    assert client.get("/api/locations").get_json()["locations"] == before
+    done = client.post("/api/locations/import?update=1&skip_bad=1", data=text, headers=CSV).get_json()
+    assert done["changes"] == told["changes"]
+    assert _count() == 2
+
+
+@ONE_DATABASE
+def test_places_are_found_by_name(client: FlaskClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_GEOCODING_BASE_URL", simulator.url)
+    places = client.get("/api/places?name=athens").get_json()["places"]
+    assert [(place["name"], place["country"], place["timezone"]) for place in places] == [
+        ("Athens", "Greece", "Europe/Athens"),
+        ("Athens", "United States", "America/New_York"),
+        ("Athens", "United States", "America/New_York"),
+    ]
+    assert client.get("/api/places?name=Nowhere").get_json()["places"] == []
+    for wrong in ("", "a", "a" * 101, "a%00b"):
+        assert _problem(client.get(f"/api/places?name={wrong}"), 400)["errors"][0]["field"] == "name"
 
 
 def test_an_import_is_all_or_nothing(client: FlaskClient) -> None:

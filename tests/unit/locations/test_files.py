@@ -57,6 +57,25 @@ def test_csv_with_every_column_in_any_order() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("Name,Lat,Lon,Tags", '"a,b"'),
+        ("station,y,x,labels", "a;b"),
+        ("city,latitude,lng,tag", '" a , b,"'),
+        ("title,lat,long,tags", "b;a;"),
+    ],
+)
+def test_columns_and_tags_as_other_programs_write_them(header: str, cells: str) -> None:
+    [entry] = _read(f"{header}\nOslo,59.91,10.75,{cells}\n".encode())
+    assert entry == FileRow(2, {"name": "Oslo", "latitude": 59.91, "longitude": 10.75, "tags": ["a", "b"]})
+
+
+def test_two_columns_of_one_field_are_refused() -> None:
+    with pytest.raises(LocationFileError, match="twice: latitude"):
+        _read(b"name,lat,latitude,lon\nOslo,59.91,59.91,10.75\n")
+
+
 def test_a_row_gives_only_the_columns_that_are_there() -> None:
     assert _read(HEADER + b"Oslo,59.91,10.75\n") == [FileRow(2, {"name": "Oslo", "latitude": 59.91, "longitude": 10.75})]
 
@@ -146,7 +165,7 @@ def test_swapped_coordinates_are_recognised() -> None:
     [
         (b"", "the file is empty"),
         (b"\n\r\n", "the file is empty"),
-        (b"name,lat,lon\nA,1,2\n", "line 1: .*missing: latitude, longitude; unknown: 'lat', 'lon'.*known are name, latitude"),
+        (b"name,breite,lon\nA,1,2\n", "line 1: .*missing: latitude; unknown: 'breite'.*known are name, latitude"),
         (b"name,latitude,longitude,name\n", "line 1: .*twice: name"),
         (
             b"name;latitude;longitude\nA;1;2\n",

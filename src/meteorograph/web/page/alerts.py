@@ -12,7 +12,7 @@ from ...alerts.kinds import condition_text
 from ...config.loading import get_settings
 from ...model import clock
 from ...storage.engine import get_db_session
-from .. import access, params
+from .. import params
 from .layout import blueprint, render
 
 #: Incidents per page.
@@ -47,5 +47,4 @@ def alerts() -> Response:
         states=queries.INCIDENT_STATES,
         more=more and params.place_cursor(*more),
         is_first="cursor" not in request.args,
-        wants_token=access.wants_token(),
     )

@@ -10,14 +10,16 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy.exc import DBAPIError
-from werkzeug.exceptions import NotAcceptable
+from werkzeug.exceptions import Forbidden, NotAcceptable
 
 from ...config.loading import get_settings
 from ...errors import BadInputError, LocationNotFoundError, StoreError
 from ...log_output import get_logger
 from ...model import clock
+from ...model.states import TokenScope
 from ...providers.registry import PROVIDERS
 from ...version import __version__
+from .. import access
 from ..health_report import read_report
 from ..problems import bad_input_detail
 
@@ -54,6 +56,8 @@ def render(template: str, *, providers: Iterable[str] = (), status: int = 200, *
         health=read_report(),
         demo=settings.demo,
         version=__version__,
+        is_signed_in=access.is_signed_in(),
+        wants_token=access.lacks(TokenScope.ADMIN),
         # A page with a client error does not update itself.
         refresh_seconds=0 if 400 <= status < 500 else int(max(_SOONEST, min(_LATEST, settings.interval)).total_seconds()),
         attributions=[PROVIDERS[name].attribution for name in sorted(set(providers)) if name in PROVIDERS],
@@ -80,6 +84,11 @@ def page_number() -> int:
 @blueprint.errorhandler(BadInputError)
 def _bad_input(error: BadInputError) -> Response:
     return render("error.html", status=400, title="Invalid parameter", detail=bad_input_detail(error))
+
+
+@blueprint.errorhandler(Forbidden)
+def _forbidden(error: Forbidden) -> Response:
+    return render("error.html", status=403, title="Not allowed", detail=error.description)
 
 
 @blueprint.errorhandler(LocationNotFoundError)

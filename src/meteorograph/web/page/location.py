@@ -18,7 +18,7 @@ from ...reading import aggregates
 from ...reading.columns import Position
 from ...reading.rows import WeatherRow, read_rows
 from ...storage.engine import get_db_session
-from .. import access, params
+from .. import params
 from .chart_series import series_of_buckets, series_of_rows
 from .layout import blueprint, render
 from .plotly_figure import figure
@@ -95,7 +95,6 @@ def place() -> Response:
         due=sum(bucket.due for bucket in summary_buckets),
         stored=sum(bucket.stored for bucket in summary_buckets),
         gaps=[{"gap": gap, "end": gap.last_slot + timedelta(seconds=1)} for gap in gaps],
-        wants_token=access.wants_token(),
         more_gaps=more_gaps is not None,
         ranges=RANGES,
         word=word,

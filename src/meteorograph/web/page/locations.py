@@ -1,15 +1,16 @@
-"""``/locations``: list and change locations. Buttons and forms call ``/api/locations``."""
+"""``/locations`` and ``/locations/edit``: list and change locations. Buttons and forms call ``/api/locations``."""
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 
 from ...accounts.call_plan import interval_text
 from ...config.loading import get_settings
+from ...locations.repository import get_location
 from ...model import clock
 from ...reading import overview
 from ...storage.engine import get_db_session
-from .. import access, params
+from .. import params
 from .layout import blueprint, page_number, render
 from .overview import LIMIT, search_text
 
@@ -32,5 +33,14 @@ def places() -> Response:
         pages=-(-page.total // LIMIT),
         first=(number - 1) * LIMIT + 1,
         interval=interval_text(settings.interval),
-        wants_token=access.wants_token(),
     )
+
+
+@blueprint.get("/locations/edit")
+def edit_location() -> Response:
+    """The page that changes, collects and removes one location."""
+    params.refuse_unknown(("name",))
+    with get_db_session(read_only=True) as session:
+        location = get_location(session, request.args.get("name", ""))
+    tags = ("; " if any("," in tag for tag in location.tags or ()) else ", ").join([*(location.tags or ()), ""])
+    return render("location_edit.html", location=location, tags=tags, interval=interval_text(get_settings().interval))

@@ -1,12 +1,20 @@
 // Calls the API and shows the result or the error.
 "use strict";
 
+function decimal(text) {
+  return /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/.test(text) ? Number(text) : text;
+}
+
+function splitTags(text) {
+  return text.split(text.includes(";") ? ";" : ",").map((tag) => tag.trim()).filter(Boolean);
+}
+
 async function call(method, path, type, body) {
-  const headers = { "Content-Type": type };
-  const token = document.getElementById("token")?.value;
-  if (token) headers.Authorization = `Bearer ${token}`;
+  const headers = type ? { "Content-Type": type } : {};
   const response = await fetch(document.body.dataset.root + path, { method, headers, body });
   const result = await response.json();
+  if (response.status === 401) throw new Error("This needs a token: sign in first.");
+  if (response.status === 403) throw new Error("Your token does not allow this.");
   if (!response.ok) throw new Error(errorText(result));
   return result;
 }
@@ -19,8 +27,16 @@ function errorText(problem) {
   return [...head, ...lines.slice(0, 8), ...rest].join("\n");
 }
 
-function showResult(element, text, isBad) {
+// A result is a text, or a text and the address of what it speaks of.
+function showResult(element, result, isBad) {
+  const [text, address] = Array.isArray(result) ? result : [result];
   element.textContent = text;
+  if (address) {
+    const link = document.createElement("a");
+    link.href = address;
+    link.textContent = "Show it";
+    element.append(" ", link);
+  }
   element.classList.toggle("bad", isBad);
 }
 

@@ -1,44 +1,87 @@
-// Adds, imports, pauses and resumes locations through /api/locations.
+// Finds, adds and imports locations through /api/places and /api/locations.
 "use strict";
 
 const mediaTypes = { csv: "text/csv", geojson: "application/geo+json", json: "application/geo+json" };
+const find = document.getElementById("find");
+const found = document.getElementById("places");
+const add = document.getElementById("add");
+const anyway = document.getElementById("anyway");
+const imported = document.getElementById("import");
+const confirmed = document.getElementById("confirm");
 
-function number(text) {
-  return /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/.test(text) ? Number(text) : text;
+function fillIn(place) {
+  for (const field of ["name", "latitude", "longitude", "elevation", "timezone"]) add.elements[field].value = place[field] ?? "";
+  found.replaceChildren();
+  showResult(document.getElementById("found"), "", false);
+  anyway.hidden = true;
+  add.querySelector("[type=submit]").focus();
 }
 
-const add = document.getElementById("add");
-add.addEventListener("submit", (event) => {
+find.addEventListener("submit", (event) => {
   event.preventDefault();
-  const fields = Object.fromEntries([...new FormData(add)].filter(([, text]) => text.trim()));
-  for (const name of ["latitude", "longitude"]) fields[name] = number(fields[name] ?? "");
-  if (fields.tags) fields.tags = fields.tags.split(",").map((tag) => tag.trim()).filter(Boolean);
-  attempt(add.querySelector(".result"), add.querySelector("[type=submit]"), async () => {
-    const { location, warnings } = await call("POST", "/api/locations", "application/json", JSON.stringify(fields));
-    add.reset();
-    return [`${location.name} was added. The next run collects its first values.`, ...warnings].join("\n");
+  found.replaceChildren();
+  attempt(document.getElementById("found"), find.querySelector("[type=submit]"), async () => {
+    const { places } = await call("GET", `/api/places?name=${encodeURIComponent(find.elements.name.value.trim())}`);
+    for (const place of places) {
+      const item = document.createElement("li");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = [place.name, place.region, place.country].filter(Boolean).join(", ");
+      button.addEventListener("click", () => fillIn(place));
+      const details = document.createElement("small");
+      details.textContent = `${place.latitude.toFixed(2)}°, ${place.longitude.toFixed(2)}°`;
+      item.append(button, " ", details);
+      found.append(item);
+    }
+    return places.length ? "Which one? Places by GeoNames, through Open-Meteo." : "No place has this name. Enter its coordinates below.";
   });
 });
 
-const imported = document.getElementById("import");
-imported.addEventListener("submit", (event) => {
+function addLocation(button, near) {
+  const fields = Object.fromEntries([...new FormData(add)].filter(([, text]) => text.trim()));
+  for (const name of ["latitude", "longitude", "elevation"]) if (name in fields) fields[name] = decimal(fields[name]);
+  if (fields.tags) fields.tags = splitTags(fields.tags);
+  anyway.hidden = true;
+  const result = add.querySelector(".result");
+  attempt(result, button, async () => {
+    try {
+      const { location: added } = await call("POST", `/api/locations?near=${near}`, "application/json", JSON.stringify(fields));
+      add.reset();
+      return [`${added.name} was added. The next run collects its first values.`, `${document.body.dataset.root}/location?name=${encodeURIComponent(added.name)}`];
+    } catch (error) {
+      anyway.hidden = !error.message.includes("near=accept");
+      if (anyway.hidden) throw error;
+      return `${error.message.replace(/: near=accept.*/, "")}. Is it another place?`;
+    }
+  });
+}
+
+add.addEventListener("submit", (event) => {
   event.preventDefault();
+  addLocation(event.submitter ?? add.querySelector("[type=submit]"), "refuse");
+});
+anyway.addEventListener("click", () => addLocation(anyway, "accept"));
+
+function importFile(button, isDry) {
   const file = imported.elements.file.files[0];
   const flags = ["skip_bad", "update"].filter((name) => imported.elements[name].checked).map((name) => `${name}=1`);
   const type = mediaTypes[file.name.split(".").pop().toLowerCase()] ?? "text/csv";
-  attempt(imported.querySelector(".result"), imported.querySelector("[type=submit]"), async () => {
-    const result = await call("POST", `/api/locations/import?${flags.join("&")}`, type, file);
-    const lines = [...result.errors.map((error) => `line ${error.line}: ${error.reason}`), ...result.warnings].slice(0, 8);
-    return [`${result.added} added, ${result.updated} updated, ${result.unchanged} unchanged, ${result.bad} skipped.`, ...lines].join("\n");
+  attempt(imported.querySelector(".result"), button, async () => {
+    const result = await call("POST", `/api/locations/import?${[...flags, `dry_run=${Number(isDry)}`].join("&")}`, type, file);
+    const isWrong = result.bad > 0 && !imported.elements.skip_bad.checked;
+    confirmed.hidden = !isDry || isWrong || result.added + result.updated === 0;
+    const [added, updated, bad] = isDry ? ["to add", "to update", "wrong"] : ["added", "updated", "skipped"];
+    const changes = result.changes.map(({ name, change, fields }) => (change === "added" ? `+ ${name}` : `~ ${name}: ${fields.join(", ")}`));
+    const notes = [...result.errors.map((error) => `line ${error.line}: ${error.reason}`), ...result.warnings, ...(isDry ? changes : [])];
+    const rest = notes.length > 12 ? [`and ${notes.length - 12} more`] : [];
+    const head = `${result.added} ${added}, ${result.updated} ${updated}, ${result.unchanged} unchanged, ${result.bad} ${bad}.`;
+    return [head, ...notes.slice(0, 12), ...rest].join("\n");
   });
-});
+}
 
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-state]");
-  if (!button) return;
-  const { name, state } = button.dataset;
-  attempt(document.getElementById("changed"), button, async () => {
-    await call("PATCH", `/api/locations/${encodeURIComponent(name)}`, "application/json", JSON.stringify({ state }));
-    return `${name} is ${state}.`;
-  });
+imported.addEventListener("submit", (event) => {
+  event.preventDefault();
+  importFile(imported.querySelector("[type=submit]"), true);
 });
+imported.addEventListener("change", () => (confirmed.hidden = true));
+confirmed.addEventListener("click", () => importFile(confirmed, false));
