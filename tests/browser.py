@@ -46,10 +46,14 @@ def browser(executable: str, *switches: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(running: Browser, width: int = 1280, height: int = 900, scheme: str = "light") -> Iterator[tuple[Page, list[str]]]:
+def opened(
+    running: Browser, width: int = 1280, height: int = 900, scheme: str = "light", zone: str | None = None
+) -> Iterator[tuple[Page, list[str]]]:
     """A page of its own, and what goes wrong on it: on its console, in its scripts, with what it loads."""
     night: Literal["dark", "light"] = "dark" if scheme == "dark" else "light"
-    context = running.new_context(viewport={"width": width, "height": height}, color_scheme=night, locale="en-GB")
+    context = running.new_context(
+        viewport={"width": width, "height": height}, color_scheme=night, locale="en-GB", timezone_id=zone
+    )
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)

@@ -6,7 +6,7 @@ One row per account in the database, so that a provider that refused stays close
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -67,6 +67,8 @@ class AccountStatus:
     reason: str | None = None
     #: Whether it is closed because its quota is used up.
     by_quota: bool = False
+    #: When the provider last answered a call with this key.
+    last_answer_at: datetime | None = field(default=None, compare=False)
 
 
 def account_status(session: Session, account: str, key: str | None, now: datetime) -> AccountStatus:
@@ -77,7 +79,7 @@ def account_status(session: Session, account: str, key: str | None, now: datetim
     if state is None or state.key_fingerprint != key_fingerprint(key):
         return AccountStatus(KeyState.UNTESTED)
     closed_until = state.closed_until if state.closed_until and state.closed_until > now else None
-    return AccountStatus(state.key_state, closed_until, state.reason, _is_used_up(state, now))
+    return AccountStatus(state.key_state, closed_until, state.reason, _is_used_up(state, now), state.succeeded_at)
 
 
 def _is_used_up(state: AccountState, now: datetime) -> bool:

@@ -62,6 +62,11 @@ def _pairs(session: Session, query: Select[Any, Any]) -> list[tuple[Any, Any]]:
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
+def count_open_incidents(session: Session) -> int:
+    """Number of incidents that are not over."""
+    return session.scalar(select(func.count()).select_from(Incident).where(Incident.state == IncidentState.OPEN)) or 0
+
+
 def list_incidents(
     session: Session,
     *,

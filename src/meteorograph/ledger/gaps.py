@@ -79,6 +79,13 @@ def list_gaps(
         length *= 8
 
 
+def count_missed_slots(session: Session, start: datetime, end: datetime, *, most: int = 10_000) -> int:
+    """Number of slots with ``start <= due_at < end`` that are still missed, but counts no more than ``most`` of them."""
+    within = (Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
+    found = select(Missed.due_at).select_from(Location).join(Missed, MISSED_OF_LOCATION).where(*within).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
+
+
 def _end_of_page_before(session: Session, names: list[str], at: datetime) -> datetime:
     """An instant after the next slot of each schedule: slots up to it show which gaps go on after ``at``."""
     times = [session.scalar(select(func.min(Run.due_at)).where(Run.schedule == name, Run.due_at > at)) for name in names]

@@ -1,20 +1,20 @@
-"""Reads the newest values and the recent temperatures of a page of locations. Stop 9 of the walk."""
+"""Reads the newest values and the last 24 hours of a page of locations. Stop 9 of the walk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from ..model import clock
-from ..model.flags import is_suspect
+from ..model.time_buckets import midnight, zone_or_utc
 from ..storage.models import Location, WeatherData
-from ..storage.upsert import table_of
+from .overview_order import OverviewQuery, Position, find_page
+from .ranges import RangeStatistics, read_ranges
 from .rows import newest_slot
 
 #: Maximum number of points of a series.
@@ -23,70 +23,111 @@ MAX_POINTS: Final = 96
 #: A line breaks between two points that are further apart than this multiple of the usual step.
 BREAK: Final = 1.5
 
+_DAY: Final = timedelta(days=1)
+_HOUR: Final = 3600
+
 #: An instant (aware UTC) and a value; the value None breaks the line.
 SeriesPoint = tuple[datetime, float | None]
 
 
-@dataclass(slots=True)
+#: Less than this share of the time measured makes a total partial. An hourly amount is up to an hour old.
+_WHOLE: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfPlace:
+    """The last 24 hours of a location, and its today; None for what no row gives."""
+
+    #: Mean temperature [°C] of each hour, oldest first.
+    temperatures: list[SeriesPoint] = field(default_factory=list)
+    #: Lowest and highest temperature [°C] since local midnight.
+    low: float | None = None
+    high: float | None = None
+    #: Precipitation of 24 hours [mm], and the part of that time which is measured.
+    rain: float | None = None
+    rain_coverage: float = 0.0
+    #: Names of the providers of that precipitation.
+    rain_providers: tuple[str, ...] = ()
+
+    @property
+    def is_rain_partial(self) -> bool:
+        """Whether it may have rained more, because too little of the time is measured."""
+        return self.rain is not None and self.rain_coverage < _WHOLE
+
+
+@dataclass(frozen=True, slots=True)
 class LocationCard:
     """One location of the page."""
 
     location: Location
     #: The newest row; None without rows.
     row: WeatherData | None = None
-    #: Temperature [°C] of the last hours, oldest first.
-    temperatures: list[SeriesPoint] = field(default_factory=list)
+    day: DayOfPlace = field(default_factory=DayOfPlace)
 
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage:
-    """The locations of one page, in the order of names."""
+    """The locations of one page."""
 
     cards: list[LocationCard]
+    #: The position of the next page; None on the last one.
+    following: Position | None = None
     #: Number of locations on all pages.
-    total: int
+    total: int = 0
 
 
-def read_overview_page(
-    session: Session, *, words: str, only: Sequence[str] | None, skip: int, limit: int, since: datetime
-) -> OverviewPage:
-    """Read the locations that have ``words`` in their name or in one of their tags, in any case.
+def read_overview_page(session: Session, query: OverviewQuery, late: Sequence[str], now: datetime) -> OverviewPage:
+    """Read a page of the overview. ``late`` are the names of the late locations, in the order of the database."""
+    page = find_page(session, query, late, now)
+    return OverviewPage(read_cards(session, page.ids, now), page.following, page.total)
+
+
+def read_cards(session: Session, ids: Sequence[int], now: datetime, *, has_day: bool = True) -> list[LocationCard]:
+    """Read the locations with these ids, in this order, with their newest rows.
 
     Args:
         session: Session to read with.
-        words: Text to search for; an empty text matches all.
-        only: Names of the locations to search; None for all.
-        skip: Number of locations on the previous pages.
-        limit: Maximum number of locations on this page.
-        since: Start of the series (aware UTC).
+        ids: Ids of the locations.
+        now: The present (aware UTC).
+        has_day: Whether the last 24 hours are read too.
     """
-    ids, total = _find_page(session, words.casefold(), None if only is None else set(only), skip, limit)
-    row = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(clock.now()))
-    query = select(Location, WeatherData).outerjoin(WeatherData, row).where(Location.id.in_(ids)).order_by(Location.name)
-    cards = {location.id: LocationCard(location, row) for location, row in session.execute(query)}
-    columns = (WeatherData.location_id, WeatherData.due_at, table_of(WeatherData).c.temperature, WeatherData.flags)
-    within = (WeatherData.location_id.in_(ids), WeatherData.due_at > since)
-    for id_, due_at, value, flags in session.execute(select(*columns).where(*within).order_by(*columns[:2])):
-        if value is not None and not is_suspect((flags or {}).get("temperature", ())):
-            cards[id_].temperatures.append((due_at, value))
-    for card in cards.values():
-        card.temperatures = insert_breaks(thin_out(card.temperatures))
-    return OverviewPage(list(cards.values()), total)
+    row = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(now))
+    query = select(Location, WeatherData).outerjoin(WeatherData, row).where(Location.id.in_(ids))
+    found = {location.id: (location, newest) for location, newest in session.execute(query)}
+    days = read_days(session, [found[id_][0] for id_ in ids if id_ in found], now) if has_day else {}
+    return [LocationCard(*found[id_], days.get(id_, DayOfPlace())) for id_ in ids if id_ in found]
 
 
-def _find_page(session: Session, text: str, names: set[str] | None, skip: int, limit: int) -> tuple[list[int], int]:
-    """The ids of the locations of a page in the order of names, and the number of those on all pages."""
-    if not text and names is None:
-        ids = session.scalars(select(Location.id).order_by(Location.name).offset(skip).limit(limit)).all()
-        return list(ids), session.scalar(select(func.count()).select_from(Location)) or 0
-    # Neither database knows the cases of all letters.
-    locations = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.name))
-    matches = [
-        id_
-        for id_, name, tags in locations
-        if (names is None or name in names) and any(text in part.casefold() for part in (name, *(tags or ())))
-    ]
-    return matches[skip : skip + limit], len(matches)
+def read_days(session: Session, locations: Sequence[Location], now: datetime) -> dict[int, DayOfPlace]:
+    """The last 24 hours of locations, by id."""
+    if not locations:
+        return {}
+    midnights = {one.id: _midnight(now, one.timezone) for one in locations}
+    edges = {id_: _edges(now, at) for id_, at in midnights.items()}
+    ranges = read_ranges(session, edges, ("temperature", "precipitation"))
+    return {id_: _make_day(own, midnights[id_], now) for id_, own in ranges.items()}
+
+
+def _midnight(now: datetime, zone: str | None) -> datetime:
+    own = zone_or_utc(zone)
+    return midnight(now.astimezone(own).date(), own)
+
+
+def _edges(now: datetime, midnight_at: datetime) -> tuple[float, ...]:
+    """The hours of 24 hours, with their start and the local midnight, which may be an hour earlier where clocks change."""
+    start, end = (now - _DAY).timestamp(), now.timestamp() + 1
+    hours = range(int(start // _HOUR + 1) * _HOUR, int(now.timestamp()) + 1, _HOUR)
+    return tuple(sorted({start, *map(float, hours), min(midnight_at.timestamp(), end - 1), end}))
+
+
+def _make_day(ranges: RangeStatistics, midnight_at: datetime, now: datetime) -> DayOfPlace:
+    start, end = (now - _DAY).timestamp(), ranges.edges[-1]
+    means = zip(ranges.edges, ranges.each("temperature"), strict=False)
+    points = [(datetime.fromtimestamp(at, UTC), one["mean"]) for at, one in means if at >= start and one["mean"] is not None]
+    today, rain = ranges.merged("temperature", midnight_at.timestamp(), end), ranges.merged("precipitation", start, end)
+    coverage = min(1.0, (rain["covered_seconds"] or 0.0) / _DAY.total_seconds())
+    line = insert_breaks(thin_out(points))
+    return DayOfPlace(line, today["min"], today["max"], rain["sum"], coverage, tuple(rain["providers"]))
 
 
 def thin_out(series: Sequence[SeriesPoint]) -> list[SeriesPoint]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import sun
+from ..model import sun
 from .geography import Spot
 from .openweathermap import compact, condition_of, in_degrees, in_speed, without_none
 from .weather import Source, Weather, apparent_temperature, dew_point, uv_index

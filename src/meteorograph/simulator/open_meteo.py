@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import sun
+from ..model import sun
 from .geography import Spot
 from .model import floor_time
 from .open_meteo_daily import daily_columns, daily_labels

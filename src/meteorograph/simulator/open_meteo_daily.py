@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import sun
+from ..model import sun
 from .geography import Spot
 
 _HOUR = timedelta(hours=1)

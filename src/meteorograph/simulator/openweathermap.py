@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from . import sun
+from ..model import sun
 from .geography import Spot
 from .refusals import NotSimulatedError, refuse_values
 from .weather import Source, Weather, apparent_temperature, station_pressure

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import openweathermap, sun
+from ..model import sun
+from . import openweathermap
 from .geography import Spot
 from .model import floor_time
 from .weather import Source

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import msgspec
 
+from ..model import sun
 from ..model.quantities import QUANTITIES
-from . import sun
 from .conditions import Condition
 from .geography import Spot
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import sun
+from ..model import sun
 from .geography import Spot
 from .weather import Source, Weather, apparent_temperature
 

@@ -7,10 +7,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+#: A look is quite new within this part of the greatest age.
+_QUITE_NEW: Final = 6
 
 _ALL: Final[weakref.WeakSet[BackgroundLook[object]]] = weakref.WeakSet()
 
@@ -55,6 +59,18 @@ class BackgroundLook(Generic[T]):
             return self._newest(0.0)
         thread.join(seconds)
         return self._newest(time.monotonic() - self._begun if thread.is_alive() else 0.0)
+
+    def get_recent(self, max_age: float) -> Look[T] | None:
+        """The last result, if it is not older than this [s]; None without such a result.
+
+        The next look begins meanwhile, unless the last one is quite new.
+        """
+        if self._last is None or (age := time.monotonic() - self._last[1]) > max_age:
+            return None
+        if age > max_age / _QUITE_NEW:
+            with suppress(RuntimeError):  # the process may have no further thread now
+                self._join_or_start()
+        return self._newest(0.0)
 
     def _join_or_start(self) -> threading.Thread:
         with self._lock:

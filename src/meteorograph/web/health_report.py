@@ -59,6 +59,8 @@ class HealthReport:
     integrations: Sequence[IntegrationState]
     #: How old the look at the database is [s].
     age: float
+    #: When the newest row of a scheduled location was due.
+    newest_slot: datetime | None = None
 
     @property
     def is_healthy(self) -> bool:
@@ -66,10 +68,13 @@ class HealthReport:
         return not self.problems
 
 
-def read_report(*, wait: float | None = None) -> HealthReport:
-    """Read the state of the service; works without the database, and waits for one that hangs for ``wait`` [s] at most."""
+def read_report(*, wait: float | None = None, may_be_recent: bool = False) -> HealthReport:
+    """Read the state of the service; works without the database, and waits for one that hangs for ``wait`` [s] at most.
+
+    If it ``may_be_recent``, the state with many locations is up to a minute old, and nothing waits.
+    """
     settings, now = get_settings(), clock.now()
-    look = look_at_database(wait)
+    look = look_at_database(wait, may_be_recent=may_be_recent)
     seen = look.value or DatabaseLook()
     is_running = _is_scheduler_running(settings, seen.ledger)
     problems = find_problems(settings, look, now, is_running=is_running)
@@ -90,6 +95,7 @@ def read_report(*, wait: float | None = None) -> HealthReport:
         last_backup=seen.last_backup,
         integrations=seen.integrations,
         age=look.age,
+        newest_slot=seen.ledger.newest_slot if seen.ledger else None,
     )
 
 

@@ -110,9 +110,14 @@ def units() -> Units:
 def zone() -> tzinfo:
     """The parameter ``zone``: time zone of the times in the answer; UTC if it is not selected."""
     text = request.args.get("zone", "UTC")
-    if text not in _zones():
+    if not is_zone(text):
         raise BadInputError("zone", text, "must be an IANA time zone such as Europe/Dublin")
     return UTC if text == "UTC" else ZoneInfo(text)
+
+
+def is_zone(text: str) -> bool:
+    """Whether this is the name of an IANA time zone."""
+    return text in _zones()
 
 
 @cache

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import event, insert, select
 
-from meteorograph import create_app, get_db_session
+from meteorograph import WeatherData, create_app, get_db_session
 from meteorograph.config.loading import load_settings
 from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
-from meteorograph.storage.models import Run
+from meteorograph.storage.engine import get_engine
+from meteorograph.storage.models import Incident, Location, Missed, Quota
+from meteorograph.web import params
 from meteorograph.web.page.filters import ago, compass, duration, number, percent
 from pages import Page, add, page
 from support import NOON
@@ -23,6 +29,7 @@ ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 DASH = "–"  # noqa: RUF001  # as on the page
 MINUS = "−"  # noqa: RUF001
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -34,54 +41,84 @@ def _overview(client: FlaskClient, query: str = "") -> Page:
     return page(client, f"/{query}")
 
 
-def test_values_in_their_units(client: FlaskClient) -> None:
+def test_a_card_has_the_weather_of_now_and_of_the_last_24_hours(client: FlaskClient) -> None:
     row = {
         "observed_at": NOON - timedelta(minutes=7),
         "temperature": -3.46,
-        "humidity": 81.0,
-        "precipitation": 1.25,
-        "precipitation_period": 3600,
-        "pressure": 1013.4,
         "wind_speed": 4.1,
         "wind_direction": 310.0,
         "wind_gust": 9.0,
         "cloud_cover": 75.0,
-        "visibility": 8200.0,
+        "weather_code": 71,
         "condition": "light snow",
     }
-    add("Athens", row)
+    rain = [{"due_at": NOON - back * HOUR, "precipitation": 0.25, "precipitation_period": 3600} for back in range(1, 24)]
+    cold = [{**rain.pop(), "temperature": -8.2}, {**rain.pop(2), "temperature": 1.26}]
+    add("Athens", row, *cold, *rain)
     heads, values = _overview(client).rows
-    assert [head.split()[0] for head in heads] == [
-        *("Location", "Temperature", "Last", "Humidity", "Precipitation", "Pressure"),
-        *("Wind", "Gust", "Cloud", "Visibility", "Observed"),
-    ]
-    assert values == [
-        *("Athens light snow", f"{MINUS}3.5", "", "81", "1.2 in 1 h", "1013"),
-        *("4.1 NW", "9.0", "75", "8.2", "7 min ago"),
-    ]
+    assert [head.split()[0] for head in heads] == ["Place", "Weather", "Temperature", "Last", "Rain", "Wind", "Age"]
+    # 23 whole hours and the part of the first one that lies within 24 h.
+    assert values == ["Athens", "light snow", f"{MINUS}3.5 {MINUS}3 to 1", "", "5.8", "4.1 9.0", "7 min ago"]
+    text = _overview(client).text
+    assert "95.8 % of 24 h measured" in text
+    assert 'transform="rotate(130 8 8)"' in text, "a wind from the north-west blows to the south-east"
+    assert "i-snow" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("?units=imperial", ["68.0 68 to 68", "1.00", "22.4 33.6"]),
+        ("?units=si", ["293.1 293 to 293", "0.0254", "10.0 15.0"]),
+        ("", ["20.0 20 to 20", "25.4", "10.0 15.0"]),
+    ],
+)
+def test_units_are_those_of_the_reader_and_are_kept(client: FlaskClient, query: str, values: list[str]) -> None:
+    rows = [{"due_at": NOON - back * HOUR, "precipitation": 25.4 / 24, "precipitation_period": 3600} for back in range(1, 24)]
+    now = {"temperature": 20.0, "precipitation": 25.4 / 24, "precipitation_period": 3600, "wind_speed": 10.0, "wind_gust": 15.0}
+    add("Athens", now, *rows)
+    for path in (query, ""):  # the second time from the cookie
+        shown = _overview(client, path).rows[1]
+        assert [shown[2], shown[4], shown[5]] == values
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(("zone", "told"), [("place", "13:00 UTC"), ("UTC", "13:00 UTC"), ("Asia/Tokyo", "22:00 JST")])
+def test_times_are_in_the_zone_of_the_reader(client: FlaskClient, zone: str, told: str) -> None:
+    heartbeat.record_heartbeat(NOON)
+    add("Athens", {"temperature": 1.0})
+    assert f"next run {told}" in _overview(client, f"?zone={zone}").text
+    assert f"next run {told}" in _overview(client).text
+    assert "zone=" in " ".join(client.get(f"/?zone={zone}").headers.getlist("Set-Cookie"))
+
+
+@ONE_DATABASE
+def test_a_cookie_that_is_wrong_is_ignored(client: FlaskClient) -> None:
+    client.set_cookie("units", "cubits")
+    client.set_cookie("zone", "Middle/Earth")
+    add("Athens", {"temperature": 1.0})
+    assert _overview(client).rows[1][2] == "1.0 1 to 1"
 
 
 def test_what_is_not_given_is_a_dash_and_never_a_zero(client: FlaskClient) -> None:
     add("Athens", {})
-    assert _overview(client).rows[1] == ["Athens", DASH, "", *[DASH] * 7, "0 s ago"]
+    assert _overview(client).rows[1] == ["Athens", DASH, DASH, "", DASH, DASH, "0 s ago"]
 
 
 def test_zero_is_a_zero(client: FlaskClient) -> None:
-    zeros = ("temperature", "humidity", "precipitation", "pressure", "wind_speed", "wind_gust", "cloud_cover", "visibility")
-    add("Athens", {"wind_direction": 0.0, **dict.fromkeys(zeros, 0.0)})
-    assert _overview(client).rows[1][1:10] == ["0.0", "", "0", "0.0", "0", "0.0 N", "0.0", "0", "0.0"]
+    zeros = ("temperature", "precipitation", "wind_speed", "wind_gust", "cloud_cover")
+    add("Athens", {"wind_direction": 0.0, "precipitation_period": 3600, **dict.fromkeys(zeros, 0.0)})
+    assert _overview(client).rows[1][2:6] == ["0.0 0 to 0", "", "≥ 0.0 1 h only", "0.0 0.0"]
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(10800, "in 3 h"), (600, "in 10 min"), (5400, "in 90 min")])
-def test_the_period_of_precipitation(client: FlaskClient, seconds: int, told: str) -> None:
-    add("Athens", {"precipitation": 2.0, "precipitation_period": seconds})
-    assert _overview(client).rows[1][4] == f"2.0 {told}"
+def test_suspect_values_are_marked_and_leave_low_and_high(client: FlaskClient) -> None:
+    add("Athens", {"temperature": 60.0, "flags": {"temperature": ["range"]}}, {"due_at": NOON - HOUR, "temperature": 5.0})
+    assert _overview(client).rows[1][2] == "60.0 × suspect 5 to 5"  # noqa: RUF001  # the cross of the page
 
 
-def test_precipitation_of_another_provider_says_whose_it_is_and_both_are_credited(client: FlaskClient) -> None:
-    add("Athens", {"precipitation": 2.0, "providers": {"precipitation": "weatherstack"}})
+def test_precipitation_of_another_provider_is_credited(client: FlaskClient) -> None:
+    add("Athens", {"precipitation": 2.0, "precipitation_period": 3600, "providers": {"precipitation": "weatherstack"}})
     shown = _overview(client)
-    assert shown.rows[1][4] == "2.0 Weatherstack"
     assert "Weather data provided by OpenWeather" in shown.text
     assert "eatherstack" in shown.text.split("<footer")[1]
 
@@ -127,14 +164,36 @@ def test_the_empty_state(client: FlaskClient) -> None:
 
 def test_a_place_without_values_is_there_and_waits(client: FlaskClient) -> None:
     add("Athens")
-    assert _overview(client).rows[1][:2] == ["Athens no values yet", DASH]
+    assert _overview(client).rows[1][:3] == ["Athens", "no values yet", DASH]
 
 
-def test_the_last_run(client: FlaskClient) -> None:
+def test_three_facts(client: FlaskClient) -> None:
+    add("Athens", {})
     with get_db_session() as session:
-        session.add(Run(schedule="default", due_at=NOON, state="partial", due=3, stored=2, failed=1))
+        id_ = session.query(Location.id).scalar()
+        for back in (2, 3, 30):
+            session.add(Missed(location_id=id_, due_at=NOON - back * HOUR, reason="provider_error"))
+        session.add(Missed(location_id=id_, due_at=NOON - 4 * HOUR, reason="down", closed_at=NOON))
+        session.add(Missed(location_id=id_, due_at=NOON, reason="down"))  # was stored since
+        opened = {"state": "open", "began_at": NOON, "opened_at": NOON, "cause": "frost", "detail": "frost"}
+        session.add(Incident(rule="frost", kind="frost", subjects=["Athens"], subject_count=1, **opened))
     text = " ".join(re.sub("<[^>]+>", " ", _overview(client).text).split())
-    assert "Stored 2 of 3 in the last run Missed 1 in the last run Last run 12:00 2026-03-01 UTC" in text
+    assert "Missed in 24 h 3 slots see why" in text
+    assert "Open incidents 1 what happened" in text
+    assert "Quota left – no limit" in text  # noqa: RUF001
+
+
+@ONE_DATABASE
+def test_the_quota_that_runs_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(scheduler_enabled=False, owm_api_key="k" * 32, weatherstack_api_key="w" * 32)
+    client = create_app(settings).test_client()
+    add("Athens", {})
+    with get_db_session() as session:
+        month = NOON.replace(day=1, hour=0)
+        session.add(Quota(provider="openweathermap", window="month", period_start=month, used=500_000))
+        session.add(Quota(provider="weatherstack", window="month", period_start=month, used=10))
+    text = " ".join(re.sub("<[^>]+>", " ", _overview(client).text).split())
+    assert re.search(r"Quota left, OpenWeatherMap 50\.0 % runs out (2|1) Mar", text), text
 
 
 def test_names_and_tags_are_found_in_any_case(client: FlaskClient) -> None:
@@ -153,16 +212,67 @@ def test_only_the_stale_ones(client: FlaskClient) -> None:
     assert [row[0] for row in _overview(client, "?show=stale").rows[1:]] == ["Bergen stale"]
 
 
-def test_many_locations_come_in_pages(client: FlaskClient) -> None:
-    for number_ in range(120):
-        add(f"place {number_:03d}", {})
-    first, last = _overview(client), _overview(client, "?page=3")
-    assert (len(first.rows) - 1, len(last.rows) - 1) == (50, 20)
-    assert "1 to 50 of 120 locations" in first.text
-    assert last.rows[1][0] == "place 100"
-    assert "?page=2" in first.text
-    assert 'rel="next"' not in last.text
-    assert "No location matches" not in last.text
+def _walk(client: FlaskClient, query: str) -> list[str]:
+    """The names on all pages, by following the links."""
+    names: list[str] = []
+    path: str | None = f"/{query}"
+    while path is not None:
+        shown = page(client, path)
+        names += [row[0].split()[0] for row in shown.rows[1:]]
+        path = next((one["href"] for one in shown.all("a") if one.get("rel") == "next"), None)
+    return names
+
+
+def test_every_order_is_walked_page_by_page(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meteorograph.web.page.overview.LIMIT", 2)
+    old, new = NOON - timedelta(hours=5), NOON - timedelta(minutes=3)
+    since = {"created_at": NOON - timedelta(days=1)}
+    add("Athens", {"temperature": 5.0, "wind_speed": 1.0, "weather_code": 0, "observed_at": new}, **since)
+    add("Bergen", {"temperature": -2.0, "wind_speed": 1.0, "weather_code": 95, "due_at": old}, **since)
+    add("Cork", {"temperature": 5.0, "wind_speed": 7.0, "weather_code": 61}, **since)
+    add("Delhi", **since)
+    add("Essen", {"wind_speed": 9.0, "due_at": old}, **since)
+    assert _walk(client, "") == ["Bergen", "Delhi", "Essen", "Athens", "Cork"], "the late ones first"
+    assert _walk(client, "?sort=name") == ["Athens", "Bergen", "Cork", "Delhi", "Essen"]
+    assert _walk(client, "?sort=-name") == ["Essen", "Delhi", "Cork", "Bergen", "Athens"]
+    assert _walk(client, "?sort=-temperature") == ["Athens", "Cork", "Bergen", "Delhi", "Essen"]
+    assert _walk(client, "?sort=temperature") == ["Bergen", "Athens", "Cork", "Delhi", "Essen"]
+    assert _walk(client, "?sort=-wind") == ["Essen", "Cork", "Athens", "Bergen", "Delhi"]
+    assert _walk(client, "?sort=-weather") == ["Bergen", "Cork", "Athens", "Delhi", "Essen"]
+    assert _walk(client, "?sort=age") == ["Cork", "Athens", "Bergen", "Essen", "Delhi"]
+    assert _walk(client, "?show=stale&sort=-wind") == ["Essen", "Bergen", "Delhi"]
+    assert _walk(client, "?q=e&sort=name") == ["Athens", "Bergen", "Delhi", "Essen"]
+    assert _walk(client, "?q=e") == ["Bergen", "Delhi", "Essen", "Athens"]
+    assert "2 of 5 locations" in _overview(client).text
+
+
+def test_a_page_reads_no_more_rows_than_it_shows(client: FlaskClient) -> None:
+    with get_db_session() as session:
+        session.execute(insert(Location), [_many(number) for number in range(10_000)])
+        row = {"due_at": NOON, "fetched_at": NOON, "provider": "openweathermap", "temperature": 1.0}
+        session.execute(insert(WeatherData), [{**row, "location_id": id_} for id_ in session.scalars(select(Location.id))])
+    asked: list[tuple[str, Any]] = []
+
+    def note(*execution: Any) -> None:
+        if threading.current_thread() is threading.main_thread():  # the state of the service is looked at in another one
+            asked.append((execution[2], execution[3]))
+
+    event.listen(get_engine(), "before_cursor_execute", note)
+    try:
+        first = _overview(client)
+        far = _overview(client, f"?cursor={params.cursor(json.dumps([1, 'place 8000']))}")
+    finally:
+        event.remove(get_engine(), "before_cursor_execute", note)
+    assert (len(first.rows), far.rows[1][0]) == (51, "place 8001")
+    assert "50 of 10,000 locations" in first.text
+    with get_engine().connect() as connection:
+        selects = [one for one in asked if one[0].lstrip().startswith("SELECT")]
+        read = [len(connection.exec_driver_sql(text, values).all()) for text, values in selects]
+    assert 200 < sum(read) <= 2 * (51 + 50 + 50 + 10), "the ids, the locations with their rows, and their last day"
+
+
+def _many(number: int) -> dict[str, Any]:
+    return {"name": f"place {number:04d}", "latitude": 1.0, "longitude": 2.0, "state": "active", "created_at": NOON}
 
 
 @ONE_DATABASE

@@ -8,8 +8,8 @@ from statistics import mean
 
 import pytest
 
+from meteorograph.model import sun
 from meteorograph.model.quantities import BY_NAME
-from meteorograph.simulator import sun
 from meteorograph.simulator.geography import spot_at
 from meteorograph.simulator.model import Model, climate, relative_humidity, weather
 from meteorograph.simulator.weather import Weather

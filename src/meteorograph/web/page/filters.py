@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 
 from ...model.states import MissedReason
-from .layout import blueprint
 
 _POINTS: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
@@ -29,7 +28,6 @@ REASONS: Final[dict[str, str]] = {
 }
 
 
-@blueprint.app_template_filter()
 def ago(instant: datetime | None, now: datetime) -> str:
     """Age of an instant in one unit."""
     if instant is None:
@@ -38,7 +36,6 @@ def ago(instant: datetime | None, now: datetime) -> str:
     return "in the future" if seconds < 0 else f"{duration(seconds)} ago"
 
 
-@blueprint.app_template_filter()
 def duration(seconds: float) -> str:
     """A duration [s] in the largest unit of which it has at least two."""
     for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -47,7 +44,6 @@ def duration(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
-@blueprint.app_template_filter()
 def number(value: float | None, decimals: int = 0) -> str:
     """A number with fixed decimals, with separators from 10,000 on; a dash for None."""
     if value is None:
@@ -57,37 +53,35 @@ def number(value: float | None, decimals: int = 0) -> str:
     return grouped.replace("-", "−")  # noqa: RUF001
 
 
-@blueprint.app_template_filter()
 def percent(part: float | None) -> str:
     """A fraction in percent, rounded down: only 1 is 100 %."""
     return DASH if part is None else f"{math.floor(part * 1000 + 1e-9) / 10:.1f} %"
 
 
-@blueprint.app_template_filter()
 def compass(degrees: float | None) -> str:
     """The compass point from which the wind comes."""
     return "" if degrees is None else _POINTS[round(degrees / 45) % 8]
 
 
-@blueprint.app_template_filter()
 def period(seconds: int) -> str:
     """A duration [s] in hours if it is a whole number of them, else in minutes."""
     return f"{seconds // 3600} h" if seconds % 3600 == 0 else f"{seconds // 60} min"
 
 
-@blueprint.app_template_filter()
 def instant(at: datetime | None) -> str:
     """An instant in UTC to the minute, or to the second if it has seconds."""
     return DASH if at is None else at.strftime("%Y-%m-%d %H:%M:%S" if at.second else "%Y-%m-%d %H:%M")
 
 
-@blueprint.app_template_filter()
 def reason(word: str) -> str:
     """Text of a missed reason."""
     return REASONS.get(word, word)
 
 
-@blueprint.app_template_filter()
 def reasons(missed: dict[str, int]) -> str:
     """Counts of missed slots by reason, as text."""
     return "; ".join(f"{many} missed because {reason(word)}" for word, many in missed.items())
+
+
+#: The functions that templates use as filters, by their names.
+FILTERS: Final = (ago, duration, number, percent, compass, period, instant, reason, reasons)

@@ -14,17 +14,24 @@ from werkzeug.exceptions import Forbidden, NotAcceptable
 
 from ...config.loading import get_settings
 from ...errors import BadInputError, LocationNotFoundError, StoreError
+from ...healing.planner import history_providers
 from ...log_output import get_logger
 from ...model import clock
 from ...model.states import TokenScope
 from ...providers.registry import PROVIDERS
 from ...version import __version__
 from .. import access
-from ..health_report import read_report
+from ..health_report import HealthReport, read_report
 from ..problems import bad_input_detail
+from .display import Display
+from .filters import FILTERS
+from .preferences import SYSTEMS, Preferences, keep_preferences, read_preferences
+from .service_sentence import service_sentence
 
 log = get_logger(__name__)
 blueprint = Blueprint("page", __name__)
+for function in FILTERS:
+    blueprint.add_app_template_filter(function)
 
 #: Shortest and longest time between two updates of a page.
 _SOONEST: Final = timedelta(seconds=5)
@@ -40,20 +47,38 @@ def _require_html() -> None:
         raise NotAcceptable("This page is HTML only. /data/latest and the other API routes answer in JSON.")
 
 
-def render(template: str, *, providers: Iterable[str] = (), status: int = 200, **context: Any) -> Response:
+def render(
+    template: str,
+    *,
+    providers: Iterable[str] = (),
+    status: int = 200,
+    place_zone: str | None = None,
+    report: HealthReport | None = None,
+    **context: Any,
+) -> Response:
     """Render a page, or answer 304 if the browser has it already.
 
     Args:
         template: File name of the template.
         providers: Providers of the data on the page, for the credits.
         status: HTTP status.
+        place_zone: IANA zone of the place that the page shows, if it shows one place.
+        report: The state of the service, if it was read already.
         context: Variables of the template.
     """
-    settings = get_settings()
+    settings, now = get_settings(), clock.now()
+    report = report or read_report(may_be_recent=True)
+    preferences = read_preferences() if status != 400 else Preferences()
+    display = Display(preferences, place_zone)
+    heals = settings.healing and bool(history_providers(settings))
     text = render_template(
         template,
-        now=clock.now(),
-        health=read_report(),
+        now=now,
+        health=report,
+        sentence=service_sentence(report, lambda at: display.moment(at, now), heals=heals),
+        preferences=preferences,
+        systems=SYSTEMS,
+        display=display,
         demo=settings.demo,
         version=__version__,
         is_signed_in=access.is_signed_in(),
@@ -67,6 +92,7 @@ def render(template: str, *, providers: Iterable[str] = (), status: int = 200, *
     response = make_response(text, status)
     response.headers["Cache-Control"] = "private, no-cache"
     response.vary.add("Accept")
+    keep_preferences(response)
     if status == 200:
         response.set_etag(hashlib.blake2b(_AGES.sub(r"\1\2", text).encode(), digest_size=12).hexdigest(), weak=True)
         response.make_conditional(request)

@@ -8,7 +8,8 @@ from ...accounts.call_plan import interval_text
 from ...config.loading import get_settings
 from ...locations.repository import get_location
 from ...model import clock
-from ...reading import overview
+from ...reading.overview import read_cards
+from ...reading.overview_order import numbered_page
 from ...storage.engine import get_db_session
 from .. import params
 from .layout import blueprint, page_number, render
@@ -21,16 +22,15 @@ def places() -> Response:
     params.refuse_unknown(("q", "page"))
     words, number, settings = search_text(), page_number(), get_settings()
     with get_db_session(read_only=True) as session:
-        page = overview.read_overview_page(
-            session, words=words, only=None, skip=(number - 1) * LIMIT, limit=LIMIT, since=clock.now()
-        )
+        ids, total = numbered_page(session, words, (number - 1) * LIMIT, LIMIT)
+        cards = read_cards(session, ids, clock.now(), has_day=False)
     return render(
         "locations.html",
-        shown=page.cards,
-        total=page.total,
+        shown=cards,
+        total=total,
         words=words,
         number=number,
-        pages=-(-page.total // LIMIT),
+        pages=-(-total // LIMIT),
         first=(number - 1) * LIMIT + 1,
         interval=interval_text(settings.interval),
     )

@@ -1,54 +1,110 @@
-"""``/``: the newest values of every location."""
+"""``/``: the state of the service in a sentence, three facts, and the newest weather of every location."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from flask import Response, request
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...config.loading import get_settings
 from ...errors import BadInputError, MeteorographError
-from ...model import clock
+from ...model import clock, sun
+from ...model.flags import is_suspect
 from ...reading import overview
+from ...reading.overview_order import OverviewQuery, Position
 from ...storage.engine import get_db_session
 from .. import params
 from ..health_report import read_report
-from .layout import blueprint, page_number, render
-from .sparkline import sparkline
+from .facts import Facts, read_facts
+from .icons import WORDS, icon, icon_name
+from .layout import blueprint, render
+from .preferences import refuse_unknown
+from .sparkline import Sparkline, sparkline
 
 #: Locations per page.
 LIMIT: Final = 50
 _DAY: Final = timedelta(days=1)
 
+#: Column → its title, and how it is sorted first.
+_COLUMNS: Final = {
+    "name": ("Place", "name"),
+    "weather": ("Weather", "-weather"),
+    "temperature": ("Temperature", "-temperature"),
+    "wind": ("Wind", "-wind"),
+    "age": ("Age", "-age"),
+}
+
+#: Order → what it is called in the list of orders.
+_ORDERS: Final = {
+    "attention": "Attention first",
+    **{"name": "Name", "-name": "Name, Z to A", "-temperature": "Warmest", "temperature": "Coldest", "-wind": "Windiest"},
+    **{"wind": "Calmest", "-weather": "Worst weather", "weather": "Best weather", "-age": "Oldest", "age": "Newest"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """A location with what the template draws of it."""
+
+    card: overview.LocationCard
+    line: Sparkline | None
+    #: Parts of the icon, and its words; None if the weather is unknown.
+    icon: Markup | None
+    words: str | None
+    is_suspect: bool
+
 
 @blueprint.get("/")
 def page() -> Response:
-    """The overview page: newest values of every location. It works without the database."""
-    params.refuse_unknown(("q", "show", "page"))
-    words, show, number = search_text(), params.word("show", ("all", "stale")) or "all", page_number()
-    now = clock.now()
-    since = now - min(_DAY, overview.MAX_POINTS * get_settings().interval)
-    only, skip = read_report().stale if show == "stale" else None, (number - 1) * LIMIT
-    overview_page = overview.OverviewPage([], 0)
+    """The overview page. It works without the database."""
+    refuse_unknown(("q", "show", "sort", "cursor"))
+    words, show, order = search_text(), params.word("show", ("all", "stale")) or "all", _order()
+    now, report = clock.now(), read_report(may_be_recent=True)
+    query = OverviewQuery(LIMIT, words, show == "stale", order.lstrip("-"), order.startswith("-"), _position())
+    found, facts = overview.OverviewPage([]), Facts(0, None, 0)
     try:
         with get_db_session(read_only=True) as session:
-            overview_page = overview.read_overview_page(session, words=words, only=only, skip=skip, limit=LIMIT, since=since)
+            found = overview.read_overview_page(session, query, report.stale, now)
+            facts = read_facts(session, get_settings(), now)
     except (MeteorographError, SQLAlchemyError):
         pass  # the page shows the state of the service
-    rows = [card.row for card in overview_page.cards if card.row is not None]
+    rows = [card.row for card in found.cards if card.row is not None]
+    providers = {row.provider for row in rows} | {name for row in rows for name in (row.providers or {}).values()}
     return render(
         "overview.html",
-        providers={row.provider for row in rows} | {name for row in rows for name in (row.providers or {}).values()},
-        shown=[(card.location, card.row, sparkline(card.temperatures, since, now)) for card in overview_page.cards],
-        total=overview_page.total,
+        providers=providers | {name for card in found.cards for name in card.day.rain_providers},
+        report=report,
+        shown=[_shown(card, now) for card in found.cards],
+        total=found.total,
+        facts=facts,
         words=words,
         show=show,
-        number=number,
-        pages=-(-overview_page.total // LIMIT),
-        first=skip + 1,
-        course_seconds=(now - since).total_seconds(),
+        order=order,
+        orders=_ORDERS,
+        columns=_COLUMNS,
+        following=found.following and params.cursor(json.dumps(found.following)),
+        is_first="cursor" not in request.args,
+    )
+
+
+def _shown(card: overview.LocationCard, now: datetime) -> ShownCard:
+    line, row = sparkline(card.day.temperatures, now - _DAY, now), card.row
+    if row is None:
+        return ShownCard(card, line, None, None, is_suspect=False)
+    name = icon_name(row.weather_code, row.condition, row.cloud_cover)
+    location, at = card.location, row.observed_at or row.due_at
+    is_night = sun.elevation(location.latitude, location.longitude, at) < sun.HORIZON
+    return ShownCard(
+        card,
+        line,
+        icon(name, is_night=is_night) if name else None,
+        row.condition or (WORDS[name] if name else None),
+        is_suspect=is_suspect((row.flags or {}).get("temperature", ())),
     )
 
 
@@ -58,3 +114,23 @@ def search_text() -> str:
     if len(words) > 200:
         raise BadInputError("q", words, "must be 200 characters or fewer")
     return words
+
+
+def _order() -> str:
+    """The parameter ``sort``: one of ``SORTS``, after a minus for the largest first."""
+    return params.word("sort", tuple(_ORDERS)) or "attention"
+
+
+def _position() -> Position | None:
+    """The position in the parameter ``cursor``."""
+    plain = params.after()
+    if plain is None:
+        return None
+    try:
+        key, name = json.loads(plain)
+    except (ValueError, TypeError):
+        key, name = 0, None
+    is_number = key is None or (isinstance(key, int | float) and not isinstance(key, bool) and key - key == 0)
+    if not is_number or not isinstance(name, str) or "\0" in name:
+        raise BadInputError("cursor", request.args["cursor"], "must be that of a previous page")
+    return Position(key, name)

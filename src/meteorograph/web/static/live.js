@@ -36,8 +36,11 @@ function swap(part, fresh) {
   const active = document.activeElement;
   const isFocused = part.contains(active) ? matcher(active) : null;
   const scrolled = [...part.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
+  const open = [...part.querySelectorAll("details[open]")].map((details) => details.id);
   part.className = fresh.className;
+  if (fresh.dataset.level) part.dataset.level = fresh.dataset.level;
   part.replaceChildren(...fresh.childNodes);
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   part.querySelectorAll(".scroll").forEach((box, index) => { box.scrollLeft = scrolled[index] ?? 0; });
   if (isFocused) [...part.querySelectorAll("a, button, [tabindex]")].find(isFocused)?.focus({ preventScroll: true });
 }
@@ -45,8 +48,9 @@ function swap(part, fresh) {
 async function renew() {
   if (busy) return;
   busy = true;
+  const address = location.href;
   try {
-    const response = await fetch(location.href, { headers: tag ? { Accept: "text/html", "If-None-Match": tag } : { Accept: "text/html" } });
+    const response = await fetch(address, { headers: tag ? { Accept: "text/html", "If-None-Match": tag } : { Accept: "text/html" } });
     offline.hidden = true;
     last = new Date();
     if (response.status === 304) return;
@@ -64,6 +68,7 @@ async function renew() {
   } finally {
     busy = false;
   }
+  if (address !== location.href) renew(); // the list was filtered meanwhile
 }
 
 if (period) {

@@ -1,4 +1,7 @@
-"""Height, rise and set of the sun, by NOAA's low-accuracy formulas (accurate to one or two minutes)."""
+"""Height, rise and set of the sun, by the low-accuracy formulas of NOAA (accurate to one or two minutes). Pure.
+
+https://gml.noaa.gov/grad/solcalc/solareqns.PDF
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,171 @@
+"""Which locations a page of the overview shows, and in which order: found by position, so that a page costs the same anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, bindparam, false, func, or_, select
+from sqlalchemy.orm import Session
+
+from ..storage.models import Location, WeatherData
+from .columns import as_seconds
+from .rows import newest_slot
+
+#: What a list can be sorted by, besides the name and ``attention``: the newest value of a quantity.
+VALUES: Final = {"weather": "weather_code", "temperature": "temperature", "wind": "wind_speed"}
+SORTS: Final = ("attention", "name", *VALUES, "age")
+
+#: Names that are read at once while late locations are left out, if the first read was not enough.
+_GROWTH: Final = 4
+
+
+class Position(NamedTuple):
+    """Where a page ends: the value that the list is sorted by, and the name."""
+
+    #: Of ``attention``, 0 among the late locations and 1 after them; of ``age``, Unix seconds; of ``name``, None.
+    key: float | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewQuery:
+    """What the overview shows."""
+
+    limit: int
+    #: Part of a name or tag, in any case; empty for all.
+    words: str = ""
+    only_late: bool = False
+    #: One of ``SORTS``.
+    sort: str = "attention"
+    descending: bool = False
+    after: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """The ids of the locations of a page, in order."""
+
+    ids: list[int]
+    #: The position of the next page; None on the last one.
+    following: Position | None
+    #: Number of locations on all pages.
+    total: int
+
+
+def numbered_page(session: Session, words: str, skip: int, limit: int) -> tuple[list[int], int]:
+    """The ids of a page by name after ``skip`` locations, and the number of those on all pages."""
+    if not words:
+        ids = session.scalars(select(Location.id).order_by(Location.name).offset(skip).limit(limit)).all()
+        return list(ids), session.scalar(select(func.count()).select_from(Location)) or 0
+    matches = _matches(session, words.casefold(), None)
+    return [id_ for id_, _ in matches[skip : skip + limit]], len(matches)
+
+
+class _Found(NamedTuple):
+    id: int
+    name: str
+    key: float | None
+
+
+def find_page(session: Session, query: OverviewQuery, late: Sequence[str], now: datetime) -> FoundPage:
+    """Find a page. ``late`` are the names of the late locations, in the order of the database."""
+    if query.only_late and not late:
+        return FoundPage([], None, 0)
+    ids: list[int] | None = None
+    if query.words or query.only_late:
+        matches = _matches(session, query.words.casefold(), frozenset(late) if query.only_late else None)
+        ids, total = [id_ for id_, _ in matches], len(matches)
+    else:
+        total = session.scalar(select(func.count()).select_from(Location)) or 0
+    if query.sort == "attention":
+        found = _by_attention(session, query, late, ids)
+    elif query.sort == "name":
+        found = _by_name(session, query, ids)
+    else:
+        found = _by_value(session, query, ids, now)
+    page = found[: query.limit]
+    following = Position(page[-1].key, page[-1].name) if len(found) > query.limit else None
+    return FoundPage([one.id for one in page], following, total)
+
+
+def _matches(session: Session, text: str, names: frozenset[str] | None) -> list[tuple[int, str]]:
+    """Id and name of the locations with a text in their name or tags. Neither database knows the cases of all letters."""
+    locations = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.name))
+    return [
+        (id_, name)
+        for id_, name, tags in locations
+        if (names is None or name in names) and any(text in part.casefold() for part in (name, *(tags or ())))
+    ]
+
+
+def _within(ids: list[int] | None) -> ColumnElement[bool]:
+    """The condition that a location is one of these. The ids are a part of the statement: no limit of parameters applies."""
+    return Location.id.in_(bindparam("ids", ids, expanding=True, literal_execute=True)) if ids is not None else ~false()
+
+
+def _by_attention(session: Session, query: OverviewQuery, late: Sequence[str], ids: list[int] | None) -> list[_Found]:
+    """Late locations first, then the others; each by name."""
+    wanted, after = query.limit + 1, query.after
+    found: list[_Found] = []
+    if after is None or after.key == 0:
+        rest = list(late) if after is None else _following(late, after.name)
+        for index in range(0, len(rest), wanted):
+            within = (Location.name.in_(rest[index : index + wanted]), _within(ids))
+            rows = session.execute(select(Location.id, Location.name).where(*within).order_by(Location.name))
+            found += [_Found(id_, name, 0) for id_, name in rows]
+            if len(found) >= wanted:
+                return found[:wanted]
+    excluded, name = frozenset(late), after.name if after is not None and after.key == 1 else None
+    size = wanted
+    while len(found) < wanted and not query.only_late:
+        read = session.execute(_names(ids, after=name).limit(size)).all()
+        found += [_Found(id_, own, 1) for id_, own in read if own not in excluded]
+        if len(read) < size:
+            break
+        name, size = read[-1].name, size * _GROWTH
+    return found[:wanted]
+
+
+def _following(names: Sequence[str], name: str) -> list[str]:
+    """The names after a name, which may have gone since."""
+    return list(names[names.index(name) + 1 :]) if name in names else [other for other in names if other > name]
+
+
+def _names(ids: list[int] | None, *, after: str | None, descending: bool = False) -> Any:
+    query = select(Location.id, Location.name).where(_within(ids))
+    if after is not None:
+        query = query.where(Location.name < after if descending else Location.name > after)
+    return query.order_by(Location.name.desc() if descending else Location.name)
+
+
+def _by_name(session: Session, query: OverviewQuery, ids: list[int] | None) -> list[_Found]:
+    after = query.after.name if query.after else None
+    rows = session.execute(_names(ids, after=after, descending=query.descending).limit(query.limit + 1))
+    return [_Found(id_, name, None) for id_, name in rows]
+
+
+def _by_value(session: Session, query: OverviewQuery, ids: list[int] | None, now: datetime) -> list[_Found]:
+    """By the newest value; locations without one come last."""
+    key: Any
+    if query.sort == "age":
+        key = as_seconds(session.get_bind().dialect, func.coalesce(WeatherData.observed_at, WeatherData.due_at))
+    else:
+        key = getattr(WeatherData, VALUES[query.sort])
+    is_newest = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(now))
+    select_ = select(Location.id, Location.name, key.label("key")).outerjoin(WeatherData, is_newest).where(_within(ids))
+    # The age grows as the instant falls.
+    descending = query.descending != (query.sort == "age")
+    if query.after is not None:
+        select_ = select_.where(_is_after(key, query.after, descending=descending))
+    ordered = select_.order_by(key.is_(None), key.desc() if descending else key, Location.name)
+    return [_Found(*row) for row in session.execute(ordered.limit(query.limit + 1))]
+
+
+def _is_after(key: Any, after: Position, *, descending: bool) -> ColumnElement[bool]:
+    if after.key is None:
+        return and_(key.is_(None), Location.name > after.name)
+    beyond = key < after.key if descending else key > after.key
+    return or_(beyond, and_(key == after.key, Location.name > after.name), key.is_(None))

@@ -1,0 +1,146 @@
+"""The state of the service as a sentence for a person, with a level that gives its colour. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from ...model.words import are, counted
+from ...providers.registry import PROVIDERS
+from ..health_report import HealthReport, HealthStatus
+
+#: Writes an instant for the reader, in the zone that the reader has chosen.
+TimeWriter = Callable[[datetime], str]
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
+
+#: The problems that the numbers of late places and of missed slots say: effects, not causes.
+_LATE: Final = re.compile(r" of \d+ locations? (?:is|are) stale$")
+_MISSED: Final = re.compile(r"^\d+(?: or more)? slots? of the last 24 hours ")
+
+
+class Level(StrEnum):
+    """How well the service does. Only ``GOOD`` is green."""
+
+    GOOD = "good"
+    #: Nothing is wrong, and nothing is collected yet.
+    IDLE = "idle"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What a person has to know first."""
+
+    level: Level
+    text: str
+    #: The slot of the newest values; None without values.
+    newest_at: datetime | None = None
+    #: When a provider is called next, and whether that only tries whether it answers again.
+    next_at: datetime | None = None
+    is_try: bool = False
+    #: Further problems, causes first.
+    details: tuple[str, ...] = ()
+
+
+def service_sentence(report: HealthReport, write: TimeWriter, *, heals: bool) -> Sentence:
+    """The sentence of a state: the cause of what is wrong first, then how many places that concerns.
+
+    Args:
+        report: The state of the service.
+        write: Writes the instants in the sentence.
+        heals: Whether missed slots are filled from the history of a provider.
+    """
+    problems = [problem for problem in report.problems if not _LATE.search(problem)]
+    causes = [_readable(problem, report, write) for problem in problems if not _MISSED.search(problem)]
+    missed = [_readable(problem, report, write) for problem in problems if _MISSED.search(problem)]
+    if not report.is_database_up:
+        return Sentence(Level.BAD, causes[0] if causes else "The database does not answer.", details=tuple(causes[1:]))
+    closed_until = _closed_until(report)
+    parts = [*causes[:1], _places(report)]
+    details = (*causes[1:], *missed)
+    if heals and report.stale and report.is_scheduler_running:
+        parts.append("Gaps will be filled.")
+    return Sentence(
+        level=_level(report),
+        text=" ".join(part for part in parts if part),
+        newest_at=report.newest_slot,
+        next_at=closed_until or report.next_run,
+        is_try=closed_until is not None,
+        details=details,
+    )
+
+
+def _level(report: HealthReport) -> Level:
+    if report.status == HealthStatus.FAILING:
+        return Level.BAD
+    if report.problems or report.stale:
+        return Level.WARN
+    is_collected = report.is_scheduler_running and any(age is not None for age in report.freshness.values())
+    return Level.GOOD if is_collected and None not in report.freshness.values() else Level.IDLE
+
+
+def _places(report: HealthReport) -> str:
+    """How many places are up to date, or wait."""
+    total, late = len(report.freshness), len(report.stale)
+    new = sum(age is None for age in report.freshness.values())
+    if not total:
+        return "No place is collected yet."
+    if not report.is_scheduler_running and not report.problems:
+        return f"Nothing is collected: no scheduler is running. {_share(late, total)} late." if late else _NO_SCHEDULER
+    if late:
+        return f"{late:,} of {counted(total, 'place')} {'waits' if late == 1 else 'wait'} for values."
+    if new:
+        first = "" if report.problems else f"{'its' if new == 1 else 'their'} first "
+        return f"{_of(new, total)} {'waits' if new == 1 else 'wait'} for {first}values."
+    return f"All {total:,} places are up to date." if total > 1 else "1 place is up to date."
+
+
+_NO_SCHEDULER: Final = "Nothing is collected: no scheduler is running."
+
+
+def _share(part: int, total: int) -> str:
+    return f"{part:,} of {counted(total, 'place')} {are(part)}"
+
+
+def _of(part: int, total: int) -> str:
+    return counted(part, "place") if part == total else f"{part:,} of {counted(total, 'place')}"
+
+
+def _closed(report: HealthReport) -> str | None:
+    """The provider that failed last, if that is the first cause; not one with a used-up quota or a refused key."""
+    first = report.problems[0] if report.problems else ""
+    names = (name for name, account in report.accounts.items() if account.closed_until and not account.by_quota)
+    return next((name for name in names if first.startswith(f"{name} is closed until")), None)
+
+
+def _closed_until(report: HealthReport) -> datetime | None:
+    name = _closed(report)
+    return report.accounts[name].closed_until if name else None
+
+
+def _readable(problem: str, report: HealthReport, write: TimeWriter) -> str:
+    """A problem as a sentence: with the provider's title, and times as the reader wants them."""
+    name = _closed(report)
+    if name is not None and problem == report.problems[0]:
+        account = report.accounts[name]
+        since = f" has not answered since {write(account.last_answer_at)}" if account.last_answer_at else " does not answer"
+        reason = (account.reason or "").removeprefix(f"{name}: ")
+        return _with_stop(f"{_title(name)}{since}: {reason}" if reason else f"{_title(name)}{since}")
+    text = _INSTANT.sub(lambda match: write(datetime.fromisoformat(match[0].replace("Z", "+00:00"))), problem)
+    for provider in PROVIDERS:
+        text = re.sub(rf"(?<![\w-]){re.escape(provider)}(?![\w.-])", _title(provider), text)
+    return _with_stop(text[:1].upper() + text[1:])
+
+
+def _title(name: str) -> str:
+    return PROVIDERS[name].title if name in PROVIDERS else name
+
+
+def _with_stop(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
