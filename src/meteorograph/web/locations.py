@@ -143,7 +143,7 @@ def remove(name: str) -> dict[str, Any]:
 @blueprint.post("/api/locations/import")
 @needs_scope(TokenScope.ADMIN)
 def import_file() -> dict[str, Any]:
-    """Add the locations of a CSV or GeoJSON file, all or none, in one transaction; with ``dry_run`` only say what would change."""
+    """Add the locations of a file, all or none, in one transaction; with ``dry_run`` only say what would change."""
     flags = ("0", "1")
     query = _query(skip_bad=flags, update=flags, dry_run=flags)
     format = next((name for name, type in MEDIA_TYPES.items() if request.mimetype == type), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -18,7 +19,7 @@ from meteorograph.simulator import Simulator
 from meteorograph.storage.models import Token
 from meteorograph.storage.tokens import add_token
 from meteorograph.web.rate_limits import MAX_FAILURES
-from support import NOON
+from support import KEY, NOON
 
 pytestmark = [
     pytest.mark.usefixtures("database", "collecting"),
@@ -122,6 +123,22 @@ def test_a_browser_signs_in_once_and_signs_out(client: FlaskClient, monkeypatch:
 @pytest.mark.parametrize("path", ["//evil.example", "https://evil.example/", "/\\evil.example", "evil", "/a\r\nSet-Cookie: a=b"])
 def test_signing_in_leads_to_no_other_server(client: FlaskClient, path: str) -> None:
     assert client.get("/sign-in", query_string={"next": path}, headers=HTML).status_code == 400
+
+
+def test_the_settings_are_shown_to_who_may_change_things_and_without_secrets(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_BACKUP_DIR", str(tmp_path / "backups"))
+    page = client.get("/settings", headers=HTML)
+    assert page.status_code == 200
+    for shown in ("OWM_API_KEY", "set (hidden)", "METEOROGRAPH_BACKUP_DIR", "There is none yet", "Weatherstack"):
+        assert shown in page.text
+    assert KEY not in page.text
+    headers = _token(TokenScope.READ)
+    assert client.get("/settings", headers=HTML).status_code == 401
+    refused = client.get("/settings", headers={**HTML, **headers})
+    assert (refused.status_code, "This needs a token with the scope admin" in refused.text) == (403, True)
+    assert client.get("/settings", headers={**HTML, **_token(TokenScope.ADMIN)}).status_code == 200
 
 
 def test_a_page_offers_to_sign_in_only_where_a_token_is_needed(client: FlaskClient) -> None:

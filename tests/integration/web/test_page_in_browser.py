@@ -27,6 +27,7 @@ VIEWS = {
     "coverage": "/coverage",
     "runs": "/runs",
     "locations": "/locations",
+    "settings": "/settings",
     "edit": "/locations/edit?name=London",
     "sign in": "/sign-in",
     "alerts": "/alerts",
@@ -243,6 +244,34 @@ def test_a_place_is_found_added_edited_collected_and_removed(chrome: Browser, de
         expect(page.get_by_role("row").filter(has_text="Reykjavík")).to_have_count(0)
         # The console tells of every answer with an error, whatever a script does with it.
         assert [text for text in wrong if "409 (CONFLICT)" not in text] == []
+
+
+def test_a_rule_is_added_silenced_and_removed(chrome: Browser, demo: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{demo}/alerts")
+        page.get_by_text("Add a rule").click()
+        form = page.locator("#add")
+        form.get_by_label("Name", exact=True).fill("rain in Athens")
+        expect(form.locator("[name=hours]")).to_be_hidden()
+        form.get_by_label("Condition").select_option("rain")
+        form.get_by_label("Limit").fill("40 mm")
+        form.locator("[name=locations]").fill("Athens; London")
+        form.get_by_role("button", name="Add").click()
+        expect(form.get_by_role("status")).to_contain_text("limit")
+        form.get_by_label("Limit").fill("40")
+        form.get_by_role("button", name="Add").click()
+        expect(form.get_by_role("status")).to_contain_text("rain in Athens was added")
+        row = page.get_by_role("row").filter(has_text="rain in Athens")
+        expect(row).to_contain_text("40 mm of precipitation or more in 24 h")
+        expect(row).to_contain_text("Athens, London")
+        row.get_by_role("button", name="Silence rain in Athens for 24 h").click()
+        expect(row).to_contain_text("silent until")
+        row.get_by_role("button", name="End the silence of rain in Athens").click()
+        expect(row).not_to_contain_text("silent until")
+        page.on("dialog", lambda dialog: dialog.accept())
+        row.get_by_role("button", name="Remove rain in Athens").click()
+        expect(row).to_have_count(0)
+        assert [text for text in wrong if "400 (BAD REQUEST)" not in text] == []
 
 
 def test_what_is_wrong_with_a_place_or_a_file_is_told(chrome: Browser, demo: str, tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from flask import Response, request
 
 from ...alerts import queries
 from ...alerts.channels import channel_names
-from ...alerts.kinds import condition_text
+from ...alerts.kinds import KINDS, RAIN_HOURS, condition_text
 from ...config.loading import get_settings
 from ...model import clock
 from ...storage.engine import get_db_session
@@ -17,6 +17,30 @@ from .layout import blueprint, render
 
 #: Incidents per page.
 _LIMIT: Final = 25
+
+
+class KindChoice(NamedTuple):
+    """A kind of rule to choose."""
+
+    name: str
+    text: str
+    unit: str
+    #: The limit where the rule gives none; empty if the kind has no limit, or must be given one.
+    limit: str
+    is_of_places: bool
+
+
+#: Each kind with its condition; what stands for the limit and the hours is left open.
+_CHOICES: Final = [
+    KindChoice(
+        kind.value,
+        spec.condition.format(limit="…", hours="…").capitalize(),
+        spec.unit or ("slots" if spec.unit is not None else ""),
+        "" if spec.limit is None else f"{spec.limit:g}",
+        spec.subject == "location",
+    )
+    for kind, spec in KINDS.items()
+]
 
 
 @blueprint.get("/alerts")
@@ -38,6 +62,8 @@ def alerts() -> Response:
         "alerts.html",
         rules=views,
         conditions=conditions,
+        kinds=_CHOICES,
+        rain_hours=RAIN_HOURS,
         silent={view.rule.name for view in views if view.rule.is_silent(now)},
         channels=channels,
         known=set(channel_names(get_settings())),
