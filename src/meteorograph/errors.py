@@ -109,6 +109,10 @@ class BackupError(MeteorographError):
         self.reason = reason
 
 
+class HistoryFileError(MeteorographError):
+    """A file or database of another program cannot be imported: it is not what it is said to be, or its values are doubtful."""
+
+
 class CopyError(MeteorographError):
     """A copy of a database differs from its source."""
 

@@ -57,7 +57,7 @@ _GAP_COLUMNS: Final = (
 _COVERAGE_COLUMNS: Final = (
     *(
         Column(title, is_number=True)
-        for title in ("due", "stored", "backfilled", "missed", "pending", "unrecoverable", "coverage")
+        for title in ("due", "stored", "backfilled", "imported", "missed", "pending", "unrecoverable", "coverage")
     ),
     Column("reasons", wraps=True),
 )
@@ -177,6 +177,7 @@ def coverage(location: str | None, start: str | None, end: str | None, by: str, 
             str(entry.due),
             str(entry.stored),
             str(entry.backfilled or ""),
+            str(entry.imported or ""),
             str(entry.missed),
             str(entry.pending),
             str(entry.unrecoverable or ""),

@@ -3,7 +3,9 @@
 A row counts as a stored slot if the schedule that its location follows has a run at that instant. Before the first run of that
 schedule the location may have followed another schedule, so there the instants of all schedules count. A backfilled row counts
 always, since only slots are backfilled: also slots without a run, from before the location was added or from a time without a
-service. Rows of collections on demand lie at other instants and are not counted.
+service. An imported row counts always before the first run of its location's schedule, and from then on only at the instants
+of runs, since a file may have more rows than there are slots. Rows of collections on demand lie at other instants and are not
+counted.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from ..locations.repository import get_location
 from ..model.states import LocationState
 from ..storage.models import Location, Run
 from .queries import ScheduleSpan, schedules_with_runs
-from .slot_counts import Scope, SlotCounts, backfilled_span, count_slots
+from .slot_counts import FILLED, Scope, SlotCounts, count_slots, filled_spans
 
 By = Literal["location", "day", "location,day"]
 BY: Final[tuple[By, ...]] = ("location", "day", "location,day")
@@ -47,6 +49,8 @@ class SlotCoverage:
     #: Of the missed slots, those that are not healed any more.
     unrecoverable: int
     pending: int
+    #: Of the stored slots, those whose row was imported.
+    imported: int = 0
 
     @property
     def missed(self) -> int:
@@ -80,8 +84,8 @@ def slot_coverage(
         session: Session to read with.
         start: First instant (aware UTC).
         end: Instant after the last one (aware UTC).
-        by: One entry per location, in the order of names; per UTC day, oldest first, from the first day with a run or a
-            backfilled row to the last one; or per location and day.
+        by: One entry per location, in the order of names; per UTC day, oldest first, from the first day with a run, a
+            backfilled or an imported row to the last one; or per location and day.
         location: Name of the only location.
         limit: Maximum number of locations.
         after: Name of the last location of the previous page.
@@ -95,7 +99,8 @@ def slot_coverage(
     if location is not None:
         selected = get_location(session, location)
         names = {selected.id: selected.name}
-    spans = [*schedules.values(), *backfilled_span(session, list(names))] if "day" in by else []
+    filled = filled_spans(session, list(names)) if "day" in by else dict.fromkeys(FILLED)
+    spans = [span for span in (*schedules.values(), *filled.values()) if span]
     edges = _day_edges(spans, start, end) if "day" in by else [start, end]
     if not names and by != "day":
         most = min(_MAX_PAGE_ENTRIES // max(1, len(edges) - 1), _MAX_PAGE_SLOTS // max(1, _count_instants(session, start, end)))
@@ -107,7 +112,7 @@ def slot_coverage(
     if by != "day" or location is not None:
         selection = and_(selection, Location.id.in_(names))
     scope = Scope(session, selection, is_all=not names and by == "day", per_location=by != "day", edges=edges)
-    counts = count_slots(scope, schedules) if len(edges) > 1 else {}
+    counts = count_slots(scope, schedules, list(filled)) if len(edges) > 1 else {}
     keys = [(key, period) for key in (names if by != "day" else [0]) for period in range(len(edges) - 1)]
     return [
         _make_entry(
@@ -146,4 +151,6 @@ def _day_edges(spans: Sequence[ScheduleSpan], start: datetime, end: datetime) ->
 
 def _make_entry(location: str | None, day: date | None, counts: SlotCounts) -> SlotCoverage:
     missed = dict(sorted(counts.missed.items()))
-    return SlotCoverage(location, day, counts.stored, counts.backfilled, missed, counts.unrecoverable, counts.pending)
+    return SlotCoverage(
+        location, day, counts.stored, counts.backfilled, missed, counts.unrecoverable, counts.pending, counts.imported
+    )

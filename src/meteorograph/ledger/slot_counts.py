@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -32,6 +32,7 @@ class SlotCounts:
 
     stored: int = 0
     backfilled: int = 0
+    imported: int = 0
     pending: int = 0
     unrecoverable: int = 0
     missed: Counter[str] = field(default_factory=Counter)
@@ -76,14 +77,32 @@ class Scope:
         return (key[0] if key else 0), period
 
 
-def count_slots(scope: Scope, schedules: dict[str, ScheduleSpan]) -> dict[tuple[int, int], SlotCounts]:
-    """Counters by location id (0 for all locations together) and index of the period."""
+#: The origins of rows that were not collected in their slot.
+FILLED: Final = (Origin.BACKFILL, Origin.IMPORT)
+
+
+def count_slots(
+    scope: Scope, schedules: dict[str, ScheduleSpan], filled: Collection[Origin] = FILLED
+) -> dict[tuple[int, int], SlotCounts]:
+    """Counters by location id (0 for all locations together) and index of the period.
+
+    Args:
+        scope: What to count.
+        schedules: The schedules that have runs.
+        filled: The origins, among ``FILLED``, that may have rows.
+    """
     counts: defaultdict[tuple[int, int], SlotCounts] = defaultdict(SlotCounts)
-    for key, period, count in _stored(scope, schedules):
+    followers = scope.session.execute(
+        select(FOLLOWED_SCHEDULE, func.count()).where(scope.locations).group_by(FOLLOWED_SCHEDULE)
+    ).all()
+    by_name = {row[0]: row[1] for row in followers}
+    for key, period, count in _stored(scope, schedules, by_name):
         counts[key, period].stored += count
-    for key, period, backfilled, without_run in _backfilled(scope, schedules):
-        counts[key, period].backfilled += backfilled
-        counts[key, period].stored += without_run
+    for origin in filled:
+        for key, period, count, without_run in _filled(scope, schedules, by_name, origin):
+            counts[key, period].stored += without_run
+            counts[key, period].backfilled += count if origin == Origin.BACKFILL else 0
+            counts[key, period].imported += count if origin == Origin.IMPORT else 0
     for key, period, reason, count, closed in _missed(scope):
         counts[key, period].missed[reason] += count
         counts[key, period].unrecoverable += closed
@@ -92,13 +111,10 @@ def count_slots(scope: Scope, schedules: dict[str, ScheduleSpan]) -> dict[tuple[
     return counts
 
 
-def _stored(scope: Scope, schedules: dict[str, ScheduleSpan]) -> Iterator[_Count]:
+def _stored(scope: Scope, schedules: dict[str, ScheduleSpan], followers: dict[str, int]) -> Iterator[_Count]:
     """Rows at slots. The locations of the most common schedule are counted slot by slot, other locations one by one."""
-    followers = scope.session.execute(
-        select(FOLLOWED_SCHEDULE, func.count()).where(scope.locations).group_by(FOLLOWED_SCHEDULE)
-    ).all()
-    total = sum(count for _, count in followers)
-    for schedule, count in followers:
+    total = sum(followers.values())
+    for schedule, count in followers.items():
         slots = _slots(schedule, schedules, scope.start, scope.end)
         selection = and_(scope.locations, FOLLOWED_SCHEDULE == schedule)
         yield from (_by_slot if scope.is_all and 2 * count > total else _by_location)(scope, selection, slots)
@@ -154,35 +170,42 @@ def _midnight(session: Session, day: Any) -> Any:
     return seconds if session.get_bind().dialect.name == "sqlite" else func.to_timestamp(seconds)
 
 
-#: Condition of rows that a history filled. A partial index holds only these rows.
-_IS_BACKFILLED: Final = WeatherData.origin == literal_column(f"'{Origin.BACKFILL}'")
+def _has_origin(origin: Origin) -> ColumnElement[bool]:
+    """Condition of rows that a history filled, or that were imported. A partial index for each origin holds only these rows."""
+    return WeatherData.origin == literal_column(f"'{origin}'")
 
 
-def _backfilled(scope: Scope, schedules: dict[str, ScheduleSpan]) -> Iterator[tuple[int, int, int, int]]:
-    """Location id, index of the period, number of rows that a history filled, and how many of them lie at no instant of a run."""
-    # With plain columns, SQLite uses larger indexes than the partial one.
+def _filled(
+    scope: Scope, schedules: dict[str, ScheduleSpan], followed: Iterable[str], origin: Origin
+) -> Iterator[tuple[int, int, int, int]]:
+    """Location id, index of the period, number of rows of an origin at slots, and how many of those lie at no run's instant."""
+    # With plain columns, SQLite uses larger indexes than the partial ones.
     at, location_id = (func.coalesce(column, column) for column in (WeatherData.due_at, WeatherData.location_id))
     groups = [*([Location.id] if scope.per_location else []), *([at] if scope.has_periods else [])]
-    selection = and_(scope.locations, _IS_BACKFILLED, at >= scope.start, at < scope.end)
-    for schedule in scope.session.scalars(select(FOLLOWED_SCHEDULE).where(scope.locations).distinct()).all():
-        slots = _slots(schedule, schedules, scope.start, scope.end)
-        without_run = func.count(case((at.not_in(slots), 1)))
-        query = select(*groups, func.count(), without_run).select_from(WeatherData).join(Location, Location.id == location_id)
-        query = query.where(selection, FOLLOWED_SCHEDULE == schedule)
-        for *key, backfilled, elsewhere in scope.session.execute(query.group_by(*groups)):
-            yield *scope.split_key(key), backfilled, elsewhere
+    for schedule in followed:
+        at_no_run = at.not_in(_slots(schedule, schedules, scope.start, scope.end))
+        query = select(*groups, func.count(), func.count(case((at_no_run, 1)))).select_from(WeatherData)
+        query = query.join(Location, Location.id == location_id).group_by(*groups)
+        query = query.where(scope.locations, _has_origin(origin), at >= scope.start, at < scope.end)
+        query = query.where(FOLLOWED_SCHEDULE == schedule)
+        if origin == Origin.IMPORT and schedule in schedules:
+            query = query.where(or_(at < literal(schedules[schedule].first, UTCDateTime()), not_(at_no_run)))
+        for *key, count, elsewhere in scope.session.execute(query):
+            yield *scope.split_key(key), count, elsewhere
 
 
-def backfilled_span(session: Session, location_ids: Sequence[int]) -> list[ScheduleSpan]:
-    """``due_at`` of the first and of the last row that a history filled, of these locations or, if there are none, of all.
+def filled_spans(session: Session, location_ids: Sequence[int]) -> dict[Origin, ScheduleSpan]:
+    """Origin → ``due_at`` of its first and of its last row, of these locations or, if there are none, of all.
 
-    The list is empty if there is no such row.
+    Only the origins of ``FILLED`` that have rows.
     """
-    query = select(func.min(WeatherData.due_at), func.max(WeatherData.due_at)).where(_IS_BACKFILLED)
-    if location_ids:
-        query = query.where(WeatherData.location_id.in_(location_ids))
-    span = session.execute(query).one()
-    return [ScheduleSpan(*span)] if any(span) else []
+    spans = {}
+    for origin in FILLED:
+        query = select(func.min(WeatherData.due_at), func.max(WeatherData.due_at)).where(_has_origin(origin))
+        span = session.execute(query.where(WeatherData.location_id.in_(location_ids)) if location_ids else query).one()
+        if any(span):
+            spans[origin] = ScheduleSpan(*span)
+    return spans
 
 
 def _missed(scope: Scope) -> Iterator[tuple[int, int, str, int, int]]:

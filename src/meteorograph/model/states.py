@@ -122,6 +122,8 @@ class Origin(StrEnum):
     LIVE = "live"
     #: Read afterwards from a provider's history.
     BACKFILL = "backfill"
+    #: From a file or a database of another program (``meteorograph import``).
+    IMPORT = "import"
 
 
 class AlertKind(StrEnum):

@@ -126,6 +126,15 @@ def _converter(name: str, unit: str) -> Callable[[float], float] | None:
     return lambda value: round(value * factor + offset, _ANSWER_DECIMALS)
 
 
+def to_canonical(name: str, unit: str) -> Callable[[float], float] | None:
+    """A function from a quantity's values in one of its ``possible_units`` to canonical values; None if they are the same."""
+    conversion = _CONVERSIONS.get(BY_NAME[name].unit, {}).get(unit)
+    if conversion is None:
+        return None
+    factor, offset = conversion
+    return lambda value: round((value - offset) / factor, _PROVIDER_DECIMALS)
+
+
 METRIC: Final = Units()
 
 

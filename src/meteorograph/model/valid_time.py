@@ -8,8 +8,9 @@ from typing import Final
 #: wrong. Schedules of up to six hours, and retries within a slot, stay within this.
 MAX_DISPLACEMENT: Final = 12 * 3600.0
 
-#: Longest known period of an amount [s]; the amount of a longer one counts as an amount of an unknown period.
-MAX_PERIOD: Final = 24 * 3600.0
+#: Longest known period of an amount [s], a day on which the clocks go back; the amount of a longer one counts as an amount of an
+#: unknown period.
+MAX_PERIOD: Final = 25 * 3600.0
 
 
 def is_credible(due_at: float, observed_at: float | None) -> bool:

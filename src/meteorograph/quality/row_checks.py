@@ -59,14 +59,14 @@ def check_row(
 def _time_flag(row: Mapping[str, Any], max_age: timedelta) -> Flag | None:
     """The flag of all values if the row was observed too late or too early.
 
-    A history is fetched long after the slot, so the age of a backfilled row is its age in its slot.
+    A history is fetched, and a file imported, long after the slot, so the age of such a row is its age in its slot.
     """
     observed_at: datetime | None = row.get("observed_at")
     if observed_at is None:
         return None
     if observed_at > row["fetched_at"] + MAX_CLOCK_LEAD:
         return Flag.FUTURE
-    since: datetime = row["due_at"] if row.get("origin") == Origin.BACKFILL else row["fetched_at"]
+    since: datetime = row["fetched_at"] if row.get("origin", Origin.LIVE) == Origin.LIVE else row["due_at"]
     return Flag.OLD if observed_at < since - max_age else None
 
 

@@ -43,13 +43,14 @@ def gap_object(gap: Gap) -> dict[str, Any]:
 
 
 def coverage_object(entry: SlotCoverage) -> dict[str, Any]:
-    """An entry of coverage as a JSON object, with ``location`` and ``day`` where the entry has them."""
+    """An entry of coverage as a JSON object, with ``location``, ``day`` and ``imported`` where the entry has them."""
     return {
         **({} if entry.location is None else {"location": entry.location}),
         **({} if entry.day is None else {"day": entry.day.isoformat()}),
         "due": entry.due,
         "stored": entry.stored,
         "backfilled": entry.backfilled,
+        **({"imported": entry.imported} if entry.imported else {}),
         "missed": entry.missed,
         "missed_by_reason": entry.missed_by_reason,
         "unrecoverable": entry.unrecoverable,

@@ -48,6 +48,8 @@ class CoverageObject(Struct):
     coverage: float | None
     location: str | UnsetType = UNSET
     day: str | UnsetType = UNSET
+    #: Of the stored slots, those whose row was imported; absent if there are none.
+    imported: int | UnsetType = UNSET
 
 
 class QuotaWindow(Struct):

@@ -27,7 +27,7 @@ from meteorograph.storage.models import Base
         ),
         ("locations", "state IN ('active', 'paused', 'unscheduled')"),
         ("accounts", "key_state IN ('untested', 'pending', 'active', 'invalid', 'plan_missing', 'blocked')"),
-        ("weather_data", "origin IN ('live', 'backfill')"),
+        ("weather_data", "origin IN ('live', 'backfill', 'import')"),
     ],
 )
 def test_the_tables_allow_the_states(table: str, condition: str) -> None:

@@ -38,8 +38,9 @@ class WeatherData(Base):
         CheckConstraint("precipitation_period > 0", "precipitation_period"),
         CheckConstraint(is_one_of("origin", Origin), "origin"),
         Index("ix_weather_data_due_at", "due_at"),
-        # To count the few backfilled rows without reading the other rows.
+        # To count backfilled and imported rows without reading the other rows.
         Index("ix_weather_data_backfill", "location_id", "due_at", **partial_index(f"origin = '{Origin.BACKFILL}'")),
+        Index("ix_weather_data_import", "location_id", "due_at", **partial_index(f"origin = '{Origin.IMPORT}'")),
         {"sqlite_with_rowid": False},
     )
 
@@ -50,7 +51,7 @@ class WeatherData(Base):
     observed_at: Mapped[datetime | None]
     fetched_at: Mapped[datetime]
     provider: Mapped[str] = mapped_column(String(64))
-    #: ``Origin``: collected in its slot, or later from a provider's history.
+    #: ``Origin``: collected in its slot, later from a provider's history, or imported.
     origin: Mapped[str] = mapped_column(String(16), server_default=Origin.LIVE)
     for _quantity in QUANTITIES:
         vars()[_quantity.name] = mapped_column(Integer if _quantity.is_code else Float(53), nullable=True)

@@ -1,0 +1,1 @@
+"""Imports history from files and from databases of other programs."""
