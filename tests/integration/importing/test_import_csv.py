@@ -216,7 +216,7 @@ def test_days_on_which_the_clocks_change(
     assert (stored_amount, covered) == (round(amount, 6), hours * 3600)
     daily = f"day,rain\n{day},7\n"
     (tmp_path / "daily.csv").write_text(daily)
-    columns = (
+    daily_columns = (
         "--time",
         "day",
         "--zone",
@@ -228,7 +228,7 @@ def test_days_on_which_the_clocks_change(
         "--column",
         "rain=precipitation:mm:amount:day",
     )
-    assert run_import(tmp_path / "daily.csv", "--location", "Athens", *columns)[1].count(f"{hours * 3600:.0f} s") == 1
+    assert run_import(tmp_path / "daily.csv", "--location", "Athens", *daily_columns)[1].count(f"{hours * 3600:.0f} s") == 1
 
 
 @ONE_DATABASE
