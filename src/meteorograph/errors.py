@@ -113,6 +113,16 @@ class HistoryFileError(MeteorographError):
     """A file or database of another program cannot be imported: it is not what it is said to be, or its values are doubtful."""
 
 
+class ArchiveError(MeteorographError):
+    """A file of the archive is missing, damaged, or another one than was sealed."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        advice = "put it back from a backup; meteorograph archive verify looks at all files"
+        super().__init__(f"the archive file {name} {reason}: {advice}")
+        #: The reason without the name.
+        self.reason = reason
+
+
 class CopyError(MeteorographError):
     """A copy of a database differs from its source."""
 

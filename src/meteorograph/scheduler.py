@@ -182,7 +182,7 @@ def _roll_up_days() -> None:
 
 
 def _tidy() -> None:
-    upkeep.tidy(tick.TICK_MEMORY.explain)
+    upkeep.tidy(tick.TICK_MEMORY.explain, _process.stop)
 
 
 def start(settings: Settings) -> None:

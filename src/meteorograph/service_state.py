@@ -36,12 +36,14 @@ class ServiceState:
     has_audited: bool = False
     #: Why the last backup failed; None if it did not.
     backup_failure: str | None = None
+    #: What is wrong with the files of sealed months, or why old rows could not be sealed; None if nothing is.
+    archive_failure: str | None = None
 
     def reset(self) -> None:
         """Forget everything; also for a child after a fork, since another thread of the parent may have held the lock."""
         self.started_at, self.has_ticked, self.tick_failure = None, False, None
         self.heartbeat_since, self.heartbeat_failure, self.unaccounted = None, None, 0
-        self.backup_failure, self.has_audited = None, False
+        self.backup_failure, self.archive_failure, self.has_audited = None, None, False
         self.heartbeat_lock = threading.Lock()
 
     @property

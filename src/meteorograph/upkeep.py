@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from .archiving.candidates import seals
+from .archiving.files import find_damage
+from .archiving.sealing import seal_months
 from .backups.create import create_backup
 from .backups.folder import last_backup
 from .collecting.process_memory import PROCESS_MEMORY
@@ -36,6 +39,9 @@ _AUDIT_LAG: Final = timedelta(hours=1)
 #: How far back to audit the ledger.
 _AUDITED: Final = timedelta(days=2)
 
+#: How long to seal at once [s]: what is left is sealed an hour later.
+_SEAL_SECONDS: Final = 900.0
+
 #: How often to tidy [s].
 _TIDY_SECONDS: Final = 3600
 
@@ -46,6 +52,8 @@ class _State:
 
     #: Monotonic time at which it tidied last.
     last_tidied: float | None = None
+    #: How often it has looked at the files of sealed months.
+    looks: int = 0
 
 
 _state: Final = _State()
@@ -53,7 +61,7 @@ _state: Final = _State()
 
 def reset() -> None:
     """Forget everything, as in a child of a fork."""
-    _state.last_tidied = None
+    _state.last_tidied, _state.looks = None, 0
 
 
 def roll_up_days(stop: threading.Event) -> None:
@@ -137,7 +145,24 @@ def make_due_backup() -> None:
         log.error("the backup failed", reason=error_text(error))  # noqa: TRY400  # the reason is enough
 
 
-def tidy(explain: Explain = no_explanation) -> None:
+def seal_old_months(stop: threading.Event) -> None:
+    """Look at the files of sealed months, and seal what is old enough, for a while or until ``stop`` is set; never raises."""
+    settings = get_settings()
+    if settings.demo:
+        return
+    try:
+        init_db()
+        SERVICE_STATE.archive_failure = find_damage(_state.looks)
+        _state.looks += 1
+        result = seal_months(stop, max_seconds=_SEAL_SECONDS) if seals(settings) else None
+        if result is not None and result.files:
+            log.info("months sealed", files=result.files, rows=result.rows, bytes=result.size)
+    except Exception as error:
+        SERVICE_STATE.archive_failure = error_text(error)
+        log.error("old rows could not be sealed", reason=error_text(error))  # noqa: TRY400  # the reason is enough
+
+
+def tidy(explain: Explain = no_explanation, stop: threading.Event | None = None) -> None:
     """Tidy once an hour, but only while the clock is trusted: by a wrong one, all is old, and what is to come was missed."""
     last = _state.last_tidied
     if not PROCESS_MEMORY.clock_check.is_trusted or (last is not None and time.monotonic() - last < _TIDY_SECONDS):
@@ -148,3 +173,4 @@ def tidy(explain: Explain = no_explanation) -> None:
     _delete_old_journals()
     audit_ledger(explain)
     make_due_backup()
+    seal_old_months(stop or threading.Event())

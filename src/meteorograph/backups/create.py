@@ -21,6 +21,7 @@ from ..private_files import make_private_file, make_private_folder
 from ..storage.engine import database_url, init_db
 from ..version import __version__
 from . import folder as files
+from .archive import ARCHIVE, copy_archive
 from .folder import Backup
 
 log = get_logger(__name__)
@@ -35,7 +36,7 @@ def create_backup(settings: Settings, folder: Path, now: datetime, *, keep: int 
     """Make a backup in a new folder below ``folder``, which gets its name only once it has been read again.
 
     Args:
-        settings: The folder of the journal.
+        settings: The folders of the journal and of the archive.
         folder: Where backups lie; it is made if it is missing.
         now: The current time (aware UTC), which names the backup.
         keep: Number of backups to keep: older ones are deleted once the new one is verified. None keeps all.
@@ -53,6 +54,8 @@ def create_backup(settings: Settings, folder: Path, now: datetime, *, keep: int 
         with _partial_folder(target) as partial:
             rows, schema = _copy_database(source, partial / files.DATABASE)
             _copy_journal(settings, partial / files.JOURNAL)
+            earlier = files.list_backups(folder)
+            copy_archive(settings, partial / files.DATABASE, partial / ARCHIVE, earlier[-1] if earlier else None)
             files.seal(partial, files.Manifest(now, __version__, schema, rows))
             backup = replace(files.verify(partial), folder=target)
     except OSError as error:

@@ -28,6 +28,7 @@ from ..providers.registry import PROVIDERS
 from ..reparsing.reparse import reparse
 from ..storage.engine import ENGINES, get_db_session, init_db
 from . import folder as files
+from .archive import ARCHIVE, restore_archive
 from .create import database_path
 from .folder import Backup
 
@@ -90,6 +91,7 @@ def restore_backup(settings: Settings, folder: Path, now: datetime, *, replace: 
             aside = _put_aside(target, now)
         copy.rename(target)
         _add_journal(settings, backup.folder / files.JOURNAL)
+        restore_archive(settings, backup.folder / ARCHIVE)
     except OSError as error:
         raise BackupError(backup.folder, f"{error.filename or target}: {error.strerror or error}") from error
     ENGINES.reset()

@@ -86,6 +86,7 @@ def _check_all(*, no_calls: bool) -> Iterator[Finding]:
         yield from _keys(settings, no_calls=no_calls)
         yield from _alerts(settings)
     yield from _backups(settings)
+    yield from _archive(settings, has_database=all(finding.state == State.OK for finding in database))
 
 
 def _settings() -> Iterator[Finding]:
@@ -126,12 +127,15 @@ def _database() -> Iterator[Finding]:
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:
+    from ..archiving.candidates import seals
     from ..storage.engine import database_url
 
     url = database_url()
     folders = {"journal": settings.journal_dir} if settings.journal_days else {}
     if url.get_backend_name() == "sqlite" and url.database:
         folders["data"] = Path(url.database).parent
+    if seals(settings):
+        folders["archive"] = settings.archive_dir
     if settings.backup_dir is not None:
         folders["backups"] = settings.backup_dir
     for name, folder in folders.items():
@@ -200,6 +204,26 @@ def _backups(settings: Settings) -> Iterator[Finding]:
     is_late = last is None or clock.now() - last > 2 * timedelta(hours=settings.backup_hours)
     text = "there is none yet" if last is None else f"the newest is of {last:%Y-%m-%d %H:%M} UTC"
     yield Finding("backups", State.WARNING if is_late else State.OK, text)
+
+
+def _archive(settings: Settings, *, has_database: bool) -> Iterator[Finding]:
+    from ..archiving.candidates import require_pyarrow
+    from ..archiving.files import find_damage
+    from ..storage.archive.files import read_files
+    from .sessions import open_session
+
+    try:
+        require_pyarrow(settings)
+        if not has_database:
+            return
+        with open_session(read_only=True) as session:
+            count = len(read_files(session))
+        if count and (fault := find_damage(0)) is not None:
+            yield Finding("archive", State.PROBLEM, f"{fault}: meteorograph archive verify looks at all files")
+        elif count:
+            yield Finding("archive", State.OK, f"{settings.archive_dir} has all {count:,} files of sealed months")
+    except MeteorographError as error:
+        yield Finding("archive", State.PROBLEM, str(error))
 
 
 def _alerts(settings: Settings) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from ..errors import LocationNotFoundError, MeteorographError
 from ..version import __version__
 from . import (
     alerts,
+    archive,
     audit,
     backfill,
     backup,
@@ -76,6 +77,7 @@ for command in (
     systemd.systemd,
     backup.backup,
     backup.restore,
+    archive.archive,
     db.db,
 ):
     cli.add_command(command)

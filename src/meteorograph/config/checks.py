@@ -77,6 +77,29 @@ def check_path(value: Path | None) -> Path | None:
     return value
 
 
+_DAYS_BY_TAG: Final = "TAG=DAYS entries, separated by semicolons, each TAG once; DAYS from 0, which is for ever, to 36500"
+
+
+def parse_days_by_tag(value: object) -> object:
+    """Parse ``airport=3650; test=90`` into tag → days; a value of another type is not changed."""
+    if not isinstance(value, str):
+        return value
+    days: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in value.split(";"))):
+        tag, _, number = (word.strip() for word in part.rpartition("="))
+        if not tag or tag in days or not (number.isascii() and number.isdecimal()):
+            raise ValueError(_DAYS_BY_TAG)
+        days[tag] = int(number)
+    return days
+
+
+def check_days_by_tag(days: dict[str, int]) -> dict[str, int]:
+    """Up to a century for each tag."""
+    if any(not 0 <= number <= 36500 for number in days.values()):
+        raise ValueError(_DAYS_BY_TAG)
+    return days
+
+
 def check_schema(value: str | None) -> str | None:
     """A name that needs no quoting in SQL."""
     if value is not None and not _is_schema(value):

@@ -58,7 +58,9 @@ def _text(value: Any, *, is_secret: bool) -> str:
         return "not set"
     match value:
         case dict():  # of secrets, the names are none
-            return ", ".join(value) if is_secret else "; ".join(f"{name}: {', '.join(order)}" for name, order in value.items())
+            if is_secret:
+                return ", ".join(value)
+            return "; ".join(f"{name}: {', '.join(one) if isinstance(one, list) else one}" for name, one in value.items())
         case _ if is_secret or isinstance(value, SecretStr):
             return "set (hidden)"
         case timedelta():

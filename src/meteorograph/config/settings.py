@@ -115,6 +115,12 @@ class Settings(BaseSettings):
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     journal_dir: Annotated[Path, AfterValidator(checks.check_path)] = Path("data/journal")
     journal_days: Annotated[int, Field(ge=0, le=36500)] = 30
+    #: Age at which rows are sealed into the archive [days]; 0 for never. Tag → the same for its locations; the longest counts.
+    retention_days: Annotated[int, Field(ge=0, le=36500)] = 0
+    retention_days_by_tag: Annotated[
+        dict[str, int], NoDecode, BeforeValidator(checks.parse_days_by_tag), AfterValidator(checks.check_days_by_tag)
+    ] = {}
+    archive_dir: Annotated[Path, AfterValidator(checks.check_path)] = Path("data/archive")
     #: Where the service makes backups of its SQLite file; None for none.
     backup_dir: Annotated[Path, AfterValidator(checks.check_path)] | None = None
     backup_hours: Annotated[int, Field(ge=1, le=8760)] = 24

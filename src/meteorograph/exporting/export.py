@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, NamedTuple, Protocol
 
@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from ..errors import LocationNotFoundError
 from ..locations.repository import get_location
-from ..reading.columns import FIELDS, Columns, fetch_columns, plain_column
+from ..reading.columns import FIELDS, Columns, RowQuery, read_page
+from ..storage.archive.ranges import sealed_edges
 from ..storage.models import Location, WeatherData
 from ..storage.types import UTCDateTime
 from ..storage.upsert import table_of
@@ -32,8 +33,6 @@ FILE_FORMATS: Final[tuple[Format, ...]] = ("parquet", "netcdf")
 _BATCH_ROWS: Final = 20_000
 
 _table = table_of(WeatherData)
-#: Index of ``due_at`` among the fields after the location.
-_DUE_AT_INDEX: Final = FIELDS.index("due_at") - 1
 
 
 class ExportLocation(NamedTuple):
@@ -99,18 +98,13 @@ def export_locations(session: Session, query: ExportQuery) -> list[ExportLocatio
 
 def read_batches(session: Session, location: ExportLocation, start: datetime | None, end: datetime | None) -> Iterator[Columns]:
     """Yield the rows of a location as columns, oldest first, a batch at a time."""
-    dialect, due_at = session.get_bind().dialect, _table.c.due_at
-    selected = [plain_column(dialect, name) for name in FIELDS if name != "location"]
-    statement = select(*selected).where(_table.c.location_id == location.id).order_by(due_at).limit(_BATCH_ROWS)
-    if end is not None:
-        statement = statement.where(due_at < end)
-    columns = fetch_columns(session, statement if start is None else statement.where(due_at >= start))
-    while count := len(columns[0]):
-        yield [[location.name] * count, *columns]
-        if count < _BATCH_ROWS:
+    query = RowQuery(FIELDS, (location.id, location.name), start, end, is_ascending=True)
+    columns, position = read_page(session, query, _BATCH_ROWS)
+    while columns[0]:
+        yield columns
+        if position is None:
             return
-        last = datetime.fromtimestamp(columns[_DUE_AT_INDEX][-1], UTC)
-        columns = fetch_columns(session, statement.where(due_at > last))
+        columns, position = read_page(session, query, _BATCH_ROWS, position)
 
 
 def export(
@@ -188,9 +182,11 @@ def export_partitioned(
 
 def _months(session: Session, locations: Sequence[ExportLocation], query: ExportQuery) -> Iterator[tuple[datetime, datetime]]:
     """Start and end of each month (UTC) that may have rows."""
-    first, last = (session.scalar(select(edge(_table.c.due_at, type_=UTCDateTime()))) for edge in (func.min, func.max))
-    if first is None or last is None or not locations:
+    in_table = session.execute(select(*(edge(_table.c.due_at, type_=UTCDateTime()) for edge in (func.min, func.max)))).one()
+    edges = [edge for edge in (*in_table, *(sealed_edges(session) or ())) if edge is not None]
+    if not edges or not locations:
         return
+    first, last = min(edges), max(edges)
     start, end = max(first, query.start or first), min(last, query.end or last)
     month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     while month <= end:

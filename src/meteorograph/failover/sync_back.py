@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
@@ -15,6 +15,7 @@ from ..log_output import get_logger
 from ..log_repeats import error_once
 from ..model.states import OPEN_STATES, RunState
 from ..storage import engine
+from ..storage.archive.ranges import has_row, read_ranges
 from ..storage.models import AccountState, Base, Location, Missed, Run, WeatherData
 from ..storage.observations import Row, store
 from ..storage.upsert import insert_or_ignore, insert_or_replace, table_of
@@ -91,7 +92,7 @@ def _existing_locations(ids: set[int]) -> set[int]:
 
 def _delete_missed(rows: Sequence[Row]) -> None:
     """Delete reasons that another machine recorded meanwhile for slots that are stored now."""
-    is_stored = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
+    is_stored = has_row(Missed.location_id, Missed.due_at)
     with engine.get_db_session() as session:
         for due_at in {row["due_at"] for row in rows}:
             statement = delete(Missed).where(Missed.due_at == due_at, is_stored)
@@ -152,7 +153,10 @@ def _without_stored(session: Session, missed: list[dict[str, Any]]) -> list[dict
     """The missed slots that have no row."""
     slots = {row["due_at"] for row in missed}
     query = select(WeatherData.location_id, WeatherData.due_at).where(WeatherData.due_at.in_(slots))
-    stored = set(session.execute(query))
+    stored = {tuple(row) for row in session.execute(query)}
+    ids = {row["location_id"] for row in missed}
+    for found in read_ranges(session, ids, min(slots), max(slots) + timedelta(seconds=1)) if slots else ():
+        stored.update((found.location_id, slot) for slot in found.slots() if slot in slots)
     return [row for row in missed if (row["location_id"], row["due_at"]) not in stored]
 
 

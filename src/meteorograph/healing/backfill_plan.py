@@ -18,6 +18,7 @@ from ..model.schedule import DEFAULT_SCHEDULE, EPOCH, Interval, parse_schedule
 from ..model.states import OPEN_STATES, LocationState
 from ..model.values import Coordinates, DueLocation
 from ..providers.registry import PROVIDERS
+from ..storage.archive.ranges import sealed_slots
 from ..storage.engine import get_db_session
 from ..storage.models import Location, Missed, Run, WeatherData
 from . import missed_slots
@@ -126,6 +127,7 @@ def _unrecorded_slots(session: Session, settings: Settings, location: Location, 
     for model in (WeatherData, Missed):
         query = select(model.due_at).where(model.location_id == location.id)
         recorded.update(session.scalars(query.where(model.due_at >= request.start, model.due_at < request.end)))
+    recorded.update(sealed_slots(session, location.id, request.start, request.end))
     running = select(Run.due_at).where(Run.schedule == (location.schedule or DEFAULT_SCHEDULE), Run.state.in_(OPEN_STATES))
     recorded.update(session.scalars(running.where(Run.due_at >= request.start, Run.due_at < request.end)))
     first = max(request.start - timedelta(microseconds=1), EPOCH)

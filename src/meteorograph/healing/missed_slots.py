@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..ledger.queries import STILL_MISSED
 from ..model.values import Coordinates, DueLocation
+from ..storage.archive.ranges import sealed_slots
 from ..storage.engine import get_db_session
 from ..storage.models import Location, LocationStation, Missed, WeatherData
 from ..storage.observations import Row, refusal_text, write_rows
@@ -112,6 +113,10 @@ def read_stored_slots(session: Session, location_id: int, slots: Sequence[dateti
     for part in _split(slots):
         query = select(WeatherData.due_at).where(WeatherData.location_id == location_id, WeatherData.due_at.in_(part))
         yield from session.scalars(query)
+    if slots:
+        wanted = set(slots)
+        sealed = sealed_slots(session, location_id, min(slots), max(slots) + timedelta(microseconds=1))
+        yield from (slot for slot in sealed if slot in wanted)
 
 
 def record_empty(location_id: int, slots: Sequence[datetime], now: datetime) -> int:

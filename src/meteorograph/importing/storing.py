@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from ..model.states import Origin
 from ..quality.dew_point import derive_dew_point
 from ..quality.impossible_values import drop_impossible
+from ..storage.archive.ranges import read_ranges
 from ..storage.engine import get_db_session
 from ..storage.models import Missed, WeatherData
 from ..storage.observations import refusal_text, to_row, write_rows
@@ -105,7 +106,10 @@ def _take_new(session: Session, location_id: int, chunk: Sequence[StagedRow], co
 def _read_origins(session: Session, location_id: int, first: datetime, last: datetime) -> dict[datetime, str]:
     """Slot → origin of its row."""
     query = select(WeatherData.due_at, WeatherData.origin).where(WeatherData.location_id == location_id)
-    return {row[0]: row[1] for row in session.execute(query.where(WeatherData.due_at.between(first, last)))}
+    origins = {row[0]: row[1] for row in session.execute(query.where(WeatherData.due_at.between(first, last)))}
+    for sealed in read_ranges(session, [location_id], first, last + timedelta(microseconds=1)):
+        origins.update(dict.fromkeys(sealed.slots(first, last + timedelta(microseconds=1)), sealed.origin))
+    return origins
 
 
 def _chunks(staging: Staging, location_id: int) -> Iterator[list[StagedRow]]:

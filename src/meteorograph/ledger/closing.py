@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from ..model import schedule
 from ..model.schedule import Schedule
 from ..model.states import OPEN_STATES, MissedReason, RunState, ShardState
+from ..storage.archive.ranges import has_row, is_sealed
 from ..storage.engine import get_db_session
 from ..storage.lease_clock import lease_offset
 from ..storage.models import Location, Missed, Run, Shard, WeatherData
@@ -168,10 +169,9 @@ def recount_runs(session: Session, slots: Collection[datetime]) -> None:
 
 def _settle_run(session: Session, run_id: int, name: str, due_at: datetime, now: datetime) -> RunState:
     # A process whose lease expired may store rows of slots that another one has recorded as missed meanwhile.
-    has_row = exists().where(WeatherData.location_id == Missed.location_id, WeatherData.due_at == Missed.due_at)
-    obsolete = delete(Missed).where(Missed.due_at == due_at, has_row)
+    obsolete = delete(Missed).where(Missed.due_at == due_at, has_row(Missed.location_id, Missed.due_at))
     session.execute(obsolete.execution_options(synchronize_session=False))
-    stored = _count(session, WeatherData, name, due_at)
+    stored = _count(session, WeatherData, name, due_at) + _count_sealed(session, name, due_at)
     failed = _count(session, Missed, name, due_at)
     return close_run(session, run_id, stored, failed, now)
 
@@ -193,6 +193,11 @@ def delete_shards(session: Session, run_id: int) -> None:
 def _count(session: Session, model: type[WeatherData | Missed], name: str, due_at: datetime) -> int:
     rows = select(func.count()).select_from(model).join(Location, Location.id == model.location_id)
     return session.scalar(rows.where(model.due_at == due_at, follows_schedule(name))) or 0
+
+
+def _count_sealed(session: Session, name: str, due_at: datetime) -> int:
+    rows = select(func.count()).select_from(Location)
+    return session.scalar(rows.where(follows_schedule(name), is_sealed(Location.id, due_at))) or 0
 
 
 def count_reasons(due_at: datetime) -> Counter[str]:

@@ -7,13 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, literal_column, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, literal_column, not_, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
 from ..model.states import OPEN_STATES, LocationState, Origin
-from ..storage.models import Location, Missed, Run, WeatherData
+from ..storage.archive.ranges import RangeView
+from ..storage.models import Location, Missed, Run, SealedRange, WeatherData
 from ..storage.types import UTCDateTime
 from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, STILL_MISSED, ScheduleSpan
 
@@ -103,6 +106,10 @@ def count_slots(
             counts[key, period].stored += without_run
             counts[key, period].backfilled += count if origin == Origin.BACKFILL else 0
             counts[key, period].imported += count if origin == Origin.IMPORT else 0
+    for key, period, sealed_origin, count in _sealed(scope, schedules):
+        counts[key, period].stored += count
+        counts[key, period].backfilled += count if sealed_origin == Origin.BACKFILL else 0
+        counts[key, period].imported += count if sealed_origin == Origin.IMPORT else 0
     for key, period, reason, count, closed in _missed(scope):
         counts[key, period].missed[reason] += count
         counts[key, period].unrecoverable += closed
@@ -194,6 +201,38 @@ def _filled(
             yield *scope.split_key(key), count, elsewhere
 
 
+def _sealed(scope: Scope, schedules: dict[str, ScheduleSpan]) -> Iterator[tuple[int, int, str, int]]:
+    """Location id, index of the period, origin, and number of sealed rows that count as stored.
+
+    Whole months have the same slots at most locations, so the slots of equal ranges are counted once.
+    """
+    overlap = and_(SealedRange.last_at >= scope.start, SealedRange.first_at < scope.end, scope.locations)
+    columns = [FOLLOWED_SCHEDULE, *(getattr(SealedRange, name) for name in RangeView._fields)]
+    query = select(*columns).select_from(SealedRange).join(Location, Location.id == SealedRange.location_id)
+    found = scope.session.execute(query.where(overlap).order_by(FOLLOWED_SCHEDULE)).all()
+    for schedule, group in groupby(found, itemgetter(0)):
+        slots = set(scope.session.scalars(_slots(schedule, schedules, scope.start, scope.end)))
+        first_run = schedules[schedule].first if schedule in schedules else None
+        counted: dict[tuple[Any, ...], Counter[int]] = {}
+        for _, *fields in group:
+            sealed = RangeView(*fields)
+            key = sealed.first_at, sealed.step_seconds, sealed.rows, sealed.origin
+            if key not in counted:
+                counted[key] = _count_periods(scope, sealed, slots, first_run)
+            for period, count in counted[key].items():
+                yield (sealed.location_id if scope.per_location else 0), period, sealed.origin, count
+
+
+def _count_periods(scope: Scope, sealed: RangeView, slots: set[datetime], first_run: datetime | None) -> Counter[int]:
+    """Index of each period → number of rows of a range that count as stored."""
+    counts: Counter[int] = Counter()
+    for at in sealed.slots(scope.start, scope.end):
+        is_import = sealed.origin == Origin.IMPORT and (first_run is None or at < first_run)
+        if at in slots or is_import or sealed.origin == Origin.BACKFILL:
+            counts[scope.period_of(at)] += 1
+    return counts
+
+
 def filled_spans(session: Session, location_ids: Sequence[int]) -> dict[Origin, ScheduleSpan]:
     """Origin → ``due_at`` of its first and of its last row, of these locations or, if there are none, of all.
 
@@ -202,9 +241,13 @@ def filled_spans(session: Session, location_ids: Sequence[int]) -> dict[Origin, 
     spans = {}
     for origin in FILLED:
         query = select(func.min(WeatherData.due_at), func.max(WeatherData.due_at)).where(_has_origin(origin))
-        span = session.execute(query.where(WeatherData.location_id.in_(location_ids)) if location_ids else query).one()
-        if any(span):
-            spans[origin] = ScheduleSpan(*span)
+        sealed = select(func.min(SealedRange.first_at), func.max(SealedRange.last_at)).where(SealedRange.origin == origin)
+        if location_ids:
+            query = query.where(WeatherData.location_id.in_(location_ids))
+            sealed = sealed.where(SealedRange.location_id.in_(location_ids))
+        found = [span for span in session.execute(union_all(query, sealed)).all() if any(span)]
+        if found:
+            spans[origin] = ScheduleSpan(min(span[0] for span in found), max(span[1] for span in found))
     return spans
 
 

@@ -19,7 +19,7 @@ from ..model.names import normalise_name
 from ..model.proximity import NEAR_M
 from ..model.states import LocationState
 from ..model.values import EARTH_RADIUS_KM, Coordinates
-from ..storage.models import Base, Location, WeatherData
+from ..storage.models import Base, Location, SealedRange, WeatherData
 from ..storage.upsert import insert_or_ignore
 from .fields import CHANGEABLE, FIELDS, check_fields
 from .renaming import rename_in_rules
@@ -225,6 +225,7 @@ def remove_location(session: Session, name: str, data: Literal["delete", "keep"]
     """
     location = _get(session, name, select(Location).with_for_update())  # the lock keeps other processes from storing rows of it
     rows = session.scalar(select(func.count()).select_from(WeatherData).where(WeatherData.location_id == location.id)) or 0
+    rows += session.scalar(select(func.sum(SealedRange.rows)).where(SealedRange.location_id == location.id)) or 0
     if rows and data is None:
         raise LocationHasDataError(name, rows)
     if rows and data == "keep":

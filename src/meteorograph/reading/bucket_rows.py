@@ -21,13 +21,15 @@ from ..model.precipitation_totals import Total, total_ranges
 from ..model.quantities import AMOUNTS
 from ..model.statistics import Summary, summarise
 from ..model.valid_time import MAX_DISPLACEMENT, MAX_PERIOD, is_credible, valid_time
+from ..storage.archive.files import read_files
 from ..storage.models import Run, WeatherData
 from .amount_windows import ProviderWindow, read_windows
 from .columns import as_seconds, as_text, provider_overrides, suspect_quantities
+from .sealed_rows import iterate_sealed, merge_rows, read_unchanged
 
-#: Columns before those of the quantities: slot, time of observation, provider, flags, then the precipitation period and the texts
-#: of ``providers`` and of ``other_values``.
-_HEAD_COLUMNS: Final = 7
+#: Columns before those of the quantities.
+_HEAD_NAMES: Final = ("due_at", "observed_at", "provider", "flags", "precipitation_period", "providers", "other_values")
+_HEAD_COLUMNS: Final = len(_HEAD_NAMES)
 
 #: Rows of slots up to this long before the first edge, and after the last one, may have values between the edges.
 _READ_BEFORE: Final = timedelta(seconds=MAX_DISPLACEMENT)
@@ -64,11 +66,31 @@ def read_bucket_totals(
     for location_id, edges in edges_by_location.items():
         by_range.setdefault((edges[0], edges[-1]), []).append(location_id)
     for (start, end), location_ids in by_range.items():
-        rows = _select_rows(session, location_ids, start, end, quantities)
+        rows = _read_rows(session, location_ids, start - _READ_BEFORE, end + _READ_AFTER, quantities)
         for location_id, group in groupby(rows, key=itemgetter(0)):
             marks = [edge.timestamp() for edge in edges_by_location[location_id]]
             table = _RowTable([row[1:] for row in group], quantities, include_flagged=include_flagged)
             yield location_id, table.totals(marks, slots)
+
+
+def _read_rows(
+    session: Session, location_ids: list[int], start: datetime, end: datetime, quantities: Sequence[str]
+) -> Iterable[tuple[Any, ...]]:
+    """The rows with ``start <= due_at <= end`` of the table and of sealed months, by location and slot."""
+    if not read_files(session, start, end):
+        rows: Iterable[tuple[Any, ...]] = _select_rows(session, location_ids, start, end, quantities)
+        if session.get_bind().dialect.name == "sqlite":
+            return rows
+        if not read_files(session, start, end):  # the driver holds all rows: none of them was sealed before they were read
+            return rows
+    names = ("location_id", *_HEAD_NAMES, *quantities)
+
+    def read() -> Iterable[tuple[Any, ...]]:
+        in_table = _select_rows(session, location_ids, start, end, quantities)
+        sealed = iterate_sealed(session, location_ids, start, end + timedelta(microseconds=1), names)
+        return merge_rows(map(tuple, in_table), sealed, itemgetter(0, 1))
+
+    return read_unchanged(session, start, end, location_ids, read)
 
 
 def _select_rows(session: Session, location_ids: list[int], start: datetime, end: datetime, quantities: Sequence[str]) -> Any:
@@ -83,7 +105,7 @@ def _select_rows(session: Session, location_ids: list[int], start: datetime, end
         as_text(dialect, WeatherData.other_values),
     )
     values = [getattr(WeatherData, name) for name in quantities]
-    within = (WeatherData.location_id.in_(location_ids), at >= start - _READ_BEFORE, at <= end + _READ_AFTER)
+    within = (WeatherData.location_id.in_(location_ids), at >= start, at <= end)
     query = select(WeatherData.location_id, *head, *values).where(*within)
     return session.connection().execute(query.order_by(WeatherData.location_id, at))
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from ..model.quantities import BY_NAME
 from ..model.statistics import PARTS, ZERO_PARTS
 from ..model.time_buckets import DAY, iterate_edges, zone_or_utc
+from ..storage.archive.ranges import sealed_edges
 from ..storage.engine import get_db_session
 from ..storage.models import DailyRollup, Location, RolledUpUntil, WeatherData
 from ..storage.rollup_invalidation import ROLL_UP_DELAY, lock_rollups
@@ -76,7 +77,8 @@ def _plan_tasks(session: Session, now: datetime) -> Iterator[_RollUpTask]:
         if until_at is None or has_changed:
             session.execute(delete(DailyRollup).where(table_of(DailyRollup).c.location_id == location_id))
             first = select(func.min(WeatherData.due_at)).where(WeatherData.location_id == location_id)
-            since = session.scalar(first) or now
+            edges = (session.scalar(first), *(sealed_edges(session, location_id) or ()))
+            since = min((edge for edge in edges if edge is not None), default=now)
         since = max(min(since, now - ROLL_UP_DELAY - DAY), now - _MAX_AGE)
         closed = takewhile(lambda edge: edge <= now - ROLL_UP_DELAY, iterate_edges(since, DAY, zone_or_utc(timezone)))
         yield _RollUpTask(location_id, timezone, list(islice(closed, max_days + 1)))

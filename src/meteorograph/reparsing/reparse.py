@@ -28,6 +28,8 @@ from ..model.words import counted
 from ..providers.registry import PROVIDERS
 from ..quality.dew_point import derive_dew_point
 from ..quality.impossible_values import drop_impossible
+from ..storage.archive.files import read_sealed_rows
+from ..storage.archive.ranges import sealed_slots
 from ..storage.engine import get_db_session
 from ..storage.models import Location, Missed, WeatherData
 from ..storage.observations import Row, refusal_text, to_row, write_rows
@@ -174,6 +176,7 @@ class _ReparseRun:
             for model in (WeatherData, Missed):
                 query = select(model.due_at).where(model.location_id == location_id, model.due_at.between(first, last))
                 slots += [slot for slot in session.scalars(query) if slot < self._end]
+            slots += sealed_slots(session, location_id, first, min(self._end, last + timedelta(microseconds=1)))
         matches = match_slots(sorted(set(slots)), observations)
         self._compare(
             [
@@ -235,7 +238,8 @@ def _read_stored(session: Session, batch: Sequence[SlotPayloads], *, for_update:
     query = select(WeatherData.__table__).where(WeatherData.location_id.in_(ids), WeatherData.due_at.in_(slots))
     query = query.order_by(WeatherData.location_id, WeatherData.due_at)
     rows = session.execute(query.with_for_update() if for_update else query).mappings()
-    return {(row["location_id"], row["due_at"]): dict(row) for row in rows}
+    stored = {(row["location_id"], row["due_at"]): dict(row) for row in rows}
+    return read_sealed_rows(session, sorted(ids), slots) | stored
 
 
 def _has_other_payload(stored: Row, slot: SlotPayloads) -> bool:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from .. import scheduler, scheduler_start
 from ..accounts import plan_inputs
+from ..archiving.candidates import require_pyarrow
 from ..collecting.run_context import require_key
 from ..config.loading import pin_settings
 from ..config.settings import Settings
@@ -113,6 +114,7 @@ def _begin(settings: Settings, workers: Workers) -> None:
         raise ConfigurationError(
             "METEOROGRAPH_WORKERS=0: must be at least 1 with METEOROGRAPH_ENGINE=local, whose processes collect"
         )
+    require_pyarrow(settings)
     setup_logging(settings)
     handle_signals(workers.hang_up)
     if settings.journal_days and settings.journal_dir.exists() and not settings.journal_dir.is_dir():

@@ -21,11 +21,12 @@ from ..model.quantities import QUANTITIES
 from ..model.states import Origin
 from ..model.values import FAR_OFF_KM, DueLocation, Observation
 from ..redaction import redact
+from .archive.reopening import reopen_for
 from .check_states import check_rows
 from .counters import COUNTERS, Count
 from .engine import get_db_session
 from .models import Location, WeatherData
-from .rollup_invalidation import invalidate_rollups
+from .rollup_invalidation import LIVE_AGE, invalidate_rollups
 from .upsert import insert_or_ignore, insert_or_replace
 
 log = get_logger(__name__)
@@ -127,5 +128,6 @@ def write_rows(session: Session, rows: Sequence[Row], *, replace: bool = True) -
     """Check rows and store them in the caller's transaction; without ``replace`` an existing row stays as it is."""
     if rows:
         invalidate_rollups(session, rows, clock.now())
+        reopen_for(session, rows, clock.now() - LIVE_AGE)
         write = insert_or_replace if replace else insert_or_ignore
         write(session, WeatherData, check_rows(session, rows))

@@ -161,6 +161,8 @@ def _file_problems(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             f"the fallback database was damaged and is set aside as {files[-1]}: delete this file, or keep it elsewhere"
         )
+    if (reason := SERVICE_STATE.archive_failure) is not None:
+        yield Problem(f"the archive of sealed months: {_cause(reason)}")
     if (reason := get_state().snapshot_failure) is not None:
         yield Problem(f"the fallback database cannot be updated: {_cause(reason)}")
 

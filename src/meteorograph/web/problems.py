@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
+    ArchiveError,
     BadInputError,
     FetchError,
     FetchTimeoutError,
@@ -66,6 +67,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(FetchError, _provider)
     app.register_error_handler(PayloadError, _provider)
     app.register_error_handler(StoreError, _store)
+    app.register_error_handler(ArchiveError, _archive)
     app.register_error_handler(ReadLimitError, _too_long)
     app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(HTTPException, _http)
@@ -110,6 +112,11 @@ def _provider(error: FetchError | PayloadError) -> Response:
 def _store(error: StoreError) -> Response:
     log.error("the database failed", reason=str(error))
     return problem(503, "The database is not available")
+
+
+def _archive(error: ArchiveError) -> Response:
+    log.error("a sealed month cannot be read", reason=str(error))
+    return problem(503, "A sealed month cannot be read", "The file of a month in the archive is missing or damaged.")
 
 
 def _too_long(_error: ReadLimitError) -> Response:

@@ -33,7 +33,17 @@ from meteorograph.service_state import SERVICE_STATE
 from meteorograph.simulator import Simulator
 from meteorograph.storage import engine, outbox
 from meteorograph.storage.engine import ENGINES, get_engine
-from meteorograph.storage.models import AccountState, AlertRule, Delivery, Heartbeat, Location, Missed, Quota, WeatherData
+from meteorograph.storage.models import (
+    AccountState,
+    AlertRule,
+    ArchiveFile,
+    Delivery,
+    Heartbeat,
+    Location,
+    Missed,
+    Quota,
+    WeatherData,
+)
 from meteorograph.web import database_look
 from support import KEY, NOON, ROOT, wait_until
 
@@ -364,6 +374,14 @@ def _hole(world: World) -> FlaskClient:
     return client
 
 
+def _archive_lost(world: World) -> FlaskClient:
+    client = world.collect()
+    with get_db_session() as session:
+        session.add(ArchiveFile(name="2025-01-0a1b2c3d.parquet", month_at=NOON, sealed_at=NOON, sha256="", footer_sha256=""))
+    upkeep.seal_old_months(threading.Event())
+    return client
+
+
 def _backup_failed(world: World) -> FlaskClient:
     client = world.collect()
     folder = get_settings().journal_dir.absolute().with_name("backups")
@@ -488,6 +506,7 @@ SITUATIONS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "the journal cannot be written": (_no_journal, SQLITE),
     "the fallback database was damaged": (_damaged_fallback, SQLITE),
     "the audit has found a hole": (_hole, BOTH),
+    "a file of a sealed month is missing or damaged": (_archive_lost, SQLITE),
     "a backup failed": (_backup_failed, SQLITE),
     "backups are no longer made": (_no_backup, SQLITE),
     "a provider's observations are too old at a few places": (_old_at(1), BOTH),

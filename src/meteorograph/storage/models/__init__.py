@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .accounts import AccountState, Quota
 from .alerts import AlertRule, AlertSignal, AlertSubject, Delivery, Incident, WebhookCursor
+from .archive import ArchiveFile, SealedRange
 from .base import Base
 from .counters import CounterTotal
 from .integrations import Integration, OutboxEntry
@@ -20,6 +21,7 @@ __all__ = [
     "AlertRule",
     "AlertSignal",
     "AlertSubject",
+    "ArchiveFile",
     "Base",
     "CheckState",
     "CounterTotal",
@@ -38,6 +40,7 @@ __all__ = [
     "RegisteredJob",
     "RolledUpUntil",
     "Run",
+    "SealedRange",
     "Shard",
     "Token",
     "WeatherData",

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import Forbidden, NotAcceptable
 
 from ...config.loading import get_settings
-from ...errors import BadInputError, LocationNotFoundError, StoreError
+from ...errors import ArchiveError, BadInputError, LocationNotFoundError, StoreError
 from ...healing.planner import history_providers
 from ...log_output import get_logger
 from ...model import clock
@@ -120,6 +120,13 @@ def _forbidden(error: Forbidden) -> Response:
 @blueprint.errorhandler(LocationNotFoundError)
 def _not_found(error: LocationNotFoundError) -> Response:
     return render("error.html", status=404, title="Location not found", detail=str(error))
+
+
+@blueprint.errorhandler(ArchiveError)
+def _no_archive(error: ArchiveError) -> Response:
+    log.error("a sealed month cannot be read", reason=str(error))
+    detail = "The file of a month in the archive is missing or damaged."
+    return render("error.html", status=503, title="A sealed month cannot be read", detail=detail)
 
 
 @blueprint.errorhandler(StoreError)
