@@ -26,7 +26,8 @@ from browser import browser, chromium, service
 
 PAGES = {
     "overview": ("/", "body"),
-    "location, 24 h": ("/location?name=London", "#chart[data-drawn]"),
+    "location, 24 h": ("/location?name=London", "svg.meteogram:visible"),
+    "location, explored": ("/location?name=London&explore=1", "#chart[data-drawn]"),
     "coverage": ("/coverage", "body"),
     "runs": ("/runs", "body"),
     "locations": ("/locations", "body"),

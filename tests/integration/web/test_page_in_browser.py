@@ -24,6 +24,7 @@ VIEWS = {
     "overview": "/",
     "location": "/location?name=London&range=7d",
     "year": "/location?name=Tokyo&range=1y",
+    "explore": "/location?name=Tokyo&range=7d&explore=1",
     "coverage": "/coverage",
     "runs": "/runs",
     "locations": "/locations",
@@ -83,6 +84,9 @@ def test_each_view_is_whole_fits_and_keeps_nobody_out(look: tuple[Page, list[str
     wrong.clear()
     page.goto(url + VIEWS[view])
     if view in ("location", "year"):
+        expect(page.locator("svg.meteogram:visible")).to_have_count(1)
+        assert page.locator("script[src*=plotly]").count() == 0
+    if view == "explore":
         expect(page.locator("#chart[data-drawn]")).to_be_visible()
         assert page.locator("#chart .scatterlayer .trace").count() >= 5
     expect(page.locator("h1")).not_to_have_count(0)
@@ -104,7 +108,7 @@ def test_a_gap_is_found_by_keyboard_and_says_why(chrome: Browser, url: str) -> N
         tip = page.locator("#tip")
         expect(tip).to_contain_text("missed because")
         page.keyboard.press("Enter")
-        expect(page.locator("#chart[data-drawn]")).to_be_visible()
+        expect(page.locator("svg.meteogram:visible")).to_have_count(1)
         expect(page.get_by_role("heading", name="Gaps")).to_be_in_viewport()
         gaps = page.locator(".gaps li")
         expect(gaps.first).to_contain_text(re.compile("the service was down|the provider failed"))
@@ -132,6 +136,7 @@ def test_a_gap_is_healed_from_the_page(chrome: Browser, demo: str, demo_folder: 
 def test_charts_are_zoomed_by_buttons_and_break_at_gaps(chrome: Browser, url: str) -> None:
     with opened(chrome) as (page, wrong):
         page.goto(f"{url}/location?name=Athens&range=7d")
+        page.get_by_role("link", name="Explore freely").click()
         expect(page.locator("#chart[data-drawn]")).to_be_visible()
         drawn = page.evaluate("document.getElementById('chart').data.map(trace => [trace.name, trace.y])")
         temperature = next(values for name, values in drawn if name == "Temperature")
@@ -152,6 +157,34 @@ def test_charts_are_zoomed_by_buttons_and_break_at_gaps(chrome: Browser, url: st
         lines = Path(download.value.path()).read_text().splitlines()
         assert download.value.suggested_filename == "Athens.csv"
         assert 120 < len(lines) < 170
+        assert wrong == []
+
+
+def test_the_meteogram_is_read_by_pointer_and_keyboard_and_zoomed(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{url}/location?name=Athens&range=7d")
+        readout, slider = page.locator("#readout"), page.get_by_role("slider")
+        expect(readout).to_contain_text("OpenWeatherMap")
+        newest = readout.inner_text()
+        slider.focus()
+        page.keyboard.press("ArrowLeft")
+        expect(readout).not_to_have_text(newest)
+        assert (slider.get_attribute("aria-valuetext") or "").startswith(readout.locator("strong").inner_text())
+        assert page.locator("svg.meteogram:visible .m-cursor").evaluate("line => line.style.visibility") == "visible"
+        frame = slider.bounding_box()
+        assert frame is not None
+        middle = frame["y"] + frame["height"] / 2
+        page.mouse.move(frame["x"] + frame["width"] * 0.5, middle)
+        expect(readout).not_to_have_text(newest)
+        page.mouse.down()
+        page.mouse.move(frame["x"] + frame["width"] * 0.7, middle)
+        page.mouse.up()
+        page.wait_for_url(re.compile("start=.*end="))
+        expect(page.get_by_role("link", name="Later")).to_be_visible()
+        length = (
+            "(() => { const data = JSON.parse(document.getElementById('values').textContent); return data.end - data.start; })()"
+        )
+        assert 24 * 3600 < page.evaluate(length) < 2 * 24 * 3600
         assert wrong == []
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 import pytest
 from flask.testing import FlaskClient
@@ -32,6 +35,10 @@ def client() -> FlaskClient:
 
 def _place(client: FlaskClient, name: str = "Athens", query: str = "", status: int = 200) -> Page:
     return page(client, f"/location?name={quote(name, safe='')}{query}", status)
+
+
+def _explored(client: FlaskClient, name: str = "Athens", query: str = "") -> Page:
+    return _place(client, name, f"{query}&explore=1")
 
 
 def _figure(shown: Page) -> dict[str, Any]:
@@ -59,7 +66,7 @@ def _missed(name: str, *backs: int, reason: str = "provider_error", detail: str 
 def test_a_day_of_rows_is_drawn_and_breaks_where_rows_are_missing(client: FlaskClient) -> None:
     rows = _hours(12)
     add("Athens", *rows[:5], *rows[7:])
-    shown = _place(client)
+    shown = _explored(client)
     figure = _figure(shown)
     [temperature] = [trace for trace in figure["data"] if trace["name"] == "Temperature"]
     assert temperature["y"] == [11.0, 10.0, 9.0, 8.0, 7.0, None, 4.0, 3.0, 2.0, 1.0, 0.0]
@@ -76,7 +83,7 @@ def test_suspect_values_and_rows_that_were_filled_in_are_marked(client: FlaskCli
     rows[3]["fetched_at"] = NOON
     rows[5]["flags"] = {"temperature": ["implied_zero"]}
     add("Athens", *rows)
-    figure = _figure(_place(client))
+    figure = _figure(_explored(client))
     marks = {trace["name"]: trace for trace in figure["data"] if trace.get("mode") == "markers" and trace["yaxis"] == "y"}
     assert (marks["flagged"]["x"], marks["flagged"]["y"]) == (["2026-03-01T10:00"], [2.0])
     assert (marks["backfilled"]["x"], marks["backfilled"]["y"]) == (["2026-03-01T08:00"], [4.0])
@@ -93,13 +100,13 @@ def test_gaps_are_shown_with_their_reason_and_what_the_provider_said(client: Fla
     assert "2026-03-01 08:00 to 2026-03-01 09:00 2 slots: the provider failed" in words
     assert "HTTP 502 &lt;b&gt;Bad&lt;/b&gt; Gateway" in words
     assert "22 of 24 due slots are stored (91.6 %)" in words
-    [band] = _figure(shown)["layout"]["shapes"]
+    [band] = _figure(_explored(client))["layout"]["shapes"]
     assert (band["x0"], band["x1"]) == ("2026-03-01T08:00", "2026-03-01T09:00")
 
 
 def test_a_year_is_drawn_by_days(client: FlaskClient) -> None:
     add("Athens", *_hours(72, precipitation=0.5, precipitation_period=3600), timezone="Europe/Athens")
-    figure = _figure(_place(client, query="&range=1y"))
+    figure = _figure(_explored(client, query="&range=1y"))
     traces = {trace["name"]: trace for trace in figure["data"]}
     assert figure["times"] == ["2026-02-26T00:00", "2026-02-27T00:00", "2026-02-28T00:00", "2026-03-01T00:00"]
     assert traces["Highest"]["y"] == [71.0, 60.0, 36.0, 12.0]
@@ -110,7 +117,7 @@ def test_a_year_is_drawn_by_days(client: FlaskClient) -> None:
 def test_too_many_rows_are_drawn_by_five_minutes(client: FlaskClient) -> None:
     rows = [{"due_at": NOON - timedelta(seconds=10 * number), "temperature": 5.0} for number in range(1600)]
     add("Athens", *rows)
-    shown = _place(client)
+    shown = _explored(client)
     assert "each point is the mean of several values" in _words(shown)
     assert 50 < len(_figure(shown)["times"]) < 60
 
@@ -125,7 +132,7 @@ def test_a_name_is_only_a_name(client: FlaskClient, name: str) -> None:
             shown = page(client, link)
             assert shown.runs() == []
             assert "<b>" not in shown.text
-    assert _figure(_place(client, name))["notes"][0].startswith(" · &lt;/script&gt;&lt;b&gt;")
+    assert _figure(_explored(client, name))["notes"][0].startswith(" · &lt;/script&gt;&lt;b&gt;")
 
 
 @ONE_DATABASE
@@ -136,7 +143,7 @@ def test_earlier_and_later(client: FlaskClient) -> None:
     [earlier] = [one["href"] for one in now.all("a") if one.get("rel") == "prev"]
     assert earlier.endswith("end=2026-02-28T12:00Z")
     before = page(client, earlier)
-    assert _figure(before)["times"][-1] == "2026-02-28T11:00"
+    assert _figure(page(client, f"{earlier}&explore=1"))["times"][-1] == "2026-02-28T11:00"
     [later] = [one["href"] for one in before.all("a") if one.get("rel") == "next"]
     assert later.endswith("end=2026-03-01T12:00Z")
     assert "No values between" in _place(client, query="&end=2026-01-01T00:00Z").text
@@ -163,7 +170,17 @@ def test_no_place_no_values_and_a_place_that_is_paused(client: FlaskClient) -> N
 
 @ONE_DATABASE
 @pytest.mark.parametrize(
-    "query", ["", "?name=", "?name=a&range=2d", "?name=a&end=x", "?name=a&end=0001-01-01T00:00Z", "?name=a&b=c"]
+    "query",
+    [
+        "",
+        "?name=",
+        "?name=a&range=2d",
+        "?name=a&end=x",
+        "?name=a&end=0001-01-01T00:00Z",
+        "?name=a&b=c",
+        "?name=a&range=24h&start=2026-02-28T00:00Z",
+        "?name=a&start=2026-03-01T11:30Z",
+    ],
 )
 def test_what_cannot_be_shown_is_told_on_a_page(client: FlaskClient, query: str) -> None:
     assert "Invalid parameter" in page(client, f"/location{query}", 400).text
@@ -172,7 +189,8 @@ def test_what_cannot_be_shown_is_told_on_a_page(client: FlaskClient, query: str)
 @ONE_DATABASE
 def test_the_script_is_packed_and_kept(client: FlaskClient) -> None:
     add("Athens", {"temperature": 1.0})
-    [path] = [one["src"] for one in _place(client).all("script") if "plotly" in one.get("src", "")]
+    assert "plotly" not in _place(client).text, "the meteogram needs no library"
+    [path] = [one["src"] for one in _explored(client).all("script") if "plotly" in one.get("src", "")]
     plain, packed = (client.get(path, headers={"Accept-Encoding": coding}) for coding in ("identity", "gzip"))
     assert gzip.decompress(packed.get_data()) == plain.get_data()
     assert b"plotly" in plain.get_data()[:200]
@@ -186,3 +204,78 @@ def test_a_page_that_has_not_changed_is_not_sent_again(client: FlaskClient, driv
     tag = client.get("/location?name=Athens").headers["ETag"]
     driven.advance(timedelta(seconds=30))
     assert client.get("/location?name=Athens", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_the_weather_now_says_what_it_knows_and_what_it_does_not(client: FlaskClient) -> None:
+    rain = {"precipitation": 0.5, "precipitation_period": 3600}
+    old = [{"due_at": NOON - back * HOUR, "temperature": 4.0, "pressure": 1000.0 + back, **rain} for back in range(1, 12)]
+    now = {
+        "temperature": 5.0,
+        "humidity": 90.0,
+        "dew_point": 3.5,
+        "pressure": 1005.4,
+        "wind_speed": 10.0,
+        "wind_direction": 200.0,
+    }
+    add("Athens", {**now, "wind_gust": 15.0, "weather_code": 61, **rain}, *old, timezone="Europe/Athens")
+    words = _words(_place(client))
+    for text in (
+        "14:00 EET",
+        "rain today 4.0 to 5.0 feels like -0.4".replace("-", "−"),  # noqa: RUF001  # as on the page
+        "10.0 m/s from S gusts 15.0",
+        "1 h 0.5 mm",
+        "24 h ≥ 6.0 mm (50 % of the time measured )",
+        "March ≥ 6.0 mm (85 % of the time measured )",
+        "1005.4 hPa rising, +2.4 in 3 h",
+        "3.5 °C humidity 90 %",
+        "Clouds – %",  # noqa: RUF001  # of the clouds nothing is known
+    ):
+        assert text in words, f"{text!r} is not in {words[:1500]}"
+    add("Bergen", {"temperature": 60.0, "pressure": 1000.0, "flags": {"temperature": ["range"]}})
+    words = _words(_place(client, "Bergen"))
+    assert "60.0 × suspect °C" in words  # noqa: RUF001  # the cross of the page
+    assert "feels like" not in words
+    assert "no value 3 h ago" in words
+    assert words.count("no data") == 3
+
+
+@ONE_DATABASE
+def test_the_meteogram_is_a_picture_of_its_own(client: FlaskClient) -> None:
+    add("Athens & more", *_hours(30, precipitation=0.5, precipitation_period=3600), timezone="Europe/Athens")
+    answer = client.get("/chart.svg?location=Athens+%26+more", headers={"Accept": "image/svg+xml"})
+    assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+    root = ElementTree.fromstring(answer.get_data())  # noqa: S314  # our own
+    assert root.attrib["aria-label"].startswith("Meteogram of Athens & more, 28 February 2026")
+    assert ">EET</text>" in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    [style] = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}style")]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    same = {"If-None-Match": answer.headers["ETag"]}
+    assert client.get("/chart.svg?location=Athens+%26+more", headers=same).status_code == 304
+    for query, status in (("", 400), ("?location=Nowhere", 404), ("?location=Athens+%26+more&theme=pink", 400)):
+        assert client.get(f"/chart.svg{query}").status_code == status
+    other = client.get("/chart.svg?location=Athens+%26+more&range=7d&width=narrow&theme=dark&units=imperial&zone=UTC").text
+    assert "Temperature, °F" in other
+    assert "@media all" in other
+
+
+@ONE_DATABASE
+def test_a_period_of_its_own(client: FlaskClient) -> None:
+    add("Athens", *_hours(60))
+    shown = _place(client, query="&start=2026-02-27T12:00Z&end=2026-02-27T18:00Z")
+    links = {one["rel"]: one["href"] for one in shown.all("a") if one.get("rel") in ("prev", "next")}
+    assert "start=2026-02-27T06:00Z" in links["prev"]
+    assert "end=2026-02-27T12:00Z" in links["prev"]
+    assert "start=2026-02-27T18:00Z" in links["next"]
+    assert "6 of 6 due slots" not in _words(shown), "no run was due"
+    assert "27 February 2026 12:00 to 27 February 2026 18:00 UTC" in shown.text
+
+
+def test_an_empty_period_and_a_month_of_means(client: FlaskClient) -> None:
+    add("Athens", *_hours(24 * 20))
+    shown = _place(client, query="&range=30d")
+    assert shown.text.count("<svg xmlns") == 2, "one for each width of screens"
+    assert "Precipitation in a day" in shown.text
+    assert "No values between 1 Jan" in _place(client, query="&start=2026-01-01T00:00Z&end=2026-01-02T00:00Z").text

@@ -37,13 +37,16 @@ for function in FILTERS:
 _SOONEST: Final = timedelta(seconds=5)
 _LATEST: Final = timedelta(seconds=30)
 
+#: Endpoints that answer with something else than a page.
+_FILES: Final = ("page.chart", "page.plotly_script")
+
 #: Ages, which change without new data. They are not part of the ETag.
 _AGES: Final = re.compile(r"(<time[^>]*>)[^<]*(</time>)")
 
 
 @blueprint.before_request
 def _require_html() -> None:
-    if request.accept_mimetypes and not request.accept_mimetypes.accept_html:
+    if request.endpoint not in _FILES and request.accept_mimetypes and not request.accept_mimetypes.accept_html:
         raise NotAcceptable("This page is HTML only. /data/latest and the other API routes answer in JSON.")
 
 

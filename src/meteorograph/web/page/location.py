@@ -1,127 +1,117 @@
-"""``/location``: charts, summary and gaps of one location."""
+"""``/location``: the weather of one location now and over time, its summary and its gaps."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
 from flask import Response, request
+from sqlalchemy.orm import Session
 
 from ...errors import BadInputError
-from ...ledger.gaps import list_gaps
+from ...ledger.gaps import Gap, list_gaps
 from ...locations import views
 from ...model import clock
 from ...quality.row_checks import MAX_CLOCK_LEAD
 from ...reading import aggregates
-from ...reading.columns import Position
+from ...reading.aggregates import Bucket
 from ...reading.rows import WeatherRow, read_rows
 from ...storage.engine import get_db_session
 from .. import params
+from .chart import chart_title
 from .chart_series import series_of_buckets, series_of_rows
+from .display import Display
 from .layout import blueprint, render
+from .location_now import read_now
+from .location_range import MINUTE, RANGES, Period, floor, read_period
+from .meteogram import NARROW, WIDE, meteogram
+from .meteogram_reading import read_meteogram
+from .meteogram_values import readout
 from .plotly_figure import figure
+from .preferences import read_preferences, refuse_unknown
 from .script import plotly
 from .summary import summary
 
-MINUTE: Final = timedelta(minutes=1)
-HOUR: Final = timedelta(hours=1)
-DAY: Final = timedelta(days=1)
-
-
-class Range(NamedTuple):
-    """A period to choose from."""
-
-    title: str
-    length: timedelta
-    #: Buckets of the summary, and of the charts if there are too many rows.
-    bucket: str
-    coarse: str
-    #: Whether charts show single rows if there are few enough.
-    has_rows: bool
-
-
-RANGES: Final = {
-    "24h": Range("24 hours", DAY, "hour", "5m", has_rows=True),
-    "7d": Range("7 days", 7 * DAY, "hour", "hour", has_rows=True),
-    "30d": Range("30 days", 30 * DAY, "hour", "hour", has_rows=True),
-    "1y": Range("1 year", 365 * DAY, "day", "day", has_rows=False),
-}
-
-#: Rows that charts draw one by one at most.
+#: Rows that the charts for exploring draw one by one at most.
 _MAX_ROWS: Final = 1500
 
 
 @blueprint.get("/location")
 def place() -> Response:
-    """The page of a location: charts, summary, gaps and downloads."""
-    params.refuse_unknown(("name", "range", "end"))
+    """The page of a location: its weather now, meteogram, summary, gaps and downloads."""
+    refuse_unknown(("name", "range", "start", "end", "explore"))
     name = request.args.get("name", "")
     if not name:
         raise BadInputError("name", name, "must be the name of a location")
-    word = params.word("range", tuple(RANGES)) or "24h"
-    chosen, now = RANGES[word], clock.now()
-    end = _end(now)
-    start = _floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
+    now, minute, explores = clock.now(), floor(clock.now(), MINUTE), params.word("explore", ("1",)) is not None
+    period = read_period(now)
     with get_db_session(read_only=True) as session:
         location = views.get_location_view(session, name)
+        display = Display(read_preferences(), location.timezone)
         newest, _ = read_rows(session, location=name, end=now + MAX_CLOCK_LEAD, limit=1)
-        rows, more = _rows(session, name, start, end) if chosen.has_rows else ([], None)
-        summary_buckets = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.bucket, zone="UTC")
-        is_coarse = more is not None or not chosen.has_rows
-        if is_coarse and chosen.coarse != chosen.bucket:
-            chart_buckets = aggregates.read_buckets(
-                session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC"
-            )
-        else:
-            chart_buckets = summary_buckets
-        gaps, more_gaps = list_gaps(session, start, end, location=name, limit=100)
-    series = series_of_buckets(chart_buckets) if is_coarse else series_of_rows(rows)
-    rows_on_page = [*newest, *rows]
-    providers = Counter(row.provider for row in rows_on_page)
-    providers.update(other for row in rows_on_page for other in (row.providers or {}).values())
-    script = plotly()
+        now_there = read_now(session, newest[0], now) if newest else None
+        buckets = aggregates.read_buckets(
+            session, location=name, start=period.start, end=period.end, bucket=period.range.bucket, zone="UTC"
+        )
+        gaps, more_gaps = list_gaps(session, period.start, period.end, location=name, limit=100)
+        data = read_meteogram(session, name, period.start, period.end, display.zone, minute)
+        exploration = _explore(session, name, period, buckets, gaps) if explores else None
+    providers = Counter(one for one in data.lines.providers if one)
+    for row in newest:
+        providers.update([row.provider, *(row.providers or {}).values()])
+    coordinates, title = (location.latitude, location.longitude), chart_title(location, data, display)
     return render(
         "location.html",
         providers=providers,
+        place_zone=location.timezone,
         location=location,
-        zone_time=now.astimezone(ZoneInfo(location.timezone)) if location.timezone else None,
-        newest=newest[0] if newest else None,
-        figure=figure(series, gaps, start, end),
-        is_empty=not series.times,
-        is_coarse=is_coarse,
-        summary=summary(summary_buckets, (min(now, end) - summary_buckets[0].start).total_seconds()),
-        due=sum(bucket.due for bucket in summary_buckets),
-        stored=sum(bucket.stored for bucket in summary_buckets),
+        weather=now_there,
+        pictures=[meteogram(data, display, place=coordinates, now=minute, title=title, width=width) for width in (WIDE, NARROW)],
+        readout=readout(data, display),
+        is_empty=data.is_empty,
+        exploration=exploration,
+        summary=summary(buckets, (min(now, period.end) - buckets[0].start).total_seconds()),
+        due=sum(bucket.due for bucket in buckets),
+        stored=sum(bucket.stored for bucket in buckets),
         gaps=[{"gap": gap, "end": gap.last_slot + timedelta(seconds=1)} for gap in gaps],
         more_gaps=more_gaps is not None,
         ranges=RANGES,
-        word=word,
-        start=start,
-        end=end,
-        is_now="end" not in request.args,
-        earlier=start,
-        later=end + chosen.length,
-        script=script,
+        period=period,
+        earlier=_shifted(name, period, -1),
+        later=_shifted(name, period, 1),
+        script=plotly() if explores else None,
     )
 
 
-def _rows(session: Any, name: str, start: datetime, end: datetime) -> tuple[list[WeatherRow], Position | None]:
-    rows, more = read_rows(session, location=name, start=start, end=end, limit=_MAX_ROWS)
+def _shifted(name: str, period: Period, direction: int) -> dict[str, Any]:
+    """The arguments of the address of the period before, or after, this one."""
+    length = period.range.length if period.word else period.end - period.start
+    # The period before ends where this one starts, which is rounded to its buckets.
+    end = period.start if direction < 0 else period.end + length
+    arguments = {"name": name, "range": period.word, "end": _text(end)}
+    return arguments if period.word else {**arguments, "start": _text(end - length)}
+
+
+def _text(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _explore(session: Session, name: str, period: Period, buckets: Sequence[Bucket], gaps: Sequence[Gap]) -> dict[str, Any]:
+    """The figure of the charts for exploring, and whether its points are means."""
+    chosen, start, end = period.range, period.start, period.end
+    rows, more = _rows(session, name, period) if chosen.has_rows else ([], None)
+    if chosen.has_rows and more is None:
+        series = series_of_rows(rows)
+    elif chosen.coarse == chosen.bucket:
+        series = series_of_buckets(buckets)
+    else:
+        fine = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
+        series = series_of_buckets(fine)
+    return {"figure": figure(series, gaps, start, end), "is_coarse": more is not None or not chosen.has_rows}
+
+
+def _rows(session: Session, name: str, period: Period) -> tuple[list[WeatherRow], object]:
+    rows, more = read_rows(session, location=name, start=period.start, end=period.end, limit=_MAX_ROWS)
     return rows[::-1], more
-
-
-def _end(now: datetime) -> datetime:
-    """End of the period: the parameter ``end``, but at most the end of this minute."""
-    end, latest = params.instant("end"), _floor(now, MINUTE) + MINUTE
-    if end is None:
-        return latest
-    if end < datetime(1980, 1, 1, tzinfo=now.tzinfo):
-        raise BadInputError("end", request.args["end"], "must be in 1980 or later")
-    return min(end, latest)
-
-
-def _floor(at: datetime, length: timedelta) -> datetime:
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + (at - midnight) // length * length

@@ -1,0 +1,127 @@
+"""The weather of a place now: what the head of its page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from ...locations.repository import get_location
+from ...model import sun
+from ...model.feels_like import feels_like
+from ...model.flags import is_suspect
+from ...model.statistics import Statistics
+from ...model.time_buckets import zone_or_utc
+from ...reading.aggregates import read_buckets
+from ...reading.overview import DayOfPlace, read_days
+from ...reading.ranges import read_ranges
+from ...reading.rows import WeatherRow
+from .icons import WORDS, icon, icon_name
+
+_HOUR: Final = timedelta(hours=1)
+
+#: Terms of the UK Met Office for a change over three hours, below this many hPa
+#: (https://www.metoffice.gov.uk/weather/guides/coast-and-sea/glossary).
+_TENDENCIES: Final = ((0.1, "steady"), (1.6, "slowly"), (3.6, ""), (6.05, "quickly"))
+
+
+@dataclass(frozen=True, slots=True)
+class RainTotal:
+    """Precipitation of a time that ends now."""
+
+    title: str
+    #: [mm]; None if nothing of the time is measured.
+    amount: float | None
+    #: Part of the time that is measured.
+    coverage: float
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether more may have fallen."""
+        return self.amount is not None and self.coverage < 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceNow:
+    """The newest values and what follows from them."""
+
+    row: WeatherRow
+    at: datetime
+    icon: Markup | None
+    words: str | None
+    feels_like: float | None
+    day: DayOfPlace
+    rain: tuple[RainTotal, ...]
+    #: Change of the pressure in the three hours before [hPa], and in words.
+    tendency: float | None
+    tendency_words: str
+    #: Quantities with a suspect value.
+    suspects: frozenset[str]
+
+
+def read_now(session: Session, row: WeatherRow, now: datetime) -> PlaceNow:
+    """Read what belongs to the newest row of a place."""
+    location, at = get_location(session, row.location), row.observed_at or row.due_at
+    name = icon_name(row.weather_code, row.condition, row.cloud_cover)
+    is_night = sun.elevation(location.latitude, location.longitude, at) < sun.HORIZON
+    suspects = frozenset(name for name, flags in (row.flags or {}).items() if is_suspect(flags))
+    day, tendency = read_days(session, [location], now)[location.id], _tendency(session, location.id, row, at)
+    heat = (row.temperature, row.humidity, row.wind_speed)
+    return PlaceNow(
+        row=row,
+        at=at,
+        icon=icon(name, is_night=is_night) if name else None,
+        words=row.condition or (WORDS[name] if name else None),
+        feels_like=None if {"temperature", "humidity", "wind_speed"} & suspects else feels_like(*heat),
+        day=day,
+        rain=(_rain_of_hour(session, location.id, at), _rain_of_day(day), _rain_of_month(session, row, location.timezone, now)),
+        tendency=None if "pressure" in suspects else tendency,
+        tendency_words=tendency_words(tendency),
+        suspects=suspects,
+    )
+
+
+def tendency_words(change: float | None) -> str:
+    """A change of pressure over three hours [hPa] in words."""
+    if change is None:
+        return ""
+    speed = next((word for limit, word in _TENDENCIES if round(abs(change), 2) < limit), "very rapidly")
+    return speed if speed == "steady" else f"{'rising' if change > 0 else 'falling'} {speed}".strip()
+
+
+def _tendency(session: Session, location_id: int, row: WeatherRow, at: datetime) -> float | None:
+    """The pressure now less that of three hours ago: the mean of the hour around that instant."""
+    if row.pressure is None:
+        return None
+    edges = tuple((at - hours * _HOUR).timestamp() for hours in (3.5, 2.5))
+    before = read_ranges(session, {location_id: edges}, ("pressure",))[location_id].each("pressure")[0]["mean"]
+    return None if before is None else row.pressure - before
+
+
+def _rain_of_hour(session: Session, location_id: int, at: datetime) -> RainTotal:
+    """The hour up to the newest observation."""
+    edges = tuple((at - hours * _HOUR).timestamp() for hours in (1, 0))
+    [total] = read_ranges(session, {location_id: edges}, ("precipitation",))[location_id].each("precipitation")
+    return _total("1 h", total, 3600.0)
+
+
+def _rain_of_day(day: DayOfPlace) -> RainTotal:
+    return RainTotal("24 h", day.rain, day.rain_coverage)
+
+
+def _rain_of_month(session: Session, row: WeatherRow, timezone: str | None, now: datetime) -> RainTotal:
+    """The month of the place so far."""
+    zone = zone_or_utc(timezone)
+    buckets = read_buckets(
+        session, location=row.location, start=now, end=now + timedelta(seconds=1), bucket="month", quantities=("precipitation",)
+    )
+    month = buckets[0]
+    title = f"{now.astimezone(zone):%B}"
+    return _total(title, month.values["precipitation"], max(1.0, (now - month.start).total_seconds()))
+
+
+def _total(title: str, total: Statistics, seconds: float) -> RainTotal:
+    return RainTotal(title, total["sum"], min(1.0, (total["covered_seconds"] or 0.0) / seconds))
