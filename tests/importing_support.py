@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 
@@ -12,7 +13,7 @@ from meteorograph.ledger.coverage import slot_coverage
 from meteorograph.reading.aggregates import read_buckets
 
 
-def stored_rows(location_id: int) -> Sequence[WeatherData]:
+def stored_rows(location_id: int) -> Sequence[Any]:
     """The rows of a location, oldest first."""
     with get_db_session(read_only=True) as session:
         return session.scalars(

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import codecs
 import re
-from datetime import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ..model.imports import IMPORT_PREFIX
 from .options import Decorator
 
 if TYPE_CHECKING:
+    from ..importing.home_assistant import StatisticMapping
     from ..importing.mapping import CSVLayout
+    from ..importing.script_database import PlacePeriod, ScriptOptions
+    from ..model.schedule import Schedule
+
+#: The formats of ``ImportFormat``, whose module is imported later.
+FORMATS: Final = ("csv", "export", "weewx", "home-assistant", "meteostat", "script")
 
 #: Longest name of a source: with its prefix it must fit into the column of the provider.
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
@@ -41,6 +50,84 @@ def csv_options() -> Decorator:
         return command
 
     return add_options
+
+
+def source_options() -> Decorator:
+    """The options of the other formats."""
+    options = (
+        click.option("--format", "format", type=click.Choice(FORMATS), help="What FILE is [by its content]."),
+        click.option(
+            "--statistic", "statistics", multiple=True, metavar="ID=QUANTITY", help="Home Assistant: what a statistic is."
+        ),
+        click.option("--with-model", is_flag=True, help="Meteostat: also modelled values, with the flag modelled."),
+        click.option(
+            "--place",
+            "places",
+            multiple=True,
+            metavar="TIME=NAME",
+            help="Script: since when which location was collected; repeatable.",
+        ),
+        click.option("--grid", default="1h", show_default=True, metavar="DURATION", help="Script: distance of its slots."),
+        click.option(
+            "--keys",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="CSV",
+            help="Script: write here which slot each old id has become.",
+        ),
+    )
+
+    def add_options(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add_options
+
+
+def parse_script(options: dict[str, Any], zone: tzinfo | None, location: str | None) -> ScriptOptions:
+    """How the database of the script is to be read.
+
+    Raises:
+        click.UsageError: A value is wrong.
+    """
+    from ..importing.script_database import PlacePeriod, ScriptOptions
+
+    places = [_parse("place", text, _parse_place) for text in options["places"]]
+    if location is not None:
+        places.append(PlacePeriod(datetime.min.replace(tzinfo=UTC), location))
+    return ScriptOptions(
+        places=sorted(places, key=lambda place: place.since), grid=_parse("grid", options["grid"], _parse_grid), zone=zone
+    )
+
+
+def _parse_place(text: str) -> PlacePeriod:
+    from ..importing.script_database import PlacePeriod
+    from ..model import clock, time_range
+
+    moment, _, name = text.partition("=")
+    if not moment or not name:
+        raise ValueError("must be TIME=NAME, such as 2024-05-01=Patras")
+    return PlacePeriod(time_range.parse_instant(moment, clock.now()), name)
+
+
+def _parse_grid(text: str) -> Schedule:
+    from ..model.schedule import Interval, parse_schedule
+
+    schedule = parse_schedule(text)
+    if not isinstance(schedule, Interval):
+        raise ValueError("must be an interval such as 1h or 30m")
+    return schedule
+
+
+def parse_statistics(texts: Sequence[str]) -> list[StatisticMapping]:
+    """The statistics of Home Assistant.
+
+    Raises:
+        click.UsageError: A text is no mapping.
+    """
+    from ..importing.home_assistant import parse_statistic
+
+    return [_parse("statistic", text, parse_statistic) for text in texts]
 
 
 def parse_layout(options: dict[str, Any]) -> CSVLayout:
@@ -79,12 +166,29 @@ def parse_layout(options: dict[str, Any]) -> CSVLayout:
     return layout
 
 
-def require_csv(layout: CSVLayout, location: str | None) -> None:
-    """Check that the options say all that a CSV file needs.
+def check_format(format: str, layout: CSVLayout, location: str | None, script: ScriptOptions) -> None:
+    """Check that the options say all that a format needs.
 
     Raises:
-        click.UsageError: An option is missing.
+        click.UsageError: An option is missing, or of no use.
     """
+    if format != "csv" and layout.columns:
+        raise click.UsageError(f"--column is for CSV files; FILE is {format}, whose columns are known")
+    match format:
+        case "csv":
+            _check_csv(layout, location)
+        case "export":
+            if location is not None:
+                raise click.UsageError("--location is of no use: each row of an export names its location")
+        case "script":
+            if not script.places:
+                raise click.UsageError("--location or --place is missing: it says which location the rows are of")
+        case _:
+            if location is None:
+                raise click.UsageError("--location is missing: it names the location of the rows")
+
+
+def _check_csv(layout: CSVLayout, location: str | None) -> None:
     if not layout.time_columns:
         raise click.UsageError("--time is missing: it names the column with the time")
     if not layout.columns:
@@ -93,15 +197,18 @@ def require_csv(layout: CSVLayout, location: str | None) -> None:
         raise click.UsageError("either --location must name the location of all rows, or --location-column the column with it")
 
 
-def provider_name(name: str) -> str:
-    """The provider of imported rows.
+def provider_name(name: str | None, format: str) -> str:
+    """The provider of imported rows; that of Meteostat begins with its name, by which exports state its licence.
 
     Raises:
         click.UsageError: The name is not allowed.
     """
+    name = format if name is None else name
+    if format == "meteostat" and not name.startswith(format):
+        raise click.UsageError(f"--name {name}: must begin with meteostat, so that exports state its licence")
     if not _NAME.fullmatch(name):
         raise click.UsageError(f"--name {name}: must be up to 40 small letters, digits, '-', '_' and '.'")
-    return f"import:{name}"
+    return f"{IMPORT_PREFIX}{name}"
 
 
 def _parse_clock(text: str) -> time:

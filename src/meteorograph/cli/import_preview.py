@@ -31,7 +31,7 @@ def print_preview(plan: ImportPlan) -> None:
     if plan.repeated:
         click.echo(f"{counted(plan.repeated, 'row')} that the file has twice")
     for text, cases in plan.source.notes.items():
-        click.echo(f"{cases:,} {text}" if cases else text)
+        click.echo(f"{text}: {cases:,}" if cases else text)
     if plan.source.samples:
         click.echo()
         rows = [(sample.column, sample.given, sample.stored) for sample in plan.source.samples.values()]
@@ -73,8 +73,10 @@ def _print_day(preview: LocationPreview) -> None:
         *(Column(name, is_number=True) for name in names),
         Column("period", is_number=True),
     )
+    first_wet = next((index for index, row in enumerate(preview.day_rows) if row.observation.precipitation), 0)
+    start = max(0, min(first_wet - 2, len(preview.day_rows) - _MAX_DAY_ROWS))
     rows = []
-    for row in preview.day_rows[:_MAX_DAY_ROWS]:
+    for row in preview.day_rows[start : start + _MAX_DAY_ROWS]:
         values = (getattr(row.observation, name) for name in names)
         period = row.observation.precipitation_period
         cells = ("" if value is None else f"{value:g}" for value in values)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..model import clock
+from ..model.imports import IMPORT_PREFIX, IMPORT_TERMS
 from ..model.quantities import BY_NAME
 from ..providers.registry import PROVIDERS
 from ..reading.columns import DOCUMENTS, FIELDS, INSTANTS, Columns
@@ -62,7 +63,8 @@ def _other_providers(text: str) -> frozenset[str]:
 
 def dataset_metadata(providers: Iterable[str]) -> dict[str, Any]:
     """Metadata of rows of these providers."""
-    listed = [PROVIDERS[name] for name in sorted(providers) if name in PROVIDERS]
+    names = sorted(providers)
+    listed = [PROVIDERS[name] for name in names if name in PROVIDERS]
     return {
         "title": "Weather collected by Meteorograph",
         "Conventions": CONVENTIONS,
@@ -77,8 +79,18 @@ def dataset_metadata(providers: Iterable[str]) -> dict[str, Any]:
                 "method": provider.method,
             }
             for provider in listed
-        ],
+        ]
+        + [_imported(name) for name in names if name.startswith(IMPORT_PREFIX)],
     }
+
+
+def _imported(name: str) -> dict[str, str]:
+    """What is known of the source of imported rows."""
+    source = name.removeprefix(IMPORT_PREFIX)
+    attribution, licence = next(
+        (terms for known, terms in IMPORT_TERMS.items() if source.startswith(known)), ("the source of the import", "not known")
+    )
+    return {"name": name, "title": f"Import: {source}", "attribution": attribution, "licence": licence, "method": "imported"}
 
 
 def cf_attributes(name: str) -> dict[str, str]:

@@ -132,7 +132,7 @@ class AmountReader:
             return Amount(None, None, "the first value of a counter says nothing of what fell before")
         difference = round(value - before[1], _DECIMALS)
         if difference < -_NOISE:
-            return Amount(None, None, "a counter went back: what fell in between is not known")
+            return Amount(None, None, "a counter went back, so that what fell in between is not known")
         seconds = int((at - before[0]).total_seconds())
         return Amount(max(0.0, difference), seconds if seconds <= MAX_PERIOD else None)
 

@@ -98,15 +98,13 @@ class LocationReader:
             comma = "" if self._layout.has_decimal_comma or "," not in text else " (--decimal-comma reads numbers such as 1,5)"
             return refusal(mapping.column, text, f"must be a number or empty{comma}")
         value = mapping.convert(number)
-        stored = f"{mapping.quantity} {value:g} {BY_NAME[mapping.quantity].unit}"
-        self._source.show(
-            mapping.column, mapping.unit, text, stored + ("/h" if mapping.amount and mapping.amount.kind == "rate" else "")
-        )
+        per = "/h" if mapping.amount and mapping.amount.kind == "rate" else ""
+        self._source.show(mapping.column, mapping.unit, text, mapping.quantity, value, per)
         return value
 
     def _note(self, amount: Amount) -> float | None:
         if amount.problem:
-            self._source.note(f"rows without an amount: {amount.problem}")
+            self._source.note(f"rows without an amount, since {amount.problem}")
         return amount.value
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from ..model.quantities import BY_NAME
 from ..model.values import Observation
 
 #: Reasons truncate longer values [characters].
@@ -54,6 +55,7 @@ class Source:
     notes: dict[str, int] = field(default_factory=dict)
     #: Column and unit → sample.
     samples: dict[tuple[str, str], Sample] = field(default_factory=dict)
+    _zeros: set[tuple[str, str]] = field(default_factory=set)
     #: Whether further rows of a slot are left out with a note, instead of refused.
     keeps_first: bool = False
 
@@ -61,10 +63,14 @@ class Source:
         """Count a case of a note."""
         self.notes[text] = self.notes.get(text, 0) + cases
 
-    def show(self, column: str, unit: str, given: object, stored: str) -> None:
-        """Keep the first value of a column and unit as a sample."""
-        if (column, unit) not in self.samples:
-            self.samples[column, unit] = Sample(column, f"{given} {unit}".strip(), stored)
+    def show(self, column: str, unit: str, given: object, quantity: str, value: float, per: str = "") -> None:
+        """Keep the first value of a column and unit as a sample, but rather one that is not 0, which is 0 in every unit."""
+        key = (column, unit)
+        if key in self.samples and not (value and key in self._zeros):
+            return
+        (self._zeros.discard if value else self._zeros.add)(key)
+        stored = f"{quantity} {value:g} {BY_NAME[quantity].unit}{per}"
+        self.samples[key] = Sample(column, f"{given} {unit}".strip(), stored)
 
 
 def make_observation(

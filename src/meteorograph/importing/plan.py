@@ -20,6 +20,7 @@ from .entries import ImportedRow, RefusedRow, Source, refusal
 from .preview import LocationPreview, preview_location
 from .staging import Staging
 from .storing import StoredCounts, count_rows, store_rows
+from .unit_changes import UnitChange, find_unit_changes
 
 #: Refused rows that a plan keeps.
 _MAX_REFUSED: Final = 1000
@@ -33,6 +34,15 @@ class ImportLocation(NamedTuple):
     id: int
     name: str
     timezone: str | None
+
+
+class RepeatedRow(NamedTuple):
+    """A row whose slot has an earlier row."""
+
+    line: int
+    location: str
+    due_at: datetime
+    first_line: int
 
 
 @dataclass(slots=True)
@@ -49,6 +59,10 @@ class ImportPlan:
     refused_count: int = 0
     #: Rows that say the same as an earlier row of their slot.
     repeated: int = 0
+    #: Rows whose slot has an earlier row, of a source that keeps the first.
+    repeats: list[RepeatedRow] = field(default_factory=list)
+    #: Places where the unit of a quantity seems to change.
+    unit_changes: list[UnitChange] = field(default_factory=list)
 
     @property
     def total(self) -> StoredCounts:
@@ -107,7 +121,7 @@ def make_plan(source: Source, location: str | None, now: datetime, report: Calla
             source.note("rows without a value")
         else:
             found[place.id] = place
-            problem = _stage(plan, place.id, entry)
+            problem = _stage(plan, place, entry)
             if problem:
                 refuse(problem)
     for place in found.values():
@@ -115,6 +129,7 @@ def make_plan(source: Source, location: str | None, now: datetime, report: Calla
         if preview is not None:
             plan.previews.append(preview)
             plan.counts[place.id] = count_rows(plan.staging, place.id)
+            plan.unit_changes += find_unit_changes(plan.staging.read(place.id))
     return plan
 
 
@@ -122,17 +137,18 @@ def _has_value(observation: Observation) -> bool:
     return any(value is not None for value in _values(observation)) or bool(observation.flags)
 
 
-def _stage(plan: ImportPlan, location_id: int, entry: ImportedRow) -> RefusedRow | None:
+def _stage(plan: ImportPlan, place: ImportLocation, entry: ImportedRow) -> RefusedRow | None:
     """Add a row; the reason if another row has its slot and says something else."""
-    earlier = plan.staging.add(location_id, entry.due_at, entry.line, entry.observation)
+    earlier = plan.staging.add(place.id, entry.due_at, entry.line, entry.observation)
     if earlier is None:
         return None
     line, is_same = earlier
+    if plan.source.keeps_first:
+        plan.repeats.append(RepeatedRow(entry.line, place.name, entry.due_at, line))
+        plan.source.note("rows whose slot has an earlier row, which stays")
+        return None
     if is_same:
         plan.repeated += 1
-        return None
-    if plan.source.keeps_first:
-        plan.source.note("rows whose slot has an earlier row")
         return None
     allowed = f"must be in the file once, and {plan.source.line_word} {line} has other values for it"
     return RefusedRow(entry.line, refusal("time", entry.due_at.isoformat(), allowed))

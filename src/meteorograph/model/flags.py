@@ -24,6 +24,8 @@ class Flag(StrEnum):
     AT_LEAST = "at_least"
     #: Not given by the provider, but computed from other values of the same observation.
     DERIVED = "derived"
+    #: Not observed, but from a weather model, as the imported file says.
+    MODELLED = "modelled"
     #: The provider does not say whether a pressure is that at sea level or that at the station, and nothing decides it.
     LEVEL_UNKNOWN = "level_unknown"
     #: Rejected or questioned by the provider's own quality control.

@@ -184,6 +184,8 @@ def test_a_column_that_is_not_there_and_a_place_that_is_not_there(run_import: Im
     path = _write(tmp_path / "a.csv", 3)
     code, _, err = run_import(path, "--location", "Athens", "--time", "when", *COLUMNS[2:])
     assert (code, err) == (1, f"meteorograph: {path}: column 'when' is not in the first line; the columns are time, temp, rain\n")
+    code, _, err = run_import(tmp_path / "none.csv", "--location", "Athens", *COLUMNS)
+    assert (code, "none.csv: must be an existing file" in err) == (2, True)
     assert run_import(path, "--location", "Atens", *COLUMNS)[::2] == (
         1,
         "meteorograph: no location is named 'Atens'; did you mean 'Athens'?\n",
