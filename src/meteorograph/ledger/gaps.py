@@ -13,8 +13,8 @@ from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from ..locations.repository import get_location
-from ..storage.models import Location, Missed, Run
-from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, STILL_MISSED, Cursor, schedules_with_runs
+from ..storage.models import Location, Missed, Run, WeatherData
+from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, STILL_MISSED, Cursor, ScheduleSpan, schedules_with_runs
 
 #: Length of the first period that is searched for gaps. Where there are many gaps, the newest ones lie in it.
 _FIRST_SEARCH_PERIOD: Final = timedelta(hours=6)
@@ -64,17 +64,20 @@ def list_gaps(
         LocationNotFoundError: No location has that name.
     """
     location_id = None if location is None else get_location(session, location).id
-    names = list(schedules_with_runs(session))
+    spans = schedules_with_runs(session)
+    names = list(spans)
     if after is not None:
         end = min(end, _end_of_page_before(session, names, after.at))
     length = end - start if location is not None else _FIRST_SEARCH_PERIOD
     while True:
         since = end - length if end - start > length else start
-        gaps = _find_gaps(session, names, since, end, location_id, reason)
+        gaps = _find_gaps(session, spans, since, end, location_id, reason)
         following = (gap for gap in gaps if after is None or gap.cursor < after)
         newest = heapq.nlargest(limit + 1, following, key=lambda gap: gap.cursor)
         if since == start or len(newest) > limit:
-            page = [gap if gap.is_start_known or since == start else _with_start(session, gap, start) for gap in newest[:limit]]
+            page = [
+                gap if gap.is_start_known or since == start else _with_start(session, spans, gap, start) for gap in newest[:limit]
+            ]
             return page, newest[limit - 1].cursor if len(newest) > limit else None
         length *= 8
 
@@ -92,7 +95,7 @@ def _end_of_page_before(session: Session, names: list[str], at: datetime) -> dat
     return max((time for time in times if time is not None), default=at) + timedelta(microseconds=1)
 
 
-def _with_start(session: Session, gap: Gap, start: datetime) -> Gap:
+def _with_start(session: Session, spans: dict[str, ScheduleSpan], gap: Gap, start: datetime) -> Gap:
     """The gap with its slots between ``start`` and its first known slot, which were not read with the other gaps."""
     of_gap = and_(
         Missed.location_id == gap.location_id,
@@ -101,7 +104,8 @@ def _with_start(session: Session, gap: Gap, start: datetime) -> Gap:
         STILL_MISSED,
     )
     earlier = and_(Missed.location_id == gap.location_id, Missed.due_at >= start, Missed.due_at < gap.first_slot)
-    schedule = select(FOLLOWED_SCHEDULE).where(Location.id == gap.location_id).scalar_subquery()
+    schedule = session.scalars(select(FOLLOWED_SCHEDULE).where(Location.id == gap.location_id)).one()
+    before = min(gap.first_slot, spans[schedule].first) if schedule in spans else gap.first_slot
     other_slot = select(Run.due_at).where(
         Run.schedule == schedule,
         Run.due_at >= start,
@@ -109,7 +113,11 @@ def _with_start(session: Session, gap: Gap, start: datetime) -> Gap:
         ~exists().where(of_gap, Missed.due_at == Run.due_at),
     )
     other_missed = select(Missed.due_at).where(earlier, STILL_MISSED, ~of_gap)
+    row = select(WeatherData.due_at).where(
+        WeatherData.location_id == gap.location_id, WeatherData.due_at >= start, WeatherData.due_at < before
+    )
     ends = (
+        session.scalar(row.order_by(WeatherData.due_at.desc()).limit(1)),  # at a slot of an earlier schedule
         session.scalar(other_slot.order_by(Run.due_at.desc()).limit(1)),
         session.scalar(other_missed.order_by(Missed.due_at.desc()).limit(1)),
     )
@@ -137,27 +145,45 @@ class _MissedSlot(NamedTuple):
 
 
 def _find_gaps(
-    session: Session, names: list[str], start: datetime, end: datetime, location_id: int | None, reason: str | None
+    session: Session, spans: dict[str, ScheduleSpan], start: datetime, end: datetime, location_id: int | None, reason: str | None
 ) -> Iterator[Gap]:
     """Gaps by location, oldest first."""
-    within = and_(Run.schedule.in_(names), Run.due_at >= start, Run.due_at < end)
-    due: dict[str, list[datetime]] = {name: [] for name in names}
+    within = and_(Run.schedule.in_(spans), Run.due_at >= start, Run.due_at < end)
+    due: dict[str, list[datetime]] = {name: [] for name in spans}
     for name, due_at in session.execute(select(Run.schedule, Run.due_at).where(within).order_by(Run.schedule, Run.due_at)):
         due[name].append(due_at)
     slots: list[_MissedSlot] = []
-    key: tuple[int, str, bool] | None = None
     is_start_known = False
     for slot in _missed_slots(session, start, end, location_id, reason):
-        id_, _, schedule, due_at, slot_reason, _, is_closed = slot
-        instants, slot_key = due.get(schedule, []), (id_, slot_reason, is_closed)
-        index = bisect_left(instants, due_at)
-        if key != slot_key or bisect_right(instants, slots[-1].due_at) < index:
-            if slots:
-                yield _make_gap(slots, is_start_known)
-            slots, key, is_start_known = [], slot_key, index > 0
+        instants = due.get(slot.schedule, [])
+        if slots and not _continues(session, slots, slot, instants, spans.get(slot.schedule)):
+            yield _make_gap(slots, is_start_known)
+            slots = []
+        if not slots:
+            is_start_known = bisect_left(instants, slot.due_at) > 0
         slots.append(slot)
     if slots:
         yield _make_gap(slots, is_start_known)
+
+
+def _continues(
+    session: Session, slots: Sequence[_MissedSlot], slot: _MissedSlot, instants: Sequence[datetime], span: ScheduleSpan | None
+) -> bool:
+    """Whether a missed slot belongs to the gap of the slots before it: no other slot of the location lies between.
+
+    Before the first run of its schedule the location followed another one, whose slots are known only by their rows. There,
+    slots at equal distances follow one another.
+    """
+    last = slots[-1]
+    if (last.location_id, last.reason, last.is_closed) != (slot.location_id, slot.reason, slot.is_closed):
+        return False
+    if span is not None and last.due_at >= span.first:
+        return bisect_right(instants, last.due_at) >= bisect_left(instants, slot.due_at)
+    if len(slots) > 1 and slot.due_at - last.due_at == last.due_at - slots[-2].due_at:
+        return True
+    between = WeatherData.due_at > last.due_at, WeatherData.due_at < slot.due_at
+    row = select(WeatherData.due_at).where(WeatherData.location_id == slot.location_id, *between).limit(1)
+    return session.scalar(row) is None
 
 
 def _missed_slots(

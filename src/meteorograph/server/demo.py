@@ -9,29 +9,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from pydantic import SecretStr
-from sqlalchemy import select
 
 from ..config.loading import pin_settings
 from ..config.settings import Settings
 from ..model import clock
 from ..model.states import LocationState
-from ..model.values import Observation
 from ..simulator import Simulator
 from ..storage.engine import get_db_session, init_db
 from ..storage.models import Location
-from ..storage.observations import store, to_row
+from . import demo_past
 
 KEY: Final = "key-of-the-simulator"
 DATABASE: Final = Path("data/demo.db")
 JOURNAL: Final = Path("data/demo-journal")
 NO_LIMIT: Final = 1_000_000_000  # the simulator has no quotas
 INTERVAL: Final = timedelta(seconds=10)
-HOUR: Final = timedelta(hours=1)
-
-#: Period of simulated data before the start.
-PAST: Final = timedelta(days=7)
 
 #: Name, latitude [degree north], longitude [degree east], elevation [m], IANA time zone.
 CITIES: Final = (
@@ -51,11 +44,15 @@ CITIES: Final = (
 
 
 @contextmanager
-def demonstration(settings: Settings) -> Iterator[Settings]:
+def demonstration(settings: Settings, *, has_troubles: bool = False) -> Iterator[Settings]:
     """Start a simulator and give the settings to use it; the simulator stops at the end of the block.
 
     Each start creates a new database. Simulated weather never goes into the database of the user. An interval that the user
     has set is kept.
+
+    Args:
+        settings: Those of the user.
+        has_troubles: Whether to show what the service is for: gaps, a stale place with an incident, and a quota near its end.
     """
     configured = settings.model_fields_set
     for suffix in ("", "-wal", "-shm"):
@@ -88,7 +85,10 @@ def demonstration(settings: Settings) -> Iterator[Settings]:
         pin_settings(simulated)
         init_db()
         _add_cities()
-        _add_past(simulator)
+        demo_past.add_rows(simulator, clock.now())
+        if has_troubles:
+            simulated = demo_past.add_ledger(simulator, simulated, clock.now())
+            pin_settings(simulated)
         yield simulated
 
 
@@ -108,21 +108,3 @@ def _add_cities() -> None:
                         created_at=clock.now(),
                     )
                 )
-
-
-def _add_past(simulator: Simulator) -> None:
-    """Store the hours of the last days as if they had been collected, so that the charts have values."""
-    now = clock.now().replace(minute=0, second=0, microsecond=0)
-    with get_db_session(read_only=True) as session:
-        cities = session.execute(select(Location.id, Location.latitude, Location.longitude)).all()
-    for hours in range(int(PAST / HOUR), 0, -1):
-        at = now - hours * HOUR
-        rows = []
-        for number, latitude, longitude in cities:
-            truth = simulator.truth(latitude, longitude, at)
-            values = {name: value for name, value in truth.items() if value is not None}
-            observation = msgspec.convert(
-                {"provider": "openweathermap", "fetched_at": at, "observed_at": at, **values}, Observation
-            )
-            rows.append(to_row(number, at, observation))
-        store(rows)

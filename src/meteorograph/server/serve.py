@@ -45,7 +45,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         if demo or (demo_without_key and not _has_key(settings)):
-            settings = stack.enter_context(demonstration(settings))
+            settings = stack.enter_context(demonstration(settings, has_troubles=True))
             log.warning("simulated weather from the built-in simulator; set OWM_API_KEY to collect real weather")
         elif settings.scheduler_enabled:
             _require_key(settings)

@@ -75,3 +75,21 @@ def test_pages_of_all_locations_are_the_gaps_of_each(database: str, seed: int) -
             for limit in (1, 3, 1000):
                 assert _pages(limit, end, reason=reason) == expected, (seed, reason, end, limit)
             assert sum(gap.slots for gap in expected) > 50
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("limit", [1, 10])
+def test_gaps_before_another_schedule_are_not_joined_over_the_rows_between_them(database: str, limit: int) -> None:
+    """A location that was collected hourly, and every ten minutes now."""
+    missed, change = (5, 6, 9, 10, 11, 30, 31), 40
+    with get_db_session() as session:
+        session.execute(
+            insert(Location), [{"id": 1, "name": "p1", "latitude": 1, "longitude": 9, "state": "active", "created_at": NOON}]
+        )
+        rows = [{"location_id": 1, "due_at": NOON + hour * HOUR} for hour in range(change) if hour not in missed]
+        session.execute(insert(WeatherData), [{**row, "fetched_at": NOON, "provider": "a", "origin": "live"} for row in rows])
+        session.execute(insert(Missed), [{"location_id": 1, "due_at": NOON + hour * HOUR, "reason": "down"} for hour in missed])
+        session.execute(insert(Run), [{"schedule": "default", "due_at": NOON + change * HOUR, "state": "succeeded", "shard": 0}])
+    for query in ({}, {"location": "p1"}):
+        gaps = _pages(limit, 60, **query)
+        assert [((gap.first_slot - NOON) // HOUR, gap.slots) for gap in gaps] == [(30, 2), (9, 3), (5, 2)]

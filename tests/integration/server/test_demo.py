@@ -7,17 +7,22 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from meteorograph import WeatherData, get_db_session, ingest_data
+from meteorograph.accounts.quota import usage as usage_of
+from meteorograph.alerts.service import evaluate_rules
 from meteorograph.cli import main
 from meteorograph.config.loading import load_settings, pin_settings
+from meteorograph.ledger.audit import audit
 from meteorograph.model.clock import DrivenClock
+from meteorograph.model.schedule import Interval
 from meteorograph.scheduler import scheduled_healing, scheduled_ingest
 from meteorograph.server.demo import CITIES, DATABASE, INTERVAL, demonstration
 from meteorograph.simulator import Simulator
 from meteorograph.storage.engine import ENGINES
-from meteorograph.storage.models import Location, Missed
+from meteorograph.storage.models import Incident, Location, Missed, Run
+from meteorograph.web.page.quota_gauges import gauge
 from support import NOON
 
 
@@ -106,7 +111,8 @@ def test_what_it_missed_is_healed_from_the_simulators_histories(
         scheduled_healing()
         with get_db_session(read_only=True) as session:
             assert session.scalars(select(Missed)).all() == []
-            rows = session.scalars(select(WeatherData).where(WeatherData.origin == "backfill")).all()
+            backfilled = select(WeatherData).where(WeatherData.origin == "backfill", WeatherData.due_at >= NOON)
+            rows = session.scalars(backfilled).all()
             places = {location.id: location for location in session.scalars(select(Location))}
     assert {(one.provider, one.observed_at) for one in rows} == {(provider, NOON)}
     assert len(rows) == 36
@@ -114,3 +120,30 @@ def test_what_it_missed_is_healed_from_the_simulators_histories(
     for one in rows:
         place = places[one.location_id]
         assert one.temperature == weather.truth(place.latitude, place.longitude, NOON)["temperature"]
+
+
+def test_the_past_that_serve_shows_is_accounted_for_and_tells_of_troubles(driven: DrivenClock) -> None:
+    with demonstration(load_settings(), has_troubles=True) as settings:
+        scheduled_ingest()
+        evaluate_rules(settings, NOON)
+        assert audit(NOON, [("default", Interval(settings.interval)), ("1h", Interval(timedelta(hours=1)))], repair=False) == []
+        with get_db_session(read_only=True) as session:
+            missed = session.scalar(select(func.count()).select_from(Missed))
+            rows = session.scalar(select(func.count()).select_from(WeatherData).where(WeatherData.due_at < NOON))
+            late = session.scalar(select(func.count()).select_from(WeatherData).where(WeatherData.origin == "backfill"))
+            flags = [row for row in session.scalars(select(WeatherData.flags).where(WeatherData.flags.is_not(None))) if row]
+            [incident] = session.scalars(select(Incident)).all()
+            stored, failed = session.execute(
+                select(func.sum(Run.stored), func.sum(Run.failed)).where(Run.schedule == "1h", Run.due_at < NOON)
+            ).one()
+            [usage] = usage_of(session, settings.account("weatherstack"), NOON)
+        assert missed == 12 * 5 + 21 + 5 + 1, "the first run has missed one more"
+        assert (stored, failed) == (rows, missed - 1) == (12 * 40 * 24 - missed + 1, missed - 1)
+        assert late == 12 * 5
+        assert any("step" in words for row in flags for words in row.values())
+        assert (incident.state, incident.subjects) == ("open", ["Ushuaia"])
+        assert "city not found" in incident.cause
+        assert gauge(usage, 0, NOON).exhausted_at is None
+        scheduled_healing()
+        with get_db_session(read_only=True) as session:
+            assert session.scalar(select(func.count()).select_from(Missed)) == missed, "its provider does not know the place"
