@@ -22,6 +22,7 @@ from . import (
     access,
     aggregate,
     alerts,
+    assets,
     bounded_reads,
     compression,
     cors,
@@ -95,6 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(access.require_token_of_route)
     app.before_request(headers_check.answer_headers)
     app.after_request(_end)
+    assets.register(app)
     compression.register(app)
     app.after_request(http_rules.complete)  # the last one runs first
     bounded_reads.register(app)
