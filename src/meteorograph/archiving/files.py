@@ -23,7 +23,7 @@ from ..storage.engine import get_db_session
 from ..storage.models import SealedRange
 
 #: Locations of one transaction that brings rows back.
-_LOCATIONS_PER_STEP: Final = 20
+_LOCATIONS_PER_STEP: Final = 30
 
 
 @dataclass(frozen=True, slots=True)

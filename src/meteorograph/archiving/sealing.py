@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from ..exporting.metadata import dataset_metadata
 from ..log_output import get_logger
 from ..model import clock
 from ..private_files import make_private_file, make_private_folder
-from ..reading.columns import fetch_columns, plain_column
+from ..reading.columns import PlainRow, fetch_columns, plain_column
 from ..storage.archive.files import FileView, archive_path, iterate_rows, read_files
 from ..storage.archive.ranges import make_ranges
 from ..storage.archive.reopening import reopen
@@ -128,11 +129,19 @@ def _seal(task: SealTask, result: SealResult, work: _Work) -> None:
     file = _record_file(file_id, name)
     result.files += 1
     result.size += file.size
-    for first in range(0, len(task.location_ids), _LOCATIONS_PER_STEP):
+    for sealed in _read_back(file, task):
         if work.must_end():
             return
-        _drop_rows(file, task, task.location_ids[first : first + _LOCATIONS_PER_STEP], result)
+        _drop_rows(file, task, sealed, result)
         work.stop.wait(_PAUSE_SECONDS)
+
+
+def _read_back(file: FileView, task: SealTask) -> Iterator[list[PlainRow]]:
+    """Yield the rows of the file, some locations at a time."""
+    by_location = groupby(iterate_rows(file, NAMES, task.location_ids, None, None), itemgetter(0))
+    locations = (list(rows) for _, rows in by_location)
+    while chunk := list(islice(locations, _LOCATIONS_PER_STEP)):
+        yield list(chain.from_iterable(chunk))
 
 
 def _reopen_overlaps(task: SealTask) -> None:
@@ -217,26 +226,26 @@ def _record_file(file_id: int, name: str) -> FileView:
     return found[0]
 
 
-def _drop_rows(file: FileView, task: SealTask, location_ids: Sequence[int], result: SealResult) -> None:
+def _drop_rows(file: FileView, task: SealTask, sealed: list[PlainRow], result: SealResult) -> None:
     """Delete rows that are equal to those of the file; those of a location whose rows have changed meanwhile stay."""
-    sealed = list(iterate_rows(file, NAMES, location_ids, None, None))
-    if _drop_equal_rows(file, task, location_ids, sealed):
+    if _drop_equal_rows(file, task, sealed):
         result.rows += len(sealed)
         return
-    for location_id in location_ids:
-        own = [row for row in sealed if row[0] == location_id]
-        if _drop_equal_rows(file, task, [location_id], own):
+    for _, group in groupby(sealed, itemgetter(0)):
+        own = list(group)
+        if _drop_equal_rows(file, task, own):
             result.rows += len(own)
         else:
             result.skipped += len(own)
 
 
-def _drop_equal_rows(file: FileView, task: SealTask, location_ids: Sequence[int], sealed: list[tuple[Any, ...]]) -> bool:
+def _drop_equal_rows(file: FileView, task: SealTask, sealed: list[PlainRow]) -> bool:
+    location_ids = sorted({row[0] for row in sealed})
     with get_db_session() as session:
         lock_rollups(session, shared=False)  # who stores old rows waits, and then finds the ranges
         selected = [plain_column(session.get_bind().dialect, name) for name in NAMES]
         deleted = session.connection().execute(delete(_weather).where(*_rows_of(task, location_ids)).returning(*selected))
-        if sorted(map(_comparable, deleted)) != [_comparable(row) for row in sealed]:
+        if _comparable(sorted(map(tuple, deleted), key=itemgetter(0, 1))) != _comparable(sealed):
             session.rollback()
             return False
         _insert_ranges(session, file.id, sealed)
@@ -244,17 +253,17 @@ def _drop_equal_rows(file: FileView, task: SealTask, location_ids: Sequence[int]
     return True
 
 
-def _comparable(row: Sequence[Any]) -> tuple[Any, ...]:
-    """A row with its instants in microseconds, and the text of each value that may be missing, so that rows can be sorted."""
-    values = list(row)
-    for index in _INSTANTS:
-        values[index] = None if values[index] is None else round(values[index] * 1_000_000)
-    return (values[0], values[_DUE_AT], *map(repr, values))
+def _comparable(rows: Sequence[PlainRow]) -> list[list[Any]]:
+    """The columns of rows, with instants in whole microseconds."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    for index in _INSTANTS if rows else ():
+        columns[index] = [None if seconds is None else round(seconds * 1_000_000) for seconds in columns[index]]
+    return columns
 
 
-def _insert_ranges(session: Session, file_id: int, rows: list[tuple[Any, ...]]) -> None:
+def _insert_ranges(session: Session, file_id: int, rows: list[PlainRow]) -> None:
     ranges = []
-    for location_id, group in groupby(rows, lambda row: row[0]):
+    for location_id, group in groupby(rows, itemgetter(0)):
         keys = [(datetime.fromtimestamp(row[_DUE_AT], UTC), row[_PROVIDER], row[_ORIGIN]) for row in group]
         ranges += [{"location_id": location_id, "file_id": file_id, **found} for found in make_ranges(keys)]
     if ranges:

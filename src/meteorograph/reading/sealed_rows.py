@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import groupby
@@ -70,15 +71,13 @@ def read_sealed_page(session: Session, query: SealedQuery, limit: int) -> list[P
     start, end = query.start, query.end
     if query.after is not None:
         start, end = (query.after[0], end) if query.is_ascending else (start, _earlier(end, query.after[0]))
-    files = read_files(session, start, None if end is None else end)
+    files = read_files(session, start, end)
+    only = None if query.location_id is None else [query.location_id]
     rows: list[PlainRow] = []
     for _, group in groupby(files if query.is_ascending else reversed(files), attrgetter("month_at")):
-        best = _Best(query, limit - len(rows))
-        for file in group:
-            only = None if query.location_id is None else [query.location_id]
-            if members := read_members(session, file.id, only):
-                best.add_file(file, members)
-        rows += best.rows()
+        members = {file: found for file in group if (found := read_members(session, file.id, only))}
+        with ExitStack() as stack:
+            rows += _Page(query, limit - len(rows), members, stack).read() if members else []
         if len(rows) >= limit:
             break
     return rows
@@ -90,49 +89,48 @@ def _earlier(end: datetime | None, at: datetime) -> datetime:
     return just_after if end is None else min(end, just_after)
 
 
-class _Best:
-    """The first rows of a query among all that are added; holds ``limit`` rows and one row group."""
+class _Page:
+    """The first rows of a query in the files of a month; holds ``limit`` keys and one row group."""
 
-    def __init__(self, query: SealedQuery, limit: int) -> None:
+    def __init__(self, query: SealedQuery, limit: int, members: Mapping[FileView, Sequence[int]], stack: ExitStack) -> None:
         from ..storage.archive import parquet_file  # its package is optional, and slow to import
 
         self._parquet, self._query, self._limit = parquet_file, query, limit
-        self._names = list(dict.fromkeys((*query.names, "due_at", "location_id", "provider")))
-        self._best: Any = None
+        #: Each row group that may have rows: its file, its number, and the sorted locations whose rows count.
+        self._groups = [
+            (sealed, number, ids)
+            for file, ids in members.items()
+            for sealed in [stack.enter_context(closing(parquet_file.SealedFile(archive_path(file.name), file.footer_sha256)))]
+            for number in sealed.groups(ids)
+        ]
 
-    def add_file(self, file: FileView, members: Sequence[int]) -> None:
-        """Add the rows of a file of these locations, which are sorted."""
-        sealed = self._parquet.SealedFile(archive_path(file.name), file.footer_sha256)
-        try:
-            for number in sealed.groups(members):
-                keys = self._select(sealed.read_group(number, ("due_at", "location_id", "provider")), members)
-                if keys.num_rows:
-                    self._keep(self._select(sealed.read_group(number, self._names), members))
-        finally:
-            sealed.close()
+    def read(self) -> list[PlainRow]:
+        """The rows: all keys are looked at, and then the row groups that have one of the first keys are read."""
+        keys: Any = None
+        for index in range(len(self._groups)):
+            found = self._parquet.with_index(self._select(index, ("due_at", "location_id", "provider"), keys), index)
+            keys = self._first(keys, found)
+        names, rows = list(dict.fromkeys((*self._query.names, "due_at", "location_id", "provider"))), None
+        for index in self._parquet.indexes(keys):
+            rows = self._first(rows, self._select(index, names, rows))
+        return [] if rows is None else list(zip(*self._parquet.plain_columns(rows, self._query.names), strict=True))
 
-    def _select(self, table: Any, members: Sequence[int]) -> Any:
-        """The rows that the query asks for, and that come before the last one of the best ones."""
-        query = self._query
-        table = self._parquet.select_rows(table, members, query.start, query.end)
+    def _first(self, first: Any, table: Any) -> Any:
+        return self._parquet.first_rows(first, table, self._limit, is_ascending=self._query.is_ascending)
+
+    def _select(self, index: int, names: Sequence[str], first: Any) -> Any:
+        """The rows of a group that the query asks for, and that come before the last one of the first rows so far."""
+        query, (sealed, number, ids) = self._query, self._groups[index]
+        table = self._parquet.select_rows(sealed.read_group(number, names), ids, query.start, query.end)
         if query.provider is not None:
             table = self._parquet.of_provider(table, query.provider)
         if query.after is not None:
             table = self._parquet.beyond(table, *query.after, is_later=query.is_ascending)
-        if self._best is not None and self._best.num_rows >= self._limit:
-            last = self._best.slice(self._best.num_rows - 1)
+        if first is not None and first.num_rows >= self._limit:
+            last = first.slice(first.num_rows - 1)
             key = last["due_at"][0].as_py(), last["location_id"][0].as_py()
             table = self._parquet.beyond(table, *key, is_later=not query.is_ascending)
         return table
-
-    def _keep(self, table: Any) -> None:
-        self._best = self._parquet.first_rows(self._best, table, self._limit, is_ascending=self._query.is_ascending)
-
-    def rows(self) -> list[PlainRow]:
-        """The best rows, in order."""
-        if self._best is None:
-            return []
-        return list(zip(*self._parquet.plain_columns(self._best, self._query.names), strict=True))
 
 
 def iterate_sealed(

@@ -223,6 +223,17 @@ def first_rows(best: Any, table: Any, limit: int, *, is_ascending: bool) -> Any:
     return both.sort_by([("due_at", order), ("location_id", order)]).slice(0, limit)
 
 
+def with_index(table: Any, index: int) -> Any:
+    """A table with a number in each of its rows, in the column ``index``."""
+    return table.append_column("index", pa.array([index] * table.num_rows, pa.int32()))
+
+
+def indexes(table: Any) -> list[int]:
+    """The different numbers of ``with_index`` in a table."""
+    found: list[int] = [] if table is None else pc.unique(table["index"]).to_pylist()
+    return found
+
+
 def count_rows(path: Path) -> int:
     """Number of rows of a file, which is read to its end.
 
