@@ -147,7 +147,6 @@ class SealedFile:
             self._file = pq.ParquetFile(path, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             raise ArchiveError(self._name, "is damaged") from error
-        self.metadata: dict[bytes, bytes] = self._file.schema_arrow.metadata or {}
 
     def close(self) -> None:
         """Close the file."""
