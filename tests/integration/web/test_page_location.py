@@ -222,7 +222,7 @@ def test_the_weather_now_says_what_it_knows_and_what_it_does_not(client: FlaskCl
     for text in (
         "14:00 EET",
         "rain today 4.0 to 5.0 feels like -0.4".replace("-", "−"),  # noqa: RUF001  # as on the page
-        "10.0 m/s from S gusts 15.0",
+        "10.0 m/s from S, gusts 15.0",
         "1 h 0.5 mm",
         "24 h ≥ 6.0 mm (50 % of the time measured )",
         "March ≥ 6.0 mm (85 % of the time measured )",
@@ -271,6 +271,15 @@ def test_a_period_of_its_own(client: FlaskClient) -> None:
     assert "start=2026-02-27T18:00Z" in links["next"]
     assert "6 of 6 due slots" not in _words(shown), "no run was due"
     assert "27 February 2026 12:00 to 27 February 2026 18:00 UTC" in shown.text
+
+
+@ONE_DATABASE
+def test_dates_are_those_of_the_place(client: FlaskClient) -> None:
+    add("Athens", *_hours(90), timezone="Europe/Athens")
+    shown = _place(client, query="&start=2026-02-26&end=2026-02-27")
+    assert "26 February 2026 00:00 to 28 February 2026 00:00 EET" in shown.text
+    assert [one["value"] for one in shown.all("input") if one.get("type") == "date"] == ["2026-02-26", "2026-02-27"]
+    assert "must be a date" in page(client, "/location?name=Athens&start=2026-02-30", 400).text
 
 
 def test_an_empty_period_and_a_month_of_means(client: FlaskClient) -> None:

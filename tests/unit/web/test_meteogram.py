@@ -56,7 +56,15 @@ def _line(svg: str, name: str) -> str:
 def test_a_line_breaks_where_rows_are_missing() -> None:
     lines = lines_of_rows([_row(hour, temperature=5.0 + hour) for hour in (0, 1, 2, 6, 7)])
     assert _line(_draw(_data(lines)), "m-warm").count("M") == 2
-    assert lines.step == HOUR
+    assert lines.steps[0] == HOUR
+
+
+def test_a_line_goes_on_where_the_schedule_has_changed() -> None:
+    hourly = [_row(hour, temperature=5.0) for hour in range(10)]
+    every_minute = [_row(9 + minute / 60, temperature=6.0) for minute in range(1, 30)]
+    assert _line(_draw(_data(lines_of_rows([*hourly, *every_minute]))), "m-warm").count("M") == 1
+    broken = [row for row in [*hourly, *every_minute] if row.due_at not in (NOON + 3 * HOUR, every_minute[20].due_at)]
+    assert _line(_draw(_data(lines_of_rows(broken))), "m-warm").count("M") == 3
 
 
 def test_a_suspect_spike_keeps_its_cross_and_leaves_line_and_scale() -> None:

@@ -73,6 +73,16 @@ def _sentence(*, heals: bool = False, **changes: Any) -> Sentence:
             Level.WARN,
             "2 of 12 places wait for values. Gaps will be filled.",
         ),
+        (
+            {
+                "status": HealthStatus.STARTING,
+                "problems": [LATE, "the scheduler has just been started"],
+                "stale": ["place 3", "place 4"],
+                "heals": True,
+            },
+            Level.IDLE,
+            "The scheduler has just been started. 2 of 12 places wait for values.",
+        ),
         ({"problems": [MISSED]}, Level.WARN, "All 12 places are up to date."),
         (
             {"problems": [CLOSED_SAID, MISSED, LATE], "accounts": {"openweathermap": CLOSED}, "stale": ["place 3", "place 4"]},

@@ -38,10 +38,11 @@ def chart() -> Response:
     if not name:
         raise BadInputError("location", name, "must be the name of a location")
     now, theme = floor(clock.now(), MINUTE), params.word("theme", _THEMES) or "auto"
-    period, width = read_period(now), _WIDTHS[params.word("width", tuple(_WIDTHS)) or "wide"]
+    width = _WIDTHS[params.word("width", tuple(_WIDTHS)) or "wide"]
     with get_db_session(read_only=True) as session:
         location = views.get_location_view(session, name)
         display = Display(read_preferences(), location.timezone)
+        period = read_period(now, display.zone)
         data = read_meteogram(session, name, period.start, period.end, display.zone, now)
     style = _style(theme)
     picture = meteogram(

@@ -14,6 +14,7 @@ from ...errors import BadInputError
 from ...ledger.gaps import Gap, list_gaps
 from ...locations import views
 from ...model import clock
+from ...model.time_buckets import zone_or_utc
 from ...quality.row_checks import MAX_CLOCK_LEAD
 from ...reading import aggregates
 from ...reading.aggregates import Bucket
@@ -46,10 +47,11 @@ def place() -> Response:
     if not name:
         raise BadInputError("name", name, "must be the name of a location")
     now, minute, explores = clock.now(), floor(clock.now(), MINUTE), params.word("explore", ("1",)) is not None
-    period = read_period(now)
+    read_period(now, zone_or_utc(None))  # an invalid period is said before anything is read
     with get_db_session(read_only=True) as session:
         location = views.get_location_view(session, name)
         display = Display(read_preferences(), location.timezone)
+        period = read_period(now, display.zone)
         newest, _ = read_rows(session, location=name, end=now + MAX_CLOCK_LEAD, limit=1)
         now_there = read_now(session, newest[0], now) if newest else None
         buckets = aggregates.read_buckets(

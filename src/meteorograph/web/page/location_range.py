@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from flask import request
 
 from ...errors import BadInputError
+from ...model.time_buckets import midnight
 from .. import params
 
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 #: Shortest and longest period that can be chosen.
 _SHORTEST: Final = HOUR
@@ -52,14 +57,19 @@ class Period:
     #: Whether it ends now.
     is_now: bool
 
+    @property
+    def last(self) -> datetime:
+        """The last minute of the period."""
+        return self.end - MINUTE
 
-def read_period(now: datetime) -> Period:
-    """The parameters ``range``, ``start`` and ``end``.
+
+def read_period(now: datetime, zone: ZoneInfo) -> Period:
+    """The parameters ``range``, ``start`` and ``end``. A date is that of ``zone``; the period contains its first and last date.
 
     Raises:
         BadInputError: One of them is invalid.
     """
-    word, start, end = params.word("range", tuple(RANGES)), params.instant("start"), _end(now)
+    word, start, end = params.word("range", tuple(RANGES)), _instant("start", zone, 0), _end(now, zone)
     if start is None:
         chosen = RANGES[word or "24h"]
         start = floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
@@ -72,9 +82,20 @@ def read_period(now: datetime) -> Period:
     return Period(None, chosen, start, end, "end" not in request.args)
 
 
-def _end(now: datetime) -> datetime:
+def _instant(name: str, zone: ZoneInfo, days: int) -> datetime | None:
+    """A parameter that is an instant, or a date: then the midnight so many days after it."""
+    text = request.args.get(name)
+    if text is None or not _DATE.fullmatch(text):
+        return params.instant(name)
+    try:
+        return midnight(date.fromisoformat(text) + days * DAY, zone)
+    except (ValueError, OverflowError):
+        raise BadInputError(name, text, "must be a date such as 2026-03-01") from None
+
+
+def _end(now: datetime, zone: ZoneInfo) -> datetime:
     """End of the period: the parameter ``end``, but at most the end of this minute."""
-    end, latest = params.instant("end"), floor(now, MINUTE) + MINUTE
+    end, latest = _instant("end", zone, 1), floor(now, MINUTE) + MINUTE
     if end is None:
         return latest
     if end < datetime(1980, 1, 1, tzinfo=now.tzinfo):
@@ -84,5 +105,5 @@ def _end(now: datetime) -> datetime:
 
 def floor(at: datetime, length: timedelta) -> datetime:
     """An instant rounded down to a length that divides a UTC day."""
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + (at - midnight) // length * length
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return day + (at - day) // length * length

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ...ledger.gaps import Gap
@@ -26,6 +27,9 @@ LINES: Final = (
     "cloud_cover",
     "weather_code",
 )
+
+#: Points to each side of a point whose distances tell the usual one.
+_AROUND: Final = 4
 
 #: The quantities of which single suspect values are drawn.
 _MARKED: Final = ("temperature", "dew_point", "pressure", "wind_speed", "wind_gust")
@@ -72,12 +76,16 @@ class Lines:
     icons: list[str | None] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     backfilled: list[Span] = field(default_factory=list)
-    #: Usual time between two points; None for fewer than two.
-    step: timedelta | None = None
+    #: Usual time between the points around each point.
+    steps: list[timedelta] = field(default_factory=list)
 
     def add_break(self, at: datetime) -> None:
         """Break all lines at an instant."""
         self.times.append(at)
+        self.steps.append(timedelta(0))
+        if self.lowest:
+            self.lowest.append(None)
+            self.highest.append(None)
         self.providers.append(None)
         self.icons.append(None)
         for column in self.values.values():
@@ -102,22 +110,19 @@ class MeteogramData:
 
 def lines_of_rows(rows: Iterable[WeatherRow]) -> Lines:
     """Lines of single rows, at the times of their observations."""
-    placed: dict[datetime, WeatherRow] = {}
-    for row in rows:
-        placed[row.observed_at or row.due_at] = row  # of two rows with one observation, the later slot
-    lines = Lines(step=usual_step(sorted(placed)))
-    previous: datetime | None = None
-    for at in sorted(placed):
-        row = placed[at]
-        if previous is not None and lines.step is not None and at - previous > lines.step * BREAK:
-            lines.add_break(previous + lines.step)
-        previous = at
-        _add_row(lines, at, row)
+    # Of two rows with one observation, the later slot.
+    placed = {row.observed_at or row.due_at: row for row in sorted(rows, key=lambda row: row.due_at)}
+    lines = Lines()
+    for at, step, is_end in steps_of(sorted(placed)):
+        _add_row(lines, at, step, placed[at])
+        if is_end:
+            lines.add_break(at + step)
     return lines
 
 
-def _add_row(lines: Lines, at: datetime, row: WeatherRow) -> None:
+def _add_row(lines: Lines, at: datetime, step: timedelta, row: WeatherRow) -> None:
     lines.times.append(at)
+    lines.steps.append(step)
     lines.providers.append(row.provider)
     lines.icons.append(icon_name(row.weather_code, row.condition, row.cloud_cover))
     for name in LINES:
@@ -128,30 +133,51 @@ def _add_row(lines: Lines, at: datetime, row: WeatherRow) -> None:
             value = None
         lines.values[name].append(value)
     if row.origin == Origin.BACKFILL:
-        half = (lines.step or timedelta(hours=1)) / 2
-        lines.backfilled = _extend(lines.backfilled, Span(at - half, at + half))
+        lines.backfilled = _extend(lines.backfilled, Span(at - step / 2, at + step / 2))
 
 
 def lines_of_buckets(buckets: Sequence[Bucket], backfilled: Iterable[datetime]) -> Lines:
     """Lines of means, each in the middle of its bucket. ``backfilled`` are the backfilled slots."""
     lines = Lines()
-    for bucket in buckets:
-        middle = bucket.start + (bucket.end - bucket.start) / 2
-        lines.step = bucket.end - bucket.start
-        lines.times.append(middle)
-        lines.providers.append(None)
-        for name in LINES:
-            part = bucket.values.get(name) or {}
-            lines.values[name].append(part.get("max" if name == "weather_code" else "mean"))
-        code, cover = lines.values["weather_code"][-1], lines.values["cloud_cover"][-1]
-        lines.icons.append(icon_name(None if code is None else int(code), None, cover))
-        temperature = bucket.values.get("temperature") or {}
-        lines.lowest.append(temperature.get("min"))
-        lines.highest.append(temperature.get("max"))
-    half = (lines.step or timedelta(hours=1)) / 2
+    used = {
+        bucket.start + (bucket.end - bucket.start) / 2: bucket
+        for bucket in buckets
+        if any((bucket.values.get(name) or {}).get("count") for name in LINES)
+    }
+    for at, step, is_end in steps_of(sorted(used)):
+        _add_bucket(lines, at, step, used[at])
+        if is_end:
+            lines.add_break(at + step)
+    usual = usual_step(sorted(used)) or timedelta(hours=1)
     for at in backfilled:
-        lines.backfilled = _extend(lines.backfilled, Span(at - half, at + half))
+        lines.backfilled = _extend(lines.backfilled, Span(at - usual / 2, at + usual / 2))
     return lines
+
+
+def _add_bucket(lines: Lines, at: datetime, step: timedelta, bucket: Bucket) -> None:
+    lines.times.append(at)
+    lines.steps.append(step)
+    lines.providers.append(None)
+    for name in LINES:
+        part = bucket.values.get(name) or {}
+        lines.values[name].append(part.get("max" if name == "weather_code" else "mean"))
+    code, cover = lines.values["weather_code"][-1], lines.values["cloud_cover"][-1]
+    lines.icons.append(icon_name(None if code is None else int(code), None, cover))
+    temperature = bucket.values.get("temperature") or {}
+    lines.lowest.append(temperature.get("min"))
+    lines.highest.append(temperature.get("max"))
+
+
+def steps_of(times: Sequence[datetime]) -> Iterator[tuple[datetime, timedelta, bool]]:
+    """Each instant with the usual time between its neighbours, and whether a line ends there.
+
+    The usual time is that of the surroundings: the schedule of a place may have changed.
+    """
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    for index, at in enumerate(times):
+        around = sorted(gaps[max(0, index - _AROUND) : index + _AROUND])
+        step = around[len(around) // 2] if around else timedelta(hours=1)
+        yield at, step, index < len(gaps) and gaps[index] > step * BREAK
 
 
 def bars_of_buckets(buckets: Iterable[Bucket], now: datetime) -> list[Bar]:
@@ -167,9 +193,11 @@ def bars_of_buckets(buckets: Iterable[Bucket], now: datetime) -> list[Bar]:
 
 
 def missed_spans(gaps: Iterable[Gap], step: timedelta) -> list[Span]:
-    """The times of missed slots, each as long as the usual time between two slots."""
+    """The times of missed slots, each as long as the time between two of them; of a single one as ``step``."""
     spans: list[Span] = []
     for gap in sorted(gaps, key=lambda one: one.first_slot):
+        if gap.slots > 1:
+            step = (gap.last_slot - gap.first_slot) / (gap.slots - 1)
         spans = _extend(spans, Span(gap.first_slot - step / 2, gap.last_slot + step / 2))
     return spans
 

@@ -83,7 +83,7 @@ def cloud_strip(data: MeteogramData, time: TimeScale, top: float, bottom: float)
 
 def _around(data: MeteogramData, index: int) -> tuple[datetime, datetime]:
     """The time that a point stands for: half a step to each side, at most to the middle between two points."""
-    times, half = data.lines.times, (data.lines.step or timedelta(hours=1)) / 2
+    times, half = data.lines.times, data.lines.steps[index] / 2
     at = times[index]
     before = max(at - half, times[index - 1] + (at - times[index - 1]) / 2) if index else at - half
     after = min(at + half, at + (times[index + 1] - at) / 2) if index + 1 < len(times) else at + half

@@ -14,6 +14,7 @@ from ...ledger.gaps import list_gaps
 from ...locations.repository import get_location
 from ...model.states import Origin
 from ...reading.aggregates import read_buckets
+from ...reading.overview import usual_step
 from ...reading.rows import read_rows
 from ...storage.models import WeatherData
 from .meteogram_data import LINES, Lines, MeteogramData, bars_of_buckets, lines_of_buckets, lines_of_rows, missed_spans
@@ -59,7 +60,7 @@ def read_meteogram(session: Session, name: str, start: datetime, end: datetime, 
         session, location=name, start=start, end=end, bucket=amounts, zone=zone.key, quantities=("precipitation",)
     )
     gaps, _ = list_gaps(session, start, end, location=name, limit=_MAX_GAPS)
-    bars, missed = bars_of_buckets(rain, now), missed_spans(gaps, lines.step or timedelta(hours=1))
+    bars, missed = bars_of_buckets(rain, now), missed_spans(gaps, usual_step(lines.times) or timedelta(hours=1))
     begins = [*_first_with_value(lines), *(bar.start for bar in bars if bar.amount is not None), *(one.start for one in missed)]
     first = min(begins, default=start)
     drawn_start = max(start, min(first - (end - start) / 100, end - _LEAST))

@@ -64,7 +64,8 @@ def service_sentence(report: HealthReport, write: TimeWriter, *, heals: bool) ->
     closed_until = _closed_until(report)
     parts = [*causes[:1], _places(report)]
     details = (*causes[1:], *missed)
-    if heals and report.stale and report.is_scheduler_running:
+    is_starting = report.status == HealthStatus.STARTING
+    if heals and report.stale and report.is_scheduler_running and not is_starting:
         parts.append("Gaps will be filled.")
     return Sentence(
         level=_level(report),
@@ -79,6 +80,8 @@ def service_sentence(report: HealthReport, write: TimeWriter, *, heals: bool) ->
 def _level(report: HealthReport) -> Level:
     if report.status == HealthStatus.FAILING:
         return Level.BAD
+    if report.status == HealthStatus.STARTING:
+        return Level.IDLE
     if report.problems or report.stale:
         return Level.WARN
     is_collected = report.is_scheduler_running and any(age is not None for age in report.freshness.values())
