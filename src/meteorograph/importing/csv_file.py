@@ -63,6 +63,9 @@ class LocationReader:
             if reader.needs_order and reader.last is not None and at <= reader.last:
                 allowed = f"must be later than the row before it, {reader.last.isoformat()}, since its amount counts from there"
                 return RefusedRow(row.line, refusal("time", at.isoformat(), allowed))
+        problem = self._mismatch(timed)
+        if problem:
+            return RefusedRow(row.line, refusal("+".join(self._layout.time_columns), timed.text, problem))
         numbers = [self._number(mapping, cell) for mapping, cell in zip(self._layout.columns, row.cells, strict=True)]
         for number in numbers:
             if isinstance(number, str):
@@ -84,6 +87,15 @@ class LocationReader:
         period = periods[0] if periods else None
         observation = make_observation(self._provider, self._now, at, values, period)
         return ImportedRow(row.line, row.location, at, observation)
+
+    def _mismatch(self, timed: Timed[CSVRow]) -> str:
+        """Why the amounts of a row cannot be those of its time; empty if they can."""
+        rules = [reader.rule for reader in self._readers.values()]
+        if timed.length is None and any(rule.is_daily for rule in rules):
+            return "must be a date for amount:day"
+        if timed.length is not None and any(rule.window for rule in rules):
+            return "must be a time for an amount or rate of a fixed length; amount:day is for dates"
+        return ""
 
     def _number(self, mapping: ColumnMapping, cell: str) -> float | str | None:
         """The canonical value of a cell, None if it is empty, or the reason why it cannot be read."""

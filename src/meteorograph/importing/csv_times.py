@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 #: Length of the text of a date in ISO 8601.
 _DATE_LENGTH: Final = 10
+#: Years of measurements: a time of another one was misread.
+_YEARS: Final = (1700, 9000)
 _TIME_ALLOWED: Final = "must be an ISO 8601 time such as 2026-03-01T00:00+02:00, or --time-format must say how to read it"
 _ZONE_ALLOWED: Final = "has no zone: --zone must give it, such as --zone Europe/Athens"
 _DAY_ALLOWED: Final = (
@@ -27,6 +29,8 @@ class Timed(NamedTuple, Generic[T]):
 
     row: T
     end: datetime
+    #: The time as the file has it.
+    text: str
     #: Length of the day of a row whose time is a date.
     length: timedelta | None = None
 
@@ -49,6 +53,8 @@ class RowTimes(Generic[T]):
         """Yield the rows whose times are known now, which may include earlier ones."""
         try:
             parsed = self._parse(text)
+            if not _YEARS[0] <= parsed.year <= _YEARS[1]:
+                raise ValueError(text)
         except (ValueError, OverflowError):
             allowed = f"must be a time of the format {self._layout.time_format}" if self._layout.time_format else _TIME_ALLOWED
             yield RefusedRow(line, refusal(self._field, text, allowed))
@@ -56,7 +62,7 @@ class RowTimes(Generic[T]):
         if not isinstance(parsed, datetime):
             yield self._day(line, text, parsed, row)
         elif parsed.tzinfo is not None:
-            yield Timed(row, parsed.astimezone(UTC) + self._shift)
+            yield Timed(row, parsed.astimezone(UTC) + self._shift, text)
         elif self._local is None:
             yield RefusedRow(line, refusal(self._field, text, _ZONE_ALLOWED))
         else:
@@ -71,7 +77,9 @@ class RowTimes(Generic[T]):
 
     def _resolved(self, item: tuple[int, str, T], instant: datetime | None, reason: str) -> Timed[T] | RefusedRow:
         line, text, row = item
-        return RefusedRow(line, refusal(self._field, text, reason)) if instant is None else Timed(row, instant + self._shift)
+        return (
+            RefusedRow(line, refusal(self._field, text, reason)) if instant is None else Timed(row, instant + self._shift, text)
+        )
 
     def _parse(self, text: str) -> datetime | date:
         format = self._layout.time_format
@@ -97,4 +105,4 @@ class RowTimes(Generic[T]):
         start, end = (
             datetime.combine(at, layout.day_start, layout.zone).astimezone(UTC) for at in (first, first + timedelta(days=1))
         )
-        return Timed(row, end, end - start)
+        return Timed(row, end, text, end - start)

@@ -59,7 +59,7 @@ def preview_location(staging: Staging, location_id: int, name: str, zone: ZoneIn
         if not own:
             continue
         _count_values(preview, own)
-        windows = [_window(row) for row in rows if row.observation.precipitation is not None]
+        windows = [_window(row) for row in rows if _has_amount(row)]
         edges = [edge.timestamp() for edge in (start, end)]
         preview.months.append(MonthTotal(start, len(own), total_ranges(windows, edges)[0]))
         days = bucket_edges(start, end, DAY, zone)
@@ -87,6 +87,10 @@ def _count_values(preview: LocationPreview, rows: list[StagedRow]) -> None:
             preview.values[quantity.name] = preview.values.get(quantity.name, 0) + count
 
 
+def _has_amount(row: StagedRow) -> bool:
+    return row.observation.precipitation is not None and row.observation.precipitation >= 0
+
+
 def _window(row: StagedRow) -> Window:
     amount, observed_at = row.observation.precipitation, row.observation.observed_at
     assert amount is not None
@@ -101,5 +105,5 @@ def _take_day(preview: LocationPreview, staging: Staging, location_id: int, at: 
     start, end = midnight(preview.day, preview.zone), midnight(preview.day + DAY, preview.zone)
     preview.day_rows = list(staging.read(location_id, start, end)) or list(staging.read(location_id, start - DAY, end))
     near = staging.read(location_id, start, end + _REACH)
-    windows = [_window(row) for row in near if row.observation.precipitation is not None]
+    windows = [_window(row) for row in near if _has_amount(row)]
     preview.day_total = total_ranges(windows, [start.timestamp(), end.timestamp()])[0]

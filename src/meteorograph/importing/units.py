@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from ..model.quantities import BY_NAME
@@ -39,6 +40,7 @@ def canonical_unit_name(name: str, text: str) -> str:
     return unit
 
 
+@cache
 def conversion(name: str, unit: str) -> Callable[[float], float]:
     """A function from a quantity's values in one of its ``known_units`` to canonical values."""
     factor = _FACTORS.get(BY_NAME[name].unit, {}).get(unit)

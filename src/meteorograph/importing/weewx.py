@@ -93,8 +93,8 @@ def _read_record(record: sqlite3.Row, names: list[str], system: _UnitSystem, hea
         values[quantity] = conversion(quantity, unit)(value)
         source.show(name, unit, f"{value:g}", quantity, values[quantity])
     minutes = record["interval"]
-    if values.get("precipitation") is not None and not (isinstance(minutes, int) and minutes > 0):
+    if values.get("precipitation") is not None and not (isinstance(minutes, int | float) and minutes > 0):
         return RefusedRow(number, refusal("interval", minutes, "must be minutes: what fell in it is known for no other time"))
     at = datetime.fromtimestamp(number, UTC)
-    period = 60 * minutes if values.get("precipitation") is not None else None
+    period = round(60 * minutes) if values.get("precipitation") is not None else None
     return ImportedRow(number, None, at, make_observation(*head, at, values, period))

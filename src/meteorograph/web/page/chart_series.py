@@ -100,5 +100,7 @@ def _note(row: WeatherRow, name: str, flags: list[str]) -> str:
         parts.insert(0, f"in {period(row.precipitation_period)}")
     if row.origin == Origin.BACKFILL:
         parts.append("backfilled")
+    elif row.origin == Origin.IMPORT:
+        parts.append("imported")
     parts += [flag.replace("_", " ") for flag in flags]
     return escape(" · ".join(parts))
