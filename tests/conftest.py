@@ -142,6 +142,7 @@ def collecting(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulat
     monkeypatch.setenv("WEATHERSTACK_API_KEY", RAIN_KEY)
     monkeypatch.setenv("METEOROGRAPH_OWM_BASE_URL", simulator.url)
     monkeypatch.setenv("METEOROGRAPH_WEATHERSTACK_BASE_URL", simulator.url)
+    monkeypatch.setenv("METEOROGRAPH_GEOCODING_BASE_URL", simulator.url)
     monkeypatch.setenv("METEOROGRAPH_HTTP_TIMEOUT_SECONDS", "2")
     monkeypatch.setenv("METEOROGRAPH_OWM_CALLS_PER_MINUTE", "100000")
     monkeypatch.setenv("METEOROGRAPH_WEATHERSTACK_CALLS_PER_MONTH", "100000")

@@ -30,11 +30,19 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "data_rows": {"start": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "limit": 10},
     "health_health": {"locations": models.HealthHealthLocations.TRUE},
     "page_plotly_script": {"digest": "0"},
+    "places_search": {"name": "Athens"},
 }
 #: What is called last, and its arguments.
 REMOVALS: dict[str, dict[str, Any]] = {"locations_remove": {"name": "added"}, "alerts_remove": {"name": "frost"}}
 #: Operation → its statuses where they are not those of a success: of a service without a scheduler, and of what is not there.
-STATUSES = {"health_health": (200, 503), "health_readyz": (200, 503), "page_place": (400,), "page_plotly_script": (404,)}
+STATUSES = {
+    "health_health": (200, 503),
+    "health_readyz": (200, 503),
+    "page_chart": (400,),
+    "page_edit_location": (404,),
+    "page_place": (400,),
+    "page_plotly_script": (404,),
+}
 
 
 def operations() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ..config.settings import Settings
 from ..model.schedule import DEFAULT_SCHEDULE
 from ..model.states import AlertKind, MissedReason, Origin, RunState
 from ..model.values import Observation
+from ..quality.dew_point import derive_dew_point
 from ..simulator import Simulator
 from ..storage.engine import get_db_session
 from ..storage.models import AccountedUntil, Location, Missed, Quota, Run, WeatherData
@@ -53,8 +54,9 @@ def add_rows(simulator: Simulator, now: datetime) -> None:
     last = now.replace(minute=0, second=0, microsecond=0)
     with get_db_session(read_only=True) as session:
         places = session.execute(select(Location.id, Location.latitude, Location.longitude).order_by(Location.id)).all()
-    for first in range(PAST_HOURS, 0, -_HOURS_OF_BATCH):
-        hours = range(first, max(0, first - _HOURS_OF_BATCH), -1)
+    newest = 0 if last < now else 1  # the slot at hand is collected, if it has just begun
+    for first in range(PAST_HOURS, newest - 1, -_HOURS_OF_BATCH):
+        hours = range(first, max(newest - 1, first - _HOURS_OF_BATCH), -1)
         store([_row(simulator, last, back, *place) for back in hours for place in places])
 
 
@@ -66,7 +68,8 @@ def _row(simulator: Simulator, last: datetime, back: int, number: int, latitude:
     is_late = back in _BACKFILLED
     fetched_at = last - _BACKFILLED.start * HOUR if is_late else at
     head: dict[str, Any] = {"provider": "openweathermap", "fetched_at": fetched_at, "observed_at": at}
-    return to_row(number, at, msgspec.convert({**head, **values}, Observation), Origin.BACKFILL if is_late else Origin.LIVE)
+    observation = derive_dew_point(msgspec.convert({**head, **values}, Observation))
+    return to_row(number, at, observation, Origin.BACKFILL if is_late else Origin.LIVE)
 
 
 def add_ledger(simulator: Simulator, settings: Settings, now: datetime) -> Settings:
@@ -91,6 +94,7 @@ def add_ledger(simulator: Simulator, settings: Settings, now: datetime) -> Setti
         session.execute(insert(AccountedUntil), known)
         session.execute(update(Location).values(created_at=slots[0], due_since=now))
         stale = places[_STALE_PLACE]
+        session.execute(delete(WeatherData).where(WeatherData.location_id == stale.id, WeatherData.due_at >= last))
         session.execute(update(Location).where(Location.id == stale.id).values(schedule=_PAST_SCHEDULE, due_since=None))
         add_rule(session, "No data for 3 hours", AlertKind.NO_DATA, {"hold": "0s"}, (), now)
     simulator.set_faults(f"kind=status code=404 place={stale.latitude},{stale.longitude}")

@@ -33,7 +33,7 @@ log = get_logger(__name__)
 LIMITS: Final = "meteorograph.limits"
 
 #: Endpoints that need no token although reading needs one: they show no data.
-_OPEN_ENDPOINTS: Final = frozenset({"health.livez", "health.readyz", "static", "page.static", "page.sign_in"})
+_OPEN_ENDPOINTS: Final = frozenset({"health.livez", "health.readyz", "static", "page.static", "page.sign_in", "page.enter_token"})
 
 #: The cookie of a browser that has signed in, with its token. Scripts cannot read it, and other sites' pages do not send it.
 SESSION_COOKIE: Final = "meteorograph_token"

@@ -49,6 +49,7 @@ def describe(app: Flask) -> dict[str, Any]:
         (method, _PARAMETER.sub(r"{\1}", rule.rule)): rule
         for rule in sorted(rules, key=lambda rule: rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if method == "GET" or not rule.endpoint.startswith("page.")  # forms are for browsers
     }
     descriptions = {key: ROUTES.get(key, _PAGE) for key in used}
     types = [kind for route in descriptions.values() for kind in (route.answer, route.body) if isinstance(kind, type)]

@@ -190,7 +190,9 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         errors=(400, 401, 404, 409),
     ),
     ("GET", "/api/places"): RouteDescription(
-        answer("Places", places=list[FoundPlace]), {"name": _text("Name of a place")}, errors=(400, 401, 403, 502, 504)
+        answer("Places", places=list[FoundPlace]),
+        {"name": _text("Name of a place", minLength=2, maxLength=100)},
+        errors=(400, 401, 403, 502, 504),
     ),
     ("GET", "/api/runs"): RouteDescription(
         answer("Runs", data=list[RunObject], next=str | None),

@@ -35,7 +35,7 @@ _TRY = settings(
 
 @pytest.fixture
 def app(database: str) -> Flask:
-    return create_app(load_settings(scheduler_enabled=False))
+    return create_app(load_settings(scheduler_enabled=False, geocoding_base_url="http://127.0.0.1:9"))
 
 
 @pytest.fixture

@@ -64,6 +64,20 @@ def test_the_map_tells_what_became_of_each_day(client: FlaskClient) -> None:
 
 
 @pytest.mark.usefixtures("two_days")
+def test_a_year_of_one_location_is_a_calendar(client: FlaskClient) -> None:
+    assert "must be the name of a location" in page(client, "/coverage?days=365", 400).text
+    shown = page(client, "/coverage?days=365&location=Athens")
+    _, *weekdays = shown.rows
+    assert [row[0] for row in weekdays] == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    weeks = {len(row) for row in weekdays}
+    assert weeks == {54}, "the 365 days from Sunday, 2025-03-02, lie in 53 weeks"
+    assert weekdays[5][-1] == "2026-02-28: 24 of 24 stored"
+    assert weekdays[6][-1].startswith("2026-03-01: 10 of 13 stored; 1 missed")
+    assert weekdays[4][-1] == "2026-02-27: nothing was due"
+    assert "91.8 % of 37 due slots are stored, 3 were missed" in _words(shown)
+
+
+@pytest.mark.usefixtures("two_days")
 def test_a_cell_leads_to_the_gaps_of_its_day(client: FlaskClient) -> None:
     links = [one["href"] for one in page(client, "/coverage").all("a") if one["href"].endswith("#gaps")]
     shown = page(client, links[1].removesuffix("#gaps"))

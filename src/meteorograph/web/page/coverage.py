@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any, Final
 
 from flask import Response, request
 
+from ...errors import BadInputError
 from ...ledger import coverage
 from ...ledger.coverage import SlotCoverage
 from ...model import clock
@@ -15,10 +16,14 @@ from ...storage.engine import get_db_session
 from .. import params
 from .layout import blueprint, render
 
-#: Periods to choose from [days].
-DAYS: Final = ("7", "30", "90")
+#: Periods to choose from [days]; a year is shown of one location only.
+_YEAR: Final = "365"
+DAYS: Final = ("7", "30", "90", _YEAR)
 #: Locations per page.
 _LIMIT: Final = 25
+
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WEEK: Final = len(_WEEKDAYS)
 
 #: Least coverage of each colour, worst first; the last is complete.
 _STEPS: Final = (0.0, 0.5, 0.8, 0.95, 1.0)
@@ -26,25 +31,29 @@ _STEPS: Final = (0.0, 0.5, 0.8, 0.95, 1.0)
 
 @blueprint.get("/coverage")
 def heat_map() -> Response:
-    """The coverage page: a row for each location, a column for each UTC day."""
+    """The coverage page: a row for each location, a column for each UTC day; of a year of one location, a calendar."""
     params.refuse_unknown(("days", "location", "cursor"))
     days = int(params.word("days", DAYS) or "30")
     now, name = clock.now(), request.args.get("location") or None
+    if days == int(_YEAR) and name is None:
+        raise BadInputError("location", None, f"must be the name of a location for days={_YEAR}")
     start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     end = now + timedelta(microseconds=1)
     with get_db_session(read_only=True) as session:
         entries, following = coverage.slot_coverage(
             session, start, end, by="location,day", location=name, limit=_LIMIT, after=params.after()
         )
-        days_of_all, _ = coverage.slot_coverage(session, start, end, by="day")
+        days_of_all, _ = coverage.slot_coverage(session, start, end, by="day", location=name)
     rows = [_row(place, list(cells)) for place, cells in groupby(entries, key=lambda entry: entry.location)]
     return render(
         "coverage.html",
         rows=rows,
+        weeks=_weeks(rows[0]["cells"], start.date(), now.date()) if days == int(_YEAR) and rows else None,
+        weekdays=_WEEKDAYS,
         days=[datetime.combine(entry.day, time()) for entry in days_of_all if entry.day],
         total={name: sum(getattr(entry, name) for entry in days_of_all) for name in ("due", "stored", "missed", "pending")},
         length=days,
-        lengths=DAYS,
+        lengths=DAYS if name else DAYS[:-1],
         more=following and params.cursor(following),
         is_first="cursor" not in request.args,
         location=name,
@@ -54,6 +63,15 @@ def heat_map() -> Response:
 def _row(place: str | None, entries: list[SlotCoverage]) -> dict[str, Any]:
     due, stored = sum(entry.due for entry in entries), sum(entry.stored for entry in entries)
     return {"location": place, "coverage": stored / due if due else None, "cells": [_cell(entry) for entry in entries]}
+
+
+def _weeks(cells: list[dict[str, Any]], first: date, last: date) -> list[list[dict[str, Any]]]:
+    """The days of a calendar by week, from Monday to Sunday; those without a due slot have no ``entry``."""
+    by_day = {cell["entry"].day: cell for cell in cells}
+    monday = first - timedelta(days=first.weekday())
+    days = [monday + timedelta(days=number) for number in range(((last - monday).days // _WEEK + 1) * _WEEK)]
+    shown = [{"day": day, **by_day.get(day, {})} for day in days]
+    return [shown[number : number + _WEEK] for number in range(0, len(shown), _WEEK)]
 
 
 def _cell(entry: SlotCoverage) -> dict[str, Any]:

@@ -17,12 +17,16 @@ from .layout import blueprint
 _MAX_TOKEN: int = 500
 
 
-@blueprint.route("/sign-in", methods=["GET", "POST"])
-def sign_in() -> AnyResponse:
-    """The form for a token; a valid one becomes the cookie of this browser's session."""
-    after = _own_path(request.values.get("next", ""))
-    if request.method == "GET":
-        return _form(after)
+@blueprint.get("/sign-in")
+def sign_in() -> Response:
+    """The form for a token."""
+    return _form(_own_path(request.args.get("next", "")))
+
+
+@blueprint.post("/sign-in")
+def enter_token() -> AnyResponse:
+    """Keep a valid token in the cookie of this browser's session."""
+    after = _own_path(request.form.get("next", ""))
     token = request.form.get("token", "").strip()
     if not token or len(token) > _MAX_TOKEN or not access.is_accepted(token):
         return _form(after, failure="This token is unknown, or it has expired.", status=401)
