@@ -58,6 +58,7 @@ def import_history(
     from ..importing.sources import ImportFormat, ImportOptions, detect_format, open_source
     from ..model import clock
     from ..storage.engine import init_db
+    from .progress import show_count
 
     if not file.is_file():
         raise click.UsageError(f"FILE {file}: must be an existing file")
@@ -74,7 +75,8 @@ def import_history(
         def report(row: RefusedRow) -> None:
             complain(f"{file} {source.line_word} {row.line}: {row.reason}")
 
-        plan = make_plan(source, location, now, report)
+        with show_count("read", "rows") as show:
+            plan = make_plan(source, location, now, report, show)
     if options["keys"] is not None:
         write_keys(plan, options["keys"])
     is_stopped = bool(plan.unit_changes) and not allow_unit_changes

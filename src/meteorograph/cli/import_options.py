@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..model.imports import IMPORT_PREFIX
+from ..model.imports import IMPORT_NAME, IMPORT_PREFIX
 from .options import Decorator
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 #: The formats of ``ImportFormat``, whose module is imported later.
 FORMATS: Final = ("csv", "export", "weewx", "home-assistant", "meteostat", "script")
-
-#: Longest name of a source: with its prefix it must fit into the column of the provider.
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 
 
 def csv_options() -> Decorator:
@@ -206,7 +203,7 @@ def provider_name(name: str | None, format: str) -> str:
     name = format if name is None else name
     if format == "meteostat" and not name.startswith(format):
         raise click.UsageError(f"--name {name}: must begin with meteostat, so that exports state its licence")
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(IMPORT_NAME, name):
         raise click.UsageError(f"--name {name}: must be up to 40 small letters, digits, '-', '_' and '.'")
     return f"{IMPORT_PREFIX}{name}"
 

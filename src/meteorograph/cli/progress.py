@@ -84,3 +84,16 @@ def show_bar(label: str, *, is_hidden: bool = False) -> Iterator[Callable[[int, 
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def show_count(label: str, noun: str) -> Iterator[Callable[[int], None]]:
+    """Show a number without an end that is known, if stderr is a terminal; gives the function that sets it."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status(label) as status:
+        yield lambda count: status.update(f"{label} {count:,} {noun}")

@@ -100,5 +100,7 @@ def check_layout(layout: CSVLayout) -> None:
     rules = [mapping.amount for mapping in layout.columns if mapping.amount]
     if any(rule != rules[0] for rule in rules):
         raise ValueError("--column: the amounts of a row have one period, so their columns must be of one kind and time")
+    if layout.label == "start" and layout.day_start is None and not any(rule.window for rule in rules):
+        raise ValueError("--label start: must have an amount or rate of a fixed length, or days, to say when the window ends")
     if any(rule.reset is not None for rule in rules) and layout.zone is None:
         raise ValueError("--zone is missing: a counter that starts again every day needs the zone of its days")

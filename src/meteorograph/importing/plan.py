@@ -25,6 +25,9 @@ from .unit_changes import UnitChange, find_unit_changes
 #: Refused rows that a plan keeps.
 _MAX_REFUSED: Final = 1000
 
+#: Rows between two calls of ``progress``.
+_PROGRESS_ROWS: Final = 1000
+
 _values: Final = attrgetter(*(quantity.name for quantity in QUANTITIES))
 
 
@@ -82,7 +85,13 @@ def read_import_locations() -> dict[str, ImportLocation]:
     return {row.name: ImportLocation(row.id, row.name, row.timezone) for row in rows}
 
 
-def make_plan(source: Source, location: str | None, now: datetime, report: Callable[[RefusedRow], None]) -> ImportPlan:
+def make_plan(
+    source: Source,
+    location: str | None,
+    now: datetime,
+    report: Callable[[RefusedRow], None],
+    progress: Callable[[int], None] = lambda _: None,
+) -> ImportPlan:
     """Read all rows of a source and compare them with the database. Stores nothing.
 
     Args:
@@ -90,6 +99,7 @@ def make_plan(source: Source, location: str | None, now: datetime, report: Calla
         location: Name of the location of rows that name none.
         now: Time of the import (aware UTC); later rows are refused.
         report: Called for each refused row.
+        progress: Called with the number of rows that are read, now and then.
 
     Raises:
         LocationNotFoundError: The location does not exist.
@@ -107,7 +117,9 @@ def make_plan(source: Source, location: str | None, now: datetime, report: Calla
         report(row)
 
     found: dict[int, ImportLocation] = {}
-    for entry in source.entries:
+    for number, entry in enumerate(source.entries, 1):
+        if number % _PROGRESS_ROWS == 0:
+            progress(number)
         if isinstance(entry, RefusedRow):
             refuse(entry)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import BadInputError
 from ..exporting.serialise import MEDIA_TYPES, AnswerFormat, csv_lines, json_lines
+from ..model.imports import IMPORT_NAME, IMPORT_PREFIX
 from ..providers.registry import PROVIDERS
 from ..reading import columns
 from ..reading.columns import FIELDS, Columns, Position, RowQuery
@@ -34,6 +36,8 @@ MAX_TOTAL: Final = 1_000_000
 #: Rows per page of a stream. Each page has its own transaction, so that a slow client blocks nothing.
 _AT_ONCE: Final = 2000
 
+_IMPORT: Final = re.compile(IMPORT_PREFIX + IMPORT_NAME)
+
 
 @blueprint.get("/data")
 def rows() -> Response:
@@ -47,7 +51,7 @@ def rows() -> Response:
     limit = _AT_ONCE if is_stream else params.limit()
     with get_db_session(read_only=True) as session:
         location = None if name is None else find_location(session, name)
-        query = RowQuery(shape.fields, location, start, end, params.word("provider", tuple(PROVIDERS)), _is_ascending())
+        query = RowQuery(shape.fields, location, start, end, _provider(), _is_ascending())
         total = {"total": _count(session, query)} if params.word("total", ("true", "false")) == "true" else {}
         found, more = columns.read_page(session, query, limit, after)
     units = shape.units.units_of(shape.fields)
@@ -66,6 +70,15 @@ def _count(session: Session, query: RowQuery) -> int:
         allowed = f"may be true where at most {MAX_TOTAL:,} rows match; name a location, or a start and an end that are closer"
         raise BadInputError("total", "true", allowed)
     return count
+
+
+def _provider() -> str | None:
+    """The provider of the rows: a known one, or the source of an import."""
+    name = request.args.get("provider")
+    if name is not None and name not in PROVIDERS and not _IMPORT.fullmatch(name):
+        allowed = f"must be one of {', '.join(PROVIDERS)}, or {IMPORT_PREFIX} and the name of an import"
+        raise BadInputError("provider", name, allowed)
+    return name
 
 
 def _is_ascending() -> bool:

@@ -13,6 +13,7 @@ from ..jobs.queries import JOB_STATES
 from ..ledger.coverage import BY
 from ..ledger.queries import MISSED_REASONS, RUN_STATES
 from ..locations.fields import LOCATION_STATES
+from ..model.imports import IMPORT_NAME, IMPORT_PREFIX
 from ..model.quantities import BY_NAME
 from ..model.statistics import SCALAR_STATISTICS
 from ..model.units import SYSTEMS, possible_units
@@ -59,7 +60,12 @@ _MOMENT: Final = (
 _INSTANT: Final = "ISO 8601 time; UTC without an offset"
 
 LOCATION: Final = {"location": _text("Name of a location")}
-PROVIDER: Final = {"provider": _word("Provider of the rows; all when left out", PROVIDERS)}
+PROVIDER: Final = {
+    "provider": _text(
+        "Provider of the rows, or import: and the name of an import; all when left out",
+        pattern=f"^({'|'.join(PROVIDERS)}|{IMPORT_PREFIX}{IMPORT_NAME})$",
+    )
+}
 ORDER: Final = {"order": _word("Order of the rows by their slot; desc, newest first, when left out", ("desc", "asc"))}
 TOTAL: Final = {"total": _word("Whether to count all rows that match, which takes time", ("true", "false"))}
 RANGE: Final = {

@@ -158,6 +158,7 @@ def test_refused_rows_are_named_by_line_with_value_and_what_is_allowed(run_impor
             "--zone is missing: a counter that starts again every day",
         ),
         (("--time", "time", "--column", "x=tide:m"), "the quantities are temperature, humidity,"),
+        (("--time", "time", "--column", "r=precipitation:mm:amount:previous", "--label", "start"), "--label start: must have"),
         (("--column", "temp=temperature:C"), "--time is missing"),
         (("--time", "time"), "--column is missing"),
         (

@@ -159,6 +159,9 @@ def test_rows_of_one_provider(client: FlaskClient) -> None:
         _store(_row(athens, NOON + number * HOUR, provider=provider))
     assert [row["provider"] for row in _get(client, "/data?provider=openweathermap")["data"]] == ["openweathermap"] * 2
     assert [row["provider"] for row in _get(client, "/data?provider=nws")["data"]] == ["nws"]
+    _store(_row(athens, NOON + 9 * HOUR, provider="import:roof-2", origin="import"))
+    assert [row["origin"] for row in _get(client, "/data?provider=import:roof-2")["data"]] == ["import"]
+    assert client.get("/data?provider=import:").status_code == 400
     response = client.get("/data?provider=rain")
     assert response.status_code == 400
     assert "openweathermap" in response.get_json()["errors"][0]["allowed"]
