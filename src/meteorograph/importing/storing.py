@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 from ..model.states import Origin
 from ..quality.dew_point import derive_dew_point
 from ..quality.impossible_values import drop_impossible
+from ..quality.time_checks import PastState
 from ..storage.archive.ranges import read_ranges
 from ..storage.engine import get_db_session
 from ..storage.models import Missed, WeatherData
-from ..storage.observations import refusal_text, to_row, write_rows
+from ..storage.observations import add_history, refusal_text, to_row
 from .entries import RefusedRow, refusal
 from .staging import StagedRow, Staging
 
@@ -59,22 +60,23 @@ def store_rows(staging: Staging, location_id: int, progress: Callable[[int], Non
         StoreError: The database cannot be reached. What is stored by then stays.
     """
     counts = StoredCounts()
+    older: dict[int, PastState] = {}
     for chunk in _chunks(staging, location_id):
-        _store(location_id, chunk, counts)
+        _store(location_id, chunk, counts, older)
         progress(len(chunk))
     return counts
 
 
-def _store(location_id: int, chunk: Sequence[StagedRow], counts: StoredCounts) -> None:
-    """Store rows in one transaction; if the database refuses one, in halves."""
-    counts_of_chunk = StoredCounts()
+def _store(location_id: int, chunk: Sequence[StagedRow], counts: StoredCounts, older: dict[int, PastState]) -> None:
+    """Store rows in one transaction; if the database refuses one, in halves. ``older`` is what the chunks before say."""
+    counts_of_chunk, older_of_chunk = StoredCounts(), dict(older)
     try:
         with get_db_session() as session:
             new = _take_new(session, location_id, chunk, counts_of_chunk)
             rows = [
                 to_row(location_id, one.due_at, drop_impossible(derive_dew_point(one.observation)), Origin.IMPORT) for one in new
             ]
-            write_rows(session, rows, replace=False)
+            add_history(session, rows, older_of_chunk)
             slots = [one.due_at for one in chunk]
             healed = delete(Missed).where(Missed.location_id == location_id, Missed.due_at.in_(slots))
             session.execute(healed, execution_options={"synchronize_session": False})
@@ -84,9 +86,10 @@ def _store(location_id: int, chunk: Sequence[StagedRow], counts: StoredCounts) -
             counts.refused.append(RefusedRow(chunk[0].line, reason))
             return
         half = len(chunk) // 2
-        _store(location_id, chunk[:half], counts)
-        _store(location_id, chunk[half:], counts)
+        _store(location_id, chunk[:half], counts, older)
+        _store(location_id, chunk[half:], counts, older)
         return
+    older.update(older_of_chunk)
     counts.new += counts_of_chunk.new
     counts.imported += counts_of_chunk.imported
     counts.kept += counts_of_chunk.kept

@@ -69,6 +69,7 @@ def check_batch(
     past: Mapping[int, LocationPast],
     max_ages: Mapping[str, timedelta] | None = None,
     now: datetime | None = None,
+    older: dict[int, PastState] | None = None,
 ) -> CheckedBatch:
     """Flag the rows of a batch.
 
@@ -81,9 +82,11 @@ def check_batch(
         max_ages: Provider → how old its observations may be when they are fetched.
         now: The time (aware UTC). A row of a later slot comes from a clock that was wrong: its values have the flag ``future``,
             and it is treated as one that is not newer. None to accept any slot.
+        older: Location id → what its rows in earlier batches say that are not newer than its state. Updated with those of this
+            batch, for batches that come in the order of time.
     """
     until = None if now is None else now + MAX_CLOCK_LEAD
-    max_ages = max_ages or {}
+    max_ages, older = max_ages or {}, {} if older is None else older
     checked = list(rows)
     states: dict[int, PastState] = {}
     stale: list[PastState] = []
@@ -91,7 +94,7 @@ def check_batch(
     order = sorted(range(len(rows)), key=lambda index: (rows[index]["location_id"], rows[index]["due_at"]))
     for location_id, group in groupby(order, key=lambda index: rows[index]["location_id"]):
         latitude, before, elevation = past.get(location_id, _UNKNOWN)
-        older_state: PastState | None = None
+        older_state = older.get(location_id)
         indexes = list(group)
         for index in indexes:
             row = checked[index] = assign_pressure_level(rows[index], elevation)
@@ -113,7 +116,7 @@ def check_batch(
                     stale.append(after)
                 before = states[location_id] = after
             else:
-                older_state = after
+                older_state = older[location_id] = after
             kept = _without_confirmed(parsed) if parsed else parsed
             if own or compared or kept is not parsed:
                 checked[index] = {**row, "flags": merge_flags(kept, own, compared) or None}

@@ -52,19 +52,24 @@ _ONE_TEXT: Final = (
 )
 
 
-def check_rows(session: Session, rows: Sequence[Row]) -> list[Row]:
+def check_rows(session: Session, rows: Sequence[Row], older: dict[int, PastState] | None = None) -> list[Row]:
     """Check the rows; gives them in their order, with the flags of the checks.
 
-    Call it in the transaction that stores the rows, because the states of their locations advance with it.
+    Call it in the transaction that stores the rows, because the states of their locations advance with it. ``older`` is that of
+    ``check_batch``.
     """
+    older = {} if older is None else older
+    before = dict(older)
     now = clock.now()
     past = _load(session, sorted({row["location_id"] for row in rows}))
     for id_ in _ids_ahead(rows, past, now):
         past[id_] = past[id_]._replace(state=set_aside_future_rows(session, id_, past[id_], now))
-    checked = check_batch(rows, past, _MAX_AGES, now)
+    checked = check_batch(rows, past, _MAX_AGES, now, older)
     confirmed = find_confirmed_steps(session, rows, checked.rows)
     if confirmed.names:
-        checked = check_batch(confirmed.marked(rows), past, _MAX_AGES, now)
+        older.clear()
+        older.update(before)
+        checked = check_batch(confirmed.marked(rows), past, _MAX_AGES, now, older)
         _accept_stored_steps(session, confirmed.stored, now)
     _save(session, checked.states)
     flag_streaks(session, checked.streaks, now)

@@ -20,6 +20,7 @@ from ..model import clock
 from ..model.quantities import QUANTITIES
 from ..model.states import Origin
 from ..model.values import FAR_OFF_KM, DueLocation, Observation
+from ..quality.time_checks import PastState
 from ..redaction import redact
 from .archive.reopening import reopen_for
 from .check_states import check_rows
@@ -127,7 +128,25 @@ def refusal_text(error: DBAPIError) -> str:
 def write_rows(session: Session, rows: Sequence[Row], *, replace: bool = True) -> None:
     """Check rows and store them in the caller's transaction; without ``replace`` an existing row stays as it is."""
     if rows:
-        invalidate_rollups(session, rows, clock.now())
-        reopen_for(session, rows, clock.now() - LIVE_AGE)
+        _prepare(session, rows)
         write = insert_or_replace if replace else insert_or_ignore
         write(session, WeatherData, check_rows(session, rows))
+
+
+def add_history(session: Session, rows: Sequence[Row], older: dict[int, PastState]) -> None:
+    """Check rows of the past and store them in the caller's transaction; an existing row stays as it is.
+
+    Args:
+        session: Session of the transaction.
+        rows: Columns of ``WeatherData``.
+        older: What the checks know of the rows before these; updated for the rows after these.
+    """
+    if rows:
+        _prepare(session, rows)
+        insert_or_ignore(session, WeatherData, check_rows(session, rows, older))
+
+
+def _prepare(session: Session, rows: Sequence[Row]) -> None:
+    """Let go of what the rows change: rolled-up days and sealed months."""
+    invalidate_rollups(session, rows, clock.now())
+    reopen_for(session, rows, clock.now() - LIVE_AGE)

@@ -18,12 +18,45 @@ from sqlalchemy import func, select
 from importing_support import amounts_of, coverage_of, month_totals, stored_rows
 from meteorograph import WeatherData, get_db_session
 from meteorograph.model.states import Origin
+from meteorograph.model.values import Observation
 from meteorograph.reading.rollups import roll_up
 from meteorograph.storage.models import Location, Missed, Run
+from meteorograph.storage.observations import store, to_row
 from rows import insert_rows
 
 HOUR = timedelta(hours=1)
 ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+def _stuck(path: Path) -> Path:
+    """Five weeks of hours whose humidity stands still for nine days, and whose temperature jumps once, later than 500 rows."""
+    lines = []
+    for number in range(1, 35 * 24):
+        humidity = 77.0 if 480 <= number < 700 else 60 + number * 7 % 23
+        temperature = 26.0 if number == 501 else 10 + number % 24 / 6
+        lines.append(f"{START + number * HOUR:%Y-%m-%dT%H:%MZ},{temperature:.1f},{humidity}")
+    path.write_text("time,t,h\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("has_newer_rows", [False, True])
+def test_checks_go_on_from_one_transaction_to_the_next(
+    has_newer_rows: bool, run_import: Import, athens: int, tmp_path: Path
+) -> None:
+    if has_newer_rows:
+        now = datetime.now(UTC).replace(microsecond=0)
+        values = Observation(provider="metar", fetched_at=now, observed_at=now, temperature=20.0, humidity=50.0)
+        assert store([to_row(athens, now, values)]) == []
+    columns = ("--time", "time", "--column", "t=temperature:C", "--column", "h=humidity:%")
+    assert run_import(_stuck(tmp_path / "stuck.csv"), "--location", "Athens", *columns, "--yes")[0] == 0
+    rows = stored_rows(athens)
+    assert "step" in rows[500].flags["temperature"]
+    stuck = [row for row in rows if "persistence" in (row.flags or {}).get("humidity", ())]
+    assert stuck[-1].due_at == START + 699 * HOUR
+    assert len(stuck) > 100
+
+
 TIME_ALLOWED = "must be an ISO 8601 time such as 2026-03-01T00:00+02:00, or --time-format must say how to read it"
 DAY_ALLOWED = (
     "is a date: --day-start must say at which local time its day starts, and --label whether the day starts or ends on it"
