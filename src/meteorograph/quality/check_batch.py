@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from ..model.flags import Flag
+from .dew_point import doubt_derived
 from .levels import LEVEL_LIMITS, MIN_UPDATES, WIND_EXCESS
 from .persistence import is_persistent
 from .pressure_level import assign_pressure_level
@@ -119,7 +120,7 @@ def check_batch(
                 older_state = older[location_id] = after
             kept = _without_confirmed(parsed) if parsed else parsed
             if own or compared or kept is not parsed:
-                checked[index] = {**row, "flags": merge_flags(kept, own, compared) or None}
+                checked[index] = {**row, "flags": doubt_derived(merge_flags(kept, own, compared)) or None}
         _flag_streaks(checked, indexes, [streak for streak in streaks if streak.location_id == location_id])
     return CheckedBatch(checked, {id_: state for id_, state in states.items() if id_ in past}, stale, streaks)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ..model.flags import Flag
+from ..model.flags import SUSPECT, Flag
 from ..model.values import Observation
 
 #: Magnus' formula over water, e(t) = 6.112 hPa · exp(A t / (B + t)): WMO-No. 8, volume I, annex 4.B.
@@ -41,3 +41,16 @@ def dew_point_of(temperature: float | None, humidity: float | None) -> float | N
         return None
     exponent = math.log(humidity / 100) + _A * temperature / (_B + temperature)
     return round(_B * exponent / (_A - exponent), 4)
+
+
+#: The quantities that a derived dew point follows from.
+SOURCES: Final = ("temperature", "humidity")
+
+
+def doubt_derived(flags: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The flags of a row, with those of a suspect temperature or humidity also at the dew point that is derived from them."""
+    words = flags.get("dew_point", ())
+    if Flag.DERIVED not in words:
+        return flags
+    doubts = [word for name in SOURCES for word in flags.get(name, ()) if word in SUSPECT and word not in words]
+    return {**flags, "dew_point": [*words, *dict.fromkeys(doubts)]} if doubts else flags

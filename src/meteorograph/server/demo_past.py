@@ -63,12 +63,12 @@ def add_rows(simulator: Simulator, now: datetime) -> None:
 def _row(simulator: Simulator, last: datetime, back: int, number: int, latitude: float, longitude: float) -> Row:
     at = last - back * HOUR
     values = {name: value for name, value in simulator.truth(latitude, longitude, at).items() if value is not None}
-    if (number * 31 + back) % _SPIKE_EVERY == 0:
-        values["temperature"] = float(values["temperature"]) + _SPIKE
     is_late = back in _BACKFILLED
     fetched_at = last - _BACKFILLED.start * HOUR if is_late else at
     head: dict[str, Any] = {"provider": "openweathermap", "fetched_at": fetched_at, "observed_at": at}
     observation = derive_dew_point(msgspec.convert({**head, **values}, Observation))
+    if (number * 31 + back) % _SPIKE_EVERY == 0 and observation.temperature is not None:
+        observation = msgspec.structs.replace(observation, temperature=observation.temperature + _SPIKE)
     return to_row(number, at, observation, Origin.BACKFILL if is_late else Origin.LIVE)
 
 

@@ -15,6 +15,7 @@ from ..model import clock
 from ..model.flags import Flag
 from ..providers.registry import PROVIDERS
 from ..quality.check_batch import LocationPast, check_batch
+from ..quality.dew_point import SOURCES
 from ..quality.persistence import LastTrustedValue
 from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..quality.time_checks import PastState
@@ -95,6 +96,8 @@ def _accept_stored_steps(session: Session, steps: Collection[tuple[int, datetime
     """Remove the flag of steps that were stored before the row that confirms them, and trust their values."""
     for location_id, due_at, name in sorted(steps):
         remove_flag(session, location_id, due_at, name, Flag.STEP, now)
+        if name in SOURCES:  # the dew point that is derived from it has got the flag with it
+            remove_flag(session, location_id, due_at, "dew_point", Flag.STEP, now)
         state = session.get(CheckState, location_id)
         row = session.get(WeatherData, (location_id, due_at))
         past = _state_decoder.decode(state.state) if state else None

@@ -26,12 +26,12 @@ _LOST_PLUS: Final = re.compile(r" (?=\d\d:?(\d\d)?(\[|$))")
 MAX_LIMIT: Final = 1000
 
 
-def refuse_unknown(known: Sequence[str]) -> None:
-    """Refuse parameters that are not in ``known`` or are selected twice."""
+def refuse_unknown(known: Sequence[str], repeated: Sequence[str] = ()) -> None:
+    """Refuse parameters that are not in ``known``, or are given twice and not in ``repeated``."""
     for name, values in request.args.lists():
         if name not in known:
             raise BadInputError(name, values[0], f"is unknown; use {', '.join(known)}")
-        if len(values) > 1:
+        if len(values) > 1 and name not in repeated:
             raise BadInputError(name, ", ".join(values), "must be given once")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from meteorograph.model.values import Observation
 from meteorograph.providers.aviation import relative_humidity
-from meteorograph.quality.dew_point import derive_dew_point, dew_point_of
+from meteorograph.quality.dew_point import derive_dew_point, dew_point_of, doubt_derived
 from support import NOON
 
 
@@ -65,3 +65,22 @@ def test_of_a_rejected_value_it_is_rejected_too() -> None:
 def test_other_observations_stay(values: dict[str, Any]) -> None:
     observation = _observation(**values)
     assert derive_dew_point(observation) is observation
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"dew_point": ["derived"], "temperature": ["step"]}, ["derived", "step"]),
+        (
+            {"dew_point": ["derived", "rejected"], "temperature": ["rejected"], "humidity": ["stale"]},
+            ["derived", "rejected", "stale"],
+        ),
+        ({"dew_point": ["derived"], "temperature": ["at_least"]}, ["derived"]),
+        ({"dew_point": ["derived"], "pressure": ["step"]}, ["derived"]),
+        ({"temperature": ["step"]}, None),
+    ],
+)
+def test_a_derived_dew_point_is_as_doubtful_as_what_it_follows_from(
+    flags: dict[str, list[str]], expected: list[str] | None
+) -> None:
+    assert doubt_derived(flags).get("dew_point") == expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import alerts, badge, chart, coverage, jobs, location, locations, overview, runs, script, settings, sign_in  # noqa: F401  # each module adds its routes to the blueprint
+from . import alerts, badge, chart, compare, coverage, jobs, location, locations, overview, runs, script, settings, sign_in  # noqa: F401  # each module adds its routes to the blueprint
 from .layout import blueprint
 
 __all__ = ["blueprint"]

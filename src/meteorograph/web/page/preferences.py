@@ -39,9 +39,9 @@ class Preferences:
         return zone_or_utc(place_zone if self.zone == PLACE else self.zone)
 
 
-def refuse_unknown(known: Sequence[str]) -> None:
-    """Refuse parameters that neither the page nor the preferences have."""
-    params.refuse_unknown((*known, *_NAMES))
+def refuse_unknown(known: Sequence[str], repeated: Sequence[str] = ()) -> None:
+    """Refuse parameters that neither the page nor the preferences have; some may be repeated."""
+    params.refuse_unknown((*known, *_NAMES), repeated)
 
 
 def read_preferences() -> Preferences:

@@ -1,0 +1,117 @@
+"""What a comparison shows: a line for each place, or for each provider of one place, and how the lines differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from ...model.flags import is_suspect
+from ...reading.aggregates import read_buckets
+from ...reading.overview import insert_breaks
+from ...reading.rows import WeatherRow, read_rows
+
+#: The quantities to compare.
+QUANTITIES: Final = ("temperature", "dew_point", "humidity", "pressure", "wind_speed", "wind_gust", "cloud_cover")
+
+#: Rows of one place that are compared by provider at most.
+MAX_ROWS: Final = 3000
+
+#: Values of two lines that are compared as if of the same time are at most so far apart [s].
+_SAME_TIME: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The values of one place or of one provider, in canonical units."""
+
+    name: str
+    #: Instants (aware UTC) and values, oldest first; None breaks the line.
+    points: list[tuple[datetime, float | None]] = field(default_factory=list)
+    #: Precipitation of the period [mm], and the part of the period that is measured; of places only.
+    rain: float | None = None
+    rain_coverage: float = 0.0
+
+    @property
+    def values(self) -> list[float]:
+        """The values without breaks."""
+        return [value for _, value in self.points if value is not None]
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the values."""
+        return sum(self.values) / len(self.values) if self.values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a line differs from the first one, where both have values."""
+
+    count: int
+    mean: float
+    #: Mean of the absolute differences, and the largest one.
+    mean_absolute: float
+    largest: float
+
+
+def read_places(session: Session, names: Sequence[str], quantity: str, start: datetime, end: datetime, bucket: str) -> list[Line]:
+    """A line of means for each place.
+
+    Raises:
+        LocationNotFoundError: No location has that name.
+    """
+    lines = []
+    for name in names:
+        buckets = read_buckets(
+            session, location=name, start=start, end=end, bucket=bucket, zone="UTC", quantities=(quantity, "precipitation")
+        )
+        points: list[tuple[datetime, float | None]] = [
+            (one.start + (one.end - one.start) / 2, one.values[quantity].get("mean")) for one in buckets
+        ]
+        rain = [one.values["precipitation"] for one in buckets]
+        amounts = [part["sum"] for part in rain if part.get("sum") is not None]
+        covered = sum(part.get("covered_seconds") or 0.0 for part in rain)
+        share = min(1.0, covered / (end - start).total_seconds())
+        lines.append(Line(name, points, sum(amounts) if amounts else None, share))
+    return lines
+
+
+def read_providers(session: Session, name: str, quantity: str, start: datetime, end: datetime) -> tuple[list[Line], bool]:
+    """A line for each provider of a place, and whether there are more rows than are compared: then only the newest are.
+
+    Raises:
+        LocationNotFoundError: No location has that name.
+    """
+    rows, more = read_rows(session, location=name, start=start, end=end, limit=MAX_ROWS)
+    return lines_of_providers(rows[::-1], quantity), more is not None
+
+
+def lines_of_providers(rows: Sequence[WeatherRow], quantity: str) -> list[Line]:
+    """What each provider said of a quantity by slot: the values that were used, and those that were kept beside them."""
+    points: dict[str, list[tuple[datetime, float | None]]] = {}
+    for row in rows:
+        value = getattr(row, quantity)
+        if value is not None and not is_suspect(row.flags_of(quantity)):
+            points.setdefault(row.provider_of(quantity), []).append((row.due_at, value))
+        for provider, said in (row.other_values or {}).items():
+            other = said["values"].get(quantity)
+            if other is not None and not is_suspect(said.get("flags", {}).get(quantity, ())):
+                points.setdefault(provider, []).append((row.due_at, other))
+    return [Line(name, insert_breaks(sorted(found))) for name, found in sorted(points.items())]
+
+
+def difference(line: Line, first: Line) -> Difference | None:
+    """How a line differs from the first one; None where they have no time in common."""
+    known = {round(at.timestamp() / _SAME_TIME): value for at, value in first.points if value is not None}
+    differences = [
+        value - known[at]
+        for instant, value in line.points
+        if value is not None and (at := round(instant.timestamp() / _SAME_TIME)) in known
+    ]
+    if not differences:
+        return None
+    count, absolute = len(differences), [abs(one) for one in differences]
+    return Difference(count, sum(differences) / count, sum(absolute) / count, max(absolute))

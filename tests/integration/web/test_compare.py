@@ -1,0 +1,99 @@
+"""``/compare``: places in one chart, and one place by its providers."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from meteorograph import WeatherData, create_app, get_db_session
+from meteorograph.model.clock import DrivenClock
+from meteorograph.storage.models import Location, Run
+from meteorograph.web.page.compare_data import Line, difference
+from pages import page
+from support import NOON
+
+HOUR = timedelta(hours=1)
+
+pytestmark = [
+    pytest.mark.usefixtures("database", "collecting"),
+    pytest.mark.parametrize("database", ["sqlite"], indirect=True),
+]
+
+
+@pytest.fixture
+def client(driven: DrivenClock, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    monkeypatch.setenv("METEOROGRAPH_SCHEDULER_ENABLED", "false")
+    return create_app().test_client()
+
+
+def _store(name: str, *values: dict[str, Any]) -> None:
+    """A place whose rows of the last hours have these values, the newest last."""
+    with get_db_session() as session:
+        location = Location(name=name, latitude=len(name), longitude=1, state="active", created_at=NOON - 99 * HOUR)
+        session.add(location)
+        session.flush()
+        for back, columns in enumerate(reversed(values)):
+            at = NOON - (back + 1) * HOUR
+            head = {"due_at": at, "fetched_at": at, "observed_at": at, "provider": "openweathermap"}
+            session.add(WeatherData(location_id=location.id, **{**head, **columns}))
+            if name == "Athens":
+                session.add(Run(schedule="default", due_at=at, state="succeeded"))
+
+
+def _cells(client: FlaskClient, query: str) -> list[list[str]]:
+    return [row[1:6] for row in page(client, f"/compare?{query}").rows[1:]]
+
+
+def test_places_are_compared_with_the_first_one(client: FlaskClient) -> None:
+    rain = {"precipitation": 1.0, "precipitation_period": 3600}
+    _store("Athens", *({"temperature": value, **rain} for value in (10.0, 12.0, 14.0)))
+    _store("Cork & <b>", {"temperature": 7.0}, {"temperature": 99.0, "flags": {"temperature": ["step"]}}, {"temperature": 12.0})
+    shown = page(client, "/compare?location=Athens&location=Cork %26 <b>&range=24h")
+    athens, cork = (row[1:] for row in shown.rows[1:])
+    assert athens[:3] == ["10.0", "12.0", "14.0"]
+    assert athens[3].startswith("≥ 3.0")
+    assert athens[4:7] == ["–"] * 3  # noqa: RUF001
+    assert cork[:4] == ["7.0", "9.5", "12.0", "–"]  # noqa: RUF001
+    assert cork[4:7] == ["−2.5", "2.5", "3.0"]  # noqa: RUF001
+    assert len(re.findall(r'class="m-line s\d" d="M', shown.text.partition("</figure>")[0])) == 2
+    assert shown.runs() == []
+    fahrenheit = _cells(client, "location=Athens&location=Cork %26 <b>&units=imperial")
+    assert [row[:3] for row in fahrenheit] == [["50.0", "53.6", "57.2"], ["44.6", "49.1", "53.6"]]
+    assert fahrenheit[1][4] == "−4.5"  # noqa: RUF001
+
+
+def test_one_place_is_compared_by_its_providers(client: FlaskClient) -> None:
+    def said(temperature: float, *flags: str) -> dict[str, Any]:
+        return {"weatherstack": {"values": {"temperature": temperature}, "flags": {"temperature": flags}}}
+
+    _store(
+        "Athens",
+        {"temperature": 10.0, "other_values": said(11.0)},
+        {"temperature": 12.0, "other_values": said(99.0, "range")},
+        {"temperature": 14.0, "other_values": said(12.0)},
+        {"temperature": 8.0, "providers": {"temperature": "weatherstack"}},
+    )
+    rows = page(client, "/compare?location=Athens&by=provider").rows[1:]
+    assert [row[0] for row in rows] == ["OpenWeatherMap", "Weatherstack"]
+    assert rows[0][1:4] == ["10.0", "12.0", "14.0"]
+    assert rows[1][1:4] == ["8.0", "10.3", "12.0"]
+    assert rows[1][4:7] == ["−0.5", "1.5", "2.0"]  # noqa: RUF001
+
+
+def test_what_cannot_be_compared_is_refused(client: FlaskClient) -> None:
+    assert "Choose up to 8 places" in page(client, "/compare").text
+    _store("Athens")
+    assert "No values in this period" in page(client, "/compare?location=Athens").text
+    assert page(client, "/compare?location=Nowhere", 404)
+    many = "&".join(f"location=p{number}" for number in range(9))
+    for query in (many, "by=provider", "quantity=visibility&location=Athens", "range=2y", "location=Athens&odd=1"):
+        assert "Invalid parameter" in page(client, f"/compare?{query}", 400).text
+
+
+def test_lines_without_a_common_time_have_no_difference(client: FlaskClient) -> None:
+    first, other = Line("a", [(NOON, 1.0)]), Line("b", [(NOON + HOUR, 2.0), (NOON + 2 * HOUR, None)])
+    assert difference(other, first) is None
