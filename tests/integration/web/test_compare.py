@@ -88,7 +88,7 @@ def test_what_cannot_be_compared_is_refused(client: FlaskClient) -> None:
     assert "Choose up to 8 places" in page(client, "/compare").text
     _store("Athens")
     assert "No values in this period" in page(client, "/compare?location=Athens").text
-    assert page(client, "/compare?location=Nowhere", 404)
+    assert "Location not found" in page(client, "/compare?location=Nowhere", 404).text
     many = "&".join(f"location=p{number}" for number in range(9))
     for query in (many, "by=provider", "quantity=visibility&location=Athens", "range=2y", "location=Athens&odd=1"):
         assert "Invalid parameter" in page(client, f"/compare?{query}", 400).text
