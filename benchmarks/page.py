@@ -1,8 +1,9 @@
-"""How fast the overview is complete in a browser, and what it weighs: ``python benchmarks/page.py [--locations 1000]``.
+"""How fast pages are in a browser, and what they weigh: ``python benchmarks/page.py [--locations 1000] [--phone]``.
 
 Builds a database of two days of hourly rows in a temporary folder, serves it as ``meteorograph serve`` does, and loads pages in
 Chromium: first with an empty cache, then again. Complete is when everything that the page names is there and its ``load``
-event is over; of a location it is when the charts are drawn.
+event is over; of a location it is when the charts are drawn. ``--phone`` slows the processor down four times and the line to
+1.6 Mbit/s with 150 ms; an empty page is measured beside the others.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ import past  # found by the line above
 from browser import browser, chromium, service
 
 PAGES = {
+    "an empty file": ("/static/icon.svg", "svg"),
     "overview": ("/", "body"),
     "location, 24 h": ("/location?name=London", "svg.meteogram:visible"),
     "location, explored": ("/location?name=London&explore=1", "#chart[data-drawn]"),
+    "location, 1 year": ("/location?name=London&range=1y", "svg.meteogram:visible"),
     "coverage": ("/coverage", "body"),
     "runs": ("/runs", "body"),
     "locations": ("/locations", "body"),
@@ -38,8 +41,14 @@ MEASURE = """() => {
   const [page] = performance.getEntriesByType("navigation");
   const all = [page, ...performance.getEntriesByType("resource")];
   const bytes = all.reduce((sum, one) => sum + one.transferSize, 0);
-  return [page.loadEventEnd, all.length, bytes, document.querySelectorAll("*").length];
+  const [paint] = performance.getEntriesByName("first-contentful-paint");
+  const counts = [all.length, bytes, document.querySelectorAll("*").length];
+  return [page.loadEventEnd, page.responseStart - page.requestStart, paint?.startTime ?? NaN, ...counts];
 }"""
+
+#: A phone on a slow line, as Lighthouse simulates it.
+SLOW_LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 750e3 / 8}
+SLOW_PROCESSOR = {"rate": 4}
 
 
 def main() -> None:
@@ -47,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--locations", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--phone", action="store_true", help="on a slow phone and line")
     asked = parser.parse_args()
     executable = chromium()
     if executable is None:
@@ -55,26 +65,32 @@ def main() -> None:
         folder = Path(name)
         with past.database(folder / "past.db"):
             past.fill(past.now(), places=asked.locations, days=2)
-        with service(folder, "--no-scheduler", DATABASE_URL=f"sqlite:///{folder}/past.db") as url, browser(executable) as running:
+        variables = {"DATABASE_URL": f"sqlite:///{folder}/past.db"}
+        with service(folder, "--no-scheduler", **variables) as url, browser(executable) as running:
             print(f"{asked.locations:,} locations; Python {platform.python_version()}, {os.cpu_count()} cores, ", end="")
             print(f"load {os.getloadavg()[0]:.1f}, Chromium {running.version}; medians of {asked.rounds}\n")
-            print("| page | complete, empty cache | complete, again | requests | kB over the wire | again | elements |")
-            print("|---|---|---|---|---|---|---|")
+            print("| page | first byte | first paint | complete | complete, again | requests | kB | kB again | elements |")
+            print("|---|---|---|---|---|---|---|---|---|")
             for title, (path, ready) in PAGES.items():
-                print(_line(running, title, url + path, ready, asked.rounds))
+                print(_line(running, title, url + path, ready, asked.rounds, is_phone=asked.phone))
 
 
-def _line(running: Browser, title: str, url: str, ready: str, rounds: int) -> str:
-    found = [_load(running, url, ready) for _ in range(rounds)]
+def _line(running: Browser, title: str, url: str, ready: str, rounds: int, *, is_phone: bool) -> str:
+    found = [_load(running, url, ready, is_phone=is_phone) for _ in range(rounds)]
     cold, warm = ([statistics.median(column) for column in zip(*part, strict=True)] for part in zip(*found, strict=True))
-    times = f"{cold[0]:.0f} ms | {warm[0]:.0f} ms"
-    return f"| {title} | {times} | {cold[1]:.0f} | {cold[2] / 1000:.0f} | {warm[2] / 1000:.0f} | {cold[3]:.0f} |"
+    times = f"{warm[1]:.0f} ms | {cold[2]:.0f} ms | {cold[0]:.0f} ms | {warm[0]:.0f} ms"
+    return f"| {title} | {times} | {cold[3]:.0f} | {cold[4] / 1000:.0f} | {warm[4] / 1000:.0f} | {cold[5]:.0f} |"
 
 
-def _load(running: Browser, url: str, ready: str) -> tuple[list[float], list[float]]:
+def _load(running: Browser, url: str, ready: str, *, is_phone: bool) -> tuple[list[float], list[float]]:
     """Load a page with an empty cache, and again."""
-    context = running.new_context(viewport={"width": 1280, "height": 900})
+    context = running.new_context(viewport={"width": 390, "height": 844} if is_phone else {"width": 1280, "height": 900})
     page = context.new_page()
+    if is_phone:
+        session = context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", SLOW_LINE)
+        session.send("Emulation.setCPUThrottlingRate", SLOW_PROCESSOR)
     figures = []
     for _ in range(2):
         start = time.perf_counter()

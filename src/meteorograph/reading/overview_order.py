@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, false, func, or_, select
@@ -12,20 +12,27 @@ from sqlalchemy.orm import Session
 
 from ..storage.models import Location, WeatherData
 from .columns import as_seconds
+from .ranges import read_ranges
 from .rows import newest_slot
 
 #: What a list can be sorted by, besides the name and ``attention``: the newest value of a quantity.
 VALUES: Final = {"weather": "weather_code", "temperature": "temperature", "wind": "wind_speed"}
-SORTS: Final = ("attention", "name", *VALUES, "age")
+
+#: Totals of rain are computed, not stored: at most so many locations can be sorted by it.
+MOST_BY_RAIN: Final = 500
 
 #: Names that are read at once while late locations are left out, if the first read was not enough.
 _GROWTH: Final = 4
 
 
+class TooManyToSortError(Exception):
+    """There are too many locations for this order."""
+
+
 class Position(NamedTuple):
     """Where a page ends: the value that the list is sorted by, and the name."""
 
-    #: Of ``attention``, 0 among the late locations and 1 after them; of ``age``, Unix seconds; of ``name``, None.
+    #: The value; of ``attention``, 0 among the late locations and 1 after them; of ``age``, Unix seconds; of ``name``, None.
     key: float | None
     name: str
 
@@ -38,7 +45,7 @@ class OverviewQuery:
     #: Part of a name or tag, in any case; empty for all.
     words: str = ""
     only_late: bool = False
-    #: One of ``SORTS``.
+    #: ``attention``, ``name``, ``age``, ``rain`` (of 24 hours) or one of ``VALUES``.
     sort: str = "attention"
     descending: bool = False
     after: Position | None = None
@@ -84,6 +91,8 @@ def find_page(session: Session, query: OverviewQuery, late: Sequence[str], now: 
         found = _by_attention(session, query, late, ids)
     elif query.sort == "name":
         found = _by_name(session, query, ids)
+    elif query.sort == "rain":
+        found = _by_rain(session, query, ids, total, now)
     else:
         found = _by_value(session, query, ids, now)
     page = found[: query.limit]
@@ -162,6 +171,27 @@ def _by_value(session: Session, query: OverviewQuery, ids: list[int] | None, now
         select_ = select_.where(_is_after(key, query.after, descending=descending))
     ordered = select_.order_by(key.is_(None), key.desc() if descending else key, Location.name)
     return [_Found(*row) for row in session.execute(ordered.limit(query.limit + 1))]
+
+
+def _by_rain(session: Session, query: OverviewQuery, ids: list[int] | None, total: int, now: datetime) -> list[_Found]:
+    """By the precipitation of the last 24 hours; locations without it come last.
+
+    Raises:
+        TooManyToSortError: There are more than ``MOST_BY_RAIN``.
+    """
+    if total > MOST_BY_RAIN:
+        raise TooManyToSortError
+    names: dict[int, str] = dict(session.execute(_names(ids, after=None)).all())
+    edges = ((now - timedelta(days=1)).timestamp(), now.timestamp() + 1)
+    totals = read_ranges(session, dict.fromkeys(names, edges), ("precipitation",))
+    sums = {id_: own.each("precipitation")[0]["sum"] for id_, own in totals.items()}
+
+    def place(one: _Found | Position) -> tuple[bool, float, str]:
+        return one.key is None, (one.key or 0.0) * (-1 if query.descending else 1), one.name
+
+    found = sorted((_Found(id_, name, sums[id_]) for id_, name in names.items()), key=place)
+    after = query.after
+    return found if after is None else [one for one in found if place(one) > place(after)]
 
 
 def _is_after(key: Any, after: Position, *, descending: bool) -> ColumnElement[bool]:

@@ -234,6 +234,14 @@ def test_every_order_is_walked_page_by_page(client: FlaskClient, monkeypatch: py
     add("Essen", {"wind_speed": 9.0, "due_at": old}, **since)
     assert _walk(client, "") == ["Bergen", "Delhi", "Essen", "Athens", "Cork"], "the late ones first"
     assert _walk(client, "?sort=name") == ["Athens", "Bergen", "Cork", "Delhi", "Essen"]
+    with get_db_session() as session:  # it rains more in Cork, and nothing is known of the others
+        ids = dict(session.execute(select(Location.name, Location.id)).all())
+        for name, amount in (("Cork", 2.0), ("Athens", 0.5)):
+            rain = {"precipitation": amount, "precipitation_period": 3600, "provider": "openweathermap"}
+            at = NOON - timedelta(hours=3)
+            session.add(WeatherData(location_id=ids[name], due_at=at, fetched_at=at, **rain))
+    assert _walk(client, "?sort=-rain") == ["Cork", "Athens", "Bergen", "Delhi", "Essen"]
+    assert _walk(client, "?sort=rain") == ["Athens", "Cork", "Bergen", "Delhi", "Essen"]
     assert _walk(client, "?sort=-name") == ["Essen", "Delhi", "Cork", "Bergen", "Athens"]
     assert _walk(client, "?sort=-temperature") == ["Athens", "Cork", "Bergen", "Delhi", "Essen"]
     assert _walk(client, "?sort=temperature") == ["Bergen", "Athens", "Cork", "Delhi", "Essen"]
@@ -265,6 +273,7 @@ def test_a_page_reads_no_more_rows_than_it_shows(client: FlaskClient) -> None:
         event.remove(get_engine(), "before_cursor_execute", note)
     assert (len(first.rows), far.rows[1][0]) == (51, "place 8001")
     assert "50 of 10,000 locations" in first.text
+    assert "more than 500 locations" in page(client, "/?sort=rain", 400).text
     with get_engine().connect() as connection:
         selects = [one for one in asked if one[0].lstrip().startswith("SELECT")]
         read = [len(connection.exec_driver_sql(text, values).all()) for text, values in selects]

@@ -84,7 +84,7 @@ def _when(at: datetime, display: Display) -> str:
 def _style(theme: str) -> str:
     """The style sheet of the page's meteograms, in one theme or in that of the system."""
     text = (files("meteorograph.web") / "static" / "weather.css").read_text(encoding="utf-8")
-    dark = "@media (prefers-color-scheme: dark)"
+    dark = "@media screen and (prefers-color-scheme: dark)"
     if theme == "light":
         text = text.replace(dark, "@media not all")
     elif theme == "dark":

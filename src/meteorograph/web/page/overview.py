@@ -16,7 +16,7 @@ from ...errors import BadInputError, MeteorographError
 from ...model import clock, sun
 from ...model.flags import is_suspect
 from ...reading import overview
-from ...reading.overview_order import OverviewQuery, Position
+from ...reading.overview_order import MOST_BY_RAIN, OverviewQuery, Position, TooManyToSortError
 from ...storage.engine import get_db_session
 from .. import params
 from ..health_report import read_report
@@ -35,6 +35,7 @@ _COLUMNS: Final = {
     "name": ("Place", "name"),
     "weather": ("Weather", "-weather"),
     "temperature": ("Temperature", "-temperature"),
+    "rain": ("Rain 24 h", "-rain"),
     "wind": ("Wind", "-wind"),
     "age": ("Age", "-age"),
 }
@@ -42,8 +43,9 @@ _COLUMNS: Final = {
 #: Order → what it is called in the list of orders.
 _ORDERS: Final = {
     "attention": "Attention first",
-    **{"name": "Name", "-name": "Name, Z to A", "-temperature": "Warmest", "temperature": "Coldest", "-wind": "Windiest"},
-    **{"wind": "Calmest", "-weather": "Worst weather", "weather": "Best weather", "-age": "Oldest", "age": "Newest"},
+    **{"name": "Name", "-name": "Name, Z to A", "-weather": "Worst weather", "weather": "Best weather"},
+    **{"-temperature": "Warmest", "temperature": "Coldest", "-rain": "Wettest", "rain": "Driest"},
+    **{"-wind": "Windiest", "wind": "Calmest", "-age": "Oldest", "age": "Newest"},
 }
 
 
@@ -71,8 +73,11 @@ def page() -> Response:
         with get_db_session(read_only=True) as session:
             found = overview.read_overview_page(session, query, report.stale, now)
             facts = read_facts(session, get_settings(), now)
+    except TooManyToSortError:
+        raise BadInputError("sort", order, f"must be another one with more than {MOST_BY_RAIN} locations") from None
     except (MeteorographError, SQLAlchemyError):
         pass  # the page shows the state of the service
+    has_rain = found.total <= MOST_BY_RAIN
     rows = [card.row for card in found.cards if card.row is not None]
     providers = {row.provider for row in rows} | {name for row in rows for name in (row.providers or {}).values()}
     return render(
@@ -85,8 +90,9 @@ def page() -> Response:
         words=words,
         show=show,
         order=order,
-        orders=_ORDERS,
+        orders={key: title for key, title in _ORDERS.items() if has_rain or key.lstrip("-") != "rain"},
         columns=_COLUMNS,
+        has_rain=has_rain,
         following=found.following and params.cursor(json.dumps(found.following)),
         is_first="cursor" not in request.args,
     )

@@ -96,6 +96,7 @@ function zoomTo(from, to) {
 
 // Makes the picture a slider over its points; again after the page has renewed it.
 function prepare() {
+  for (const link of document.querySelectorAll(".needs-script")) link.hidden = false;
   const all = parts();
   if (!all || !all.data.times.length) return;
   const { box, data, text } = all;
