@@ -42,7 +42,7 @@ def main() -> None:
                 with opened(running, width, height, scheme) as (page, wrong):
                     page.goto(url + path)
                     if path.startswith("/location?"):
-                        page.wait_for_selector("svg.meteogram")
+                        page.wait_for_selector("svg.meteogram:visible")
                     page.screenshot(path=ROOT / "docs" / "img" / f"{picture}.png")
                     assert not wrong, wrong
 
