@@ -7,6 +7,7 @@ from .alerts import AlertRule, AlertSignal, AlertSubject, Delivery, Incident, We
 from .archive import ArchiveFile, SealedRange
 from .base import Base
 from .counters import CounterTotal
+from .geocoding import GeocoderAnswer
 from .integrations import Integration, OutboxEntry
 from .jobs import JobRun, RegisteredJob
 from .ledger import AccountedUntil, Heartbeat, Lease, Missed, Run, Shard
@@ -27,6 +28,7 @@ __all__ = [
     "CounterTotal",
     "DailyRollup",
     "Delivery",
+    "GeocoderAnswer",
     "Heartbeat",
     "Incident",
     "Integration",
