@@ -217,7 +217,7 @@ def _archive(settings: Settings, *, has_database: bool) -> Iterator[Finding]:
         if not has_database:
             return
         with open_session(read_only=True) as session:
-            count = len(read_files(session))
+            count = sum(1 for file in read_files(session) if file.emptied_at is None)
         if count and (fault := find_damage(0)) is not None:
             yield Finding("archive", State.PROBLEM, f"{fault}: meteorograph archive verify looks at all files")
         elif count:

@@ -12,7 +12,7 @@ from ..config.loading import get_settings
 from ..model import schedule
 from ..model.schedule import Schedule
 from ..model.states import OPEN_STATES, LocationState, ShardState
-from ..storage.archive.ranges import has_row
+from ..storage.archive.ranges import has_no_row
 from ..storage.models import Location, Missed, Run, Shard
 
 #: How long a shard is held unless its lease is renewed: shorter than a run, since its holder renews nothing else.
@@ -82,7 +82,7 @@ def follows_schedule(name: str) -> Any:
 def still_missing(name: str, due_at: Any) -> Any:
     """Active locations of a schedule with neither a row nor a reason for the slot."""
     missed = exists().where(Missed.location_id == Location.id, Missed.due_at == due_at)
-    return and_(follows_schedule(name), ~has_row(Location.id, due_at), ~missed)
+    return and_(follows_schedule(name), has_no_row(Location.id, due_at), ~missed)
 
 
 def has_no_account(name: str, due_at: Any) -> Any:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from ..model.schedule import DEFAULT_SCHEDULE
 from ..model.states import OPEN_STATES, LocationState, MissedReason, RunState
-from ..storage.archive.ranges import has_row
+from ..storage.archive.ranges import has_no_row
 from ..storage.models import Location, Missed, Run, WeatherData
 
 RUN_STATES: Final = tuple(state.value for state in RunState)
@@ -22,7 +22,7 @@ MISSED_REASONS: Final = tuple(reason.value for reason in MissedReason)
 FOLLOWED_SCHEDULE: Final = func.coalesce(Location.schedule, DEFAULT_SCHEDULE)
 
 #: Condition: a missed slot for which no row was stored later.
-STILL_MISSED: Final = ~has_row(Missed.location_id, Missed.due_at)
+STILL_MISSED: Final = has_no_row(Missed.location_id, Missed.due_at)
 
 #: Joins locations to their missed slots, with one index seek per location, because no index starts with the instant of missed
 #: slots. Without the cast, SQLite scans the whole table of missed slots.

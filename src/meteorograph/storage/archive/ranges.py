@@ -49,6 +49,12 @@ def has_row(location_id: Any, due_at: Any) -> ColumnElement[bool]:
     return or_(in_table, is_sealed(location_id, due_at))
 
 
+def has_no_row(location_id: Any, due_at: Any) -> ColumnElement[bool]:
+    """Condition: a location has no row for a slot. Not the negation of ``has_row``, which PostgreSQL would look up row by row."""
+    in_table = exists().where(WeatherData.location_id == location_id, WeatherData.due_at == due_at)
+    return and_(~in_table, ~is_sealed(location_id, due_at))
+
+
 class RangeView(NamedTuple):
     """A range of sealed rows."""
 
