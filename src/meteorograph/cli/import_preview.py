@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: Rows of the day that is shown, and locations that are shown in full.
 _MAX_DAY_ROWS: Final = 24
 _MAX_LOCATIONS: Final = 3
+#: Rows that share a slot, and are listed; ``--keys`` has all.
+_MAX_REPEATS: Final = 5
 
 
 def print_preview(plan: ImportPlan) -> None:
@@ -32,6 +34,8 @@ def print_preview(plan: ImportPlan) -> None:
         click.echo(f"{counted(plan.repeated, 'row')} that the file has twice")
     for text, cases in plan.source.notes.items():
         click.echo(f"{text}: {cases:,}" if cases else text)
+    for repeat in plan.repeats[:_MAX_REPEATS]:
+        click.echo(f"  {plan.source.line_word} {repeat.line} has the slot of {plan.source.line_word} {repeat.first_line}")
     if plan.source.samples:
         click.echo()
         rows = [(sample.column, sample.given, sample.stored) for sample in plan.source.samples.values()]

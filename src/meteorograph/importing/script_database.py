@@ -34,6 +34,7 @@ _KEYS: Final = frozenset({"id", "timestamp", "temperature"})
 
 #: Zones differ from UTC by multiples of this.
 _OFFSET_STEP: Final = timedelta(minutes=15)
+_LARGEST_OFFSET: Final = timedelta(hours=14)
 #: An offset that fewer of the rows show is chance: an observation was old when it was stored.
 _MIN_SHARE: Final = 0.02
 _MIN_ROWS: Final = 3
@@ -94,7 +95,13 @@ def _find_offsets(database: sqlite3.Connection) -> list[timedelta]:
             difference = local.replace(tzinfo=None) - created.astimezone(UTC).replace(tzinfo=None) + _OFFSET_STEP / 2
             counts[difference // _OFFSET_STEP * _OFFSET_STEP] += 1
     fewest = max(_MIN_SHARE * sum(counts.values()), min(_MIN_ROWS, max(counts.values(), default=0)))
-    return sorted(offset for offset, count in counts.items() if count >= fewest and abs(offset) <= timedelta(hours=14))
+    kept: list[timedelta] = []
+    for offset in sorted((one for one, count in counts.items() if count >= fewest and abs(one) <= _LARGEST_OFFSET), reverse=True):
+        # Old observations look like an offset that is a little smaller.
+        above = [larger for larger in kept if larger - offset < timedelta(hours=1)]
+        if not any(offset % (2 * _OFFSET_STEP) or 4 * counts[offset] < counts[larger] for larger in above):
+            kept.append(offset)
+    return kept[::-1]
 
 
 def _read(
@@ -150,6 +157,8 @@ def _instant(text: object, created: datetime | None, zone: tzinfo | None, offset
     local = _parse(text)
     if local is None:
         raise ValueError(refusal("timestamp", text, "must be a time"))
+    if datetime.fromisoformat(str(text)).tzinfo is not None:
+        return local
     naive = local.replace(tzinfo=None)
     if zone is not None:
         instants = [naive.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (1, 0)]

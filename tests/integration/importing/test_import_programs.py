@@ -305,6 +305,11 @@ def _script(path: Path, rows: Iterable[tuple[str, float | None, float | None, fl
     return path
 
 
+def _age(number: int) -> timedelta:
+    """How old an observation is when it is stored: up to twenty minutes."""
+    return timedelta(minutes=number * 7 % 21)
+
+
 @pytest.mark.parametrize("zone", [(), ("--zone", "Europe/Athens")])
 def test_the_database_of_the_script(zone: tuple[str, ...], run_import: Import, athens: int, tmp_path: Path) -> None:
     with get_db_session() as session:
@@ -316,7 +321,7 @@ def test_the_database_of_the_script(zone: tuple[str, ...], run_import: Import, a
     collected = [start + number * HOUR + timedelta(minutes=number % 50) for number in range(96)]
     rows: list[tuple[str, float | None, float | None, float | None, str]] = []
     for number, at in enumerate(collected):
-        local = (at - timedelta(minutes=5)).astimezone(ZoneInfo("Europe/Athens"))
+        local = (at - _age(number)).astimezone(ZoneInfo("Europe/Athens"))
         rows.append((f"{local:%Y-%m-%d %H:%M:%S}", 283.15 + number % 9, 50.0 + number % 9, 0.3, f"{at:%Y-%m-%d %H:%M:%S.%f}"))
     again = (rows[50][0], 299.0, 50.0, 0.0, (collected[50] + timedelta(seconds=20)).strftime("%Y-%m-%d %H:%M:%S"))
     path = _script(tmp_path / "script.db", [*rows, again])
@@ -324,14 +329,14 @@ def test_the_database_of_the_script(zone: tuple[str, ...], run_import: Import, a
     places = ("--place", "2024-10-01=Athens", "--place", "2024-10-27T12:00Z=Patras", "--keys", str(keys))
     code, out, err = run_import(path, *places, *zone, "--yes")
     assert (code, err) == (0, "")
-    assert "rows whose slot has an earlier row, which stays: 1" in out
+    assert "rows whose slot has an earlier row, which stays: 1\n  id 97 has the slot of id 51\n" in out
     assert "temperature    283.15 K     temperature 10 °C" in out
     assert ("times are local times of UTC+02:00, UTC+03:00, as created_at shows" in out) == (not zone)
     athens_rows, patras_rows = stored_rows(athens), stored_rows(patras_id)
     assert len(athens_rows) + len(patras_rows) == 96
-    for row, at in zip([*athens_rows, *patras_rows], collected, strict=True):
+    for number, (row, at) in enumerate(zip([*athens_rows, *patras_rows], collected, strict=True)):
         assert row.due_at == at.replace(minute=0)
-        assert row.observed_at == at - timedelta(minutes=5)
+        assert row.observed_at == at - _age(number)
         assert (row.precipitation, row.precipitation_period) == (0.3, None)
     assert athens_rows[-1].observed_at < datetime(2024, 10, 27, 12, tzinfo=UTC) <= patras_rows[0].observed_at
     assert amounts_of("Athens", start, start + 48 * HOUR) == (0.0, 0.0), "nobody knows in which time it fell"
