@@ -39,6 +39,7 @@ STATUSES = {
     "health_health": (200, 503),
     "health_readyz": (200, 503),
     "page_chart": (400,),
+    "page_climate_page": (404,),
     "page_edit_location": (404,),
     "page_place": (400,),
     "page_plotly_script": (404,),

@@ -32,6 +32,7 @@ VIEWS = {
     "runs": "/runs",
     "locations": "/locations",
     "settings": "/settings",
+    "climate": "/climate?location=London",
     "compare": "/compare?location=London&location=Tokyo&location=Athens&range=7d",
     "edit": "/locations/edit?name=London",
     "sign in": "/sign-in",

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from . import alerts, badge, chart, compare, coverage, jobs, location, locations, overview, runs, script, settings, sign_in  # noqa: F401  # each module adds its routes to the blueprint
+from . import (  # noqa: F401  # each module adds its routes to the blueprint
+    alerts,
+    badge,
+    chart,
+    climate,
+    compare,
+    coverage,
+    jobs,
+    location,
+    locations,
+    overview,
+    runs,
+    script,
+    settings,
+    sign_in,
+)
 from .layout import blueprint
 
 __all__ = ["blueprint"]
