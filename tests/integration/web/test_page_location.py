@@ -158,6 +158,29 @@ def test_the_download_has_the_rows_of_the_period(client: FlaskClient) -> None:
 
 
 @ONE_DATABASE
+def test_the_download_has_the_units_and_the_zone_of_the_page(client: FlaskClient) -> None:
+    add("Athens", *_hours(3))
+    shown = _place(client, query="&units=imperial&zone=Asia/Tokyo")
+    [link] = [one["href"] for one in shown.all("a") if "format=csv" in one["href"]]
+    head, newest, *_ = (line.split(",") for line in client.get(link).text.splitlines())
+    assert newest[head.index("temperature")] == "32.0"
+    assert newest[head.index("due_at")].endswith("+09:00")
+    assert "in imperial units and the time of Asia/Tokyo" in _words(shown)
+
+
+@ONE_DATABASE
+def test_all_gaps_of_a_period_are_retried_at_once(client: FlaskClient) -> None:
+    add("Athens", *_hours(3))
+    _missed("Athens", 3)
+    assert "Try all again" not in _place(client).text
+    with get_db_session() as session:
+        session.add(Missed(location_id=1, due_at=NOON - 6 * HOUR, reason="down"))
+    [_, _, all_of_them] = [one["data-retry"] for one in _place(client).all("button") if "data-retry" in one]
+    answer = client.post(f"/api/gaps/retry?{all_of_them}", headers={"Content-Type": "application/json"}).get_json()
+    assert answer["slots"] == 2
+
+
+@ONE_DATABASE
 def test_no_place_no_values_and_a_place_that_is_paused(client: FlaskClient) -> None:
     assert "Location not found" in _place(client, "Nowhere", status=404).text
     add("Athens")
