@@ -132,7 +132,7 @@ def test_a_gap_is_healed_from_the_page(chrome: Browser, demo: str, demo_folder: 
             [at.timestamp()],
         )
     with opened(chrome) as (page, wrong):
-        page.goto(f"{demo}/location?name=Nairobi&range=7d")
+        page.goto(f"{demo}/location?name=Nairobi&range=7d&zone=UTC")
         gap = page.locator(".gaps li").filter(has_text=f"{at:%Y-%m-%d %H:%M}")
         gap.get_by_role("button", name="Try again").click()
         expect(page.locator("#retried")).to_contain_text("1 slot will be requested again")
