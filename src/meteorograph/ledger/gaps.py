@@ -13,11 +13,14 @@ from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from ..locations.repository import get_location
+from ..storage.archive.ranges import last_sealed_slot
 from ..storage.models import Location, Missed, Run, WeatherData
 from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, STILL_MISSED, Cursor, ScheduleSpan, schedules_with_runs
 
 #: Length of the first period that is searched for gaps. Where there are many gaps, the newest ones lie in it.
 _FIRST_SEARCH_PERIOD: Final = timedelta(hours=6)
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def _with_start(session: Session, spans: dict[str, ScheduleSpan], gap: Gap, star
     )
     ends = (
         session.scalar(row.order_by(WeatherData.due_at.desc()).limit(1)),  # at a slot of an earlier schedule
+        last_sealed_slot(session, gap.location_id, start, before),
         session.scalar(other_slot.order_by(Run.due_at.desc()).limit(1)),
         session.scalar(other_missed.order_by(Missed.due_at.desc()).limit(1)),
     )
@@ -183,7 +187,8 @@ def _continues(
         return True
     between = WeatherData.due_at > last.due_at, WeatherData.due_at < slot.due_at
     row = select(WeatherData.due_at).where(WeatherData.location_id == slot.location_id, *between).limit(1)
-    return session.scalar(row) is None
+    is_next = session.scalar(row) is None
+    return is_next and last_sealed_slot(session, slot.location_id, last.due_at + _MICROSECOND, slot.due_at) is None
 
 
 def _missed_slots(

@@ -126,6 +126,15 @@ def sealed_slots(session: Session, location_id: int, start: datetime, end: datet
         yield from found.slots(start, end)
 
 
+def last_sealed_slot(session: Session, location_id: int, start: datetime, end: datetime) -> datetime | None:
+    """The last sealed slot of a location with ``start <= slot < end``; None without one."""
+    for found in reversed(read_ranges(session, [location_id], start, end)):
+        if count := found.count_slots(None, end):
+            slot = found.first_at + (count - 1) * timedelta(seconds=found.step_seconds)
+            return slot if slot >= start else None
+    return None
+
+
 def make_ranges(rows: Sequence[tuple[datetime, str, str]]) -> Iterator[dict[str, Any]]:
     """The ranges of rows of a location, which are given by slot, provider and origin, oldest first."""
     index = 0

@@ -16,6 +16,7 @@ from ...model.states import Origin
 from ...reading.aggregates import read_buckets
 from ...reading.overview import usual_step
 from ...reading.rows import read_rows
+from ...storage.archive.ranges import read_ranges
 from ...storage.models import WeatherData
 from .meteogram_data import LINES, Lines, MeteogramData, bars_of_buckets, lines_of_buckets, lines_of_rows, missed_spans
 
@@ -78,4 +79,5 @@ def _backfilled(session: Session, name: str, start: datetime, end: datetime) -> 
     location_id = get_location(session, name).id
     within = (WeatherData.location_id == location_id, WeatherData.due_at >= start, WeatherData.due_at < end)
     query = select(WeatherData.due_at).where(*within, WeatherData.origin == Origin.BACKFILL).order_by(WeatherData.due_at)
-    return session.scalars(query).all()
+    sealed = [one for one in read_ranges(session, [location_id], start, end) if one.origin == Origin.BACKFILL]
+    return sorted([*session.scalars(query), *(slot for one in sealed for slot in one.slots(start, end))])
