@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import update
 
 import past
 from browser import barriers, browser, chromium, demonstration, opened, service
 from meteorograph import get_db_session
 from meteorograph.alerts.rules import add_operations
-from meteorograph.quality.row_checks import MAX_CLOCK_LEAD
-from meteorograph.storage.models import Heartbeat
 from support import absent
 
 expect.set_options(timeout=60_000)  # the usual 5 s depend on the speed of the machine
@@ -36,6 +33,7 @@ VIEWS = {
     "compare": "/compare?location=London&location=Tokyo&location=Athens&range=7d",
     "edit": "/locations/edit?name=London",
     "sign in": "/sign-in",
+    "api": "/docs",
     "alerts": "/alerts",
 }
 
@@ -57,8 +55,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         past.fill(past.now(), days=20)
         with get_db_session() as session:
             add_operations(session, (), past.now())
-            # A collector that is alive for as long as these tests take, by a clock that is ahead as far as clocks may be.
-            session.execute(update(Heartbeat).values(beat_at=past.now() + MAX_CLOCK_LEAD - timedelta(seconds=30)))
+        past.keep_alive(past.now())
     variables = {"DATABASE_URL": f"sqlite:///{folder}/past.db", "METEOROGRAPH_ALERT_CHANNELS": "phone=json://127.0.0.1:9/x"}
     with service(folder, "--no-scheduler", **variables) as address:
         yield address
@@ -224,6 +221,16 @@ def test_units_and_zone_are_chosen_in_the_header_and_kept(chrome: Browser, url: 
         expect(page.get_by_role("columnheader", name="Wind")).to_contain_text("mph")
         assert page.get_by_label("Time zone").input_value() == "Asia/Tokyo"
         assert wrong == []
+
+
+def test_nothing_that_needs_scripts_is_shown_without_them(chrome: Browser, url: str) -> None:
+    context = chrome.new_context(java_script_enabled=False)
+    page = context.new_page()
+    for path in ("/locations", "/locations/edit?name=London", "/alerts", "/location?name=London&range=7d", "/"):
+        page.goto(url + path)
+        expect(page.locator("main")).to_be_visible()
+        expect(page.locator("button[type=button]:visible, form[data-script]:visible")).to_have_count(0)
+    context.close()
 
 
 def test_the_overview_works_without_scripts(chrome: Browser, url: str) -> None:
