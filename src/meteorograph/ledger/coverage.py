@@ -12,14 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import Session
 
 from ..locations.repository import get_location
 from ..model.states import LocationState
+from ..model.time_buckets import midnight
 from ..storage.models import Location, Run
 from .queries import ScheduleSpan, schedules_with_runs
 from .slot_counts import FILLED, Scope, SlotCounts, count_slots, filled_spans
@@ -77,6 +79,7 @@ def slot_coverage(
     location: str | None = None,
     limit: int = 100,
     after: str | None = None,
+    zone: ZoneInfo | None = None,
 ) -> tuple[list[SlotCoverage], str | None]:
     """Coverage of the slots with ``start <= due_at < end``, and the name of the last location of the page (None: last page).
 
@@ -89,6 +92,7 @@ def slot_coverage(
         location: Name of the only location.
         limit: Maximum number of locations.
         after: Name of the last location of the previous page.
+        zone: The days are those of this zone, of at most a few years.
 
     Raises:
         LocationNotFoundError: No location has that name.
@@ -101,7 +105,7 @@ def slot_coverage(
         names = {selected.id: selected.name}
     filled = filled_spans(session, list(names)) if "day" in by else dict.fromkeys(FILLED)
     spans = [span for span in (*schedules.values(), *filled.values()) if span]
-    edges = _day_edges(spans, start, end) if "day" in by else [start, end]
+    edges = _day_edges(spans, start, end, zone) if "day" in by else [start, end]
     if not names and by != "day":
         most = min(_MAX_PAGE_ENTRIES // max(1, len(edges) - 1), _MAX_PAGE_SLOTS // max(1, _count_instants(session, start, end)))
         page_size = max(1, min(limit, most))
@@ -111,13 +115,15 @@ def slot_coverage(
         following = page[page_size - 1].name if len(page) > page_size else None
     if by != "day" or location is not None:
         selection = and_(selection, Location.id.in_(names))
-    scope = Scope(session, selection, is_all=not names and by == "day", per_location=by != "day", edges=edges)
+    scope = Scope(
+        session, selection, is_all=not names and by == "day", per_location=by != "day", edges=edges, is_utc=zone is None
+    )
     counts = count_slots(scope, schedules, list(filled)) if len(edges) > 1 else {}
     keys = [(key, period) for key in (names if by != "day" else [0]) for period in range(len(edges) - 1)]
     return [
         _make_entry(
             names[key] if by != "day" else None,
-            edges[period].date() if "day" in by else None,
+            edges[period].astimezone(zone or UTC).date() if "day" in by else None,
             counts.get((key, period), SlotCounts()),
         )
         for key, period in keys
@@ -136,17 +142,21 @@ def earliest_start(session: Session, start: datetime, end: datetime, slots: int)
     return None if latest is None else latest + timedelta(seconds=1)
 
 
-def _day_edges(spans: Sequence[ScheduleSpan], start: datetime, end: datetime) -> list[datetime]:
-    """The edges of the UTC days of a period, cut to the spans of runs and backfilled rows; empty if none lies in the period."""
+def _day_edges(spans: Sequence[ScheduleSpan], start: datetime, end: datetime, zone: ZoneInfo | None) -> list[datetime]:
+    """The edges of the days of a period, cut to the spans of runs and filled rows; empty if none lies in the period."""
     if not spans:
         return []
     start = max(start, min(span.first for span in spans))
     end = min(end, max(span.last for span in spans) + timedelta(microseconds=1))
-    edges, midnight = [start], start.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    while midnight < end:
-        edges.append(midnight)
-        midnight += timedelta(days=1)
-    return [*edges, end] if start < end else []
+    if start >= end:
+        return []
+    edges, own = [start], zone or ZoneInfo("UTC")
+    day = start.astimezone(own).date() + timedelta(days=1)
+    while (at := midnight(day, own)) < end:
+        if at > start:
+            edges.append(at)
+        day += timedelta(days=1)
+    return [*edges, end]
 
 
 def _make_entry(location: str | None, day: date | None, counts: SlotCounts) -> SlotCoverage:

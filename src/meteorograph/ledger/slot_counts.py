@@ -11,7 +11,23 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, literal_column, not_, or_, select, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    and_,
+    case,
+    column,
+    exists,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+    union_all,
+    values,
+)
 from sqlalchemy.orm import Session
 
 from ..model.states import OPEN_STATES, LocationState, Origin
@@ -54,6 +70,8 @@ class Scope:
     per_location: bool
     #: Edges of the periods (aware UTC): one more than there are periods.
     edges: list[datetime]
+    #: Whether the periods are UTC days.
+    is_utc: bool = True
 
     @property
     def start(self) -> datetime:
@@ -159,15 +177,23 @@ def _by_location(scope: Scope, selection: ColumnElement[bool], slots: Any) -> It
     # The function call keeps the planner from a seek per slot: it reads the rows of the range and looks each one up in the slots.
     at_slot = func.coalesce(WeatherData.due_at, WeatherData.due_at).in_(slots)
     start, end = (literal(edge, UTCDateTime()) for edge in (scope.start, scope.end))
-    first = int(scope.start.timestamp()) // _DAY_SECONDS
-    days: Any = select(literal(first).label("day")).cte("days", recursive=scope.has_periods)
-    if scope.has_periods:
-        days = days.union_all(select(days.c.day + 1).where(days.c.day < first + len(scope.edges) - 2))
-        start, end = (_midnight(scope.session, days.c.day + offset) for offset in (0, 1))  # all slots lie within the edges
+    if scope.has_periods and not scope.is_utc:
+        edged = zip(range(len(scope.edges) - 1), scope.edges, scope.edges[1:], strict=False)
+        columns = (column("number", Integer), column("start_at", UTCDateTime()), column("end_at", UTCDateTime()))
+        days: Any = values(*columns).data(list(edged)).cte("days")
+        number, start, end = days.c.number, days.c.start_at, days.c.end_at
+    else:
+        first = int(scope.start.timestamp()) // _DAY_SECONDS
+        days = select(literal(first).label("day")).cte("days", recursive=scope.has_periods)
+        number = days.c.day - first
+        if scope.has_periods:
+            days = days.union_all(select(days.c.day + 1).where(days.c.day < first + len(scope.edges) - 2))
+            number = days.c.day - first
+            start, end = (_midnight(scope.session, days.c.day + offset) for offset in (0, 1))  # all slots lie within the edges
     within = and_(WeatherData.location_id == Location.id, WeatherData.due_at >= start, WeatherData.due_at < end, at_slot)
     rows = select(func.count()).where(within).correlate(Location, days).scalar_subquery()
     key = Location.id if scope.per_location else literal(0)
-    query = select(key, days.c.day - first, rows).select_from(Location).join(days, true())
+    query = select(key, number, rows).select_from(Location).join(days, true())
     yield from scope.session.execute(query.where(selection))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import stamina
-from sqlalchemy import event, select
+from sqlalchemy import event, insert, select
 
 from meteorograph import get_db_session, ingest_data
 from meteorograph.errors import LocationNotFoundError
@@ -23,7 +25,7 @@ from meteorograph.model.time_range import parse_instant, resolve_range
 from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage.engine import get_engine
-from meteorograph.storage.models import Location, Run, WeatherData
+from meteorograph.storage.models import Location, Missed, Run, WeatherData
 from rows import insert_rows
 from support import NOON
 
@@ -436,3 +438,26 @@ def test_times_and_durations() -> None:
     assert resolve_range(None, datetime.min.replace(tzinfo=UTC) + HOUR, NOON, DAY)[0] == datetime.min.replace(tzinfo=UTC)
     with pytest.raises(ValueError, match="before the end"):
         resolve_range(NOON, NOON, NOON, DAY)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Athens", "Australia/Lord_Howe", "America/St_Johns", "Asia/Kolkata"])
+def test_days_of_a_zone_are_its_own(zone: str) -> None:
+    """Around the nights in which clocks change: days have 23 to 25 hours, and Lord Howe's change by half an hour."""
+    first, own = datetime(2026, 3, 26, tzinfo=UTC), ZoneInfo(zone)
+    hours = [first + number * HOUR for number in range(14 * 24)]
+    missed = hours[5::17]
+    with get_db_session() as session:
+        session.add(Location(id=1, name="Athens", latitude=1, longitude=2, state="active", created_at=first))
+        session.flush()
+        session.execute(insert(Run), [{"schedule": "default", "due_at": at, "state": "succeeded", "shard": 0} for at in hours])
+        session.execute(insert(Missed), [{"location_id": 1, "due_at": at, "reason": "down"} for at in missed])
+        stored = [at for at in hours if at not in missed]
+        head = {"location_id": 1, "provider": "a", "origin": "live"}
+        session.execute(insert(WeatherData), [{**head, "due_at": at, "fetched_at": at} for at in stored])
+    due = Counter(at.astimezone(own).date() for at in hours)
+    gone = Counter(at.astimezone(own).date() for at in missed)
+    for by in ("location,day", "day"):
+        entries = _coverage(first, hours[-1] + HOUR, by=by, location="Athens", zone=own)
+        assert {entry.day: entry.due for entry in entries} == dict(due)
+        assert {entry.day: entry.missed for entry in entries if entry.missed} == dict(gone)
+    assert len(_coverage(first, hours[-1] + HOUR, by="day", zone=own)) == len(due)

@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from flask import Response, request
 
 from ...errors import BadInputError
 from ...ledger import coverage
 from ...ledger.coverage import SlotCoverage
+from ...locations.repository import get_location
 from ...model import clock
+from ...model.time_buckets import midnight
 from ...storage.engine import get_db_session
 from .. import params
+from .display import Display
 from .layout import blueprint, render
+from .preferences import read_preferences, refuse_unknown
 
 #: Periods to choose from [days]; a year is shown of one location only.
 _YEAR: Final = "365"
@@ -31,24 +36,29 @@ _STEPS: Final = (0.0, 0.5, 0.8, 0.95, 1.0)
 
 @blueprint.get("/coverage")
 def heat_map() -> Response:
-    """The coverage page: a row for each location, a column for each UTC day; of a year of one location, a calendar."""
-    params.refuse_unknown(("days", "location", "cursor"))
+    """The coverage page: a row for each location, a column for each day; of a year of one location, a calendar.
+
+    Days are those of the location's zone if there is one location, else UTC days, unless the reader has chosen a zone.
+    """
+    refuse_unknown(("days", "location", "cursor"))
     days = int(params.word("days", DAYS) or "30")
     now, name = clock.now(), request.args.get("location") or None
     if days == int(_YEAR) and name is None:
         raise BadInputError("location", None, f"must be the name of a location for days={_YEAR}")
-    start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
-    end = now + timedelta(microseconds=1)
     with get_db_session(read_only=True) as session:
+        own_zone = get_location(session, name).timezone if name else None
+        zone = Display(read_preferences(), own_zone).zone
+        today = now.astimezone(zone).date()
+        start, end = midnight(today - timedelta(days=days - 1), zone), now + timedelta(microseconds=1)
         entries, following = coverage.slot_coverage(
-            session, start, end, by="location,day", location=name, limit=_LIMIT, after=params.after()
+            session, start, end, by="location,day", location=name, limit=_LIMIT, after=params.after(), zone=zone
         )
-        days_of_all, _ = coverage.slot_coverage(session, start, end, by="day", location=name)
-    rows = [_row(place, list(cells)) for place, cells in groupby(entries, key=lambda entry: entry.location)]
+        days_of_all, _ = coverage.slot_coverage(session, start, end, by="day", location=name, zone=zone)
+    rows = [_row(place, list(cells), zone) for place, cells in groupby(entries, key=lambda entry: entry.location)]
     return render(
         "coverage.html",
         rows=rows,
-        weeks=_weeks(rows[0]["cells"], start.date(), now.date()) if days == int(_YEAR) and rows else None,
+        weeks=_weeks(rows[0]["cells"], today - timedelta(days=days - 1), today) if days == int(_YEAR) and rows else None,
         weekdays=_WEEKDAYS,
         days=[datetime.combine(entry.day, time()) for entry in days_of_all if entry.day],
         total={name: sum(getattr(entry, name) for entry in days_of_all) for name in ("due", "stored", "missed", "pending")},
@@ -57,12 +67,14 @@ def heat_map() -> Response:
         more=following and params.cursor(following),
         is_first="cursor" not in request.args,
         location=name,
+        place_zone=own_zone,
+        zone=zone.key,
     )
 
 
-def _row(place: str | None, entries: list[SlotCoverage]) -> dict[str, Any]:
+def _row(place: str | None, entries: list[SlotCoverage], zone: ZoneInfo) -> dict[str, Any]:
     due, stored = sum(entry.due for entry in entries), sum(entry.stored for entry in entries)
-    return {"location": place, "coverage": stored / due if due else None, "cells": [_cell(entry) for entry in entries]}
+    return {"location": place, "coverage": stored / due if due else None, "cells": [_cell(entry, zone) for entry in entries]}
 
 
 def _weeks(cells: list[dict[str, Any]], first: date, last: date) -> list[list[dict[str, Any]]]:
@@ -74,10 +86,10 @@ def _weeks(cells: list[dict[str, Any]], first: date, last: date) -> list[list[di
     return [shown[number : number + _WEEK] for number in range(0, len(shown), _WEEK)]
 
 
-def _cell(entry: SlotCoverage) -> dict[str, Any]:
+def _cell(entry: SlotCoverage, zone: ZoneInfo) -> dict[str, Any]:
     """Everything that the template shows of an entry."""
     closed = entry.stored + entry.missed
     share = entry.stored / closed if closed else None
     step = "none" if share is None else sum(share >= least for least in _STEPS)
-    end = entry.day and entry.day + timedelta(days=1)
-    return {"entry": entry, "step": step, "end": f"{end}T00:00Z"}
+    end = entry.day and midnight(entry.day + timedelta(days=1), zone)
+    return {"entry": entry, "step": step, "end": end and f"{end:%Y-%m-%dT%H:%MZ}"}
