@@ -66,9 +66,10 @@ def _row(simulator: Simulator, last: datetime, back: int, number: int, latitude:
     is_late = back in _BACKFILLED
     fetched_at = last - _BACKFILLED.start * HOUR if is_late else at
     head: dict[str, Any] = {"provider": "openweathermap", "fetched_at": fetched_at, "observed_at": at}
-    observation = derive_dew_point(msgspec.convert({**head, **values}, Observation))
+    observation = msgspec.convert({**head, **values}, Observation)
     if (number * 31 + back) % _SPIKE_EVERY == 0 and observation.temperature is not None:
         observation = msgspec.structs.replace(observation, temperature=observation.temperature + _SPIKE)
+    observation = derive_dew_point(observation)
     return to_row(number, at, observation, Origin.BACKFILL if is_late else Origin.LIVE)
 
 
@@ -102,19 +103,18 @@ def add_ledger(simulator: Simulator, settings: Settings, now: datetime) -> Setti
 
 
 def _missed(last: datetime, now: datetime, ids: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """The slots without a row, each with its reason. Those that no history filled are closed."""
+    """The slots without a row, each with its reason. No history fills them."""
     for name, number in ids.items():
         for back in _DOWN:
             yield _reason(number, last - back * HOUR, MissedReason.DOWN, None, now)
         for back in _FAILED if name == _FAILED_PLACE else ():
             yield _reason(number, last - back * HOUR, MissedReason.PROVIDER_ERROR, "openweathermap: HTTP 502 Bad Gateway", now)
         for back in range(_STALE_HOURS, 0, -1) if name == _STALE_PLACE else ():
-            yield _reason(number, last - back * HOUR, MissedReason.PROVIDER_ERROR, "openweathermap: 404: city not found", None)
+            yield _reason(number, last - back * HOUR, MissedReason.PROVIDER_ERROR, "openweathermap: 404: city not found", now)
 
 
-def _reason(number: int, at: datetime, reason: MissedReason, detail: str | None, closed_at: datetime | None) -> dict[str, Any]:
-    tries = 0 if closed_at is None else 3
-    return {"location_id": number, "due_at": at, "reason": reason, "detail": detail, "tries": tries, "closed_at": closed_at}
+def _reason(number: int, at: datetime, reason: MissedReason, detail: str | None, closed_at: datetime) -> dict[str, Any]:
+    return {"location_id": number, "due_at": at, "reason": reason, "detail": detail, "tries": 3, "closed_at": closed_at}
 
 
 def _run(at: datetime, due: int, failed: int) -> dict[str, Any]:

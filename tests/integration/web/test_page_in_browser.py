@@ -133,7 +133,7 @@ def test_a_gap_is_healed_from_the_page(chrome: Browser, demo: str, demo_folder: 
         gap = page.locator(".gaps li").filter(has_text=f"{at:%Y-%m-%d %H:%M}")
         gap.get_by_role("button", name="Try again").click()
         expect(page.locator("#retried")).to_contain_text("1 slot will be requested again")
-        expect(gap).to_have_count(0)
+        expect(gap).to_have_count(0, timeout=240_000)  # a round of healing comes each minute, and takes as long as the machine
         assert wrong == []
 
 
