@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import io
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, tzinfo
@@ -141,7 +141,7 @@ def parse_layout(options: dict[str, Any]) -> CSVLayout:
     if separator is not None and len(separator) != 1:
         raise click.UsageError(f"--separator {separator}: must be one character, or tab")
     try:
-        codecs.lookup(options["encoding"])
+        io.TextIOWrapper(io.BytesIO(), encoding=options["encoding"])  # unlike codecs.lookup(), it refuses codecs of no text
     except LookupError:
         raise click.UsageError(f"--encoding {options['encoding']}: must be the name of an encoding, such as cp1252") from None
     layout = CSVLayout(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -181,6 +182,9 @@ def decode(lines: Iterable[bytes], encoding: str = "utf-8") -> Iterator[str]:
     Raises:
         HistoryFileError: A line has another encoding.
     """
+    if _is_wide(encoding):
+        yield from _decode_wide(lines, encoding)
+        return
     for number, line in enumerate(lines, 1):
         try:
             text = line.decode(encoding)
@@ -188,6 +192,25 @@ def decode(lines: Iterable[bytes], encoding: str = "utf-8") -> Iterator[str]:
             reason = f"byte 0x{line[error.start]:02x} is not {encoding}; --encoding must name the encoding, such as cp1252"
             raise HistoryFileError(f"line {number}: {reason}") from None
         yield text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}") if number == 1 else text
+
+
+def _is_wide(encoding: str) -> bool:
+    """Whether a line feed takes several bytes, as in UTF-16, which spreadsheets write as "Unicode text"."""
+    return len("\n".encode(encoding)) > 1
+
+
+def _decode_wide(lines: Iterable[bytes], encoding: str) -> Iterator[str]:
+    begun, number = "", 1
+    try:
+        for text in codecs.iterdecode(lines, encoding):
+            *whole, begun = (begun + text).split("\n")
+            for line in whole:
+                yield f"{line}\n".removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}") if number == 1 else f"{line}\n"
+                number += 1
+    except UnicodeError:
+        raise HistoryFileError(f"line {number}: is not {encoding}; --encoding must name the encoding, such as cp1252") from None
+    if begun:
+        yield begun
 
 
 def _guess_separator(first: str) -> str:

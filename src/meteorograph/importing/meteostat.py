@@ -87,7 +87,7 @@ def _read_row(
     try:
         year, month, day, hour = (int(text or "") for text in texts)
         at = datetime(year, month, day, hour, tzinfo=UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return RefusedRow(line, refusal(",".join(FIRST_COLUMNS), ",".join(map(str, texts)), "must be a date and an hour"))
     if at > head[1]:
         source.note("hours to come, left out")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,11 +126,11 @@ def _instant(row: Row, field: str) -> datetime | None:
         return None
     try:
         instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise ValueError(refusal(field, value, _TIME_ALLOWED))
-    return instant.astimezone(UTC)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # the year 1 east of Greenwich
+        pass
+    raise ValueError(refusal(field, value, _TIME_ALLOWED))
 
 
 def _number(row: Row, field: str) -> float | int | None:
@@ -138,8 +139,10 @@ def _number(row: Row, field: str) -> float | int | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(refusal(field, value, "must be a number or empty")) from None
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(refusal(field, value, "must be a number or empty"))
     quantity = BY_NAME.get(field)
     if quantity is not None and not quantity.is_possible(number):
         low, high = quantity.possible

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import select
 
 from ..errors import LocationNotFoundError
+from ..model.names import normalise_name
 from ..model.quantities import QUANTITIES
 from ..model.time_buckets import zone_or_utc
 from ..model.values import Observation
@@ -85,6 +86,11 @@ def read_import_locations() -> dict[str, ImportLocation]:
     return {row.name: ImportLocation(row.id, row.name, row.timezone) for row in rows}
 
 
+def _find_location(locations: Mapping[str, ImportLocation], name: str) -> ImportLocation | None:
+    """The location that a file or the user names, in whichever form of Unicode."""
+    return locations.get(name) or locations.get(normalise_name(name))
+
+
 def make_plan(
     source: Source,
     location: str | None,
@@ -106,7 +112,7 @@ def make_plan(
         HistoryFileError: The source cannot be read.
     """
     locations = read_import_locations()
-    if location is not None and location not in locations:
+    if location is not None and _find_location(locations, location) is None:
         raise LocationNotFoundError(location)
     plan = ImportPlan(source, Staging())
 
@@ -124,7 +130,7 @@ def make_plan(
             refuse(entry)
             continue
         name = entry.location if entry.location is not None else location
-        place = locations.get(name or "")
+        place = _find_location(locations, name or "")
         if place is None:
             refuse(RefusedRow(entry.line, refusal("location", name, "must be the name of an existing location")))
         elif entry.due_at > now:

@@ -179,6 +179,6 @@ def _parse(text: object) -> datetime | None:
     """A time as SQLite holds it; without an offset it is taken as UTC."""
     try:
         parsed = datetime.fromisoformat(str(text))
-    except ValueError:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

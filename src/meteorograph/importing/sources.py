@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def _reporting(path: Path) -> Iterator[None]:
     """Context whose errors name the file."""
     try:
         yield
-    except (HistoryFileError, EOFError, gzip.BadGzipFile, sqlite3.Error) as error:
+    except (HistoryFileError, EOFError, gzip.BadGzipFile, zlib.error, sqlite3.Error) as error:
         if str(error).startswith(str(path)):
             raise
         raise HistoryFileError(f"{path}: {error}") from None

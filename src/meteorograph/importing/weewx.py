@@ -72,14 +72,30 @@ def _read(database: sqlite3.Connection, names: list[str], provider: str, now: da
     for record in database.execute(query):
         system = _SYSTEMS.get(record["usUnits"])
         number = record["dateTime"]
+        at = _instant(number)
+        if at is None:
+            yield RefusedRow(number, refusal("dateTime", number, "must be a time in Unix seconds"))
+            continue
         if system is None:
             reason = refusal("usUnits", record["usUnits"], "must be 1 (US), 16 (METRIC) or 17 (METRICWX)")
             yield RefusedRow(number, reason)
             continue
-        yield _read_record(record, names, system, (provider, now), source)
+        yield _read_record(record, at, names, system, (provider, now), source)
 
 
-def _read_record(record: sqlite3.Row, names: list[str], system: _UnitSystem, head: tuple[str, datetime], source: Source) -> Entry:
+def _instant(seconds: object) -> datetime | None:
+    """The time of a record; None if it is none."""
+    if not isinstance(seconds, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _read_record(
+    record: sqlite3.Row, at: datetime, names: list[str], system: _UnitSystem, head: tuple[str, datetime], source: Source
+) -> Entry:
     number = record["dateTime"]
     values: dict[str, Any] = {}
     for name in names:
@@ -95,6 +111,5 @@ def _read_record(record: sqlite3.Row, names: list[str], system: _UnitSystem, hea
     minutes = record["interval"]
     if values.get("precipitation") is not None and not (isinstance(minutes, int | float) and minutes > 0):
         return RefusedRow(number, refusal("interval", minutes, "must be minutes: what fell in it is known for no other time"))
-    at = datetime.fromtimestamp(number, UTC)
     period = round(60 * minutes) if values.get("precipitation") is not None else None
     return ImportedRow(number, None, at, make_observation(*head, at, values, period))

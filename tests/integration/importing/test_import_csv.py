@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -362,3 +363,23 @@ def test_a_killed_import_loses_no_row_and_doubles_none(run_import: Import, athen
 def _count() -> int:
     with get_db_session(read_only=True) as session:
         return session.scalar(select(func.count()).select_from(WeatherData).join(Location)) or 0
+
+
+@ONE_DATABASE
+def test_files_of_other_systems(run_import: Import, athens: int, tmp_path: Path) -> None:
+    with get_db_session() as session:
+        session.add(Location(name="Caf\u00e9", latitude=1.0, longitude=2.0, created_at=START))
+    columns = ("--time", "time", "--column", "temp=temperature:C")
+    text = "place,time,temp\nCafe\u0301,2025-03-01T00:00Z,1\nCafe\u0301,2025-03-01T01:00Z,2\n"
+    (tmp_path / "wide.csv").write_text(text, encoding="utf-16")
+    wide = run_import(tmp_path / "wide.csv", "--location-column", "place", *columns, "--encoding", "utf-16")
+    assert "2 new" in wide[1], wide
+    assert run_import(tmp_path / "wide.csv", "--location", "Cafe\u0301", *columns, "--encoding", "utf-16")[0] == 0
+    code, _, err = run_import(tmp_path / "wide.csv", "--location", "Athens", *columns, "--encoding", "base64")
+    assert (code, "--encoding base64: must be the name of an encoding" in err) == (2, True)
+    packed = bytearray(gzip.compress(text.encode() * 20))
+    packed[12] = 0xFF
+    (tmp_path / "damaged.csv.gz").write_bytes(packed)
+    code, _, err = run_import(tmp_path / "damaged.csv.gz", "--location", "Athens", *columns)
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"{tmp_path / 'damaged.csv.gz'}: Error -3 while decompressing" in err

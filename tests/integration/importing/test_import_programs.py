@@ -104,6 +104,21 @@ def test_weewx_records_that_say_nothing_true_are_refused(run_import: Import, ath
     assert ": interval='0': must be minutes" in second
 
 
+def test_records_without_a_time_are_refused(run_import: Import, athens: int, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "weewx.sdb") as database:  # as after a repair by hand: without the types of WeeWX
+        database.execute("CREATE TABLE archive (dateTime, usUnits, interval, outTemp)")
+        database.executemany("INSERT INTO archive VALUES (?, 17, 5, 1.0)", [(None,), (10**18,), ("then",)])
+    database.close()
+    code, _, err = run_import(tmp_path / "weewx.sdb", "--location", "Athens", "--yes")
+    assert code == 1
+    assert [line.split(": ", 2)[2] for line in err.splitlines()[:3]] == [
+        f"dateTime='{value}': must be a time in Unix seconds" for value in ("None", 10**18, "then")
+    ]
+    (tmp_path / "hours.csv").write_text("year,month,day,hour,temp,temp_source\n99999999999,3,1,0,10.5,synop\n")
+    err = run_import(tmp_path / "hours.csv", "--location", "Athens")[2]
+    assert "hours.csv line 2: year,month,day,hour='99999999999,3,1,0': must be a date and an hour" in err
+
+
 _HOME_ASSISTANT = """
 CREATE TABLE schema_changes (change_id INTEGER NOT NULL PRIMARY KEY, schema_version INTEGER, changed DATETIME NOT NULL);
 CREATE TABLE statistics_meta (id INTEGER NOT NULL PRIMARY KEY, statistic_id VARCHAR(255), source VARCHAR(32),
@@ -279,15 +294,17 @@ def test_rows_of_an_export_that_cannot_be_stored(run_import: Import, athens: int
         "Athens,2025-03-01T00:00:00,,1,",
         "Athens,2025-03-01T00:00:00Z,,-300,",
         "Athens,2025-03-01T00:00:00Z,,1,{",
+        "Athens,0001-01-01T00:00:00+02:00,,1,",
     ]
     (tmp_path / "bad.csv").write_text(head + "\n".join(lines) + "\n")
     err = run_import(tmp_path / "bad.csv")[2]
-    reasons = [line.split(": ", 2)[2] for line in err.splitlines()[:4]]
+    reasons = [line.split(": ", 2)[2] for line in err.splitlines()[:5]]
     assert reasons == [
         "location='Sparta': must be the name of an existing location",
         "due_at='2025-03-01T00:00:00': must be an ISO 8601 time with its offset, such as 2026-03-01T00:00:00+00:00",
         "temperature='-300': must be from -273.15 on °C",
         "flags='{': must be a JSON document of an export",
+        "due_at='0001-01-01T00:00:00+02:00': must be an ISO 8601 time with its offset, such as 2026-03-01T00:00:00+00:00",
     ]
 
 
