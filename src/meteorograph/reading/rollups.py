@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from ..errors import ArchiveError
+from ..log_output import get_logger
 from ..model.quantities import BY_NAME
 from ..model.statistics import PARTS, ZERO_PARTS
 from ..model.time_buckets import DAY, iterate_edges, zone_or_utc
@@ -19,6 +21,8 @@ from ..storage.models import DailyRollup, Location, RolledUpUntil, WeatherData
 from ..storage.rollup_invalidation import ROLL_UP_DELAY, lock_rollups
 from ..storage.upsert import insert_or_replace, table_of
 from .bucket_rows import BucketTotals, read_bucket_totals
+
+log = get_logger(__name__)
 
 #: Maximum number of locations, and of days of all of them, in one transaction. A transaction of this size locks the database for
 #: some tenths of a second.
@@ -45,16 +49,34 @@ def roll_up(now: datetime) -> bool:
         StoreError: The database cannot be reached.
     """
     with get_db_session(read_only=True) as session:
-        if not _read_candidates(session, now):
-            return False
+        candidates = _read_candidates(session, now)
+    if not candidates:
+        return False
+    try:
+        _roll_up_locations(now, None)
+    except ArchiveError:
+        # A sealed month of one location that cannot be read must not keep the days of the others from being rolled up.
+        return sum(_roll_up_alone(now, candidate.id) for candidate in candidates) > 0
+    return True
+
+
+def _roll_up_alone(now: datetime, location_id: int) -> bool:
+    try:
+        _roll_up_locations(now, location_id)
+    except ArchiveError as error:
+        log.error("days could not be rolled up", location_id=location_id, reason=str(error))  # noqa: TRY400
+        return False
+    return True
+
+
+def _roll_up_locations(now: datetime, only: int | None) -> None:
     with get_db_session() as session:
         lock_rollups(session, shared=False)
-        tasks = list(_plan_tasks(session, now))
+        tasks = list(_plan_tasks(session, now, only))
         _roll_up(session, [task for task in tasks if len(task.edges) > 1])
         done = [{"location_id": task.location_id, "until_at": task.edges[-1], "timezone": task.timezone} for task in tasks]
         if done:
             insert_or_replace(session, RolledUpUntil, done)
-    return True
 
 
 def _read_candidates(session: Session, now: datetime) -> list[Any]:
@@ -69,8 +91,8 @@ def _read_candidates(session: Session, now: datetime) -> list[Any]:
     return list(session.execute(query.where(due).order_by(Location.id).limit(_MAX_LOCATIONS)).all())
 
 
-def _plan_tasks(session: Session, now: datetime) -> Iterator[_RollUpTask]:
-    candidates = _read_candidates(session, now)
+def _plan_tasks(session: Session, now: datetime, only: int | None) -> Iterator[_RollUpTask]:
+    candidates = [one for one in _read_candidates(session, now) if only in (None, one.id)]
     max_days = max(1, _MAX_DAYS // max(1, len(candidates)))
     for location_id, timezone, until_at, has_changed in candidates:
         since = until_at
