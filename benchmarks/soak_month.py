@@ -38,7 +38,7 @@ PATHS = (
     "/data/aggregate?bucket=hour&location=place+7",
     "/api/coverage?by=day",
     "/api/gaps",
-    "/locations/place%207",
+    "/location?name=place+7",
 )
 #: What is counted → its unit.
 UNITS = {"memory": "MB", "descriptors": "", "threads": "", "write-ahead log": "MB", "files": "", "folder": "MB"}
