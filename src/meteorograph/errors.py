@@ -117,7 +117,7 @@ class ArchiveError(MeteorographError):
     """A file of the archive is missing, damaged, or another one than was sealed."""
 
     def __init__(self, name: str, reason: str) -> None:
-        advice = "put it back from a backup; meteorograph archive verify looks at all files"
+        advice = "put it back from a backup, or correct METEOROGRAPH_ARCHIVE_DIR; meteorograph archive verify looks at all files"
         super().__init__(f"the archive file {name} {reason}: {advice}")
         #: The reason without the name.
         self.reason = reason

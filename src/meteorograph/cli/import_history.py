@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from ..importing.entries import RefusedRow
     from ..importing.plan import ImportPlan
     from ..importing.storing import StoredCounts
+
+#: Refused rows that are printed.
+_MAX_LINES: Final = 50
 
 
 @click.command("import")
@@ -53,9 +57,11 @@ def import_history(
     FILE is a CSV file, an export, or the database of WeeWX or Home Assistant, an hourly file of Meteostat, or the database of a
     script. A slot that has a row keeps it, so that an import can be interrupted and repeated.
     """
+    from ..config.loading import get_settings
     from ..importing.keys import write_keys
     from ..importing.plan import make_plan
     from ..importing.sources import ImportFormat, ImportOptions, detect_format, open_source
+    from ..logs import setup_logging
     from ..model import clock
     from ..storage.engine import init_db
     from .progress import show_count
@@ -67,13 +73,19 @@ def import_history(
     format = ImportFormat(options["format"]) if options["format"] else detect_format(file)
     check_format(format, layout, location, script)
     provider = provider_name(name, format)
+    settings = get_settings()
+    setup_logging(settings if "log_level" in settings.model_fields_set else settings.model_copy(update={"log_level": "ERROR"}))
     init_db()
     now = clock.now()
     wanted = ImportOptions(provider, now, layout, script, statistics, options["with_model"])
     with open_source(file, format, wanted) as source:
 
+        numbers = count(1)
+
         def report(row: RefusedRow) -> None:
-            complain(f"{file} {source.line_word} {row.line}: {row.reason}")
+            number = next(numbers)
+            if number <= _MAX_LINES:
+                complain(f"{file} {source.line_word} {row.line}: {row.reason}")
 
         with show_count("read", "rows") as show:
             plan = make_plan(source, location, now, report, show)
@@ -112,6 +124,8 @@ def _complain(file: Path, plan: ImportPlan, result: StoredCounts | None, *, is_s
             f"{file}: the unit of {change.quantity} seems to change between {before} and {after}, by {change.factor}: "
             "nothing was stored; --allow-unit-changes imports it as it is"
         )
+    if plan.refused_count > _MAX_LINES:
+        complain(f"and {counted(plan.refused_count - _MAX_LINES, 'more row')}; --json lists the first 1,000")
     refused = plan.refused_count + (len(result.refused) if result else 0)
     if refused:
         rows = f"{refused} {'row is' if refused == 1 else 'rows are'} refused"
@@ -124,8 +138,12 @@ def _store(plan: ImportPlan) -> StoredCounts:
     from ..importing.plan import execute_plan
     from .progress import show_bar
 
-    with show_bar("storing") as show:
-        return execute_plan(plan, show)
+    try:
+        with show_bar("storing") as show:
+            return execute_plan(plan, show)
+    except KeyboardInterrupt:
+        complain("interrupted: the rows that are stored stay, and the same command stores the others")
+        raise SystemExit(130) from None
 
 
 def _confirm(plan: ImportPlan) -> bool:

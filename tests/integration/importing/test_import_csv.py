@@ -383,3 +383,15 @@ def test_files_of_other_systems(run_import: Import, athens: int, tmp_path: Path)
     code, _, err = run_import(tmp_path / "damaged.csv.gz", "--location", "Athens", *columns)
     assert (code, err.count("\n")) == (1, 1)
     assert f"{tmp_path / 'damaged.csv.gz'}: Error -3 while decompressing" in err
+
+
+@ONE_DATABASE
+def test_thousands_of_refused_rows_are_counted_and_not_all_printed(run_import: Import, athens: int, tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("time,temp,rain\n" + "yesterday,50,0\n" * 400)
+    code, _, err = run_import(path, "--location", "Athens", *COLUMNS, "--yes")
+    *rows, more, summary = err.splitlines()
+    assert (code, len(rows)) == (1, 50)
+    assert more.endswith("and 350 more rows; --json lists the first 1,000")
+    assert "400 rows are refused: nothing was stored" in summary
+    assert stored_rows(athens) == []
