@@ -10,6 +10,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -98,7 +99,7 @@ def test_a_browser_works_behind_the_prefix(proxy: str, chrome: Browser) -> None:
         expect(page).to_have_url(re.compile(rf"^{re.escape(proxy)}/runs\?.*cursor="))
         page.goto(f"{proxy}/locations")
         form, name = page.locator("#add"), f"Behind {proxy}"
-        latitude = f"{10 + len(proxy) % 7}.{sum(map(ord, proxy)) % 89}"  # another place for each proxy
+        latitude = f"{10 + (urlsplit(proxy).port or 0) % 50_000 / 1000:.3f}"  # another place for each proxy
         for field, text in (("name", name), ("latitude", latitude), ("longitude", "20")):
             form.locator(f"[name={field}]").fill(text)
         form.get_by_role("button", name="Add").click()
