@@ -26,6 +26,7 @@ from ..web.app import create_app
 from ..web.headers_check import headers_check
 from . import systemd
 from .demo import demonstration
+from .memory import bound_arenas
 from .signals import handle_signals
 from .web_server import WebServer
 from .workers import Workers, process_count
@@ -115,6 +116,7 @@ def _begin(settings: Settings, workers: Workers) -> None:
             "METEOROGRAPH_WORKERS=0: must be at least 1 with METEOROGRAPH_ENGINE=local, whose processes collect"
         )
     require_pyarrow(settings)
+    bound_arenas()
     setup_logging(settings)
     handle_signals(workers.hang_up)
     if settings.journal_days and settings.journal_dir.exists() and not settings.journal_dir.is_dir():
