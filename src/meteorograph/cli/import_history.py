@@ -79,7 +79,6 @@ def import_history(
     now = clock.now()
     wanted = ImportOptions(provider, now, layout, script, statistics, options["with_model"])
     with open_source(file, format, wanted) as source:
-
         numbers = count(1)
 
         def report(row: RefusedRow) -> None:
