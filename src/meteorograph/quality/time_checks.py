@@ -29,7 +29,7 @@ from .levels import (
     pressure_drop,
     update_level,
 )
-from .persistence import LastTrustedValue, is_persistent
+from .persistence import PERSISTENCE_LIMITS, LastTrustedValue, is_persistent
 from .row_checks import QUANTITY_NAMES, Flags
 
 #: Largest change of a quantity in an hour [unit of the quantity]; over more hours the limit grows in proportion.
@@ -42,6 +42,10 @@ MAX_CHANGE_PER_HOUR: Final = {
     "altimeter_setting": 10.0,
     "wind_speed": 20.0,
 }
+
+#: The quantities whose last trusted value is remembered: those with a check that compares with it.
+TRUSTED_NAMES: Final = frozenset({*MAX_CHANGE_PER_HOUR, *PERSISTENCE_LIMITS})
+_TRUSTED_POSITIONS: Final = tuple((index, name) for index, name in enumerate(QUANTITY_NAMES) if name in TRUSTED_NAMES)
 
 #: Among the flags of a value before the checks: another provider or a neighbour confirms it, so it is no step. It is not stored.
 CONFIRMED: Final = "confirmed"
@@ -68,7 +72,7 @@ class PastState(msgspec.Struct, array_like=True, gc=False):
     checksum: int
     unchanged_since: int
     unchanged_rows: int
-    #: Quantity → its last trusted value.
+    #: Quantity (of ``TRUSTED_NAMES``) → its last trusted value.
     last_trusted: dict[str, LastTrustedValue]
     #: Quantity → its level, and what deviates from it for long.
     levels: dict[str, Level] = {}
@@ -108,7 +112,8 @@ def compare_with_past(
         if state.observed_at is not None and state.observed_at == before.observed_at and state.provider == before.provider:
             flags["observed_at"] = [Flag.DUPLICATE]
     else:
-        for name, value in zip(QUANTITY_NAMES, values, strict=True):
+        for index, name in _TRUSTED_POSITIONS:
+            value = values[index]
             if value is not None and name not in untrusted:
                 state.last_trusted[name] = LastTrustedValue(value, state.at, state.at, 1)
                 if name in NEAR_LEVEL:
@@ -188,7 +193,8 @@ def _compare(
     same_source = state.provider == before.provider and state.providers == before.providers
     wind = row.get("wind_speed")
     levels_before, due_levels = before.levels, []
-    for name, value in zip(QUANTITY_NAMES, values, strict=True):
+    for index, name in _TRUSTED_POSITIONS:
+        value = values[index]
         if value is None or name in untrusted:
             continue
         near = NEAR_LEVEL.get(name)

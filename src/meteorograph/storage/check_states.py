@@ -18,6 +18,7 @@ from ..quality.check_batch import LocationPast, check_batch
 from ..quality.dew_point import SOURCES
 from ..quality.persistence import LastTrustedValue
 from ..quality.row_checks import MAX_CLOCK_LEAD
+from ..quality.state_text import decode_first_form, decode_state, encode_state
 from ..quality.time_checks import PastState
 from .flag_updates import flag_streaks, remove_flag
 from .future_rows import set_aside_future_rows
@@ -35,14 +36,13 @@ _MAX_AGES: Final = {name: provider.max_age for name, provider in PROVIDERS.items
 #: States that one statement loads.
 STATES_PER_STATEMENT: Final = 1000
 
-_decoder = msgspec.json.Decoder(list[tuple[int, float, float | None, PastState | None]])
-_state_decoder = msgspec.json.Decoder(PastState)
-_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(list[tuple[int, float, float | None, msgspec.Raw, msgspec.Raw]])
 
-_STATE: Final = func.coalesce(CheckState.state, "null")
-_ELEVATION: Final = func.coalesce(cast(Location.elevation, Text), "null")
+_NULL: Final = "null"
+_ELEVATION: Final = func.coalesce(cast(Location.elevation, Text), _NULL)
 _NUMBERS: Final = cast(Location.id, Text) + "," + cast(Location.latitude, Text) + "," + _ELEVATION
-_OF_ONE: Final = "[" + _NUMBERS + "," + _STATE + "]"
+_TEXTS: Final = func.coalesce(CheckState.state, _NULL) + "," + func.coalesce(CheckState.levels, _NULL)
+_OF_ONE: Final = "[" + _NUMBERS + "," + _TEXTS + "]"
 #: Latitudes, elevations and states as one JSON text without its brackets: for every row that it reads, the SQLite driver
 #: releases the interpreter lock, and must wait for a busy event loop to get it back.
 _ONE_TEXT: Final = (
@@ -100,10 +100,10 @@ def _accept_stored_steps(session: Session, steps: Collection[tuple[int, datetime
             remove_flag(session, location_id, due_at, "dew_point", Flag.STEP, now)
         state = session.get(CheckState, location_id)
         row = session.get(WeatherData, (location_id, due_at))
-        past = _state_decoder.decode(state.state) if state else None
+        past = _decode(state.state, state.levels) if state else None
         if state is not None and row is not None and past is not None and past.at == int(due_at.timestamp()):
             past.last_trusted[name] = LastTrustedValue(getattr(row, name), past.at, past.at, 1)
-            state.state = _encoder.encode(past).decode()
+            state.state, state.levels = encode_state(past)
     session.flush()
 
 
@@ -114,27 +114,31 @@ def _load(session: Session, ids: Sequence[int]) -> dict[int, LocationPast]:
         text = session.scalar(_ONE_TEXT, {"ids": ids[first : first + STATES_PER_STATEMENT]})
         past.update(
             {
-                id_: LocationPast(latitude, state, elevation)
-                for id_, latitude, elevation, state in _decoder.decode(f"[{text or ''}]")
+                id_: LocationPast(latitude, _decode(state, levels), elevation)
+                for id_, latitude, elevation, state, levels in _decoder.decode(f"[{text or ''}]")
             }
         )
     return past
 
 
+def _decode(state: str | msgspec.Raw, levels: str | msgspec.Raw | None) -> PastState | None:
+    """The state of the two texts of its row."""
+    if levels is None or levels == _NO_TEXT:
+        return None if state == _NO_TEXT else decode_first_form(state)
+    return decode_state(state, levels)
+
+
+_NO_TEXT: Final = msgspec.Raw(_NULL)
+
+
 def _save(session: Session, states: Mapping[int, PastState]) -> None:
     """Store the states, in the order of their locations, so that two concurrent batches cannot deadlock."""
-    insert_or_replace(
-        session,
-        CheckState,
-        [
-            {
-                "location_id": location_id,
-                "due_at": datetime.fromtimestamp(state.at, UTC),
-                "state": _encoder.encode(state).decode(),
-            }
-            for location_id, state in states.items()
-        ],
-    )
+    rows = []
+    for location_id, state in states.items():
+        values, levels = encode_state(state)
+        due_at = datetime.fromtimestamp(state.at, UTC)
+        rows.append({"location_id": location_id, "due_at": due_at, "state": values, "levels": levels})
+    insert_or_replace(session, CheckState, rows, are_old=True)
 
 
 def _warn(stale: Sequence[PastState]) -> None:

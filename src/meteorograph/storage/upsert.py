@@ -41,8 +41,10 @@ def insert_or_add(session: Session, model: type[Base], rows: Sequence[Row], colu
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=total), list(rows))
 
 
-def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
+def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row], *, are_old: bool = False) -> None:
     """Insert rows; a row with an existing primary key replaces the existing row. All rows must have the same columns.
+
+    ``are_old`` says that nearly all of them replace existing ones, and so chooses the cheaper way.
 
     The rows go directly to the driver, in a sixth of the time that SQLAlchemy needs. On SQLite a statement has a hundred rows:
     for every statement the driver releases the interpreter lock, and must wait for a busy event loop to get it back. On
@@ -58,7 +60,7 @@ def insert_or_replace(session: Session, model: type[Base], rows: Sequence[Row]) 
         if len(rows) >= MIN_ROWS_FOR_COPY:
             from .postgres_copy import copy_or_replace  # importing its driver takes 0.2 s, needlessly on SQLite
 
-            copy_or_replace(connection, table, names, values)
+            copy_or_replace(connection, table, names, values, are_old=are_old)
         else:
             parameters = [dict(zip(names, row, strict=True)) for row in values]
             connection.exec_driver_sql(_replace_statement(dialect, model, names, 1), parameters)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
 from meteorograph import get_db_session
 from meteorograph.locations.repository import remove_location
 from meteorograph.model.values import Observation
+from meteorograph.quality.state_text import decode_state
 from meteorograph.storage.check_states import check_rows
 from meteorograph.storage.models import CheckState, Location
 from meteorograph.storage.observations import Row, to_row
@@ -141,3 +143,16 @@ def test_many_locations_in_one_batch() -> None:
     check([made(0, location_id=number) for number in ids])
     found = check([made(1, 30.0, location_id=number) for number in ids])
     assert all(one["flags"] == {"temperature": ["step"]} for one in found)
+
+
+def test_a_state_in_the_form_before_this_one_is_read_and_written_in_this_one() -> None:
+    check([made(0), made(1, 8.5)])
+    with get_db_session() as session:
+        stored = session.get_one(CheckState, 1)
+        assert stored.levels is not None
+        state = decode_state(stored.state, stored.levels)
+        stored.state, stored.levels = msgspec.json.encode(state).decode(), None
+    assert check([made(2, 30.0)])[0]["flags"] == {"temperature": ["step"]}
+    with get_db_session(read_only=True) as session:
+        assert session.get_one(CheckState, 1).levels is not None
+    assert check([made(3, 9.0)])[0]["flags"] is None

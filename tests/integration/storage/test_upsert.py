@@ -73,6 +73,16 @@ def test_rows_come_back_as_they_went_in_and_replace_what_was_there(count: int) -
     assert _stored() == second
 
 
+@pytest.mark.parametrize("are_old", [True, False])
+def test_old_and_new_rows_in_one_batch_go_in_either_way(are_old: bool) -> None:
+    insert_rows(_rows(MANY, temperature=1)[::3])
+    rows = _rows(MANY, temperature=2)
+    with get_db_session() as session:
+        insert_or_replace(session, WeatherData, rows, are_old=are_old)
+        insert_or_replace(session, WeatherData, rows[: MANY // 2], are_old=not are_old)
+    assert _stored() == rows
+
+
 def test_of_two_rows_with_one_key_the_last_one_stays() -> None:
     insert_rows([*_rows(MANY, temperature=1), *_rows(MANY, temperature=2)])
     assert {one["temperature"] for one in _stored()} == {2}

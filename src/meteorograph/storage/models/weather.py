@@ -72,12 +72,16 @@ class WeatherData(Base):
 
 
 class CheckState(Base):
-    """What the quality checks remember of a location's past (``quality/time_checks.py``)."""
+    """What the quality checks remember of a location's past (``quality/time_checks.py``), as text (``quality/state_text.py``)."""
 
     __tablename__ = "check_states"
+    # The rows are updated with each slot: with room in its page, an update changes no index.
+    __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), primary_key=True)
     #: The slot of the latest checked row.
     due_at: Mapped[datetime]
-    #: JSON.
+    #: What changes with each row.
     state: Mapped[str] = mapped_column(Text)
+    #: What changes seldom. None if ``state`` has all, in the form before this one.
+    levels: Mapped[str | None] = mapped_column(Text)
