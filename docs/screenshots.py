@@ -26,6 +26,7 @@ PICTURES = (
     ("overview", "/", 1280, 820, "light"),
     ("overview-dark", "/", 1280, 820, "dark"),
     ("overview-phone", "/", 390, 844, "light"),
+    ("map", "/?view=map", 1280, 1000, "light"),
     ("location", "/location?name=London&range=7d", 1280, 1260, "light"),
     ("location-dark", "/location?name=London&range=7d", 1280, 1260, "dark"),
     ("location-phone", "/location?name=London&range=7d", 390, 844, "dark"),
@@ -38,6 +39,9 @@ PICTURES = (
 #: Name and page.
 PAGES = {
     "overview": "/",
+    "map": "/?view=map",
+    "map-line": "/?view=map&quantity=wind_speed&centre=20,180&zoom=2",
+    "map-freshness": "/?view=map&quantity=freshness",
     "location": "/location?name=London",
     "location-week": "/location?name=Mumbai&range=7d",
     "location-year": "/location?name=Tokyo&range=1y",
@@ -85,7 +89,7 @@ def main() -> None:
             _take_states(running, url, looked_at)
         (folder / "empty").mkdir()
         with service(folder / "empty", "--no-scheduler", **keys) as url:
-            for picture in ("overview", "coverage", "runs", "alerts", "locations"):
+            for picture in ("overview", "map", "coverage", "runs", "alerts", "locations"):
                 _take(running, url + PAGES[picture], looked_at / f"empty-{picture}.png", 1280, 900, "light", is_full=True)
 
 
@@ -94,6 +98,8 @@ def _take(running: Browser, address: str, picture: Path, width: int, height: int
         page.goto(address)
         if "/location?name=" in address and "Nowhere" not in address:
             page.wait_for_selector("svg.meteogram:visible")
+        if "view=map" in address:
+            page.wait_for_selector("#map[data-drawn]")
         page.screenshot(path=picture, full_page=is_full)
         found = [text for text in wrong if "404" not in text] + barriers(page)
         print(picture.name, *found)  # noqa: T201  # of use beside the picture
@@ -102,7 +108,7 @@ def _take(running: Browser, address: str, picture: Path, width: int, height: int
 def _take_states(running: Browser, url: str, folder: Path) -> None:
     """A page without scripts, in the reader's own colours, and without its server."""
     for name, options in {"no-scripts": {"java_script_enabled": False}, "forced-colours": {"forced_colors": "active"}}.items():
-        for picture in ("overview", "location", "coverage", "locations", "alerts"):
+        for picture in ("overview", "map", "location", "coverage", "locations", "alerts"):
             context = running.new_context(viewport={"width": 1280, "height": 900}, **options)  # type: ignore[arg-type]
             page = context.new_page()
             page.goto(url + PAGES[picture])

@@ -29,6 +29,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ingest_collect": {"body": models.Point(lat=1.0, lon=2.0)},
     "data_rows": {"start": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "limit": 10},
     "health_health": {"locations": models.HealthHealthLocations.TRUE},
+    "page_leaflet_file": {"digest": "0", "kind": "js"},
     "page_plotly_script": {"digest": "0"},
     "places_search": {"name": "Athens"},
 }
@@ -42,6 +43,7 @@ STATUSES = {
     "page_climate_page": (404,),
     "page_edit_location": (404,),
     "page_place": (400,),
+    "page_leaflet_file": (404,),
     "page_plotly_script": (404,),
 }
 

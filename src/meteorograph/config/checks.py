@@ -31,6 +31,8 @@ _is_schema: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}").fullmatch
 _is_topic: Final = re.compile(r"[^\x00-\x20+#/]+(/[^\x00-\x20+#/]+)*").fullmatch
 _is_mqtt_url: Final = re.compile(r"mqtts?://([^\s:@/?#]+(:[^\s@/?#]*)?@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?").fullmatch
 _is_http_url: Final = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[^\s?#@]*)?").fullmatch
+_is_tiles: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/[^\s\"'<>;,#\\]*").fullmatch
+_TILE_PARTS: Final = ("{z}", "{x}", "{y}")
 _is_user_agent: Final = re.compile(r"[ -~]{1,200}").fullmatch
 
 
@@ -168,4 +170,18 @@ def check_http_url(value: str | None) -> str | None:
     """A URL without user, query and fragment."""
     if value is not None and not _is_http_url(value):
         raise ValueError("a URL such as http://localhost:8086, without a user, a query and a fragment")
+    return value
+
+
+def check_tiles(value: str | None) -> str | None:
+    """The address of map tiles, with one host, and the parts that a browser replaces."""
+    if value is None:
+        return None
+    rest = value
+    for part in _TILE_PARTS:
+        rest = rest.replace(part, "", 1)
+    if not _is_tiles(value) or any(value.count(part) != 1 for part in _TILE_PARTS) or "{" in rest or "}" in rest:
+        raise ValueError(
+            "a URL such as https://tiles.example.org/{z}/{x}/{y}.png, with one host in lower case and {z}, {x} and {y}"
+        )
     return value

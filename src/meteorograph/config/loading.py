@@ -114,6 +114,11 @@ def load_settings(**values: Any) -> Settings:
             "METEOROGRAPH_API_TOKENS is set but has no token, which would open the service to everyone: remove it, or set tokens "
             "of at least 16 letters, digits and . _ ~ + / -, separated by commas"
         )
+    if settings.map_tiles is not None and settings.map_attribution is None:
+        raise ConfigurationError(
+            "METEOROGRAPH_MAP_TILES is set without METEOROGRAPH_MAP_ATTRIBUTION: set the text by which the owner of the tiles "
+            "asks to be named, such as '© OpenStreetMap contributors'"
+        )
     return settings
 
 

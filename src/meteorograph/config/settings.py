@@ -150,6 +150,9 @@ class Settings(BaseSettings):
     requests_per_minute: Annotated[int | None, Field(ge=1)] = None
     trusted_hosts: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_hosts)] = []
     proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    #: Where the map of the pages gets tiles instead of its own outline of the world, and whose they are.
+    map_tiles: Annotated[str | None, AfterValidator(checks.check_tiles)] = None
+    map_attribution: Annotated[str | None, Field(min_length=1, max_length=300)] = None
 
     mqtt_url: Annotated[SecretStr | None, AfterValidator(checks.check_mqtt_url)] = None
     mqtt_topic: Annotated[str, AfterValidator(checks.check_topic)] = "meteorograph"

@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..model.time_buckets import midnight, zone_or_utc
 from ..storage.models import Location, WeatherData
-from .overview_order import OverviewQuery, Position, find_page
+from .overview_order import OverviewQuery, Position, find_page, newest_of
 from .ranges import RangeStatistics, read_ranges
-from .rows import newest_slot
 
 #: Maximum number of points of a series.
 MAX_POINTS: Final = 96
@@ -91,8 +90,7 @@ def read_cards(session: Session, ids: Sequence[int], now: datetime, *, has_day: 
         now: The present (aware UTC).
         has_day: Whether the last 24 hours are read too.
     """
-    row = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(now))
-    query = select(Location, WeatherData).outerjoin(WeatherData, row).where(Location.id.in_(ids))
+    query = select(Location, WeatherData).outerjoin(WeatherData, newest_of(now)).where(Location.id.in_(ids))
     found = {location.id: (location, newest) for location, newest in session.execute(query)}
     days = read_days(session, [found[id_][0] for id_ in ids if id_ in found], now) if has_day else {}
     return [LocationCard(*found[id_], days.get(id_, DayOfPlace())) for id_ in ids if id_ in found]

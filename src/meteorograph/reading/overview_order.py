@@ -81,12 +81,8 @@ def find_page(session: Session, query: OverviewQuery, late: Sequence[str], now: 
     """Find a page. ``late`` are the names of the late locations, in the order of the database."""
     if query.only_late and not late:
         return FoundPage([], None, 0)
-    ids: list[int] | None = None
-    if query.words or query.only_late:
-        matches = _matches(session, query.words.casefold(), frozenset(late) if query.only_late else None)
-        ids, total = [id_ for id_, _ in matches], len(matches)
-    else:
-        total = session.scalar(select(func.count()).select_from(Location)) or 0
+    ids = matching_ids(session, query.words, frozenset(late) if query.only_late else None)
+    total = len(ids) if ids is not None else session.scalar(select(func.count()).select_from(Location)) or 0
     if query.sort == "attention":
         found = _by_attention(session, query, late, ids)
     elif query.sort == "name":
@@ -100,6 +96,13 @@ def find_page(session: Session, query: OverviewQuery, late: Sequence[str], now: 
     return FoundPage([one.id for one in page], following, total)
 
 
+def matching_ids(session: Session, words: str, names: frozenset[str] | None) -> list[int] | None:
+    """The ids of the locations with a text in their name or tags, all or those of ``names``; None if nothing is left out."""
+    if not words and names is None:
+        return None
+    return [id_ for id_, _ in _matches(session, words.casefold(), names)]
+
+
 def _matches(session: Session, text: str, names: frozenset[str] | None) -> list[tuple[int, str]]:
     """Id and name of the locations with a text in their name or tags. Neither database knows the cases of all letters."""
     locations = session.execute(select(Location.id, Location.name, Location.tags).order_by(Location.name))
@@ -110,9 +113,14 @@ def _matches(session: Session, text: str, names: frozenset[str] | None) -> list[
     ]
 
 
-def _within(ids: list[int] | None) -> ColumnElement[bool]:
+def within_ids(ids: list[int] | None) -> ColumnElement[bool]:
     """The condition that a location is one of these. The ids are a part of the statement: no limit of parameters applies."""
     return Location.id.in_(bindparam("ids", ids, expanding=True, literal_execute=True)) if ids is not None else ~false()
+
+
+def newest_of(now: datetime) -> ColumnElement[bool]:
+    """The condition that a row is the newest one of a location."""
+    return and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(now))
 
 
 def _by_attention(session: Session, query: OverviewQuery, late: Sequence[str], ids: list[int] | None) -> list[_Found]:
@@ -122,7 +130,7 @@ def _by_attention(session: Session, query: OverviewQuery, late: Sequence[str], i
     if after is None or after.key == 0:
         rest = list(late) if after is None else _following(late, after.name)
         for index in range(0, len(rest), wanted):
-            within = (Location.name.in_(rest[index : index + wanted]), _within(ids))
+            within = (Location.name.in_(rest[index : index + wanted]), within_ids(ids))
             rows = session.execute(select(Location.id, Location.name).where(*within).order_by(Location.name))
             found += [_Found(id_, name, 0) for id_, name in rows]
             if len(found) >= wanted:
@@ -144,7 +152,7 @@ def _following(names: Sequence[str], name: str) -> list[str]:
 
 
 def _names(ids: list[int] | None, *, after: str | None, descending: bool = False) -> Any:
-    query = select(Location.id, Location.name).where(_within(ids))
+    query = select(Location.id, Location.name).where(within_ids(ids))
     if after is not None:
         query = query.where(Location.name < after if descending else Location.name > after)
     return query.order_by(Location.name.desc() if descending else Location.name)
@@ -163,8 +171,7 @@ def _by_value(session: Session, query: OverviewQuery, ids: list[int] | None, now
         key = as_seconds(session.get_bind().dialect, func.coalesce(WeatherData.observed_at, WeatherData.due_at))
     else:
         key = getattr(WeatherData, VALUES[query.sort])
-    is_newest = and_(WeatherData.location_id == Location.id, WeatherData.due_at == newest_slot(now))
-    select_ = select(Location.id, Location.name, key.label("key")).outerjoin(WeatherData, is_newest).where(_within(ids))
+    select_ = select(Location.id, Location.name, key.label("key")).outerjoin(WeatherData, newest_of(now)).where(within_ids(ids))
     # The age grows as the instant falls.
     descending = query.descending != (query.sort == "age")
     if query.after is not None:

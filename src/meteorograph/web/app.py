@@ -43,6 +43,8 @@ from . import (
     proxies,
     quota,
 )
+from .content_policy import content_policy
+from .page import map_data
 from .rate_limits import CallerLimits
 
 log = get_logger(__name__)
@@ -55,7 +57,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 #: Pages load only our own files, and no other site may embed them.
 _HEADERS: Final = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "Content-Security-Policy": content_policy(),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
@@ -83,7 +85,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has this attribute
-    for module in (aggregate, alerts, data, health, ingest, jobs, ledger, locations, metrics, openapi, page, places, quota):
+    for module in (
+        aggregate,
+        alerts,
+        data,
+        health,
+        ingest,
+        jobs,
+        ledger,
+        locations,
+        map_data,
+        metrics,
+        openapi,
+        page,
+        places,
+        quota,
+    ):
         app.register_blueprint(module.blueprint)
     app.extensions[access.LIMITS] = CallerLimits(settings.requests_per_minute)
     problems.register(app)

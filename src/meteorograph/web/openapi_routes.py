@@ -20,6 +20,7 @@ from ..model.units import SYSTEMS, possible_units
 from ..providers.registry import PROVIDERS
 from ..reading.columns import FIELDS
 from .openapi_alerts import ChannelObject, IncidentObject, NewRule, RuleObject, Silence, TestedChannel
+from .openapi_map import MapCellObject, MapPlaceObject
 from .openapi_objects import AccountObject, CoverageObject, GapObject, Health, JobObject, JobRunObject, RunObject
 from .openapi_types import (
     BadRow,
@@ -34,6 +35,8 @@ from .openapi_types import (
     Units,
     answer,
 )
+from .page.map_colours import CHOICES
+from .page.preferences import SYSTEMS as PAGE_UNITS
 
 Schema = dict[str, Any]
 
@@ -249,5 +252,29 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
     ("GET", "/docs"): RouteDescription(media=("text/html",)),
     ("GET", "/"): RouteDescription(media=("text/html",), errors=(406,)),
     ("GET", "/metrics"): RouteDescription(media=("text/plain",)),
+    ("GET", "/map.json"): RouteDescription(
+        answer(
+            "Map",
+            quantity=str,
+            title=str,
+            unit=str,
+            count=int,
+            has_values=bool,
+            places=list[MapPlaceObject],
+            cells=list[MapCellObject],
+            credits=list[str],
+            state_age=int,
+        ),
+        {
+            "bbox": _text("west,south,east,north in degrees; west is larger than east across the antimeridian"),
+            "zoom": _text("Zoom of the map, from 0 to 19, which decides on the size of cells"),
+            "quantity": _word("What places are coloured by", tuple(CHOICES)),
+            "q": _text("Part of a name or tag", maxLength=200),
+            "show": _word("All places, or the late ones", ("all", "stale")),
+            "units": _word("Units of the values; those of the cookie units when left out", PAGE_UNITS),
+        },
+        errors=(400,),
+    ),
+    ("GET", "/scripts/leaflet-{digest}.{kind}"): RouteDescription(media=("text/javascript", "text/css"), errors=(404,)),
     ("GET", "/scripts/plotly-{digest}.js"): RouteDescription(media=("text/javascript",), errors=(404,)),
 }

@@ -22,6 +22,8 @@ expect.set_options(timeout=60_000)  # the usual 5 s depend on the speed of the m
 
 VIEWS = {
     "overview": "/",
+    "map": "/?view=map",
+    "map by freshness": "/?view=map&quantity=freshness&centre=10,179&zoom=2",
     "location": "/location?name=London&range=7d",
     "year": "/location?name=Tokyo&range=1y",
     "explore": "/location?name=Tokyo&range=7d&explore=1",
@@ -90,6 +92,8 @@ def test_each_view_is_whole_fits_and_keeps_nobody_out(look: tuple[Page, list[str
     if view in ("location", "year"):
         expect(page.locator("svg.meteogram:visible")).to_have_count(1)
         assert page.locator("script[src*=plotly]").count() == 0
+    if view.startswith("map"):
+        expect(page.locator("#map[data-drawn]")).to_be_visible()
     if view == "explore":
         expect(page.locator("#chart[data-drawn]")).to_be_visible()
         assert page.locator("#chart .scatterlayer .trace").count() >= 5

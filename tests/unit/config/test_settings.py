@@ -89,6 +89,8 @@ GOOD = [
     ("METEOROGRAPH_REQUESTS_PER_MINUTE", "600", "requests_per_minute", 600),
     ("METEOROGRAPH_TRUSTED_HOSTS", "Weather.example.org., 192.0.2.1", "trusted_hosts", ["weather.example.org", "192.0.2.1"]),
     ("METEOROGRAPH_PROXIES", "1", "proxies", 1),
+    ("METEOROGRAPH_MAP_TILES", "https://h:81/a/{z}/{x}/{y}.png", "map_tiles", "https://h:81/a/{z}/{x}/{y}.png"),
+    ("METEOROGRAPH_MAP_ATTRIBUTION", "© me", "map_attribution", "© me"),
     ("METEOROGRAPH_GRACE", "4h", "grace", timedelta(hours=4)),
     ("METEOROGRAPH_MQTT_URL", f"mqtts://u:{PASSWORD}@[::1]:883", "mqtt_url", f"mqtts://u:{PASSWORD}@[::1]:883"),
     ("METEOROGRAPH_MQTT_TOPIC", "cabin/weather", "mqtt_topic", "cabin/weather"),
@@ -124,6 +126,7 @@ _WITH_HISTORY = "one or more of the providers with a history, openweathermap, op
 _AGENT = "1 to 200 ASCII characters on one line"
 _ORIGINS = "origins such as https://weather.example.org, in lower case and without a path, separated by commas"
 _HOSTS = "names or addresses without a port, such as weather.example.org, separated by commas"
+_TILES = "a URL such as https://tiles.example.org/{z}/{x}/{y}.png, with one host in lower case and {z}, {x} and {y}"
 _DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
 #: Setting, text, the text as it is shown, what is allowed.
@@ -157,6 +160,19 @@ WRONG = [
     ("METEOROGRAPH_TRUSTED_HOSTS", "*.example.org", "*.example.org", _HOSTS),
     ("METEOROGRAPH_READ_ACCESS", "closed", "closed", "open or token"),
     ("METEOROGRAPH_PROXIES", "-1", "-1", "a whole number from 0 to 10"),
+    *(
+        ("METEOROGRAPH_MAP_TILES", address, address, _TILES)
+        for address in (
+            "https://h/{z}/{x}.png",
+            "https://h/{z}/{x}/{y}/{y}.png",
+            "https://{s}.h/{z}/{x}/{y}.png",
+            "https://*.h/{z}/{x}/{y}.png",
+            "h/{z}/{x}/{y}.png",
+            "ftp://h/{z}/{x}/{y}.png",
+            "https://u@h/{z}/{x}/{y}.png",
+            "https://h/{z}/{x}/{y}.png; script-src *",
+        )
+    ),
     ("METEOROGRAPH_CORS_ORIGINS", "https://a.example/", "https://a.example/", _ORIGINS),
     ("METEOROGRAPH_CORS_ORIGINS", "a.example", "a.example", _ORIGINS),
     ("METEOROGRAPH_DEMO", "perhaps", "perhaps", "true or false"),
@@ -229,6 +245,8 @@ DEFAULTS: dict[str, object] = OF_REGISTRY | {
     "requests_per_minute": None,
     "trusted_hosts": [],
     "proxies": 0,
+    "map_tiles": None,
+    "map_attribution": None,
     "grace": None,
     "mqtt_url": None,
     "mqtt_topic": "meteorograph",
@@ -323,16 +341,26 @@ def test_every_setting_is_tried_here() -> None:
 
 @pytest.mark.parametrize(("name", "text", "field", "value"), GOOD, ids=[row[0] for row in GOOD])
 def test_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, text: str, field: str, value: object) -> None:
+    if name == "METEOROGRAPH_MAP_TILES":
+        monkeypatch.setenv("METEOROGRAPH_MAP_ATTRIBUTION", "their owner")
     monkeypatch.setenv(name, text)
     assert _plain(getattr(load_settings(), field)) == value
 
 
 @pytest.mark.parametrize(("name", "text", "field", "value"), GOOD, ids=[row[0] for row in GOOD])
 def test_from_the_env_file(monkeypatch: pytest.MonkeyPatch, name: str, text: str, field: str, value: object) -> None:
+    if name == "METEOROGRAPH_MAP_TILES":
+        monkeypatch.setenv("METEOROGRAPH_MAP_ATTRIBUTION", "their owner")
     Path(".env").write_text(f"OTHER=1\n# a comment\nexport {name}='{text}'\n")
     assert _plain(getattr(load_settings(), field)) == value
     monkeypatch.setenv(name, "")
     assert _plain(getattr(load_settings(), field)) == value
+
+
+def test_tiles_need_the_name_of_their_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_MAP_TILES", "https://h/{z}/{x}/{y}.png")
+    with pytest.raises(ConfigurationError, match="METEOROGRAPH_MAP_TILES is set without METEOROGRAPH_MAP_ATTRIBUTION"):
+        load_settings()
 
 
 def test_the_environment_comes_before_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:

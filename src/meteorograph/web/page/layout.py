@@ -38,7 +38,7 @@ _SOONEST: Final = timedelta(seconds=5)
 _LATEST: Final = timedelta(seconds=30)
 
 #: Endpoints that answer with something else than a page.
-_FILES: Final = ("page.chart", "page.plotly_script")
+_FILES: Final = ("page.chart", "page.plotly_script", "page.leaflet_file")
 
 #: Ages, which change without new data. They are not part of the ETag.
 _AGES: Final = re.compile(r"(<time[^>]*>)[^<]*(</time>)")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from flask import Response, request
 from markupsafe import Markup
@@ -19,11 +20,13 @@ from ...reading import overview
 from ...reading.overview_order import MOST_BY_RAIN, OverviewQuery, Position, TooManyToSortError
 from ...storage.engine import get_db_session
 from .. import params
-from ..health_report import read_report
+from ..health_report import HealthReport, read_report
+from .display import Display
 from .facts import Facts, read_facts
 from .icons import WORDS, icon, icon_name
 from .layout import blueprint, render
-from .preferences import refuse_unknown
+from .map_view import map_context, map_policy
+from .preferences import read_preferences, refuse_unknown
 from .sparkline import Sparkline, sparkline
 
 #: Locations per page.
@@ -64,10 +67,26 @@ class ShownCard:
 @blueprint.get("/")
 def page() -> Response:
     """The overview page. It works without the database."""
-    refuse_unknown(("q", "show", "sort", "cursor"))
-    words, show, order = search_text(), params.word("show", ("all", "stale")) or "all", _order()
-    now, report = clock.now(), read_report(may_be_recent=True)
-    query = OverviewQuery(LIMIT, words, show == "stale", order.lstrip("-"), order.startswith("-"), _position())
+    refuse_unknown(("q", "show", "view", "sort", "cursor", "quantity", "centre", "zoom"))
+    show = params.word("show", ("all", "stale")) or "all"
+    report = read_report(may_be_recent=True)
+    is_map = params.word("view", ("list", "map")) == "map"
+    view = "map" if is_map else "list"
+    common: dict[str, Any] = {"report": report, "words": search_text(), "show": show, "order": _order(), "view": view}
+    if not is_map:
+        return _list(report, common)
+    settings, facts = get_settings(), Facts(0, None, 0)
+    with suppress(MeteorographError, SQLAlchemyError), get_db_session(read_only=True) as session:
+        facts = read_facts(session, settings, clock.now())
+    response = render("overview_map.html", facts=facts, **common, **map_context(settings, Display(read_preferences())))
+    response.headers["Content-Security-Policy"] = map_policy(settings)
+    return response
+
+
+def _list(report: HealthReport, common: dict[str, Any]) -> Response:
+    order, now = common["order"], clock.now()
+    is_late = common["show"] == "stale"
+    query = OverviewQuery(LIMIT, common["words"], is_late, order.lstrip("-"), order.startswith("-"), _position())
     found, facts = overview.OverviewPage([]), Facts(0, None, 0)
     try:
         with get_db_session(read_only=True) as session:
@@ -83,18 +102,15 @@ def page() -> Response:
     return render(
         "overview.html",
         providers=providers | {name for card in found.cards for name in card.day.rain_providers},
-        report=report,
         shown=[_shown(card, now) for card in found.cards],
         total=found.total,
         facts=facts,
-        words=words,
-        show=show,
-        order=order,
         orders={key: title for key, title in _ORDERS.items() if has_rain or key.lstrip("-") != "rain"},
         columns=_COLUMNS,
         has_rain=has_rain,
         following=found.following and params.cursor(json.dumps(found.following)),
         is_first="cursor" not in request.args,
+        **common,
     )
 
 

@@ -1,4 +1,4 @@
-"""Plotly's script from the installed package, at a URL with the digest of its content."""
+"""Scripts and style sheets of installed packages, at URLs with the digests of their contents."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from .layout import blueprint
 #: sheet, so pages have such an element. The id differs between versions.
 _SHEET: Final = re.compile(rb'document\.getElementById\("([0-9a-f]{64})"\)')
 
+_LEAFLET: Final = {"js": "text/javascript", "css": "text/css"}
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script of an installed package."""
+    """A script or style sheet of an installed package."""
 
     path: Path
     digest: str
     #: Ids of the style sheets that the script would add.
-    sheets: tuple[str, ...]
+    sheets: tuple[str, ...] = ()
 
 
 @cache
@@ -37,21 +39,42 @@ def plotly() -> Script:
     path = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))
     body = path.read_bytes()
     sheets = dict.fromkeys(found.decode() for found in _SHEET.findall(body))
-    return Script(path, hashlib.blake2b(body, digest_size=8).hexdigest(), tuple(sheets))
+    return Script(path, _digest(body), tuple(sheets))
 
 
 @cache
-def _gzipped() -> bytes:
-    return gzip.compress(plotly().path.read_bytes(), 6)
+def leaflet(kind: str) -> Script:
+    """Leaflet's script, for the kind ``js``, or its style sheet, for ``css``."""
+    path = Path(str(distribution("xstatic-leaflet").locate_file(f"xstatic/pkg/leaflet/data/leaflet.{kind}")))
+    return Script(path, _digest(path.read_bytes()))
 
 
 @blueprint.get("/scripts/plotly-<digest>.js")
 def plotly_script(digest: str) -> Response:
     """The script that draws charts; browsers keep it for a year."""
-    if digest != plotly().digest:
+    return _answer(plotly(), digest, "text/javascript")
+
+
+@blueprint.get("/scripts/leaflet-<digest>.<any(js, css):kind>")
+def leaflet_file(digest: str, kind: str) -> Response:
+    """The script of the map, or its style sheet; browsers keep them for a year."""
+    return _answer(leaflet(kind), digest, _LEAFLET[kind])
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=8).hexdigest()
+
+
+@cache
+def _gzipped(path: Path) -> bytes:
+    return gzip.compress(path.read_bytes(), 6)
+
+
+def _answer(script: Script, digest: str, mimetype: str) -> Response:
+    if digest != script.digest:
         raise NotFound("No script has this digest; the page has the current URL.")
     accepts_gzip = request.accept_encodings.quality("gzip") > 0
-    response = Response(_gzipped() if accepts_gzip else plotly().path.read_bytes(), mimetype="text/javascript")
+    response = Response(_gzipped(script.path) if accepts_gzip else script.path.read_bytes(), mimetype=mimetype)
     if accepts_gzip:
         response.headers["Content-Encoding"] = "gzip"
     response.vary.add("Accept-Encoding")

@@ -1,0 +1,120 @@
+"""``/map.json``: the places of a part of the map, or their number by cell, with their values in the units of the reader."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Blueprint, Response, request
+
+from ...errors import BadInputError
+from ...model import clock
+from ...providers.registry import PROVIDERS
+from ...reading.map_places import FRESHNESS, Box, MapCell, MapContent, MapPlace, MapQuery, read_map
+from ...storage.engine import get_db_session
+from .. import answers, params
+from ..health_report import read_report
+from . import map_colours
+from .display import Display
+from .map_colours import CHOICES, COUNT, NO_VALUE, SCALES, SUSPECT
+from .map_view import read_quantity, read_zoom
+from .overview import search_text
+from .preferences import read_preferences
+
+blueprint = Blueprint("map", __name__)
+
+_WORLD: Final = Box(-180.0, -90.0, 180.0, 90.0)
+_DEFAULT_ZOOM: Final = 2
+
+
+@blueprint.get("/map.json")
+def map_data() -> Response:
+    """What a part of the map of the overview shows."""
+    params.refuse_unknown(("bbox", "zoom", "quantity", "q", "show", "units"))
+    quantity, zoom = read_quantity(), read_zoom()
+    only_late = params.word("show", ("all", "stale")) == "stale"
+    query = MapQuery(_box(), _DEFAULT_ZOOM if zoom is None else int(zoom), quantity, search_text(), only_late)
+    display, now, report = Display(read_preferences()), clock.now(), read_report(may_be_recent=True)
+    with get_db_session(read_only=True) as session:
+        content = read_map(session, query, report.stale, now)
+    return answers.json(
+        {
+            "quantity": quantity,
+            "title": CHOICES[quantity],
+            "unit": map_colours.unit(quantity, display),
+            "count": content.count,
+            "has_values": content.has_values or quantity == FRESHNESS,
+            "places": [_place(place, quantity, display) for place in content.places],
+            "cells": [_cell(cell, quantity, display) for cell in content.cells],
+            "credits": _credits(content),
+            "state_age": round(report.age),
+        }
+    )
+
+
+def _box() -> Box:
+    """The parameter ``bbox``: west, south, east and north [degrees]; the whole earth without it."""
+    text = request.args.get("bbox")
+    if text is None:
+        return _WORLD
+    try:
+        west, south, east, north = map(float, text.split(","))
+    except ValueError:
+        west = south = east = north = float("nan")
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
+        raise BadInputError(
+            "bbox", text, "must be west,south,east,north in degrees; west is larger than east across the antimeridian"
+        )
+    return Box(west, south, east, north)
+
+
+def _place(place: MapPlace, quantity: str, display: Display) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": place.name,
+        "latitude": place.latitude,
+        "longitude": place.longitude,
+        "state": place.state,
+        "colour": place.state if quantity == FRESHNESS else _colour(place, quantity),
+    }
+    if place.reading is not None:
+        text = _value(quantity, place.reading.value, display)
+        at = place.reading.observed_at
+        shown |= {"value": text, "is_suspect": place.reading.is_suspect, "observed_at": at.isoformat() if at else None}
+    return shown
+
+
+def _colour(place: MapPlace, quantity: str) -> str:
+    if place.reading is not None and place.reading.is_suspect:
+        return SUSPECT.colour
+    if place.state != "fresh":
+        return place.state
+    value = place.current_value
+    return NO_VALUE.colour if value is None else SCALES[quantity].colour(value)
+
+
+def _value(quantity: str, value: float | None, display: Display) -> str | None:
+    return None if value is None else display.value(SCALES[quantity].quantity, value)
+
+
+def _cell(cell: MapCell, quantity: str, display: Display) -> dict[str, Any]:
+    latitude, longitude = cell.middle
+    mean = cell.mean
+    return {
+        "latitude": latitude,
+        "longitude": longitude,
+        "bounds": list(cell.box),
+        "count": cell.count,
+        "stale": cell.stale,
+        "mean": _value(quantity, mean, display),
+        "colour": _colour_of_cell(cell, quantity) if mean is None else SCALES[quantity].colour(mean),
+    }
+
+
+def _colour_of_cell(cell: MapCell, quantity: str) -> str:
+    if quantity != FRESHNESS:
+        return COUNT.colour
+    return "stale" if cell.stale * 2 > cell.count else "fresh"
+
+
+def _credits(content: MapContent) -> list[str]:
+    names = {name for place in content.places if place.reading for name in place.reading.providers}
+    return [PROVIDERS[name].attribution for name in sorted(names) if name in PROVIDERS]
