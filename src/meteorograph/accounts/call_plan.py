@@ -16,10 +16,11 @@ from itertools import accumulate, pairwise
 from typing import Final
 
 from ..config.settings import Settings
+from ..i18n import Phrase, joined, phrase_n
 from ..model.schedule import Interval, Schedule, default_grace
-from ..model.words import are, counted
 from ..providers.registry import PROVIDERS
 from . import quota
+from .plan_words import either, shortage
 
 MONTH: Final = timedelta(days=31)
 
@@ -103,42 +104,53 @@ class ProviderPlan:
         return self.role != "observation" or all(need.holds for need in self.needs)
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Phrase:
         """The plan in words."""
         if self.role == "fallback":
-            return f"{self.title} is called only when the providers before it fail."
+            return Phrase("{provider} is called only when the providers before it fail.", provider=self.title)
         if not self.locations:
-            return f"{self.title} is not called: no location is active."
+            return Phrase("{provider} is not called: no location is active.", provider=self.title)
         return self._share() if self.role == "precipitation" else self._verdict()
 
-    def _share(self) -> str:
+    def _share(self) -> Phrase:
         if not self.share:
-            return f"{self.title} has no calls for the schedule."
+            return Phrase("{provider} has no calls for the schedule.", provider=self.title)
         if self.share == 1:
-            return f"{self.title} gives the precipitation of every slot."
-        rest = f"get it from {self.others}" if self.others else "have none"
+            return Phrase("{provider} gives the precipitation of every slot.", provider=self.title)
+        rest = (
+            Phrase("the others get it from {provider}", provider=self.others) if self.others else Phrase("the others have none")
+        )
         percent = math.floor(self.share * 100)
-        return f"{self.title} gives the precipitation of {percent or 'less than 1'} % of slots, spread evenly; the others {rest}."
+        part = Phrase("{percent} %", percent=percent) if percent else Phrase("less than 1 %")
+        return Phrase(
+            "{provider} gives the precipitation of {part} of slots, spread evenly; {rest}.",
+            provider=self.title,
+            part=part,
+            rest=rest,
+        )
 
-    def _verdict(self) -> str:
-        these = f"these {self.locations:,}" if self.locations > 1 else "this one"
-        fits = [f"{counted(self.most_locations, 'location')} at this schedule"] if self.most_locations else []
+    def _verdict(self) -> Phrase:
+        these = phrase_n("this one", "these {count:,}", self.locations)
+        fits = []
+        if self.most_locations:
+            fits = [phrase_n("{count:,} location at this schedule", "{count:,} locations at this schedule", self.most_locations)]
         if self.shortest and self.shortest != self.interval:
-            fits.append(f"{these} every {interval_text(self.shortest)}")
+            fits.append(Phrase("{these} every {interval}", these=these, interval=interval_text(self.shortest)))
         if self.holds:
-            minutes = self.slot_minutes or 0
-            takes = f" A slot takes {counted(minutes, 'minute')}." if minutes > 1 else ""
-            return f"The quota of {self.title} is large enough.{takes} Up to {', or '.join(fits)} would fit."
-        short = [
-            f"{counted(need.calls, 'call')} {_PER[need.window]} {are(need.calls)} needed, {need.usable:,} may be made"
-            for need in self.needs
-            if not need.holds
-        ]
-        what = ", or ".join(fits) or f"not even one location at this schedule, or {these} every 24 h"
-        return f"The quota of {self.title} is too small: {'; '.join(short)}. What would fit: {what}."
-
-
-_PER: Final = {"minute": "a minute", "hour": "an hour", "day": "a day", "month": "a month"}
+            large = Phrase("The quota of {provider} is large enough.", provider=self.title)
+            fit, minutes = Phrase("Up to {places} would fit.", places=either(fits)), self.slot_minutes or 0
+            takes = (
+                [phrase_n("A slot takes {count:,} minute.", "A slot takes {count:,} minutes.", minutes)] if minutes > 1 else []
+            )
+            return joined([large, *takes, fit])
+        short = joined([shortage(need.window, need.calls, need.usable or 0) for need in self.needs if not need.holds], "; ")
+        none = Phrase("not even one location at this schedule, or {these} every 24 h", these=these)
+        return Phrase(
+            "The quota of {provider} is too small: {shortages}. What would fit: {places}.",
+            provider=self.title,
+            shortages=short,
+            places=either(fits) if fits else none,
+        )
 
 
 @dataclass(frozen=True, slots=True)

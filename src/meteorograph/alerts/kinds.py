@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from ..i18n import Phrase
 from ..model.states import AlertKind
 
 _SOON: Final = timedelta(minutes=10)
@@ -17,7 +18,7 @@ class KindSpec:
     """What a kind of rule watches."""
 
     #: The condition in words; ``{limit}`` stands for the limit with its unit.
-    condition: str
+    condition: Phrase
     #: What its subjects are: ``location``, ``provider`` or ``host``.
     subject: str = "location"
     #: Unit of the limit; None if the kind has no limit.
@@ -37,32 +38,46 @@ class KindSpec:
     #: Whether it is about the weather: there, each evaluation with new places opens an incident of its own.
     is_weather: bool = False
 
+    def condition_with(self, limit: str, hours: int | str | None) -> Phrase:
+        """The condition with its limit and hours."""
+        return Phrase(self.condition.message, limit=limit, hours=hours)
+
 
 KINDS: Final[dict[AlertKind, KindSpec]] = {
     AlertKind.NO_DATA: KindSpec(
-        "no observation stored for more than {limit}", unit="h", limit=3, allowed=(0.01, 8760), hold=_SOON
+        Phrase("no observation stored for more than {limit}"), unit="h", limit=3, allowed=(0.01, 8760), hold=_SOON
     ),
-    AlertKind.GAP: KindSpec("{limit} or more missed slots in 24 hours", unit="", limit=3, allowed=(1, 10_000)),
-    AlertKind.OLD_OBSERVATIONS: KindSpec("the provider repeats old observations", hold=_SOON),
-    AlertKind.PROVIDER_CLOSED: KindSpec("the provider fails and is left alone for a while", "provider", hold=_SOON),
-    AlertKind.KEY_REFUSED: KindSpec("the provider does not accept the key", "provider"),
-    AlertKind.QUOTA_RUNS_OUT: KindSpec("the quota is used up, or will be before it resets", "provider"),
+    AlertKind.GAP: KindSpec(Phrase("{limit} or more missed slots in 24 hours"), unit="", limit=3, allowed=(1, 10_000)),
+    AlertKind.OLD_OBSERVATIONS: KindSpec(Phrase("the provider repeats old observations"), hold=_SOON),
+    AlertKind.PROVIDER_CLOSED: KindSpec(Phrase("the provider fails and is left alone for a while"), "provider", hold=_SOON),
+    AlertKind.KEY_REFUSED: KindSpec(Phrase("the provider does not accept the key"), "provider"),
+    AlertKind.QUOTA_RUNS_OUT: KindSpec(Phrase("the quota is used up, or will be before it resets"), "provider"),
     AlertKind.DISK: KindSpec(
-        "less than {limit} of disk space left", "host", "MB", 500, (1, 1_000_000_000), clear_share=0.1, is_below=True
+        Phrase("less than {limit} of disk space left"), "host", "MB", 500, (1, 1_000_000_000), clear_share=0.1, is_below=True
     ),
-    AlertKind.CLOCK: KindSpec("the clock of the machine is wrong", "host"),
-    AlertKind.AUDIT_HOLE: KindSpec("the audit found slots without an account", "host"),
+    AlertKind.CLOCK: KindSpec(Phrase("the clock of the machine is wrong"), "host"),
+    AlertKind.AUDIT_HOLE: KindSpec(Phrase("the audit found slots without an account"), "host"),
     AlertKind.RAIN: KindSpec(
-        "{limit} of precipitation or more in {hours} h", unit="mm", allowed=(0.1, 5000), clear_share=0.1, is_weather=True
+        Phrase("{limit} of precipitation or more in {hours} h"), unit="mm", allowed=(0.1, 5000), clear_share=0.1, is_weather=True
     ),
     AlertKind.WIND: KindSpec(
-        "wind of {limit} or more", unit="m/s", allowed=(0.1, 150), clear_share=0.1, clear=timedelta(hours=1), is_weather=True
+        Phrase("wind of {limit} or more"),
+        unit="m/s",
+        allowed=(0.1, 150),
+        clear_share=0.1,
+        clear=timedelta(hours=1),
+        is_weather=True,
     ),
     AlertKind.GUST: KindSpec(
-        "gusts of {limit} or more", unit="m/s", allowed=(0.1, 200), clear_share=0.1, clear=timedelta(hours=1), is_weather=True
+        Phrase("gusts of {limit} or more"),
+        unit="m/s",
+        allowed=(0.1, 200),
+        clear_share=0.1,
+        clear=timedelta(hours=1),
+        is_weather=True,
     ),
     AlertKind.FROST: KindSpec(
-        "temperature of {limit} or less",
+        Phrase("temperature of {limit} or less"),
         unit="°C",
         limit=0,
         allowed=(-90, 60),
@@ -72,7 +87,7 @@ KINDS: Final[dict[AlertKind, KindSpec]] = {
         is_weather=True,
     ),
     AlertKind.HEAT: KindSpec(
-        "temperature of {limit} or more",
+        Phrase("temperature of {limit} or more"),
         unit="°C",
         allowed=(-90, 60),
         clear_step=1,
@@ -80,7 +95,7 @@ KINDS: Final[dict[AlertKind, KindSpec]] = {
         is_weather=True,
     ),
     AlertKind.PRESSURE_FALL: KindSpec(
-        "pressure falls by {limit} or more in 3 h",
+        Phrase("pressure falls by {limit} or more in 3 h"),
         unit="hPa",
         limit=6,
         allowed=(0.1, 100),
@@ -102,7 +117,7 @@ def limit_text(kind: AlertKind, limit: float) -> str:
     return f"{limit:g} {KINDS[kind].unit or ''}".rstrip()
 
 
-def condition_text(kind: AlertKind, limit: float | None, hours: int | None) -> str:
+def condition_text(kind: AlertKind, limit: float | None, hours: int | None) -> Phrase:
     """The condition of a rule in words."""
     text = "" if limit is None else limit_text(kind, limit)
-    return KINDS[kind].condition.format(limit=text, hours=hours)
+    return KINDS[kind].condition_with(text, hours)

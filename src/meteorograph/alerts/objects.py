@@ -18,7 +18,7 @@ def rule_object(view: RuleView) -> dict[str, Any]:
     return {
         "name": rule.name,
         "kind": rule.kind.value,
-        "condition": condition_text(rule.kind, rule.options.limit_of(rule.kind), rule.options.hours),
+        "condition": str(condition_text(rule.kind, rule.options.limit_of(rule.kind), rule.options.hours)),
         "options": msgspec.to_builtins(rule.options),
         "created_at": rule.created_at.isoformat(),
         "silenced_until": _text(rule.silenced_until),

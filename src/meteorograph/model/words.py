@@ -1,6 +1,18 @@
-"""Words that follow a number."""
+"""Words that follow a number, and the windows of a quota in words."""
 
 from __future__ import annotations
+
+from typing import Final
+
+from ..i18n import phrase_in
+
+#: Windows of a quota.
+WINDOWS: Final = {
+    "minute": phrase_in("window", "minute"),
+    "hour": phrase_in("window", "hour"),
+    "day": phrase_in("window", "day"),
+    "month": phrase_in("window", "month"),
+}
 
 
 def plural(count: float, noun: str) -> str:

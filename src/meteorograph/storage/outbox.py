@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, delete, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
 
+from ..i18n import Phrase, phrase_n
 from .models import Integration, OutboxEntry, WeatherData
 from .upsert import insert_or_ignore, table_of
 
@@ -130,10 +131,11 @@ class IntegrationState(NamedTuple):
     waiting: int
 
     @property
-    def waiting_text(self) -> str:
+    def waiting_text(self) -> Phrase:
         """How many rows wait, in words."""
-        or_more = " or more" if self.waiting >= MAX_COUNTED else ""
-        return f"{self.waiting:,}{or_more} {'row waits' if self.waiting == 1 else 'rows wait'}"
+        if self.waiting >= MAX_COUNTED:
+            return phrase_n("{count:,} or more row waits", "{count:,} or more rows wait", self.waiting)
+        return phrase_n("{count:,} row waits", "{count:,} rows wait", self.waiting)
 
 
 def read_states(session: Session) -> list[IntegrationState]:

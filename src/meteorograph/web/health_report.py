@@ -11,6 +11,7 @@ from .. import scheduler
 from ..accounts.account_state import AccountStatus
 from ..config.loading import get_settings
 from ..config.settings import Settings
+from ..i18n import Phrase
 from ..ledger.health import LedgerHealth
 from ..model import clock, schedule
 from ..model.states import KeyState
@@ -38,8 +39,8 @@ class HealthReport:
     """The state of the service."""
 
     status: HealthStatus
-    #: Why the service is not healthy, causes before their effects.
-    problems: list[str]
+    #: Why the service is not healthy, causes before their effects; those that are phrases can be said in other languages.
+    problems: Sequence[str]
     is_scheduler_running: bool
     #: Processes with a recent heartbeat.
     collectors: int
@@ -83,7 +84,7 @@ def read_report(*, wait: float | None = None, may_be_recent: bool = False) -> He
     has_answered = seen.ledger is not None and not any(text.startswith("the database has not answered") for text in texts)
     return HealthReport(
         status=status,
-        problems=[*texts, "the scheduler has just been started"] if status == HealthStatus.STARTING else texts,
+        problems=[*texts, Phrase("the scheduler has just been started")] if status == HealthStatus.STARTING else texts,
         is_scheduler_running=is_running,
         collectors=_count_collectors(seen.ledger),
         is_database_up=has_answered,

@@ -10,8 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
+from ..i18n import Phrase, phrase_n
 from ..integrations.sender import configured_names
-from ..model.words import counted
 from ..storage.outbox import IntegrationState, read_states
 
 #: Without a sign of life for this long, no process sends.
@@ -20,18 +20,32 @@ _SILENT: Final = timedelta(minutes=3)
 _RECENT: Final = timedelta(days=1)
 
 
-def integration_problems(settings: Settings, states: Sequence[IntegrationState], now: datetime) -> Iterator[str]:
+def integration_problems(settings: Settings, states: Sequence[IntegrationState], now: datetime) -> Iterator[Phrase]:
     """What is wrong with integrations: their receivers, or the threads that send."""
     configured = configured_names(settings) if settings.scheduler_enabled else []
     for state in states:
         record = state.record
         if record.failing_since is not None:
-            since = record.failing_since.isoformat(timespec="seconds")
-            yield f"{record.name} has got nothing since {since}, {state.waiting_text}: {record.failure}"
+            since, name = record.failing_since.replace(microsecond=0), record.name
+            yield Phrase(
+                "{name} has got nothing since {time}, {waiting}: {reason}",
+                name=name,
+                time=since,
+                waiting=state.waiting_text,
+                reason=record.failure,
+            )
         elif record.name in configured and now - record.seen_at > _SILENT:
-            yield f"no process has sent to {record.name} since {record.seen_at.isoformat(timespec='seconds')}"
+            yield Phrase(
+                "no process has sent to {name} since {time}", name=record.name, time=record.seen_at.replace(microsecond=0)
+            )
         if record.refused_at is not None and now - record.refused_at < _RECENT:
-            yield f"{record.name} has refused {counted(record.refused, 'row')}, the last one with {record.refusal}"
+            yield phrase_n(
+                "{name} has refused {count:,} row, the last one with {reason}",
+                "{name} has refused {count:,} rows, the last one with {reason}",
+                record.refused,
+                name=record.name,
+                reason=record.refusal,
+            )
 
 
 def integration_object(state: IntegrationState) -> dict[str, Any]:

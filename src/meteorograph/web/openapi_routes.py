@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import UnsetType
 
 from ..alerts.queries import INCIDENT_STATES
+from ..i18n import CODES
 from ..jobs.queries import JOB_STATES
 from ..ledger.coverage import BY
 from ..ledger.queries import MISSED_REASONS, RUN_STATES
@@ -272,6 +273,7 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
             "q": _text("Part of a name or tag", maxLength=200),
             "show": _word("All places, or the late ones", ("all", "stale")),
             "units": _word("Units of the values; those of the cookie units when left out", PAGE_UNITS),
+            "lang": _word("Language of texts and numbers; English when left out", tuple(CODES)),
         },
         errors=(400,),
     ),

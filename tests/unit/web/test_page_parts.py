@@ -12,11 +12,11 @@ from meteorograph.ledger import queries
 from meteorograph.reading.aggregates import Bucket
 from meteorograph.reading.overview import MAX_POINTS, SeriesPoint, insert_breaks, thin_out, usual_step
 from meteorograph.web.page.chart_series import series_of_buckets
-from meteorograph.web.page.filters import REASONS
 from meteorograph.web.page.plotly_figure import figure
 from meteorograph.web.page.quota_gauges import gauge
 from meteorograph.web.page.sparkline import HEIGHT, WIDTH, sparkline
 from meteorograph.web.page.summary import summary
+from meteorograph.web.page.words import REASONS
 from support import NOON
 
 HOUR = timedelta(hours=1)

@@ -10,10 +10,12 @@ from ...alerts import queries
 from ...alerts.channels import channel_names
 from ...alerts.kinds import KINDS, RAIN_HOURS, condition_text
 from ...config.loading import get_settings
+from ...i18n import Phrase
 from ...model import clock
 from ...storage.engine import get_db_session
 from .. import params
 from .layout import blueprint, render
+from .preferences import refuse_unknown
 
 #: Incidents per page.
 _LIMIT: Final = 25
@@ -23,7 +25,7 @@ class KindChoice(NamedTuple):
     """A kind of rule to choose."""
 
     name: str
-    text: str
+    text: Phrase
     unit: str
     #: The limit where the rule gives none; empty if the kind has no limit, or must be given one.
     limit: str
@@ -34,8 +36,8 @@ class KindChoice(NamedTuple):
 _CHOICES: Final = [
     KindChoice(
         kind.value,
-        spec.condition.format(limit="…", hours="…").capitalize(),
-        spec.unit or ("slots" if spec.unit is not None else ""),
+        spec.condition_with("…", "…"),
+        spec.unit or (Phrase("slots") if spec.unit is not None else ""),
         "" if spec.limit is None else f"{spec.limit:g}",
         spec.subject == "location",
     )
@@ -46,7 +48,7 @@ _CHOICES: Final = [
 @blueprint.get("/alerts")
 def alerts() -> Response:
     """The page of alerts."""
-    params.refuse_unknown(("rule", "state", "cursor"))
+    refuse_unknown(("rule", "state", "cursor"))
     state, place, rule = params.word("state", queries.INCIDENT_STATES), params.after_place(), request.args.get("rule")
     after = queries.IncidentCursor(*place) if place else None
     with get_db_session(read_only=True) as session:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from flask import Response, make_response, render_template, request
 
 from ...errors import BadInputError
+from ...i18n import Language
 from ...locations import views
 from ...model import clock
 from ...quality.row_checks import MAX_CLOCK_LEAD
@@ -18,6 +19,7 @@ from .display import Display
 from .filters import duration
 from .layout import blueprint
 from .preferences import Preferences, read_preferences, refuse_unknown
+from .words import state_word
 
 _SHOWS: Final = ("freshness", "temperature")
 
@@ -53,32 +55,37 @@ def badge() -> Response:
     if name is None:
         if show == "temperature":
             raise BadInputError("location", name, "must be the name of a location for show=temperature")
-        made = _of_service(report)
+        made = _of_service(report, read_preferences().language)
     else:
-        made = _temperature(name, read_preferences()) if show == "temperature" else _freshness(name, report)
+        preferences = read_preferences()
+        made = _temperature(name, preferences) if show == "temperature" else _freshness(name, report, preferences.language)
     response = make_response(render_template("badge.svg", badge=made))
     response.mimetype = "image/svg+xml"
     response.headers["Cache-Control"] = f"max-age={_MAX_AGE_SECONDS}"
+    response.vary.update(("Cookie", "Accept-Language"))
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # it is made to be shown on other sites
     return response
 
 
-def _of_service(report: HealthReport) -> Badge:
-    total, late = len(report.freshness), len(report.stale)
+def _of_service(report: HealthReport, language: Language) -> Badge:
+    total, late, label = len(report.freshness), len(report.stale), language.say("weather")
     if not report.is_database_up or report.status == HealthStatus.FAILING:
-        return Badge("weather", "failing", _BAD)
+        return Badge(label, language.say("failing"), _BAD)
     if report.status == HealthStatus.STARTING or not total:
-        return Badge("weather", "starting" if total else "no places", _UNKNOWN)
-    return Badge("weather", f"{total - late:,} of {total:,} up to date", _LATE if late else _GOOD)
+        return Badge(label, language.say("starting") if total else language.say("no places"), _UNKNOWN)
+    text = language.say_n("{part:,} of {count:,} up to date", "{part:,} of {count:,} up to date", total, part=total - late)
+    return Badge(label, text, _LATE if late else _GOOD)
 
 
-def _freshness(name: str, report: HealthReport) -> Badge:
+def _freshness(name: str, report: HealthReport, language: Language) -> Badge:
     with get_db_session(read_only=True) as session:
         location = views.get_location_view(session, name)  # under its canonical name
     age = report.freshness.get(location.name)
     if age is None:
-        return Badge(location.name, location.state if location.state != "active" else "no data", _UNKNOWN)
-    return Badge(location.name, f"{duration(age)} old", _LATE if location.name in report.stale else _GOOD)
+        text = language.say("no data") if location.state == "active" else state_word(location.state, "place", language=language)
+        return Badge(location.name, text, _UNKNOWN)
+    text = language.say("{duration} old", duration=duration(age, language=language))
+    return Badge(location.name, text, _LATE if location.name in report.stale else _GOOD)
 
 
 def _temperature(name: str, preferences: Preferences) -> Badge:
@@ -86,12 +93,17 @@ def _temperature(name: str, preferences: Preferences) -> Badge:
     with get_db_session(read_only=True) as session:
         location = views.get_location_view(session, name)
         rows, _ = read_rows(session, location=location.name, end=now + MAX_CLOCK_LEAD, limit=1)
-    display = Display(preferences)
+    display, language = Display(preferences), preferences.language
     value = rows[0].temperature if rows else None
     if value is None:
-        return Badge(location.name, "no data", _UNKNOWN)
+        return Badge(location.name, language.say("no data"), _UNKNOWN)
     at = rows[0].observed_at or rows[0].due_at
-    age = duration(max(0.0, (now - at).total_seconds()))
+    age = language.say("{duration} old", duration=duration(max(0.0, (now - at).total_seconds()), language=language))
     is_suspect = bool(rows[0].flags_of("temperature"))
-    text = f"{display.value('temperature', value)} {display.unit('temperature')}{', suspect' if is_suspect else ''}, {age} old"
+    parts = [
+        f"{display.value('temperature', value)} {display.unit('temperature')}",
+        *([language.say("suspect")] if is_suspect else []),
+        age,
+    ]
+    text = ", ".join(parts)
     return Badge(location.name, text, _LATE if is_suspect else _GOOD)

@@ -12,6 +12,7 @@ from typing import Final
 from flask import Response, request
 
 from ...errors import BadInputError
+from ...i18n import DateStyle
 from ...locations import views
 from ...locations.views import LocationView
 from ...model import clock
@@ -60,6 +61,7 @@ def chart() -> Response:
     # Pages of other sites may show the picture; they cannot read it.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.headers["Cache-Control"] = "private, no-cache"
+    response.vary.update(("Cookie", "Accept-Language"))
     response.set_etag(hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())
     response.make_conditional(request)
     return response
@@ -68,16 +70,19 @@ def chart() -> Response:
 def chart_title(location: LocationView, data: MeteogramData, display: Display) -> str:
     """What the picture shows, for a screen reader."""
     values = [value for value in data.lines.values["temperature"] if value is not None]
-    span = f"{_when(data.start, display)} to {_when(data.end, display)} {display.label(data.end)}"
+    say = display.language.say
+    start, end = _when(data.start, display), f"{_when(data.end, display)} {display.label(data.end)}"
+    title = say("Meteogram of {place}, {start} to {end}", place=location.name, start=start, end=end)
     if not values:
-        return f"Meteogram of {location.name}, {span}"
+        return title
     low, high = display.value("temperature", min(values)), display.value("temperature", max(values))
-    return f"Meteogram of {location.name}, {span}: temperature {low} to {high} {display.unit('temperature')}"
+    unit = display.unit("temperature")
+    return say("{title}: temperature {low} to {high} {unit}", title=title, low=low, high=high, unit=unit)
 
 
 def _when(at: datetime, display: Display) -> str:
     local = display.local(at)
-    return f"{local.day} {local:%B %Y %H:%M}"
+    return f"{display.language.date(local, DateStyle.LONG)} {local:%H:%M}"
 
 
 @cache

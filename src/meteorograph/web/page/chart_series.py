@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 
+from ...i18n import ENGLISH, Language
 from ...model.flags import is_suspect
 from ...model.quantities import AMOUNTS, QUANTITIES
 from ...model.states import Origin
@@ -16,6 +17,7 @@ from ...reading.aggregates import Bucket
 from ...reading.overview import BREAK, usual_step
 from ...reading.rows import WeatherRow
 from .filters import period
+from .words import flag_word
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class ChartSeries:
     highest: list[float | None] = field(default_factory=list)
 
 
-def series_of_rows(rows: Sequence[WeatherRow]) -> ChartSeries:
+def series_of_rows(rows: Sequence[WeatherRow], language: Language = ENGLISH) -> ChartSeries:
     """Series of single rows, which come oldest first."""
     series = ChartSeries()
     step = usual_step(row.due_at for row in rows)
@@ -55,13 +57,13 @@ def series_of_rows(rows: Sequence[WeatherRow]) -> ChartSeries:
             name = quantity.name
             flags = row.flags_of(name)
             series.values[name].append(getattr(row, name))
-            series.notes[name].append(_note(row, name, flags))
+            series.notes[name].append(_note(row, name, flags, language))
             if getattr(row, name) is not None and is_suspect(flags):
                 series.flagged[name].append(index)
     return series
 
 
-def series_of_buckets(buckets: Sequence[Bucket]) -> ChartSeries:
+def series_of_buckets(buckets: Sequence[Bucket], language: Language = ENGLISH) -> ChartSeries:
     """Series of bucket means, for amounts of sums, from the first bucket with values to the last."""
     series = ChartSeries()
     used = [index for index, bucket in enumerate(buckets) if any(part.get("count") for part in bucket.values.values())]
@@ -70,20 +72,23 @@ def series_of_buckets(buckets: Sequence[Bucket]) -> ChartSeries:
         for quantity in QUANTITIES:
             part = bucket.values.get(quantity.name) or {}
             series.values[quantity.name].append(part.get("sum" if quantity.is_amount else "mean"))
-            series.notes[quantity.name].append(_note_of_sum(series, quantity.name, bucket, part) if quantity.is_amount else "")
+            series.notes[quantity.name].append(
+                _note_of_sum(series, quantity.name, bucket, part, language) if quantity.is_amount else ""
+            )
         temperature = bucket.values.get("temperature") or {}
         series.lowest.append(temperature.get("min"))
         series.highest.append(temperature.get("max"))
     return series
 
 
-def _note_of_sum(series: ChartSeries, name: str, bucket: Bucket, part: Statistics) -> str:
+def _note_of_sum(series: ChartSeries, name: str, bucket: Bucket, part: Statistics, language: Language) -> str:
     """The note of a sum over less than its whole bucket, which is also noted in ``partial``."""
     seconds, covered = (bucket.end - bucket.start).total_seconds(), part.get("covered_seconds") or 0.0
     if part.get("sum") is None or covered >= seconds:
         return ""
     series.partial[name].append(len(series.times) - 1)
-    return f"in the {100 * covered / seconds:.0f} % of the time that is measured"
+    percent = language.with_percent(f"{100 * covered / seconds:.0f}")
+    return language.say("in the {percent} of the time that is measured", percent=percent)
 
 
 def _break(series: ChartSeries, at: datetime) -> None:
@@ -93,14 +98,14 @@ def _break(series: ChartSeries, at: datetime) -> None:
         series.notes[quantity.name].append("")
 
 
-def _note(row: WeatherRow, name: str, flags: list[str]) -> str:
+def _note(row: WeatherRow, name: str, flags: list[str], language: Language) -> str:
     provider = row.provider_of(name)
     parts = [PROVIDERS[provider].title if provider in PROVIDERS else provider]
     if name == "precipitation" and row.precipitation_period:
-        parts.insert(0, f"in {period(row.precipitation_period)}")
+        parts.insert(0, language.say("in {period}", period=period(row.precipitation_period)))
     if row.origin == Origin.BACKFILL:
-        parts.append("backfilled")
+        parts.append(language.say("backfilled"))
     elif row.origin == Origin.IMPORT:
-        parts.append("imported")
-    parts += [flag.replace("_", " ") for flag in flags]
+        parts.append(language.say("imported"))
+    parts += [flag_word(flag, language=language) for flag in flags]
     return escape(" · ".join(parts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ...errors import BadInputError
+from ...i18n import DateStyle, Phrase
 from ...locations.repository import get_location
 from ...model import clock
 from ...model.time_buckets import zone_or_utc
@@ -22,17 +23,17 @@ from ...storage.archive.ranges import sealed_edges
 from ...storage.engine import get_db_session
 from ...storage.models import WeatherData
 from .layout import blueprint, render
-from .preferences import refuse_unknown
+from .preferences import read_preferences, refuse_unknown
 from .wind_rose import wind_rose_picture
 
 #: What the records are: title, quantity, value of a day, and which day is chosen.
-_RECORDS: Final[Sequence[tuple[str, str, Any, Any]]] = (
-    ("Highest temperature", "temperature", lambda day: day.high, max),
-    ("Lowest temperature", "temperature", lambda day: day.low, min),
-    ("Wettest day", "precipitation", lambda day: day.rain, max),
-    ("Strongest gust", "wind_gust", lambda day: day.gust, max),
-    ("Highest pressure", "pressure", lambda day: day.pressure_high, max),
-    ("Lowest pressure", "pressure", lambda day: day.pressure_low, min),
+_RECORDS: Final[Sequence[tuple[Phrase, str, Any, Any]]] = (
+    (Phrase("Highest temperature"), "temperature", lambda day: day.high, max),
+    (Phrase("Lowest temperature"), "temperature", lambda day: day.low, min),
+    (Phrase("Wettest day"), "precipitation", lambda day: day.rain, max),
+    (Phrase("Strongest gust"), "wind_gust", lambda day: day.gust, max),
+    (Phrase("Highest pressure"), "pressure", lambda day: day.pressure_high, max),
+    (Phrase("Lowest pressure"), "pressure", lambda day: day.pressure_low, min),
 )
 
 
@@ -56,6 +57,7 @@ def climate_page() -> Response:
             bucket="hour",
             quantities=("wind_speed", "wind_direction"),
         )
+    language = read_preferences().language
     months, rose = climate.months_of(days), climate.wind_rose(hours)
     return render(
         "climate.html",
@@ -73,7 +75,8 @@ def climate_page() -> Response:
         first=days[0].day if days else None,
         measured=sum(day.is_measured for day in days),
         rose=rose,
-        picture=wind_rose_picture(rose, f"Wind rose of {year}") if rose else None,
+        picture=wind_rose_picture(rose, language.say("Wind rose of {year}", year=str(year)), language) if rose else None,
+        names=[language.date(date(year, month, 1), DateStyle.MONTH) for month in range(1, 13)],
         speeds=climate.SPEEDS,
         base=climate.BASE,
         rain_day=climate.RAIN_DAY,

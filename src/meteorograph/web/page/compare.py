@@ -20,6 +20,7 @@ from .display import Display
 from .layout import blueprint, render
 from .location_range import RANGES, Period, read_period
 from .preferences import read_preferences, refuse_unknown
+from .words import quantity_word
 
 #: Length of the means of each period: some hundred points a line.
 _BUCKETS: Final = {"24h": "15m", "7d": "hour", "30d": "3h", "1y": "day"}
@@ -47,7 +48,7 @@ def compare() -> Response:
         names=[one.name for one in locations],
         known=[one.name for one in known],
         quantity=quantity,
-        quantities={name: name.replace("_", " ").capitalize() for name in QUANTITIES},
+        quantities=QUANTITIES,
         by="provider" if is_by_provider else "place",
         ranges={word: one.title for word, one in RANGES.items()},
         chosen=period.word,
@@ -75,7 +76,8 @@ def _compare(
         lines = read_places(session, names, quantity, start, end, _BUCKETS[period.word or "24h"])
     lines = lines[:MAX_LINES]
     titles = [PROVIDERS[line.name].title if is_by_provider and line.name in PROVIDERS else line.name for line in lines]
-    label = f"{quantity.replace('_', ' ')} of {', '.join(titles)}"
+    named = quantity_word(quantity, language=display.language)
+    label = display.language.say("{quantity} of {places}", quantity=named, places=", ".join(titles))
     has_values = any(line.values for line in lines)
     first = lines[0] if lines else None
     return {

@@ -46,7 +46,7 @@ def _parts(lines: Sequence[Line], quantity: str, display: Display, time: TimeSca
     grid = "".join(f"M{time.left:g} {coordinate(scale.y(tick))}H{time.right:g}" for tick in scale.ticks)
     yield f'<path class="m-grid" d="{grid}"/>'
     for tick in scale.ticks:
-        text = f"{tick:g}".replace("-", "−")  # noqa: RUF001  # a minus sign
+        text = display.language.numeral(f"{tick:g}".replace("-", "−"))  # noqa: RUF001  # a minus sign
         yield f'<text x="{time.left - 6:g}" y="{coordinate(scale.y(tick) + 4)}" text-anchor="end">{text}</text>'
     for number, line in enumerate(lines, 1):
         points = [(time.x(at), None if value is None else scale.y(display.convert(quantity, value))) for at, value in line.points]
@@ -58,7 +58,7 @@ def _axes(display: Display, time: TimeScale) -> Iterator[str]:
     days = "".join(f"M{coordinate(time.x(at))} {_TOP - 30:g}V{_BOTTOM:g}" for at in midnights(time.start, time.end, display.zone))
     if days.count("M") <= 40:
         yield f'<path class="m-day" d="{days}"/>'
-    yield from _labels(day_ticks(time.start, time.end, display.zone, width), time, 16, "start", 4)
+    yield from _labels(day_ticks(time.start, time.end, display.zone, width, display.language), time, 16, "start", 4)
     yield from _labels(hour_ticks(time.start, time.end, display.zone, width), time, 34, "middle", 0)
     yield f'<text x="{time.right:g}" y="{HEIGHT - 8}" text-anchor="end">{escape(display.label(time.end))}</text>'
 

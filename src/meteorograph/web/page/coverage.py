@@ -27,8 +27,7 @@ DAYS: Final = ("7", "30", "90", _YEAR)
 #: Locations per page.
 _LIMIT: Final = 25
 
-_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_WEEK: Final = len(_WEEKDAYS)
+_WEEK: Final = 7
 
 #: Least coverage of each colour, worst first; the last is complete.
 _STEPS: Final = (0.0, 0.5, 0.8, 0.95, 1.0)
@@ -59,7 +58,6 @@ def heat_map() -> Response:
         "coverage.html",
         rows=rows,
         weeks=_weeks(rows[0]["cells"], today - timedelta(days=days - 1), today) if days == int(_YEAR) and rows else None,
-        weekdays=_WEEKDAYS,
         days=[datetime.combine(entry.day, time()) for entry in days_of_all if entry.day],
         total={name: sum(getattr(entry, name) for entry in days_of_all) for name in ("due", "stored", "missed", "pending")},
         length=days,

@@ -1,4 +1,4 @@
-"""Numbers and times as the reader wants them: units, decimals and zone. Pure."""
+"""Numbers and times as the reader wants them: units, decimals, zone and language. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from ...i18n import DateStyle
 from ...model import units
 from .filters import number
 from .preferences import Preferences, zone_label
@@ -19,7 +20,7 @@ _WRITTEN: Final = {"mi/h": "mph", "degree": "°"}
 
 
 class Display:
-    """Writes quantities in the units of the reader, and times in one zone.
+    """Writes quantities in the units and the language of the reader, and times in one zone.
 
     Args:
         preferences: What the reader has chosen.
@@ -28,6 +29,7 @@ class Display:
 
     def __init__(self, preferences: Preferences, place_zone: str | None = None) -> None:
         self.preferences = preferences
+        self.language = preferences.language
         self.zone: ZoneInfo = preferences.zone_of(place_zone)
         self._units = units.Units(preferences.units, {"visibility": "mi" if preferences.units == "imperial" else "km"})
 
@@ -50,7 +52,7 @@ class Display:
         """A canonical value as text without its unit; a dash for None."""
         if value is None:
             return number(None)
-        return number(self.convert(name, value), self.decimals(name) if decimals is None else decimals)
+        return number(self.convert(name, value), self.decimals(name) if decimals is None else decimals, language=self.language)
 
     def local(self, at: datetime) -> datetime:
         """An instant in the zone of the page."""
@@ -65,8 +67,8 @@ class Display:
         local, today = self.local(at), self.local(now).date()
         if local.date() == today:
             return f"{self.clock(at)} {zone_label(local)}"
-        year = f" {local.year}" if local.year != today.year else ""
-        return f"{local.day} {local:%b}{year} {self.clock(at)} {zone_label(local)}"
+        day = self.language.date(local, DateStyle.DAY if local.year == today.year else DateStyle.DAY_YEAR)
+        return f"{day} {self.clock(at)} {zone_label(local)}"
 
     def label(self, at: datetime) -> str:
         """What the zone of the page is called at an instant."""

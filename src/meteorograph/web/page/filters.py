@@ -1,66 +1,61 @@
-"""Template filters: values as text. Pure."""
+"""Template filters: values as text, in the language of the page. Pure."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime
-from typing import Final
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import wraps
+from typing import Any, Final
 
-from ...model.states import MissedReason
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
-_POINTS: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+from ...i18n import ENGLISH, DateStyle, Language, Phrase, phrase_in
+from .words import POINTS, REASONS
+
+#: Units of durations [s], the largest first.
+_LENGTHS: Final = ((86400, phrase_in("unit", "d")), (3600, phrase_in("unit", "h")), (60, phrase_in("unit", "min")))
 
 #: Stands for a missing value.
 DASH: Final = "–"  # noqa: RUF001  # a typographic sign, like the minus below
 
-#: Missed reason → text.
-REASONS: Final[dict[str, str]] = {
-    MissedReason.DOWN: "the service was down",
-    MissedReason.STOPPED: "the service was stopped",
-    MissedReason.DATABASE: "the database did not take the work",
-    MissedReason.INTERNAL: "the service had an internal error",
-    MissedReason.UNRECORDED: "the run ended without an account of it",
-    MissedReason.LATE: "the run before it was still at work",
-    MissedReason.QUOTA: "the quota was used up",
-    MissedReason.PROVIDER_ERROR: "the provider failed",
-    MissedReason.PAYLOAD_ERROR: "the answer was not understood",
-    MissedReason.STORE_ERROR: "the database did not take it",
-}
 
-
-def ago(instant: datetime | None, now: datetime) -> str:
+def ago(instant: datetime | None, now: datetime, *, language: Language = ENGLISH) -> str:
     """Age of an instant in one unit."""
     if instant is None:
-        return "unknown"
+        return language.say("unknown")
     seconds = int((now - instant).total_seconds())
-    return "in the future" if seconds < 0 else f"{duration(seconds)} ago"
+    if seconds < 0:
+        return language.say("in the future")
+    return language.say("{duration} ago", duration=duration(seconds, language=language))
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float, *, language: Language = ENGLISH) -> str:
     """A duration [s] in the largest unit of which it has at least two."""
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+    for length, unit in _LENGTHS:
         if seconds >= 2 * length:
-            return f"{int(seconds // length)} {unit}"
+            return f"{int(seconds // length)} {language.say(unit)}"
     return f"{int(seconds)} s"
 
 
-def number(value: float | None, decimals: int = 0) -> str:
+def number(value: float | None, decimals: int = 0, *, language: Language = ENGLISH) -> str:
     """A number with fixed decimals, with separators from 10,000 on; a dash for None."""
     if value is None:
         return DASH
     rounded = round(value, decimals) + 0.0  # never "-0"
     grouped = f"{rounded:,.{decimals}f}" if abs(rounded) >= 10_000 else f"{rounded:.{decimals}f}"
-    return grouped.replace("-", "−")  # noqa: RUF001
+    return language.numeral(grouped.replace("-", "−"))  # noqa: RUF001
 
 
-def percent(part: float | None) -> str:
+def percent(part: float | None, *, language: Language = ENGLISH) -> str:
     """A fraction in percent, rounded down: only 1 is 100 %."""
-    return DASH if part is None else f"{math.floor(part * 1000 + 1e-9) / 10:.1f} %"
+    return DASH if part is None else language.with_percent(f"{math.floor(part * 1000 + 1e-9) / 10:.1f}")
 
 
-def compass(degrees: float | None) -> str:
+def compass(degrees: float | None, *, language: Language = ENGLISH) -> str:
     """The compass point from which the wind comes."""
-    return "" if degrees is None else _POINTS[round(degrees / 45) % 8]
+    return "" if degrees is None else language.say(POINTS[round(degrees / 45) % 8])
 
 
 def period(seconds: int) -> str:
@@ -68,20 +63,42 @@ def period(seconds: int) -> str:
     return f"{seconds // 3600} h" if seconds % 3600 == 0 else f"{seconds // 60} min"
 
 
-def instant(at: datetime | None) -> str:
+def instant(at: datetime | None, *, language: Language = ENGLISH) -> str:
     """An instant in UTC to the minute, or to the second if it has seconds."""
-    return DASH if at is None else at.strftime("%Y-%m-%d %H:%M:%S" if at.second else "%Y-%m-%d %H:%M")
+    return DASH if at is None else f"{language.date(at)} {at:{'%H:%M:%S' if at.second else '%H:%M'}}"
 
 
-def reason(word: str) -> str:
+def day(at: date | None, style: str = "NUMERIC", *, language: Language = ENGLISH) -> str:
+    """A date; ``style`` is the name of a ``DateStyle``."""
+    return DASH if at is None else language.date(at, DateStyle[style])
+
+
+def reason(word: str, *, language: Language = ENGLISH) -> str:
     """Text of a missed reason."""
-    return REASONS.get(word, word)
+    return language.say(REASONS[word]) if word in REASONS else word
 
 
-def reasons(missed: dict[str, int]) -> str:
+def reasons(missed: dict[str, int], *, language: Language = ENGLISH) -> str:
     """Counts of missed slots by reason, as text."""
-    return "; ".join(f"{many} missed because {reason(word)}" for word, many in missed.items())
+    said = [(many, reason(word, language=language)) for word, many in missed.items()]
+    return "; ".join(language.say("{count} missed because {reason}", count=many, reason=why) for many, why in said)
+
+
+def say(text: str, *, language: Language = ENGLISH) -> str:
+    """A phrase in the language of the page; a text that is no phrase as it is."""
+    return language.say(text) if isinstance(text, Phrase) else text
 
 
 #: The functions that templates use as filters, by their names.
-FILTERS: Final = (ago, duration, number, percent, compass, period, instant, reason, reasons)
+FILTERS: Final = (ago, duration, number, percent, compass, instant, day, reason, reasons, say)
+
+
+def in_language_of_page(function: Callable[..., str]) -> Callable[..., str]:
+    """A filter for templates, which takes the language from the variables of the template."""
+
+    @pass_context
+    @wraps(function)
+    def write(context: Context, *values: Any) -> str:
+        return function(*values, language=context["language"])
+
+    return write

@@ -6,6 +6,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from ...i18n import Phrase, phrase_in
 from ...providers.weather_codes import CLEAR, MAINLY_CLEAR, OVERCAST, PARTLY_CLOUDY, code_of_sky
 
 _CLOUD: Final = "M7 18.5h10.4a4.1 4.1 0 0 0 .6-8.15 6 6 0 0 0-11.5.35A3.95 3.95 0 0 0 7 18.5z"
@@ -34,9 +35,18 @@ _FALLS: Final = {
 
 #: Word of each icon, where the provider gives none.
 WORDS: Final = {
-    **{"clear": "clear", "mainly-clear": "mainly clear", "partly": "partly cloudy", "overcast": "overcast", "fog": "fog or haze"},
-    **{"drizzle": "drizzle", "rain": "rain", "heavy": "heavy rain", "showers": "rain showers", "sleet": "sleet", "snow": "snow"},
-    "thunder": "thunderstorm",
+    "clear": Phrase("clear"),
+    "mainly-clear": Phrase("mainly clear"),
+    "partly": Phrase("partly cloudy"),
+    "overcast": Phrase("overcast"),
+    "fog": Phrase("fog or haze"),
+    "drizzle": Phrase("drizzle"),
+    "rain": phrase_in("weather", "rain"),
+    "heavy": Phrase("heavy rain"),
+    "showers": Phrase("rain showers"),
+    "sleet": Phrase("sleet"),
+    "snow": phrase_in("weather", "snow"),
+    "thunder": Phrase("thunderstorm"),
 }
 
 _SKIES: Final = {CLEAR: "clear", MAINLY_CLEAR: "mainly-clear", PARTLY_CLOUDY: "partly", OVERCAST: "overcast"}

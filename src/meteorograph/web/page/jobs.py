@@ -12,6 +12,7 @@ from ...model import clock
 from ...storage.engine import get_db_session
 from .. import params
 from .layout import blueprint, render
+from .preferences import refuse_unknown
 
 #: Period of the runs, and runs per page.
 _PERIOD: Final = timedelta(days=7)
@@ -21,7 +22,7 @@ _LIMIT: Final = 25
 @blueprint.get("/jobs")
 def jobs() -> Response:
     """The page of jobs."""
-    params.refuse_unknown(("job", "state", "cursor"))
+    refuse_unknown(("job", "state", "cursor"))
     state, place, job = params.word("state", queries.JOB_STATES), params.after_place(), request.args.get("job")
     now = clock.now()
     end = now + timedelta(microseconds=1)

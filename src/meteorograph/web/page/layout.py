@@ -15,6 +15,7 @@ from werkzeug.exceptions import Forbidden, NotAcceptable
 from ...config.loading import get_settings
 from ...errors import ArchiveError, BadInputError, LocationNotFoundError, StoreError
 from ...healing.planner import history_providers
+from ...i18n import CODES, Language, Phrase
 from ...log_output import get_logger
 from ...model import clock
 from ...model.states import TokenScope
@@ -24,14 +25,16 @@ from .. import access
 from ..health_report import HealthReport, read_report
 from ..problems import bad_input_detail
 from .display import Display
-from .filters import FILTERS
-from .preferences import SYSTEMS, Preferences, keep_preferences, read_preferences
+from .filters import FILTERS, in_language_of_page
+from .preferences import SYSTEMS, Preferences, keep_preferences, read_lang, read_preferences
+from .script_texts import script_texts
 from .service_sentence import service_sentence
+from .words import FILTERS as WORD_FILTERS
 
 log = get_logger(__name__)
 blueprint = Blueprint("page", __name__)
-for function in FILTERS:
-    blueprint.add_app_template_filter(function)
+for function in (*FILTERS, *WORD_FILTERS):
+    blueprint.add_app_template_filter(in_language_of_page(function), function.__name__)
 
 #: Shortest and longest time between two updates of a page.
 _SOONEST: Final = timedelta(seconds=5)
@@ -71,14 +74,15 @@ def render(
     """
     settings, now = get_settings(), clock.now()
     report = report or read_report(may_be_recent=True)
-    preferences = read_preferences() if status != 400 else Preferences()
+    preferences = read_preferences() if status != 400 else Preferences(lang=read_lang())
     display = Display(preferences, place_zone)
     heals = settings.healing and bool(history_providers(settings))
     text = render_template(
         template,
         now=now,
         health=report,
-        sentence=service_sentence(report, lambda at: display.moment(at, now), heals=heals),
+        sentence=service_sentence(report, lambda at: display.moment(at, now), heals=heals, language=display.language),
+        **language_variables(display.language),
         preferences=preferences,
         systems=SYSTEMS,
         display=display,
@@ -102,6 +106,18 @@ def render(
     return response
 
 
+def language_variables(language: Language) -> dict[str, Any]:
+    """What templates need to say texts: the language, and functions for texts, for counts and for words with a context."""
+    return {
+        "language": language,
+        "languages": CODES,
+        "_": language.markup,
+        "_n": language.markup_n,
+        "_c": language.markup_in,
+        "texts": lambda *names: script_texts(language, names),
+    }
+
+
 def page_number() -> int:
     """The parameter ``page``, counted from 1."""
     text = request.args.get("page", "1")
@@ -112,29 +128,34 @@ def page_number() -> int:
 
 @blueprint.errorhandler(BadInputError)
 def _bad_input(error: BadInputError) -> Response:
-    return render("error.html", status=400, title="Invalid parameter", detail=bad_input_detail(error))
+    return render("error.html", status=400, title=Phrase("Invalid parameter"), technical=bad_input_detail(error))
 
 
 @blueprint.errorhandler(Forbidden)
 def _forbidden(error: Forbidden) -> Response:
-    return render("error.html", status=403, title="Not allowed", detail=error.description)
+    return render("error.html", status=403, title=Phrase("Not allowed"), technical=error.description)
 
 
 @blueprint.errorhandler(LocationNotFoundError)
 def _not_found(error: LocationNotFoundError) -> Response:
-    return render("error.html", status=404, title="Location not found", detail=str(error))
+    return render(
+        "error.html",
+        status=404,
+        title=Phrase("Location not found"),
+        detail=Phrase("no location is named {name}", name=repr(error.name)),
+    )
 
 
 @blueprint.errorhandler(ArchiveError)
 def _no_archive(error: ArchiveError) -> Response:
     log.error("a sealed month cannot be read", reason=str(error))
-    detail = "The file of a month in the archive is missing or damaged."
-    return render("error.html", status=503, title="A sealed month cannot be read", detail=detail)
+    detail = Phrase("The file of a month in the archive is missing or damaged.")
+    return render("error.html", status=503, title=Phrase("A sealed month cannot be read"), detail=detail)
 
 
 @blueprint.errorhandler(StoreError)
 @blueprint.errorhandler(DBAPIError)
 def _no_database(error: Exception) -> Response:
     log.error("the database failed", reason=str(error))  # the driver's text, as for every other route
-    detail = "The database does not answer. This page keeps trying."
-    return render("error.html", status=503, title="Database not available", detail=detail)
+    detail = Phrase("The database does not answer. This page keeps trying.")
+    return render("error.html", status=503, title=Phrase("Database not available"), detail=detail)

@@ -11,6 +11,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from ...errors import BadInputError
+from ...i18n import Language
 from ...ledger.gaps import Gap, list_gaps
 from ...locations import views
 from ...model import clock
@@ -34,6 +35,7 @@ from .plotly_figure import figure
 from .preferences import read_preferences, refuse_unknown
 from .script import plotly
 from .summary import summary
+from .weather_words import weather_words
 
 #: Rows that the charts for exploring draw one by one at most.
 _MAX_ROWS: Final = 1500
@@ -59,7 +61,7 @@ def place() -> Response:
         )
         gaps, more_gaps = list_gaps(session, period.start, period.end, location=name, limit=100)
         data = read_meteogram(session, name, period.start, period.end, display.zone, minute)
-        exploration = _explore(session, name, period, buckets, gaps) if explores else None
+        exploration = _explore(session, name, period, buckets, gaps, display.language) if explores else None
     providers = Counter(one for one in data.lines.providers if one)
     for row in newest:
         providers.update([row.provider, *(row.providers or {}).values()])
@@ -70,6 +72,7 @@ def place() -> Response:
         place_zone=location.timezone,
         location=location,
         weather=now_there,
+        words=now_there and weather_words(now_there.row.condition, now_there.icon_name, display.language),
         pictures=[meteogram(data, display, place=coordinates, now=minute, title=title, width=width) for width in (WIDE, NARROW)],
         readout=readout(data, display),
         is_empty=data.is_empty,
@@ -100,18 +103,20 @@ def _text(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _explore(session: Session, name: str, period: Period, buckets: Sequence[Bucket], gaps: Sequence[Gap]) -> dict[str, Any]:
+def _explore(
+    session: Session, name: str, period: Period, buckets: Sequence[Bucket], gaps: Sequence[Gap], language: Language
+) -> dict[str, Any]:
     """The figure of the charts for exploring, and whether its points are means."""
     chosen, start, end = period.range, period.start, period.end
     rows, more = _rows(session, name, period) if chosen.has_rows else ([], None)
     if chosen.has_rows and more is None:
-        series = series_of_rows(rows)
+        series = series_of_rows(rows, language)
     elif chosen.coarse == chosen.bucket:
-        series = series_of_buckets(buckets)
+        series = series_of_buckets(buckets, language)
     else:
         fine = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
-        series = series_of_buckets(fine)
-    return {"figure": figure(series, gaps, start, end), "is_coarse": more is not None or not chosen.has_rows}
+        series = series_of_buckets(fine, language)
+    return {"figure": figure(series, gaps, start, end, language), "is_coarse": more is not None or not chosen.has_rows}
 
 
 def _rows(session: Session, name: str, period: Period) -> tuple[list[WeatherRow], object]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
+from ...i18n import Phrase
 from ...locations.repository import get_location
 from ...model import sun
 from ...model.feels_like import feels_like
@@ -19,13 +21,19 @@ from ...reading.aggregates import read_buckets
 from ...reading.overview import DayOfPlace, read_days
 from ...reading.ranges import read_ranges
 from ...reading.rows import WeatherRow
-from .icons import WORDS, icon, icon_name
+from .icons import icon, icon_name
 
 _HOUR: Final = timedelta(hours=1)
 
 #: Terms of the UK Met Office for a change over three hours, below this many hPa
 #: (https://www.metoffice.gov.uk/weather/guides/coast-and-sea/glossary).
-_TENDENCIES: Final = ((0.1, "steady"), (1.6, "slowly"), (3.6, ""), (6.05, "quickly"))
+_TENDENCIES: Final = (
+    (0.1, Phrase("steady"), Phrase("steady")),
+    (1.6, Phrase("rising slowly"), Phrase("falling slowly")),
+    (3.6, Phrase("rising"), Phrase("falling")),
+    (6.05, Phrase("rising quickly"), Phrase("falling quickly")),
+    (math.inf, Phrase("rising very rapidly"), Phrase("falling very rapidly")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,8 @@ class RainTotal:
     amount: float | None
     #: Part of the time that is measured.
     coverage: float
+    #: A time in the month, in the zone of the place, if it is a month.
+    month: datetime | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -51,7 +61,7 @@ class PlaceNow:
     row: WeatherRow
     at: datetime
     icon: Markup | None
-    words: str | None
+    icon_name: str | None
     feels_like: float | None
     day: DayOfPlace
     rain: tuple[RainTotal, ...]
@@ -74,7 +84,7 @@ def read_now(session: Session, row: WeatherRow, now: datetime) -> PlaceNow:
         row=row,
         at=at,
         icon=icon(name, is_night=is_night) if name else None,
-        words=row.condition or (WORDS[name] if name else None),
+        icon_name=name,
         feels_like=None if {"temperature", "humidity", "wind_speed"} & suspects else feels_like(*heat),
         day=day,
         rain=(_rain_of_hour(session, location.id, at), _rain_of_day(day), _rain_of_month(session, row, location.timezone, now)),
@@ -88,8 +98,7 @@ def tendency_words(change: float | None) -> str:
     """A change of pressure over three hours [hPa] in words."""
     if change is None:
         return ""
-    speed = next((word for limit, word in _TENDENCIES if round(abs(change), 2) < limit), "very rapidly")
-    return speed if speed == "steady" else f"{'rising' if change > 0 else 'falling'} {speed}".strip()
+    return next(rising if change > 0 else falling for limit, rising, falling in _TENDENCIES if round(abs(change), 2) < limit)
 
 
 def _tendency(session: Session, location_id: int, row: WeatherRow, at: datetime) -> float | None:
@@ -119,8 +128,8 @@ def _rain_of_month(session: Session, row: WeatherRow, timezone: str | None, now:
         session, location=row.location, start=now, end=now + timedelta(seconds=1), bucket="month", quantities=("precipitation",)
     )
     month = buckets[0]
-    title = f"{now.astimezone(zone):%B}"
-    return _total(title, month.values["precipitation"], max(1.0, (now - month.start).total_seconds()))
+    total = _total("", month.values["precipitation"], max(1.0, (now - month.start).total_seconds()))
+    return replace(total, month=now.astimezone(zone))
 
 
 def _total(title: str, total: Statistics, seconds: float) -> RainTotal:

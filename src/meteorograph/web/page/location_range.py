@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from flask import request
 
 from ...errors import BadInputError
+from ...i18n import Phrase
 from ...model.time_buckets import midnight
 from .. import params
 
@@ -28,7 +29,7 @@ _LONGEST: Final = 3 * 366 * DAY
 class Range(NamedTuple):
     """A period to choose from."""
 
-    title: str
+    title: Phrase
     length: timedelta
     #: Buckets of the summary, and of the charts if there are too many rows.
     bucket: str
@@ -38,10 +39,10 @@ class Range(NamedTuple):
 
 
 RANGES: Final = {
-    "24h": Range("24 hours", DAY, "hour", "5m", has_rows=True),
-    "7d": Range("7 days", 7 * DAY, "hour", "hour", has_rows=True),
-    "30d": Range("30 days", 30 * DAY, "hour", "hour", has_rows=True),
-    "1y": Range("1 year", 365 * DAY, "day", "day", has_rows=False),
+    "24h": Range(Phrase("24 hours"), DAY, "hour", "5m", has_rows=True),
+    "7d": Range(Phrase("7 days"), 7 * DAY, "hour", "hour", has_rows=True),
+    "30d": Range(Phrase("30 days"), 30 * DAY, "hour", "hour", has_rows=True),
+    "1y": Range(Phrase("1 year"), 365 * DAY, "day", "day", has_rows=False),
 }
 
 

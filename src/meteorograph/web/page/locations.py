@@ -11,15 +11,15 @@ from ...model import clock
 from ...reading.overview import read_cards
 from ...reading.overview_order import numbered_page
 from ...storage.engine import get_db_session
-from .. import params
 from .layout import blueprint, page_number, render
 from .overview import LIMIT, search_text
+from .preferences import refuse_unknown
 
 
 @blueprint.get("/locations")
 def places() -> Response:
     """The page that lists and changes locations."""
-    params.refuse_unknown(("q", "page"))
+    refuse_unknown(("q", "page"))
     words, number, settings = search_text(), page_number(), get_settings()
     with get_db_session(read_only=True) as session:
         ids, total = numbered_page(session, words, (number - 1) * LIMIT, LIMIT)
@@ -39,7 +39,7 @@ def places() -> Response:
 @blueprint.get("/locations/edit")
 def edit_location() -> Response:
     """The page that changes, collects and removes one location."""
-    params.refuse_unknown(("name",))
+    refuse_unknown(("name",))
     with get_db_session(read_only=True) as session:
         location = get_location(session, request.args.get("name", ""))
     tags = ("; " if any("," in tag for tag in location.tags or ()) else ", ").join([*(location.tags or ()), ""])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from ...i18n import Phrase, phrase_in
 from ...reading.map_places import FRESHNESS, RAIN
 from .display import Display
 
@@ -23,7 +24,7 @@ class LegendEntry(NamedTuple):
 class Scale:
     """How a quantity is coloured."""
 
-    title: str
+    title: Phrase
     #: Its name in the table of quantities.
     quantity: str
     #: Where a class ends and the next one begins [canonical unit].
@@ -38,10 +39,13 @@ class Scale:
     def legend(self, display: Display) -> list[LegendEntry]:
         """The classes in the units of the reader."""
         texts = [display.value(self.quantity, edge, self._decimals(display)) for edge in self.edges]
-        entries = [LegendEntry(self.colour(self.edges[0] - 1), f"below {texts[0]}")]
+        entries = [LegendEntry(self.colour(self.edges[0] - 1), display.language.say("below {value}", value=texts[0]))]
         spans = zip(self.edges, texts, texts[1:], strict=False)
-        entries += [LegendEntry(self.colour(edge), f"{low} to {high}") for edge, low, high in spans]
-        return [*entries, LegendEntry(self.colour(self.edges[-1]), f"{texts[-1]} or more")]
+        entries += [
+            LegendEntry(self.colour(edge), display.language.say("{low} to {high}", low=low, high=high))
+            for edge, low, high in spans
+        ]
+        return [*entries, LegendEntry(self.colour(self.edges[-1]), display.language.say("{value} or more", value=texts[-1]))]
 
     def _decimals(self, display: Display) -> int:
         """As few decimals as tell the edges well enough."""
@@ -58,29 +62,29 @@ _SHARE: Final = (20.0, 40.0, 60.0, 80.0, 90.0)
 
 #: What the map can be coloured by, besides the freshness.
 SCALES: Final = {
-    "temperature": Scale("Temperature", "temperature", (-20, -10, 0, 10, 20, 30, 40), "t0"),
-    RAIN: Scale("Rain 24 h", "precipitation", (0.1, 1, 5, 10, 25, 50)),
-    "wind_speed": Scale("Wind", "wind_speed", _WIND),
-    "wind_gust": Scale("Gusts", "wind_gust", _WIND),
-    "humidity": Scale("Humidity", "humidity", _SHARE),
-    "pressure": Scale("Pressure", "pressure", (980, 990, 1000, 1010, 1020, 1030)),
-    "cloud_cover": Scale("Clouds", "cloud_cover", _SHARE),
+    "temperature": Scale(Phrase("Temperature"), "temperature", (-20, -10, 0, 10, 20, 30, 40), "t0"),
+    RAIN: Scale(Phrase("Rain 24 h"), "precipitation", (0.1, 1, 5, 10, 25, 50)),
+    "wind_speed": Scale(Phrase("Wind"), "wind_speed", _WIND),
+    "wind_gust": Scale(Phrase("Gusts"), "wind_gust", _WIND),
+    "humidity": Scale(Phrase("Humidity"), "humidity", _SHARE),
+    "pressure": Scale(Phrase("Pressure"), "pressure", (980, 990, 1000, 1010, 1020, 1030)),
+    "cloud_cover": Scale(Phrase("Clouds"), "cloud_cover", _SHARE),
 }
 
 #: What the address can name, and how it is called in the list of the page.
-CHOICES: Final = {**{name: scale.title for name, scale in SCALES.items()}, FRESHNESS: "Freshness"}
+CHOICES: Final = {**{name: scale.title for name, scale in SCALES.items()}, FRESHNESS: Phrase("Freshness")}
 
 #: State of a place → what it is called, as in the list.
 STATES: Final = {
-    "fresh": "up to date",
-    "stale": "stale",
-    "paused": "paused",
-    "unscheduled": "unscheduled",
+    "fresh": Phrase("up to date"),
+    "stale": phrase_in("place", "stale"),
+    "paused": phrase_in("place", "paused"),
+    "unscheduled": phrase_in("place", "unscheduled"),
 }
 
 #: The colours of places without a current value.
-SUSPECT: Final = LegendEntry("suspect", "suspect value")
-NO_VALUE: Final = LegendEntry("none", "no value")
+SUSPECT: Final = LegendEntry("suspect", Phrase("suspect value"))
+NO_VALUE: Final = LegendEntry("none", Phrase("no value"))
 
 #: The colour of a number of places without a common value.
 COUNT: Final = LegendEntry("count", "")
@@ -88,10 +92,16 @@ COUNT: Final = LegendEntry("count", "")
 
 def legend(name: str, display: Display) -> list[LegendEntry]:
     """The legend of a choice."""
-    states = [LegendEntry(state, text) for state, text in STATES.items()]
+    say = display.language.say
+    states = [LegendEntry(state, say(text)) for state, text in STATES.items()]
     if name == FRESHNESS:
         return states
-    return [*SCALES[name].legend(display), SUSPECT, *states[1:], NO_VALUE]
+    return [
+        *SCALES[name].legend(display),
+        LegendEntry(SUSPECT.colour, say(SUSPECT.text)),
+        *states[1:],
+        LegendEntry(NO_VALUE.colour, say(NO_VALUE.text)),
+    ]
 
 
 def unit(name: str, display: Display) -> str:

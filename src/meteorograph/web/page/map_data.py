@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
 from ...errors import BadInputError
+from ...i18n import CODES
 from ...model import clock
 from ...providers.registry import PROVIDERS
 from ...reading.map_places import FRESHNESS, Box, MapCell, MapContent, MapPlace, MapQuery, read_map
@@ -29,17 +31,19 @@ _DEFAULT_ZOOM: Final = 2
 @blueprint.get("/map.json")
 def map_data() -> Response:
     """What a part of the map of the overview shows."""
-    params.refuse_unknown(("bbox", "zoom", "quantity", "q", "show", "units"))
+    params.refuse_unknown(("bbox", "zoom", "quantity", "q", "show", "units", "lang"))
     quantity, zoom = read_quantity(), read_zoom()
     only_late = params.word("show", ("all", "stale")) == "stale"
     query = MapQuery(_box(), _DEFAULT_ZOOM if zoom is None else int(zoom), quantity, search_text(), only_late)
-    display, now, report = Display(read_preferences()), clock.now(), read_report(may_be_recent=True)
+    # Data are English, whatever the browser prefers: the script of the map asks for the language of its page.
+    preferences = replace(read_preferences(), lang=params.word("lang", tuple(CODES)) or "en")
+    display, now, report = Display(preferences), clock.now(), read_report(may_be_recent=True)
     with get_db_session(read_only=True) as session:
         content = read_map(session, query, report.stale, now)
     return answers.json(
         {
             "quantity": quantity,
-            "title": CHOICES[quantity],
+            "title": display.language.say(CHOICES[quantity]),
             "unit": map_colours.unit(quantity, display),
             "count": content.count,
             "has_values": content.has_values or quantity == FRESHNESS,

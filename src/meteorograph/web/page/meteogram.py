@@ -12,6 +12,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from ...i18n import Language
 from .display import Display
 from .meteogram_data import MeteogramData
 from .meteogram_marks import barbs, cloud_strip, icons, legend, marks, truth_strip
@@ -89,7 +90,7 @@ def _parts(drawing: Drawing) -> Iterator[str]:
     yield from _wind(drawing)
     yield from barbs(data, drawing.time, _BARBS, is_south=is_south)
     yield from truth_strip(data, drawing.time, *_STRIP)
-    yield from legend(data, drawing.time.left, _FOOT)
+    yield from legend(data, drawing.time.left, _FOOT, drawing.display.language)
     if drawing.time.shows(drawing.now):
         x = coordinate(drawing.time.x(drawing.now))
         yield f'<path class="m-now" d="M{x} {_PLOT[0]:g}V{_PLOT[1]:g}"/>'
@@ -113,15 +114,16 @@ def _time_axis(drawing: Drawing) -> Iterator[str]:
     data, time, zone = drawing.data, drawing.time, drawing.display.zone
     width = time.right - time.left
     hours = hour_ticks(data.start, data.end, zone, width)
-    yield from _labels("m-date", day_ticks(data.start, data.end, zone, width), time, 16, "start", 4)
+    days = day_ticks(data.start, data.end, zone, width, drawing.display.language)
+    yield from _labels("m-date", days, time, 16, "start", 4)
     yield from _labels("m-hour", hours, time, 33, "middle")
     if hours:
         yield from _labels("m-hour", hours, time, _HOURS_BELOW, "middle")
     else:
-        yield from _labels("m-hour", day_ticks(data.start, data.end, zone, width), time, _HOURS_BELOW, "start", 4)
+        yield from _labels("m-hour", days, time, _HOURS_BELOW, "start", 4)
     label = drawing.display.label(data.end)
     first = drawing.display.label(data.start)
-    text = label if label == first else f"{first}, then {label}"
+    text = label if label == first else drawing.display.language.say("{first}, then {second}", first=first, second=label)
     yield f'<text class="m-zone" x="{coordinate(time.right)}" y="{_FOOT:g}" text-anchor="end">{escape(text)}</text>'
 
 
@@ -157,7 +159,8 @@ def _panel(drawing: Drawing, scale: ValueScale, title: str, *legend: tuple[str, 
     yield f'<path class="m-grid" d="{grid}"/>'
     decimals = _decimals(scale.ticks)
     labels = "".join(
-        f'<text x="{left - 5:g}" y="{coordinate(scale.y(tick) + 4)}">{_number(tick, decimals)}</text>' for tick in scale.ticks
+        f'<text x="{left - 5:g}" y="{coordinate(scale.y(tick) + 4)}">{_number(tick, decimals, drawing.display.language)}</text>'
+        for tick in scale.ticks
     )
     yield f'<g class="m-value" text-anchor="end">{labels}</g>'
     spans = "".join(f'<tspan class="{name}" dx="10">{escape(text)}</tspan>' for name, text in legend)
@@ -168,8 +171,8 @@ def _decimals(ticks: tuple[float, ...]) -> int:
     return next((decimals for decimals in range(5) if all(abs(tick - round(tick, decimals)) < 1e-9 for tick in ticks)), 5)
 
 
-def _number(value: float, decimals: int) -> str:
-    return f"{value + 0.0:.{decimals}f}".replace("-", "−")  # noqa: RUF001  # a minus sign
+def _number(value: float, decimals: int, language: Language) -> str:
+    return language.numeral(f"{value + 0.0:.{decimals}f}".replace("-", "−"))  # noqa: RUF001  # a minus sign
 
 
 def _least(drawing: Drawing, name: str, canonical: float) -> float:
@@ -184,8 +187,9 @@ def _temperature(drawing: Drawing) -> Iterator[str]:
     least = _least(drawing, "temperature", 5.0)
     scale = value_scale([*temperature, *dew_point, *lowest, *highest], *_PANELS["temperature"], least=least)
     unit, has_dew_point = drawing.display.unit("temperature"), any(value is not None for value in dew_point)
-    legend = [("m-warm", "temperature"), *([("m-dew", "dew point")] if has_dew_point else [])]
-    yield from _panel(drawing, scale, f"Temperature, {unit}", *legend)
+    say = drawing.display.language.say
+    legend = [("m-warm", say("temperature")), *([("m-dew", say("dew point"))] if has_dew_point else [])]
+    yield from _panel(drawing, scale, say("Temperature, {unit}", unit=unit), *legend)
     if highest:
         low = [None if value is None else scale.y(value) for value in lowest]
         yield f'<path class="m-band" d="{area_path(_points(drawing, highest, scale), low.__getitem__)}"/>'
@@ -211,10 +215,14 @@ def _precipitation(drawing: Drawing) -> Iterator[str]:
     bars = [bar for bar in drawing.data.bars if bar.end > drawing.data.start and bar.start < drawing.data.end]
     amounts = [None if bar.amount is None else display.convert("precipitation", bar.amount) for bar in bars]
     scale = value_scale(amounts, *_PANELS["precipitation"], least=_least(drawing, "precipitation", 1.0), zero=True)
-    period = _period(max((bar.end - bar.start for bar in bars), default=timedelta(hours=1)))
-    title = f"Precipitation in {period}, {display.unit('precipitation')}"
+    say, unit = display.language.say, display.unit("precipitation")
+    hours = max((bar.end - bar.start for bar in bars), default=timedelta(hours=1)) / timedelta(hours=1)
+    period = f"{hours:g} h"
+    title = say("Precipitation in {period}, {unit}", period=period, unit=unit)
+    if hours >= _DAY_HOURS:
+        title = say("Precipitation in a day, {unit}", unit=unit)
     has_part = any(bar.amount and bar.coverage < _WHOLE for bar in bars)
-    yield from _panel(drawing, scale, title, *([("m-partial-word", "partly measured")] if has_part else []))
+    yield from _panel(drawing, scale, title, *([("m-partial-word", say("partly measured"))] if has_part else []))
     measured: list[str] = []
     whole: list[str] = []
     part: list[str] = []
@@ -237,16 +245,16 @@ def _precipitation(drawing: Drawing) -> Iterator[str]:
 #: Less than this part of its period measured makes an amount partial.
 _WHOLE: Final = 0.95
 
-
-def _period(length: timedelta) -> str:
-    hours = length / timedelta(hours=1)
-    return "a day" if hours >= 23 else f"{hours:g} h"
+#: Bars of at least so many hours are days: some have a clock change.
+_DAY_HOURS: Final = 23
 
 
 def _pressure(drawing: Drawing) -> Iterator[str]:
     values = _converted(drawing, "pressure")
     scale = value_scale(values, *_PANELS["pressure"], least=_least(drawing, "pressure", 6.0))
-    yield from _panel(drawing, scale, f"Pressure at sea level, {drawing.display.unit('pressure')}")
+    yield from _panel(
+        drawing, scale, drawing.display.language.say("Pressure at sea level, {unit}", unit=drawing.display.unit("pressure"))
+    )
     yield f'<path class="m-line m-pressure" d="{line_path(_points(drawing, values, scale))}"/>'
     yield from marks(drawing.data, drawing.time, _to_y(drawing, "pressure", scale), ("pressure",))
 
@@ -254,8 +262,9 @@ def _pressure(drawing: Drawing) -> Iterator[str]:
 def _wind(drawing: Drawing) -> Iterator[str]:
     speed, gust = _converted(drawing, "wind_speed"), _converted(drawing, "wind_gust")
     scale = value_scale([*speed, *gust], *_PANELS["wind_speed"], least=_least(drawing, "wind_speed", 5.0), zero=True)
-    legend = [("m-wind", "mean"), *([("m-gust", "gusts")] if any(value is not None for value in gust) else [])]
-    yield from _panel(drawing, scale, f"Wind, {drawing.display.unit('wind_speed')}", *legend)
+    say = drawing.display.language.say
+    legend = [("m-wind", say("mean")), *([("m-gust", say("gusts"))] if any(value is not None for value in gust) else [])]
+    yield from _panel(drawing, scale, say("Wind, {unit}", unit=drawing.display.unit("wind_speed")), *legend)
     points = _points(drawing, speed, scale)
     yield f'<path class="m-wind-area" d="{area_path(points, lambda _: scale.bottom)}"/>'
     yield f'<path class="m-line m-wind" d="{line_path(points)}"/>'

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from markupsafe import escape
+
+from ...i18n import Language, Phrase
 from ...model import sun
 from .icons import icon
 from .meteogram_data import MeteogramData, Span
@@ -115,18 +118,23 @@ def truth_strip(data: MeteogramData, time: TimeScale, top: float, bottom: float)
     yield f'<path class="m-base" d="M{time.left:g} {bottom:g}H{time.right:g}"/>'
 
 
-def legend(data: MeteogramData, x: float, y: float) -> Iterator[str]:
+def legend(data: MeteogramData, x: float, y: float, language: Language) -> Iterator[str]:
     """What the colours of the strip and the crosses mean, if there are any."""
-    words = (("missed", bool(data.missed)), ("backfilled", bool(data.lines.backfilled)), ("suspect", bool(data.lines.suspects)))
-    for word, is_there in words:
+    words = (
+        ("missed", Phrase("missed"), bool(data.missed)),
+        ("backfilled", Phrase("backfilled"), bool(data.lines.backfilled)),
+        ("suspect", Phrase("suspect"), bool(data.lines.suspects)),
+    )
+    for word, phrase, is_there in words:
         if is_there:
             yield (
                 f'<path class="m-suspect" d="M{x:g} {y - 7:g}l6 6m0 -6l-6 6"/>'
                 if word == "suspect"
                 else f'<path class="m-{word}" d="M{x:g} {y - 8:g}h8v8h-8z"/>'
             )
-            yield f'<text class="m-key" x="{x + 12:g}" y="{y:g}">{word}</text>'
-            x += 26 + 6.4 * len(word)
+            said = language.say(phrase)
+            yield f'<text class="m-key" x="{x + 12:g}" y="{y:g}">{escape(said)}</text>'
+            x += 26 + 6.4 * len(said)
 
 
 def _spans(name: str, spans: Sequence[Span], time: TimeScale, top: float, bottom: float) -> Iterator[str]:

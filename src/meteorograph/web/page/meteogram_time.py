@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from ...i18n import ENGLISH, DateStyle, Language
 from ...model import sun
 from ...model.time_buckets import midnight
 from .meteogram_data import Span
@@ -27,8 +28,8 @@ _LABEL: Final = 27
 _DAY_LABEL: Final = 62
 
 #: Labels of days and of months, the longest first.
-_DAY_PATTERNS: Final = ("{0:%A} {0.day} {0:%B}", "{0:%a} {0.day} {0:%b}", "{0.day} {0:%b}")
-_MONTH_PATTERNS: Final = ("{0:%B} {0.year}", "{0:%b} {0.year}", "{0:%b}")
+_DAY_STYLES: Final = (DateStyle.WEEKDAY_LONG, DateStyle.WEEKDAY_DAY, DateStyle.DAY)
+_MONTH_STYLES: Final = (DateStyle.MONTH_YEAR_LONG, DateStyle.MONTH_YEAR, DateStyle.MONTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +102,19 @@ def hour_ticks(start: datetime, end: datetime, zone: ZoneInfo, width: float) -> 
     return ticks
 
 
-def day_ticks(start: datetime, end: datetime, zone: ZoneInfo, width: float) -> list[Tick]:
+def day_ticks(start: datetime, end: datetime, zone: ZoneInfo, width: float, language: Language = ENGLISH) -> list[Tick]:
     """Labels of days, or of months where days do not fit, each as long as there is room for."""
     per_day = width / max((end - start) / _DAY, 0.1)
     starts = [at for at in midnights(start, end, zone) if at > start]
-    patterns = _DAY_PATTERNS
+    styles = _DAY_STYLES
     if per_day < 12:
-        starts, patterns = [at for at in starts if at.astimezone(zone).day == 1], _MONTH_PATTERNS
+        starts, styles = [at for at in starts if at.astimezone(zone).day == 1], _MONTH_STYLES
     elif per_day < _DAY_LABEL:
         starts = starts[:: -(-_DAY_LABEL // int(per_day))]
     ticks = []
     for at, following in pairwise([start, *starts, end]):
         room, local = (following - at) / (end - start) * width, at.astimezone(zone)
-        text = next((text for one in patterns if _width(text := one.format(local)) <= room), None)
+        text = next((text for one in styles if _width(text := language.date(local, one)) <= room), None)
         if text is not None:
             ticks.append(Tick(at, text))
     return ticks

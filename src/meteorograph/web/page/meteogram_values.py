@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ...i18n import Phrase
 from ...providers.registry import PROVIDERS
 from .display import Display
 from .meteogram_data import MeteogramData
+from .words import POINTS
 
 #: Quantities in the order in which they are shown, and what they are called.
 _SHOWN: Final = {
     "temperature": "",
-    "dew_point": "dew point",
+    "dew_point": Phrase("dew point"),
     "pressure": "",
-    "wind_speed": "wind",
-    "wind_gust": "gust",
-    "cloud_cover": "clouds",
+    "wind_speed": Phrase("wind"),
+    "wind_gust": Phrase("gust"),
+    "cloud_cover": Phrase("clouds"),
 }
 
 
@@ -28,10 +30,12 @@ def readout(data: MeteogramData, display: Display) -> dict[str, Any]:
         "start": int(data.start.timestamp()),
         "end": int(data.end.timestamp()),
         "zone": display.zone.key,
+        "points": [display.language.say(point) for point in POINTS],
         "times": [int(at.timestamp()) for at in lines.times],
         "quantities": [
             {
-                "title": _SHOWN[name],
+                "name": name,
+                "title": _SHOWN[name] and display.language.say(_SHOWN[name]),
                 "unit": display.unit(name),
                 "decimals": display.decimals(name),
                 "values": [None if one is None else round(display.convert(name, one), 4) for one in lines.values[name]],

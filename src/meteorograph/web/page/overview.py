@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ...config.loading import get_settings
 from ...errors import BadInputError, MeteorographError
+from ...i18n import Language, Phrase, phrase_in
 from ...model import clock, sun
 from ...model.flags import is_suspect
 from ...reading import overview
@@ -23,11 +24,12 @@ from .. import params
 from ..health_report import HealthReport, read_report
 from .display import Display
 from .facts import Facts, read_facts
-from .icons import WORDS, icon, icon_name
+from .icons import icon, icon_name
 from .layout import blueprint, render
 from .map_view import map_context, map_policy
 from .preferences import read_preferences, refuse_unknown
 from .sparkline import Sparkline, sparkline
+from .weather_words import weather_words
 
 #: Locations per page.
 LIMIT: Final = 50
@@ -35,20 +37,29 @@ _DAY: Final = timedelta(days=1)
 
 #: Column → its title, and how it is sorted first.
 _COLUMNS: Final = {
-    "name": ("Place", "name"),
-    "weather": ("Weather", "-weather"),
-    "temperature": ("Temperature", "-temperature"),
-    "rain": ("Rain 24 h", "-rain"),
-    "wind": ("Wind", "-wind"),
-    "age": ("Age", "-age"),
+    "name": (Phrase("Place"), "name"),
+    "weather": (Phrase("Weather"), "-weather"),
+    "temperature": (Phrase("Temperature"), "-temperature"),
+    "rain": (Phrase("Rain 24 h"), "-rain"),
+    "wind": (Phrase("Wind"), "-wind"),
+    "age": (Phrase("Age"), "-age"),
 }
 
 #: Order → what it is called in the list of orders.
 _ORDERS: Final = {
-    "attention": "Attention first",
-    **{"name": "Name", "-name": "Name, Z to A", "-weather": "Worst weather", "weather": "Best weather"},
-    **{"-temperature": "Warmest", "temperature": "Coldest", "-rain": "Wettest", "rain": "Driest"},
-    **{"-wind": "Windiest", "wind": "Calmest", "-age": "Oldest", "age": "Newest"},
+    "attention": Phrase("Attention first"),
+    "name": Phrase("Name"),
+    "-name": Phrase("Name, Z to A"),
+    "-weather": Phrase("Worst weather"),
+    "weather": Phrase("Best weather"),
+    "-temperature": Phrase("Warmest"),
+    "temperature": Phrase("Coldest"),
+    "-rain": Phrase("Wettest"),
+    "rain": Phrase("Driest"),
+    "-wind": Phrase("Windiest"),
+    "wind": Phrase("Calmest"),
+    "-age": phrase_in("places", "Oldest"),
+    "age": phrase_in("places", "Newest"),
 }
 
 
@@ -96,13 +107,14 @@ def _list(report: HealthReport, common: dict[str, Any]) -> Response:
         raise BadInputError("sort", order, f"must be another one with more than {MOST_BY_RAIN} locations") from None
     except (MeteorographError, SQLAlchemyError):
         pass  # the page shows the state of the service
+    language = read_preferences().language
     has_rain = found.total <= MOST_BY_RAIN
     rows = [card.row for card in found.cards if card.row is not None]
     providers = {row.provider for row in rows} | {name for row in rows for name in (row.providers or {}).values()}
     return render(
         "overview.html",
         providers=providers | {name for card in found.cards for name in card.day.rain_providers},
-        shown=[_shown(card, now) for card in found.cards],
+        shown=[_shown(card, now, language) for card in found.cards],
         total=found.total,
         facts=facts,
         orders={key: title for key, title in _ORDERS.items() if has_rain or key.lstrip("-") != "rain"},
@@ -114,7 +126,7 @@ def _list(report: HealthReport, common: dict[str, Any]) -> Response:
     )
 
 
-def _shown(card: overview.LocationCard, now: datetime) -> ShownCard:
+def _shown(card: overview.LocationCard, now: datetime, language: Language) -> ShownCard:
     line, row = sparkline(card.day.temperatures, now - _DAY, now), card.row
     if row is None:
         return ShownCard(card, line, None, None, is_suspect=False)
@@ -125,7 +137,7 @@ def _shown(card: overview.LocationCard, now: datetime) -> ShownCard:
         card,
         line,
         icon(name, is_night=is_night) if name else None,
-        row.condition or (WORDS[name] if name else None),
+        weather_words(row.condition, name, language),
         is_suspect=is_suspect((row.flags or {}).get("temperature", ())),
     )
 

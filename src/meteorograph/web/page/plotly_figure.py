@@ -10,24 +10,36 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from ...i18n import ENGLISH, Language, Phrase
 from ...ledger.gaps import Gap
 from .chart_series import ChartSeries
 
 #: Quantity, title, unit, decimals, and fraction of the height.
 _CHARTS: Final = (
-    ("temperature", "Temperature", "°C", 1, 0.27),
-    ("humidity", "Humidity", "%", 0, 0.13),
-    ("pressure", "Pressure at sea level", "hPa", 1, 0.15),
-    ("wind_speed", "Wind and gusts", "m/s", 1, 0.18),
-    ("precipitation", "Precipitation", "mm", 1, 0.13),
+    ("temperature", Phrase("Temperature"), "°C", 1, 0.27),
+    ("humidity", Phrase("Humidity"), "%", 0, 0.13),
+    ("pressure", Phrase("Pressure at sea level"), "hPa", 1, 0.15),
+    ("wind_speed", Phrase("Wind and gusts"), "m/s", 1, 0.18),
+    ("precipitation", Phrase("Precipitation"), "mm", 1, 0.13),
 )
 _BETWEEN: Final = 0.035
+
+#: What the traces are called where the pointer is.
+_NAMES: Final = {
+    "temperature": Phrase("Temperature"),
+    "humidity": Phrase("Humidity"),
+    "pressure": Phrase("Pressure"),
+    "wind_speed": Phrase("Wind"),
+    "precipitation": Phrase("Precipitation"),
+}
 
 #: Wind arrows in a figure at most.
 _MAX_ARROWS: Final = 32
 
 
-def figure(series: ChartSeries, gaps: Sequence[Gap], start: datetime, end: datetime) -> dict[str, Any]:
+def figure(
+    series: ChartSeries, gaps: Sequence[Gap], start: datetime, end: datetime, language: Language = ENGLISH
+) -> dict[str, Any]:
     """``data`` and ``layout`` of Plotly, ``times`` and ``notes``; empty without values."""
     if not series.times:
         return {}
@@ -48,10 +60,10 @@ def figure(series: ChartSeries, gaps: Sequence[Gap], start: datetime, end: datet
     for number, (name, title, unit, decimals, height) in enumerate(_CHARTS, 1):
         axis = "y" if number == 1 else f"y{number}"
         layout["yaxis" if number == 1 else f"yaxis{number}"] = {"domain": [max(0.0, top - height), top], **_scale(name, series)}
-        layout["annotations"].append({"text": f"{title} [{unit}]", "y": top})
+        layout["annotations"].append({"text": f"{language.say(title)} [{unit}]", "y": top})
         top -= height + _BETWEEN
         trace = {"yaxis": axis, "hovertemplate": _hover(unit, decimals)}
-        data += _traces(name, title, trace, series, notes)
+        data += _traces(name, language, trace, series, notes)
     return {"times": [_utc(at) for at in series.times], "notes": list(notes), "data": data, "layout": layout}
 
 
@@ -81,18 +93,20 @@ def _hover(unit: str, decimals: int, *, noted: bool = True) -> str:
     return f"%{{y:.{decimals}f}} {unit}" + ("%{customdata}" if noted else "")
 
 
-def _traces(name: str, title: str, trace: dict[str, Any], series: ChartSeries, notes: dict[str, int]) -> list[dict[str, Any]]:
+def _traces(
+    name: str, language: Language, trace: dict[str, Any], series: ChartSeries, notes: dict[str, int]
+) -> list[dict[str, Any]]:
     color = f"--{name.replace('_', '-')}"
     numbers = [notes.setdefault(f" · {note}" if note else "", len(notes)) for note in series.notes[name]]
-    base = {**trace, "name": title.partition(" ")[0], "y": series.values[name], "customdata": numbers}
+    base = {**trace, "name": language.say(_NAMES[name]), "y": series.values[name], "customdata": numbers}
     if name == "precipitation":
         return [{**base, "type": "bar", "marker": {"color": color}}, *_marks(name, base, series)]
     traces = [{**base, "type": "scatter", "mode": "lines", "connectgaps": False, "line": {"color": color, "width": 1.8}}]
     traces[0] |= _points(series.values[name], color)
     if name == "temperature" and series.highest:
-        traces = [*_band(trace, series), *traces]
+        traces = [*_band(trace, series, language), *traces]
     if name == "wind_speed":
-        traces += _gusts(trace, series)
+        traces += _gusts(trace, series, language)
     return traces + _marks(name, base, series)
 
 
@@ -108,7 +122,7 @@ def _points(values: list[float | None], color: str) -> dict[str, Any]:
     return {"mode": "lines+markers", "marker": {"color": color, "size": [5 if is_alone else 0 for is_alone in alone]}}
 
 
-def _band(trace: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
+def _band(trace: dict[str, Any], series: ChartSeries, language: Language) -> list[dict[str, Any]]:
     """The band between the lowest and the highest temperature of each bucket."""
     edge = {
         **trace,
@@ -119,13 +133,23 @@ def _band(trace: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
         "line": {"width": 0},
     }
     shade = {"fill": "tonexty", "fillcolor": "--temperature-band"}
-    return [{**edge, "name": "Lowest", "y": series.lowest}, {**edge, "name": "Highest", "y": series.highest, **shade}]
+    return [
+        {**edge, "name": language.say("Lowest"), "y": series.lowest},
+        {**edge, "name": language.say("Highest"), "y": series.highest, **shade},
+    ]
 
 
-def _gusts(trace: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
+def _gusts(trace: dict[str, Any], series: ChartSeries, language: Language) -> list[dict[str, Any]]:
     line = {"color": "--wind-gust", "width": 1.2, "dash": "dot"}
     trace = {**trace, "hovertemplate": _hover("m/s", 1, noted=False)}
-    gusts = {**trace, "name": "Gust", "y": series.values["wind_gust"], "type": "scatter", "mode": "lines", "line": line}
+    gusts = {
+        **trace,
+        "name": language.say("Gust"),
+        "y": series.values["wind_gust"],
+        "type": "scatter",
+        "mode": "lines",
+        "line": line,
+    }
     directed = [index for index, value in enumerate(series.values["wind_direction"]) if value is not None]
     arrow_indexes = directed[:: -(-len(directed) // _MAX_ARROWS) or 1]
     if not arrow_indexes:
@@ -135,7 +159,7 @@ def _gusts(trace: dict[str, Any], series: ChartSeries) -> list[dict[str, Any]]:
         **trace,
         "x": [_utc(series.times[index]) for index in arrow_indexes],
         "y": [0.0 for _ in arrow_indexes],
-        "name": "Direction",
+        "name": language.say("Direction"),
         "type": "scatter",
         "mode": "markers",
         "cliponaxis": False,

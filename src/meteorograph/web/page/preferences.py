@@ -1,4 +1,4 @@
-"""Units and time zone of the pages, as the reader has chosen them: in the address, or in a cookie that keeps the last choice."""
+"""Units, time zone and language of the pages, as the reader has chosen them: in the address, or in a cookie that keeps them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from zoneinfo import ZoneInfo
 from flask import Response, request
 
 from ...errors import BadInputError
+from ...i18n import CODES, Language, Phrase, get_language, preferred_code
 from ...model.time_buckets import zone_or_utc
 from ...model.units import System
 from .. import params
 
 #: The systems to choose from, and what they are called.
-SYSTEMS: Final = {"metric": "Metric", "imperial": "Imperial", "si": "SI"}
+SYSTEMS: Final = {"metric": Phrase("Metric"), "imperial": Phrase("Imperial"), "si": Phrase("SI")}
 
 #: The zone of the place that is shown; UTC where a page shows more than one place.
 PLACE: Final = "place"
 UTC: Final = "UTC"
 
-_NAMES: Final = ("units", "zone")
+_NAMES: Final = ("units", "zone", "lang")
 _YEAR_SECONDS: Final = 365 * 86400
 
 
@@ -33,6 +34,13 @@ class Preferences:
     units: System = "metric"
     #: ``place``, ``UTC`` or the name of an IANA time zone, such as that of the browser.
     zone: str = PLACE
+    #: Code of the language.
+    lang: str = "en"
+
+    @property
+    def language(self) -> Language:
+        """The language."""
+        return get_language(self.lang)
 
     def zone_of(self, place_zone: str | None) -> ZoneInfo:
         """The zone in which times of a place are written, whose own zone is ``place_zone``."""
@@ -45,26 +53,38 @@ def refuse_unknown(known: Sequence[str], repeated: Sequence[str] = ()) -> None:
 
 
 def read_preferences() -> Preferences:
-    """The preferences of this request: its parameters, else its cookies, else metric units and the zone of the place.
+    """The preferences of this request: its parameters, else its cookies, else metric units, the zone of the place, and the first
+    language that the browser wants and we have.
 
     Raises:
         BadInputError: A parameter has a value that is not allowed. A cookie with such a value is ignored.
     """
-    units, zone = request.args.get("units"), request.args.get("zone")
+    units, zone, lang = (request.args.get(name) for name in _NAMES)
     if units is not None and units not in SYSTEMS:
         raise BadInputError("units", units, f"must be one of {', '.join(SYSTEMS)}")
     if zone is not None and not _is_zone(zone):
         raise BadInputError("zone", zone, "must be place, UTC or an IANA time zone such as Europe/Dublin")
+    if lang is not None and lang not in CODES:
+        raise BadInputError("lang", lang, f"must be one of {', '.join(CODES)}")
     kept_units, kept_zone = request.cookies.get("units", ""), request.cookies.get("zone", "")
     return Preferences(
         units=cast(System, units or (kept_units if kept_units in SYSTEMS else "metric")),
         zone=zone or (kept_zone if _is_zone(kept_zone) else PLACE),
+        lang=read_lang(),
     )
+
+
+def read_lang() -> str:
+    """The language of this request. One that we do not have is no error here: error pages need a language too."""
+    for chosen in (request.args.get("lang"), request.cookies.get("lang")):
+        if chosen in CODES:
+            return chosen
+    return preferred_code(list(request.accept_languages.values()))
 
 
 def keep_preferences(response: Response) -> None:
     """Keep the choice of this address in cookies; without a choice, the cookies stay as they are."""
-    response.vary.add("Cookie")
+    response.vary.update(("Cookie", "Accept-Language"))
     for name in _NAMES:
         if (value := request.args.get(name)) is not None and response.status_code < 400:
             path = f"{request.script_root}/"

@@ -17,6 +17,7 @@ from ...model import clock
 from ...storage.engine import get_db_session
 from .. import params
 from .layout import blueprint, render
+from .preferences import refuse_unknown
 from .quota_gauges import gauges
 
 #: Period of the runs, and runs per page.
@@ -27,7 +28,7 @@ _LIMIT: Final = 25
 @blueprint.get("/runs")
 def runs() -> Response:
     """The page of runs and quotas."""
-    params.refuse_unknown(("state", "cursor"))
+    refuse_unknown(("state", "cursor"))
     state, place, now = params.word("state", queries.RUN_STATES), params.after_place(), clock.now()
     after = queries.Cursor(*place) if place else None
     end = now + timedelta(microseconds=1)

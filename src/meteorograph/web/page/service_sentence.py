@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from ...model.words import are, counted
+from ...i18n import ENGLISH, Language, Phrase, joined, phrase_n
 from ...providers.registry import PROVIDERS
 from ..health_report import HealthReport, HealthStatus
 
@@ -48,25 +48,28 @@ class Sentence:
     details: tuple[str, ...] = ()
 
 
-def service_sentence(report: HealthReport, write: TimeWriter, *, heals: bool) -> Sentence:
+def service_sentence(report: HealthReport, write: TimeWriter, *, heals: bool, language: Language = ENGLISH) -> Sentence:
     """The sentence of a state: the cause of what is wrong first, then how many places that concerns.
 
     Args:
         report: The state of the service.
         write: Writes the instants in the sentence.
         heals: Whether missed slots are filled from the history of a provider.
+        language: The language of the sentence.
     """
     problems = [problem for problem in report.problems if not _LATE.search(problem)]
-    causes = [_readable(problem, report, write) for problem in problems if not _MISSED.search(problem)]
-    missed = [_readable(problem, report, write) for problem in problems if _MISSED.search(problem)]
+    causes = [_readable(problem, report, write, language) for problem in problems if not _MISSED.search(problem)]
+    missed = [_readable(problem, report, write, language) for problem in problems if _MISSED.search(problem)]
     if not report.is_database_up:
-        return Sentence(Level.BAD, causes[0] if causes else "The database does not answer.", details=tuple(causes[1:]))
+        return Sentence(
+            Level.BAD, causes[0] if causes else language.say("The database does not answer."), details=tuple(causes[1:])
+        )
     closed_until = _closed_until(report)
-    parts = [*causes[:1], _places(report)]
+    parts = [*causes[:1], language.say(_places(report))]
     details = (*causes[1:], *missed)
     is_starting = report.status == HealthStatus.STARTING
     if heals and report.stale and report.is_scheduler_running and not is_starting:
-        parts.append("Gaps will be filled.")
+        parts.append(language.say("Gaps will be filled."))
     return Sentence(
         level=_level(report),
         text=" ".join(part for part in parts if part),
@@ -88,31 +91,38 @@ def _level(report: HealthReport) -> Level:
     return Level.GOOD if is_collected and None not in report.freshness.values() else Level.IDLE
 
 
-def _places(report: HealthReport) -> str:
+def _places(report: HealthReport) -> Phrase:
     """How many places are up to date, or wait."""
     total, late = len(report.freshness), len(report.stale)
     new = sum(age is None for age in report.freshness.values())
     if not total:
-        return "No place is collected yet."
+        return Phrase("No place is collected yet.")
     if not report.is_scheduler_running and not report.problems:
-        return f"Nothing is collected: no scheduler is running. {_share(late, total)} late." if late else _NO_SCHEDULER
+        return joined([_NO_SCHEDULER, _late(late, total)]) if late else _NO_SCHEDULER
     if late:
-        return f"{late:,} of {counted(total, 'place')} {'waits' if late == 1 else 'wait'} for values."
+        return _wait(phrase_n("{part:,} of {count:,} place", "{part:,} of {count:,} places", total, part=late), late)
     if new:
-        first = "" if report.problems else f"{'its' if new == 1 else 'their'} first "
-        return f"{_of(new, total)} {'waits' if new == 1 else 'wait'} for {first}values."
-    return f"All {total:,} places are up to date." if total > 1 else "1 place is up to date."
+        places = phrase_n("{part:,} of {count:,} place", "{part:,} of {count:,} places", total, part=new)
+        if new == total:
+            places = phrase_n("{count:,} place", "{count:,} places", total)
+        return _wait(places, new) if report.problems else _wait_for_first(places, new)
+    return phrase_n("{count:,} place is up to date.", "All {count:,} places are up to date.", total)
 
 
-_NO_SCHEDULER: Final = "Nothing is collected: no scheduler is running."
+_NO_SCHEDULER: Final = Phrase("Nothing is collected: no scheduler is running.")
 
 
-def _share(part: int, total: int) -> str:
-    return f"{part:,} of {counted(total, 'place')} {are(part)}"
+def _late(part: int, total: int) -> Phrase:
+    places = phrase_n("{part:,} of {count:,} place", "{part:,} of {count:,} places", total, part=part)
+    return phrase_n("{places} is late.", "{places} are late.", part, places=places)
 
 
-def _of(part: int, total: int) -> str:
-    return counted(part, "place") if part == total else f"{part:,} of {counted(total, 'place')}"
+def _wait(places: Phrase, count: int) -> Phrase:
+    return phrase_n("{places} waits for values.", "{places} wait for values.", count, places=places)
+
+
+def _wait_for_first(places: Phrase, count: int) -> Phrase:
+    return phrase_n("{places} waits for its first values.", "{places} wait for their first values.", count, places=places)
 
 
 def _closed(report: HealthReport) -> str | None:
@@ -127,15 +137,19 @@ def _closed_until(report: HealthReport) -> datetime | None:
     return report.accounts[name].closed_until if name else None
 
 
-def _readable(problem: str, report: HealthReport, write: TimeWriter) -> str:
+def _readable(problem: str, report: HealthReport, write: TimeWriter, language: Language) -> str:
     """A problem as a sentence: with the provider's title, and times as the reader wants them."""
     name = _closed(report)
     if name is not None and problem == report.problems[0]:
         account = report.accounts[name]
-        since = f" has not answered since {write(account.last_answer_at)}" if account.last_answer_at else " does not answer"
+        silence = Phrase("{provider} does not answer", provider=_title(name))
+        if at := account.last_answer_at:
+            silence = Phrase("{provider} has not answered since {time}", provider=_title(name), time=write(at))
         reason = (account.reason or "").removeprefix(f"{name}: ")
-        return _with_stop(f"{_title(name)}{since}: {reason}" if reason else f"{_title(name)}{since}")
-    text = _INSTANT.sub(lambda match: write(datetime.fromisoformat(match[0].replace("Z", "+00:00"))), problem)
+        said = language.say(silence)
+        return _with_stop(f"{said}: {reason}" if reason else said)
+    said = language.say(problem) if isinstance(problem, Phrase) else problem
+    text = _INSTANT.sub(lambda match: write(datetime.fromisoformat(match[0].replace("Z", "+00:00"))), said)
     for provider in PROVIDERS:
         text = re.sub(rf"(?<![\w-]){re.escape(provider)}(?![\w.-])", _title(provider), text)
     return _with_stop(text[:1].upper() + text[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,9 +17,9 @@ from ...model import clock
 from ...model.states import TokenScope
 from ...providers.registry import PROVIDERS
 from ...storage.engine import get_db_session
-from .. import params
 from ..access import needs_scope
 from .layout import blueprint, render
+from .preferences import refuse_unknown
 
 #: Backups that the page lists.
 _MAX_BACKUPS: Final = 10
@@ -30,7 +31,6 @@ class KeyRow(NamedTuple):
     provider: str
     setting: str | None
     state: str
-    text: str
     reason: str | None
 
 
@@ -38,7 +38,7 @@ class KeyRow(NamedTuple):
 @needs_scope(TokenScope.ADMIN)
 def settings() -> Response:
     """The page of settings."""
-    params.refuse_unknown(())
+    refuse_unknown(())
     current = get_settings()
     effective = effective_settings(current)
     return render(
@@ -58,13 +58,11 @@ def _keys(current: Settings) -> list[KeyRow]:
         for name in current.named_providers:
             status = account_state.account_status(session, name, current.key(name), clock.now())
             state = str(status.key_state)
-            setting = PROVIDERS[name].key_setting
-            text = "needs no key" if setting is None else state.replace("_", " ")
-            rows.append(KeyRow(PROVIDERS[name].title, setting, state, text, status.reason))
+            rows.append(KeyRow(PROVIDERS[name].title, PROVIDERS[name].key_setting, state, status.reason))
     return rows
 
 
-def _backups(folder: Path | None) -> list[str]:
+def _backups(folder: Path | None) -> list[datetime]:
     if folder is None:
         return []
-    return [f"{made_at(path):%Y-%m-%d %H:%M}" for path in reversed(list_backups(folder)[-_MAX_BACKUPS:])]
+    return [made_at(path).replace(second=0) for path in reversed(list_backups(folder)[-_MAX_BACKUPS:])]

@@ -9,9 +9,11 @@ from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...errors import BadInputError
+from ...i18n import Phrase, get_language
 from ...version import __version__
 from .. import access
-from .layout import blueprint
+from .layout import blueprint, language_variables
+from .preferences import read_lang
 
 #: Longest token that is looked up.
 _MAX_TOKEN: int = 500
@@ -29,7 +31,7 @@ def enter_token() -> AnyResponse:
     after = _own_path(request.form.get("next", ""))
     token = request.form.get("token", "").strip()
     if not token or len(token) > _MAX_TOKEN or not access.is_accepted(token):
-        return _form(after, failure="This token is unknown, or it has expired.", status=401)
+        return _form(after, failure=Phrase("This token is unknown, or it has expired."), status=401)
     response = redirect(request.script_root + after, 303)
     path = f"{request.script_root}/"
     response.set_cookie(access.SESSION_COOKIE, token, path=path, httponly=True, samesite="Strict", secure=request.is_secure)
@@ -53,10 +55,13 @@ def _needs_token(error: Unauthorized) -> Response:
     return response
 
 
-def _form(after: str, *, failure: str | None = None, status: int = 200) -> Response:
+def _form(after: str, *, failure: Phrase | None = None, status: int = 200) -> Response:
     """The form shows nothing of the service, whose reading may need a token."""
-    text = render_template("sign_in.html", after=after, failure=failure, version=__version__)
-    return make_response(text, status)
+    language = get_language(read_lang())
+    text = render_template("sign_in.html", after=after, failure=failure, version=__version__, **language_variables(language))
+    response = make_response(text, status)
+    response.vary.update(("Cookie", "Accept-Language"))
+    return response
 
 
 def _own_path(path: str) -> str:

@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from ...i18n import ENGLISH, Language
 from ...reading.climate import SECTORS, WindRose
 from .meteogram_scale import coordinate, tick_step
+from .words import POINTS
 
 _SIZE: Final = 300
 _MIDDLE: Final = _SIZE / 2
@@ -18,13 +20,13 @@ _RADIUS: Final = 122.0
 _HALF: Final = 360 / SECTORS * 0.4
 
 
-def wind_rose_picture(rose: WindRose, title: str) -> Markup:
-    """The SVG element; ``title`` is what it is called to a screen reader, and is one of our own texts."""
-    head = f'<svg class="rose" viewBox="0 0 {_SIZE} {_SIZE}" role="img" aria-label="{title}">'
-    return Markup(head + "".join(_parts(rose)) + "</svg>")  # noqa: S704  # numbers and classes
+def wind_rose_picture(rose: WindRose, title: str, language: Language = ENGLISH) -> Markup:
+    """The SVG element; ``title`` is what it is called to a screen reader."""
+    head = f'<svg class="rose" viewBox="0 0 {_SIZE} {_SIZE}" role="img" aria-label="{escape(title)}">'
+    return Markup(head + "".join(_parts(rose, language)) + "</svg>")  # noqa: S704  # numbers and classes
 
 
-def _parts(rose: WindRose) -> Iterator[str]:
+def _parts(rose: WindRose, language: Language) -> Iterator[str]:
     largest = max(sum(parts) for parts in rose.parts) or 0.01
     step = tick_step(largest, 3)
     rings = math.ceil(largest / step - 1e-9)
@@ -39,8 +41,9 @@ def _parts(rose: WindRose) -> Iterator[str]:
             if part:
                 yield f'<path class="w{number}" d="{_petal(sector * 360 / SECTORS, inner, outer)}"/>'
             inner = outer
-    for name, x, y in (("N", _MIDDLE, 14), ("E", _SIZE - 8, _MIDDLE + 4), ("S", _MIDDLE, _SIZE - 5), ("W", 8, _MIDDLE + 4)):
-        yield f'<text class="point" x="{x:g}" y="{y:g}" text-anchor="middle">{name}</text>'
+    places = ((_MIDDLE, 14), (_SIZE - 8, _MIDDLE + 4), (_MIDDLE, _SIZE - 5), (8, _MIDDLE + 4))
+    for point, (x, y) in zip(POINTS[::2], places, strict=True):
+        yield f'<text class="point" x="{x:g}" y="{y:g}" text-anchor="middle">{escape(language.say(point))}</text>'
 
 
 def _petal(direction: float, inner: float, outer: float) -> str:

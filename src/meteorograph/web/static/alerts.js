@@ -31,7 +31,7 @@ add.addEventListener("submit", (event) => {
     const { rule: added } = await call("POST", "/api/alerts", json, JSON.stringify(rule));
     add.reset();
     fit();
-    return `${added.name} was added. It is evaluated within a minute.`;
+    return say("{name} was added. It is evaluated within a minute.", added);
   });
 });
 
@@ -43,17 +43,17 @@ document.addEventListener("click", (event) => {
     attempt(document.getElementById("tested"), button, async () => {
       const { accepted, error } = await call("POST", "/api/alerts/test", json, JSON.stringify({ channel }));
       if (!accepted) throw new Error(`${channel}: ${error}`);
-      return `${channel} has accepted the message.`;
+      return say("{channel} has accepted the message.", { channel });
     });
   } else if (silence !== undefined) {
     attempt(ruled, button, async () => {
       await call("POST", `/api/alerts/silence/${encodeURIComponent(rule)}`, json, JSON.stringify({ until: silence || null }));
-      return silence ? `${rule} sends no messages for ${silence}.` : `${rule} sends messages again.`;
+      return silence ? say("{rule} sends no messages for {silence}.", { rule, silence }) : say("{rule} sends messages again.", { rule });
     });
-  } else if (confirm(`Remove the rule ${rule}? Its incidents stay in the history.`)) {
+  } else if (confirm(say("Remove the rule {rule}? Its incidents stay in the history.", { rule }))) {
     attempt(ruled, button, async () => {
       await call("DELETE", `/api/alerts/${encodeURIComponent(rule)}`);
-      return `${rule} was removed.`;
+      return say("{rule} was removed.", { rule });
     });
   }
 });

@@ -1,8 +1,13 @@
 // Calls the API and shows the result or the error.
 "use strict";
 
+// A number as it is written in the language of the page, with a point in the place of a comma.
+function plain(text) {
+  return language === "en" ? text : text.replace(",", ".");
+}
+
 function decimal(text) {
-  return /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/.test(text) ? Number(text) : text;
+  return /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/.test(plain(text)) ? Number(plain(text)) : text;
 }
 
 function splitTags(text) {
@@ -13,17 +18,17 @@ async function call(method, path, type, body) {
   const headers = type ? { "Content-Type": type } : {};
   const response = await fetch(document.body.dataset.root + path, { method, headers, body });
   const result = await response.json();
-  if (response.status === 401) throw new Error("This needs a token: sign in first.");
-  if (response.status === 403) throw new Error("Your token does not allow this.");
+  if (response.status === 401) throw new Error(say("This needs a token: sign in first."));
+  if (response.status === 403) throw new Error(say("Your token does not allow this."));
   if (!response.ok) throw new Error(errorText(result));
   return result;
 }
 
 function errorText(problem) {
   const errors = problem.errors ?? [];
-  const lines = errors.map((error) => (error.line ? `line ${error.line}: ${error.reason}` : error.field ? `${error.field}: ${error.allowed}` : ""));
+  const lines = errors.map((error) => (error.line ? say("line {line}: {reason}", error) : error.field ? `${error.field}: ${error.allowed}` : ""));
   const head = lines.length && errors[0].field ? [] : [problem.detail ?? problem.title];
-  const rest = lines.length > 8 ? [`and ${lines.length - 8} more`] : [];
+  const rest = lines.length > 8 ? [say("and {count} more", { count: lines.length - 8 })] : [];
   return [...head, ...lines.slice(0, 8), ...rest].join("\n");
 }
 
@@ -34,7 +39,7 @@ function showResult(element, result, isBad) {
   if (address) {
     const link = document.createElement("a");
     link.href = address;
-    link.textContent = "Show it";
+    link.textContent = say("Show it");
     element.append(" ", link);
   }
   element.classList.toggle("bad", isBad);
@@ -47,7 +52,7 @@ async function attempt(element, button, work) {
     showResult(element, await work(), false);
     document.dispatchEvent(new Event("changed"));
   } catch (error) {
-    showResult(element, error instanceof TypeError ? "The server does not answer." : error.message, true);
+    showResult(element, error instanceof TypeError ? say("The server does not answer.") : error.message, true);
   } finally {
     button.disabled = false;
   }

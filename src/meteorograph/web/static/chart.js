@@ -3,10 +3,26 @@
 
 const box = document.getElementById("chart");
 const zoom = document.getElementById("zoom");
-const config = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset" };
+const config = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", ...locale() };
 const touch = matchMedia("(pointer: coarse)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 let drawn = "";
+
+// Names of days and months, and the separators of numbers, as Plotly wants them; English is its own language.
+function locale() {
+  if (language === "en") return {};
+  const names = (count, options, at) => Array.from({ length: count }, (_, index) => new Intl.DateTimeFormat(language, { ...options, timeZone: "UTC" }).format(at(index)));
+  const day = (index) => Date.UTC(2023, 0, 1 + index); // a Sunday
+  const month = (index) => Date.UTC(2023, index, 1);
+  const parts = new Intl.NumberFormat(language).formatToParts(1234567.5);
+  const sign = (type) => parts.find((part) => part.type === type)?.value ?? "";
+  const format = {
+    days: names(7, { weekday: "long" }, day), shortDays: names(7, { weekday: "short" }, day),
+    months: names(12, { month: "long" }, month), shortMonths: names(12, { month: "short" }, month),
+    date: "%d.%m.%Y", decimal: sign("decimal"), thousands: sign("group"),
+  };
+  return { locale: language, locales: { [language]: { dictionary: {}, format } } };
+}
 
 function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -39,7 +55,7 @@ function layout(figureLayout) {
     hoverlabel: { bgcolor: color("--sheet"), bordercolor: color("--line"), font: { ...font, color: ink } },
     // A finger scrolls the page, so touch screens zoom with the buttons.
     dragmode: touch.matches ? false : "zoom",
-    xaxis: { ...figureLayout.xaxis, gridcolor: color("--line"), tickfont: font, fixedrange: touch.matches, hoverformat: "%a %d %b %Y, %H:%M UTC", nticks: innerWidth < 600 ? 5 : 12 },
+    xaxis: { ...figureLayout.xaxis, gridcolor: color("--line"), tickfont: font, fixedrange: touch.matches, hoverformat: language === "en" ? "%a %d %b %Y, %H:%M UTC" : "%a %-d %b %Y, %H:%M UTC", nticks: innerWidth < 600 ? 5 : 12 },
     annotations: figureLayout.annotations.map((annotation) => ({
       ...annotation, x: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false, font: { ...font, color: ink, weight: 600 },
     })),
@@ -65,7 +81,7 @@ async function draw(isForced) {
     box.dataset.drawn = "yes";
     zoom.hidden = false;
   } catch (error) {
-    box.textContent = "Drawing the charts failed; the table below has the numbers.";
+    box.textContent = say("Drawing the charts failed; the table below has the numbers.");
     console.error(error);
   }
 }
@@ -92,5 +108,5 @@ if (globalThis.Plotly) {
   document.addEventListener("renewed", () => draw(false));
   dark.addEventListener("change", () => draw(true));
 } else {
-  box.textContent = "Loading the charts failed; the table below has the numbers.";
+  box.textContent = say("Loading the charts failed; the table below has the numbers.");
 }

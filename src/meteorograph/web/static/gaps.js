@@ -6,7 +6,7 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   attempt(document.getElementById("retried"), button, async () => {
     const { slots, heals } = await call("POST", `/api/gaps/retry?${button.dataset.retry}`, "application/json", null);
-    const count = `${slots} slot${slots === 1 ? "" : "s"}`;
-    return heals ? `${count} will be requested again within a minute.` : `No configured provider has a history: ${count} cannot be filled.`;
+    if (heals) return sayN("{count} slot will be requested again within a minute.", "{count} slots will be requested again within a minute.", slots);
+    return sayN("No configured provider has a history: {count} slot cannot be filled.", "No configured provider has a history: {count} slots cannot be filled.", slots);
   });
 });

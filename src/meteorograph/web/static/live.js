@@ -9,11 +9,11 @@ let busy = false;
 
 function ago(then) {
   const seconds = Math.floor((Date.now() - then) / 1000);
-  if (seconds < 0) return "in the future";
-  for (const [length, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
-    if (seconds >= 2 * length) return `${Math.floor(seconds / length)} ${unit} ago`;
+  if (seconds < 0) return say("in the future");
+  for (const [length, unit] of [[86400, sayIn("unit", "d")], [3600, sayIn("unit", "h")], [60, sayIn("unit", "min")]]) {
+    if (seconds >= 2 * length) return say("{duration} ago", { duration: `${Math.floor(seconds / length)} ${unit}` });
   }
-  return `${seconds} s ago`;
+  return say("{duration} ago", { duration: `${seconds} s` });
 }
 
 function updateAges() {
@@ -63,7 +63,7 @@ async function renew() {
     for (const part of document.querySelectorAll("[data-live]")) swap(part, fresh.getElementById(part.id));
     document.dispatchEvent(new Event("renewed"));
   } catch {
-    offline.querySelector("span").textContent = last.toLocaleTimeString();
+    offline.querySelector("span").textContent = last.toLocaleTimeString(language === "en" ? undefined : language);
     offline.hidden = false;
   } finally {
     busy = false;

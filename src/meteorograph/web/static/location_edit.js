@@ -22,7 +22,7 @@ change.addEventListener("submit", (event) => {
   attempt(change.querySelector(".result"), change.querySelector("[type=submit]"), async () => {
     const { location: changed } = await call("PATCH", address, "application/json", JSON.stringify(fields));
     if (changed.name !== name) await show("/locations/edit", { name: changed.name });
-    return "Saved.";
+    return say("Saved.");
   });
 });
 
@@ -39,15 +39,16 @@ document.getElementById("collect").addEventListener("click", (event) => {
   attempt(collection, event.target, async () => {
     const body = JSON.stringify({ lat: Number(latitude), lon: Number(longitude) });
     const { data } = await call("POST", "/ingest", "application/json", body);
-    const values = data.temperature === null ? "" : `: ${data.temperature.toFixed(1)} °C`;
-    return `${data.provider} has answered${values}.`;
+    const { provider, temperature } = data;
+    if (temperature === null) return say("{provider} has answered.", { provider });
+    return say("{provider} has answered: {temperature} °C.", { provider, temperature: decimals(temperature, 1) });
   });
 });
 
 remove.addEventListener("submit", (event) => {
   event.preventDefault();
   const data = new FormData(remove).get("data");
-  if (data === "delete" && !confirm(`Delete ${name} and all its rows?`)) return;
+  if (data === "delete" && !confirm(say("Delete {name} and all its rows?", { name }))) return;
   attempt(remove.querySelector(".result"), remove.querySelector("[type=submit]"), async () => {
     await call("DELETE", `${address}?data=${data}`, "application/json");
     await show("/locations", {});

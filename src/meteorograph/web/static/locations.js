@@ -29,11 +29,11 @@ find.addEventListener("submit", (event) => {
       button.textContent = [place.name, place.region, place.country].filter(Boolean).join(", ");
       button.addEventListener("click", () => fillIn(place));
       const details = document.createElement("small");
-      details.textContent = `${place.latitude.toFixed(2)}°, ${place.longitude.toFixed(2)}°`;
+      details.textContent = `${decimals(place.latitude, 2)}°, ${decimals(place.longitude, 2)}°`;
       item.append(button, " ", details);
       found.append(item);
     }
-    return places.length ? "Which one? Places by GeoNames, through Open-Meteo." : "No place has this name. Enter its coordinates below.";
+    return places.length ? say("Which one? Places by GeoNames, through Open-Meteo.") : say("No place has this name. Enter its coordinates below.");
   });
 });
 
@@ -47,11 +47,11 @@ function addLocation(button, near) {
     try {
       const { location: added } = await call("POST", `/api/locations?near=${near}`, "application/json", JSON.stringify(fields));
       add.reset();
-      return [`${added.name} was added. The next run collects its first values.`, `${document.body.dataset.root}/location?name=${encodeURIComponent(added.name)}`];
+      return [say("{name} was added. The next run collects its first values.", added), `${document.body.dataset.root}/location?name=${encodeURIComponent(added.name)}`];
     } catch (error) {
       anyway.hidden = !error.message.includes("near=accept");
       if (anyway.hidden) throw error;
-      return `${error.message.replace(/: near=accept.*/, "")}. Is it another place?`;
+      return say("{message}. Is it another place?", { message: error.message.replace(/: near=accept.*/, "") });
     }
   });
 }
@@ -70,11 +70,12 @@ function importFile(button, isDry) {
     const result = await call("POST", `/api/locations/import?${[...flags, `dry_run=${Number(isDry)}`].join("&")}`, type, file);
     const isWrong = result.bad > 0 && !imported.elements.skip_bad.checked;
     confirmed.hidden = !isDry || isWrong || result.added + result.updated === 0;
-    const [added, updated, bad] = isDry ? ["to add", "to update", "wrong"] : ["added", "updated", "skipped"];
     const changes = result.changes.map(({ name, change, fields }) => (change === "added" ? `+ ${name}` : `~ ${name}: ${fields.join(", ")}`));
-    const notes = [...result.errors.map((error) => `line ${error.line}: ${error.reason}`), ...result.warnings, ...(isDry ? changes : [])];
-    const rest = notes.length > 12 ? [`and ${notes.length - 12} more`] : [];
-    const head = `${result.added} ${added}, ${result.updated} ${updated}, ${result.unchanged} unchanged, ${result.bad} ${bad}.`;
+    const notes = [...result.errors.map((error) => say("line {line}: {reason}", error)), ...result.warnings, ...(isDry ? changes : [])];
+    const rest = notes.length > 12 ? [say("and {count} more", { count: notes.length - 12 })] : [];
+    const head = isDry
+      ? say("{added} to add, {updated} to update, {unchanged} unchanged, {bad} wrong.", result)
+      : say("{added} added, {updated} updated, {unchanged} unchanged, {bad} skipped.", result);
     return [head, ...notes.slice(0, 12), ...rest].join("\n");
   });
 }

@@ -7,7 +7,7 @@
   const list = document.getElementById("map-list");
   const credits = document.getElementById("map-credits");
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const states = { fresh: "up to date", stale: "stale", paused: "paused", unscheduled: "unscheduled" };
+  const states = { fresh: say("up to date"), stale: sayIn("place", "stale"), paused: sayIn("place", "paused"), unscheduled: sayIn("place", "unscheduled") };
   const mostPills = 150;
   const mostListed = 30;
   let shown = null; // the last answer, what it was asked for, and the part of the map that it has
@@ -26,8 +26,8 @@
   const dots = L.layerGroup().addTo(map);
   const ground = new Ground(map, box.dataset);
   const { colour } = Ground;
-  const number = (value) => value.toLocaleString("en");
-  const plural = (count) => `${number(count)} ${count === 1 ? "place" : "places"}`;
+  const number = (value) => value.toLocaleString(language);
+  const plural = (count) => sayN("{number} place", "{number} places", count, { number: number(count) });
 
   // What is read
 
@@ -49,6 +49,7 @@
     const question = asked.toString();
     if (area) asked.set("bbox", [area.west, area.south, area.east, area.north].map((edge) => edge.toFixed(4)).join(","));
     asked.set("zoom", zoom);
+    if (language !== "en") asked.set("lang", language);
     return [question, asked];
   }
 
@@ -71,7 +72,7 @@
       draw();
       box.dataset.loaded = question;
     } catch (error) {
-      if (error.name !== "AbortError") words.textContent = "The places cannot be read now. This page keeps trying.";
+      if (error.name !== "AbortError") words.textContent = say("The places cannot be read now. This page keeps trying.");
     }
   }
 
@@ -135,7 +136,7 @@
         layer.on("click", () => openPopup(place, at)).addTo(dots);
       }
     }
-    say([...seen]);
+    describe([...seen]);
     box.dataset.drawn = cells.length || places.length;
   }
 
@@ -157,7 +158,7 @@
 
   function drawCell(cell, x) {
     const size = 22 + 8 * Math.min(3, Math.log10(cell.count)) + (cell.count > 99 ? 8 : 0);
-    const late = cell.stale ? `, ${number(cell.stale)} stale` : "";
+    const late = cell.stale ? `, ${sayN("{number} stale", "{number} stale", cell.stale, { number: number(cell.stale) })}` : "";
     const icon = L.divIcon({ className: `cell m-${cell.colour}${isDark(cell.colour) ? " light" : ""}${late ? " late" : ""}`, html: span(number(cell.count)), iconSize: [size, size] });
     const [west, south, east, north] = cell.bounds, turn = x - cell.longitude;
     L.marker([cell.latitude, x], { icon, keyboard: false, title: `${plural(cell.count)}${late}` })
@@ -182,9 +183,9 @@
     const { title, unit, quantity } = shown.answer;
     if (quantity === "freshness") return states[place.state];
     const state = place.state === "fresh" ? "" : `, ${states[place.state]}`;
-    if (place.value === undefined) return `no values yet${state}`;
-    if (place.value === null) return `no ${title.toLowerCase()}${state}`;
-    return `${place.value} ${unit}${place.is_suspect ? ", suspect" : ""}${state}`;
+    if (place.value === undefined) return `${say("no values yet")}${state}`;
+    if (place.value === null) return `${say("no {quantity}", { quantity: title.toLowerCase() })}${state}`;
+    return `${place.value} ${unit}${place.is_suspect ? `, ${say("suspect")}` : ""}${state}`;
   }
 
   function openPopup(place, at) {
@@ -197,7 +198,7 @@
       time.dateTime = place.observed_at;
       time.textContent = ago(Date.parse(place.observed_at));
       const age = document.createElement("p");
-      age.append("observed ", time);
+      age.append(`${say("observed")} `, time);
       content.append(age);
     }
     L.popup({ maxWidth: 240, autoPanPadding: [12, 12] }).setLatLng(at).setContent(content).openOn(map);
@@ -205,21 +206,23 @@
 
   // What is said
 
-  function say(seen) {
+  function describe(seen) {
     const { count, cells, has_values: hasValues, quantity } = shown.answer;
     const all = document.createElement("a"), address = new URL(location.href);
     for (const name of ["view", "quantity", "centre", "zoom"]) address.searchParams.delete(name);
     all.href = address;
-    all.textContent = "Show the list";
+    all.textContent = say("Show the list");
     if (cells.length) {
-      words.textContent = `${plural(count)} here, counted by area: zoom in to see each. `;
+      words.textContent = `${say("{places} here, counted by area: zoom in to see each.", { places: plural(count) })} `;
     } else if (!seen.length) {
-      words.textContent = "No place here. ";
+      words.textContent = `${say("No place here.")} `;
     } else {
       const counts = Object.keys(states).map((state) => [seen.filter((place) => place.state === state).length, states[state]]);
-      words.textContent = `${plural(seen.length)} here: ${counts.filter(([many]) => many).map(([many, text]) => `${number(many)} ${text}`).join(", ")}. `;
+      const texts = counts.filter(([many]) => many).map(([many, text]) => `${number(many)} ${text}`);
+      words.textContent = say("{places} here: {states}.", { places: plural(seen.length), states: texts.join(", ") });
+      words.append(" ");
     }
-    if (!hasValues && quantity !== "freshness") words.append("They are too many to be coloured by value: zoom in. ");
+    if (!hasValues && quantity !== "freshness") words.append(`${say("They are too many to be coloured by value: zoom in.")} `);
     words.append(all);
     list.replaceChildren(...(seen.length <= mostListed ? seen : []).map((place) => {
       const item = document.createElement("li"), value = span(` ${sentence(place)}`);
@@ -236,9 +239,9 @@
     options: { position: "topleft" },
     onAdd() {
       const bar = L.DomUtil.create("div", "leaflet-bar leaflet-control"), button = L.DomUtil.create("a", "", bar);
-      Object.assign(button, { href: "#", title: "Show all places", textContent: "⤢" });
+      Object.assign(button, { href: "#", title: say("Show all places"), textContent: "⤢" });
       button.setAttribute("role", "button");
-      button.setAttribute("aria-label", "Show all places");
+      button.setAttribute("aria-label", say("Show all places"));
       L.DomEvent.disableClickPropagation(button);
       L.DomEvent.on(button, "click", (event) => {
         L.DomEvent.stop(event);

@@ -50,7 +50,7 @@ const Ground = (() => {
       this.#renderer = L.canvas({ pane: "land", padding: 0.5 });
       const world = await (await fetch(this.#addresses.world)).json();
       this.#rings = world.polygons.map((polygon) => polygon.map((steps) => unroll(steps, world.unit)));
-      this.#map.attributionControl.addAttribution("Outline: Natural Earth");
+      this.#map.attributionControl.addAttribution(say("Outline: Natural Earth"));
       this.redraw();
     }
 

@@ -30,33 +30,32 @@ function coordinate(svg, data, at) {
   return Number(left) + ((at - data.start) / (data.end - data.start)) * (right - left);
 }
 
-function number(value, decimals) {
-  return value.toFixed(decimals).replace("-", "−");
+function number(value, places) {
+  return decimals(value, places).replace("-", "−");
 }
-
-const points = ["N", "NE", "E", "SE", "S", "SW", "W", "NW"];
 
 // The values of a point as texts, without those that are missing.
 function texts(data, at) {
-  const found = data.quantities.flatMap(({ title, unit, decimals, values }) => {
+  const found = data.quantities.flatMap(({ name, title, unit, decimals, values }) => {
     if (values[at] === null) return [];
-    const direction = title === "wind" && data.directions[at] !== null ? ` ${points[Math.round(data.directions[at] / 45) % 8]}` : "";
+    const direction = name === "wind_speed" && data.directions[at] !== null ? ` ${data.points[Math.round(data.directions[at] / 45) % 8]}` : "";
     return [`${title} ${number(values[at], decimals)} ${unit}${direction}`.trim()];
   });
   const second = data.times[at];
   const bar = data.rain.bars.find(([start, end]) => start < second && second <= end);
   if (bar) {
     const length = (bar[1] - bar[0]) / 3600;
-    const part = bar[3] === undefined ? "" : `, ${Math.floor(bar[3] * 100)} % measured`;
-    found.push(`rain in ${length < 23 ? `${length} h` : "the day"} ${number(bar[2], data.rain.decimals)} ${data.rain.unit}${part}`);
+    const amount = `${number(bar[2], data.rain.decimals)} ${data.rain.unit}`;
+    const part = bar[3] === undefined ? "" : `, ${say("{percent} % measured", { percent: Math.floor(bar[3] * 100) })}`;
+    found.push((length < 23 ? say("rain in {hours} h {amount}", { hours: length, amount }) : say("rain in the day {amount}", { amount })) + part);
   }
   if (data.provider[at] !== null) found.push(data.providers[data.provider[at]]);
-  return found.length ? found : ["no data"];
+  return found.length ? found : [say("no data")];
 }
 
 function when(data, at) {
   const format = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: data.zone };
-  return new Date(data.times[at] * 1000).toLocaleString("en-GB", format);
+  return new Date(data.times[at] * 1000).toLocaleString(language === "en" ? "en-GB" : language, format);
 }
 
 // Shows a point; without a cursor the newest one, for a start.
@@ -100,7 +99,7 @@ function prepare() {
   const all = parts();
   if (!all || !all.data.times.length) return;
   const { box, data, text } = all;
-  const fields = { role: "slider", tabindex: "0", "aria-label": "Time in the meteogram", "aria-valuemin": 0, "aria-valuemax": data.times.length - 1 };
+  const fields = { role: "slider", tabindex: "0", "aria-label": say("Time in the meteogram"), "aria-valuemin": 0, "aria-valuemax": data.times.length - 1 };
   for (const [name, value] of Object.entries(fields)) box.setAttribute(name, value);
   text.hidden = false;
   const last = data.times.length - 1;

@@ -1,0 +1,147 @@
+"""A language: says phrases, numbers and dates. Loaded once for each process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import cache
+from typing import Any, Final
+
+from babel import Locale, negotiate_locale
+from markupsafe import Markup
+
+from .catalogues import load_catalogue
+from .dates import DateStyle, write_date
+from .phrases import Phrase
+
+#: The languages to choose from, with their own names.
+CODES: Final = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "el": "Ελληνικά"}
+
+
+class Language:
+    """Says texts in one language, and writes numbers and dates as it is usual there.
+
+    Args:
+        code: Code of the language, such as ``de``.
+    """
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.is_english = code == "en"
+        self.locale = Locale.parse(code)
+        translations, self.scripts = load_catalogue(code)
+        self._gettext, self._ngettext = translations.gettext, translations.ngettext
+        self._pgettext = translations.pgettext
+        symbols = self.locale.number_symbols["latn"]
+        self._separators = {ord(","): symbols["group"], ord("."): symbols["decimal"]}
+        self._has_space = not self.is_english and "\xa0" in self.locale.percent_formats[None].pattern
+        self._markups: dict[str, Markup] = {}
+
+    # Texts
+
+    def say(self, text: str, /, **values: Any) -> str:
+        """A text in this language: a phrase, or an English text with the values of its placeholders."""
+        pattern, values = self._pattern_of(text, values)
+        return pattern.format(**{name: self._said(value) for name, value in values.items()}) if values else pattern
+
+    def say_n(self, text: str, plural: str, count: float, /, **values: Any) -> str:
+        """A text that depends on a count."""
+        said = {name: self._said(value) for name, value in {"count": count, **values}.items()}
+        return self._ngettext(text, plural, _whole(count)).format(**said)
+
+    def markup(self, text: str, /, **values: Any) -> Markup:
+        """A text as HTML. Our own texts may have tags; what stands for a placeholder is escaped, unless it is HTML already."""
+        if not values and type(text) is str:
+            said = self._markups.get(text)
+            if said is None:
+                said = self._markups[text] = Markup(self._gettext(text))  # noqa: S704  # a text of our own
+            return said
+        pattern, values = self._pattern_of(text, values)
+        return Markup(pattern).format(**{name: self._said(value) for name, value in values.items()})  # noqa: S704
+
+    def markup_n(self, text: str, plural: str, count: float, /, **values: Any) -> Markup:
+        """A text that depends on a count, as HTML."""
+        said = {name: self._said(value) for name, value in {"count": count, **values}.items()}
+        return Markup(self._ngettext(text, plural, _whole(count))).format(**said)  # noqa: S704  # a text of our own
+
+    def markup_in(self, context: str, text: str, /) -> Markup:
+        """A short text as HTML. The context tells apart words that are equal in English only."""
+        return Markup(self._pgettext(context, text))  # noqa: S704  # a text of our own
+
+    def _pattern_of(self, text: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if not isinstance(text, Phrase):
+            return self._gettext(text), values
+        if text.plural is not None:
+            return self._ngettext(text.message, text.plural, _whole(text.number)), text.values
+        if text.context is not None:
+            return self._pgettext(text.context, text.message), text.values
+        return self._gettext(text.message), text.values
+
+    def _said(self, value: Any) -> Any:
+        """A value of a placeholder as this language writes it."""
+        match value:
+            case Phrase():
+                return self.say(value)
+            case datetime():
+                return value.isoformat()
+            case bool() | str():
+                return value
+            case int() | float() if not self.is_english:
+                return _Number(value, self)
+        return value
+
+    # Numbers
+
+    def numeral(self, english: str) -> str:
+        """A number that is written as in English, with the separators of this language."""
+        return english if self.is_english else english.translate(self._separators)
+
+    def with_percent(self, number: str) -> str:
+        """A number with the sign for percent."""
+        return (
+            f"{number} %"
+            if self.is_english
+            else f"{self.numeral(number)}\xa0%"
+            if self._has_space
+            else f"{self.numeral(number)}%"
+        )
+
+    # Dates
+
+    def date(self, day: date, style: DateStyle = DateStyle.NUMERIC) -> str:
+        """A date, or the date of a time in its own zone."""
+        if self.is_english and style == DateStyle.NUMERIC:
+            return f"{day:%Y-%m-%d}"
+        return write_date(day, style, self.locale)
+
+
+class _Number:
+    """A number that a placeholder formats: ``{count:,}`` has the separators of the language."""
+
+    def __init__(self, value: float, language: Language) -> None:
+        self._value, self._language = value, language
+
+    def __format__(self, spec: str) -> str:
+        return self._language.numeral(format(self._value, spec))
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+def _whole(count: float) -> int:
+    """The count that chooses the plural form: of 1.5 that of many."""
+    return int(count) if count == int(count) else 2
+
+
+@cache
+def get_language(code: str) -> Language:
+    """A language of ``CODES``; English for any other code."""
+    return Language(code if code in CODES else "en")
+
+
+def preferred_code(wanted: Sequence[str]) -> str:
+    """The first language that we have of those that a reader wants, best first; English if there is none."""
+    return negotiate_locale(wanted, list(CODES), sep="-") or "en"
+
+
+ENGLISH: Final = get_language("en")

@@ -1,0 +1,30 @@
+// Texts of scripts in the language of the page: a text is its English one until the page has a translation.
+"use strict";
+
+const language = document.documentElement.lang;
+const translations = Object.assign({}, ...[...document.querySelectorAll("script.texts")].map((part) => JSON.parse(part.textContent)));
+const plurals = new Intl.PluralRules(language);
+
+function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+function say(text, values = {}) {
+  return fill(translations[text] || text, values);
+}
+
+// A short text; the context tells apart words that are equal in English only.
+function sayIn(context, text) {
+  return translations[`${context}\u0004${text}`] || text;
+}
+
+// A text that depends on a count: the forms for one and for many.
+function sayN(one, many, count, values = {}) {
+  const forms = translations[one] || [one, many];
+  return fill(forms[plurals.select(count) === "one" ? 0 : forms.length - 1], { count, ...values });
+}
+
+// A number with the decimal sign of the language.
+function decimals(value, places) {
+  return language === "en" ? value.toFixed(places) : value.toLocaleString(language, { minimumFractionDigits: places, maximumFractionDigits: places, useGrouping: false });
+}
