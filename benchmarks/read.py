@@ -129,7 +129,7 @@ def questions(locations: int, days: int) -> list[tuple[str, str, str]]:
         return f"start={quote((end - timedelta(days=back)).isoformat())}&end={quote(end.isoformat())}"
 
     one = locations // 2
-    name = quote(f"place {one:05d}")
+    name = quote(f"place {one:07d}")
     newest = "(SELECT max(due_at) FROM weather_data o WHERE o.location_id = l.id)"
     daily = "SELECT location_id, start_at, end_at, stored, temperature_min, temperature_max, temperature_sum FROM daily_rollups"
     return [

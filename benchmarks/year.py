@@ -33,7 +33,7 @@ _COLUMNS = (
 _SQLITE = [
     """INSERT INTO locations (id, name, latitude, longitude, timezone, state, created_at)
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :locations)
-    SELECT i, printf('place %05d', i), i % 180 - 90, i % 360 - 180, :zone, 'active', :created FROM n""",
+    SELECT i, printf('place %07d', i), i % 180 - 90, i % 360 - 180, :zone, 'active', :created FROM n""",
     """INSERT INTO runs (schedule, due_at, shard, state, due, stored, failed, calls)
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :slots)
     SELECT 'default', :start + 3600 * i, 0, 'succeeded', :locations, :locations, 0, :locations FROM n""",
@@ -47,7 +47,7 @@ _SQLITE = [
 
 _POSTGRESQL = [
     """INSERT INTO locations (id, name, latitude, longitude, timezone, state, created_at)
-    SELECT i, 'place ' || lpad(i::text, 5, '0'), i % 180 - 90, i % 360 - 180, :zone, 'active', :created
+    SELECT i, 'place ' || lpad(i::text, 7, '0'), i % 180 - 90, i % 360 - 180, :zone, 'active', :created
     FROM generate_series(1, :locations) i""",
     "SELECT setval('locations_id_seq', :locations)",
     """INSERT INTO runs (schedule, due_at, shard, state, due, stored, failed, calls)
@@ -63,11 +63,12 @@ _POSTGRESQL = [
 ]
 
 
-def make(locations: int, days: int) -> None:
+def make(locations: int, days: float) -> None:
     """Fill the database of the settings in force."""
     init_db()
-    start, sqlite = END - timedelta(hours=days * 24 - 1), get_engine().dialect.name == "sqlite"
-    values = {"locations": locations, "slots": days * 24, "start": start, "created": START_OF_LOCATIONS, "zone": "Europe/Athens"}
+    slots, sqlite = round(days * 24), get_engine().dialect.name == "sqlite"
+    start = END - timedelta(hours=slots - 1)
+    values = {"locations": locations, "slots": slots, "start": start, "created": START_OF_LOCATIONS, "zone": "Europe/Athens"}
     if sqlite:
         values |= {"start": int(start.timestamp()), "created": int(START_OF_LOCATIONS.timestamp())}
     with get_engine().begin() as connection:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from clients.environment import client_program
 from meteorograph import get_db_session
 from meteorograph.cli.main import cli
-from meteorograph.exporting import export
+from meteorograph.exporting import batches
 from meteorograph.storage.models import Location, WeatherData
 from meteorograph.storage.upsert import table_of
 from rows import insert_rows
@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def rows(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of two places, the second one without a height, and a place without rows between them."""
-    monkeypatch.setattr(export, "_BATCH_ROWS", 4)
+    monkeypatch.setattr(batches, "BATCH_ROWS", 4)
     with get_db_session() as session:
         for number, (name, elevation) in enumerate((("Zürich", 408.0), ("empty", 5.0), ("Bergen", None)), 1):
             session.add(

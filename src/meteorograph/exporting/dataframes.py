@@ -12,7 +12,8 @@ from ..model import clock
 from ..model.time_range import to_instant
 from ..reading.columns import FIELDS
 from ..storage.engine import get_db_session, init_db
-from .export import ExportQuery, export_locations, read_batches
+from .batches import read_batches
+from .export import ExportQuery, export_locations
 from .field_types import FIELD_TYPES, FieldType
 
 #: A time of ``read``: a text as the commands take it, a date or a datetime.
@@ -54,10 +55,9 @@ def read(
     columns: list[list[Any]] = [[] for _ in FIELDS]
     init_db()
     with get_db_session(read_only=True) as session:
-        for selected in export_locations(session, query):
-            for batch in read_batches(session, selected, first, last):
-                for column, values in zip(columns, batch, strict=True):
-                    column.extend(values)
+        for batch in read_batches(session, export_locations(session, query), first, last):
+            for column, values in zip(columns, batch.columns, strict=True):
+                column.extend(values)
     data = dict(zip(FIELDS, columns, strict=True))
     return _to_pandas(data) if library == "pandas" else _to_polars(data)
 

@@ -10,18 +10,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, NamedTuple, Protocol
+from typing import Any, BinaryIO, Final, Literal, Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ..errors import LocationNotFoundError
 from ..locations.repository import get_location
-from ..reading.columns import FIELDS, Columns, RowQuery, read_page
+from ..reading.columns import Columns
 from ..storage.archive.ranges import sealed_edges
 from ..storage.models import Location, WeatherData
 from ..storage.types import UTCDateTime
 from ..storage.upsert import table_of
+from .batches import ExportLocation, read_batches
 from .metadata import dataset_metadata, providers_of, write_sidecar
 
 Format = Literal["csv", "ndjson", "parquet", "netcdf"]
@@ -29,20 +30,7 @@ FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet", "netcdf")
 #: Formats that need a file, and hold their metadata themselves.
 FILE_FORMATS: Final[tuple[Format, ...]] = ("parquet", "netcdf")
 
-#: Number of rows that are read at once.
-_BATCH_ROWS: Final = 20_000
-
 _table = table_of(WeatherData)
-
-
-class ExportLocation(NamedTuple):
-    """A location whose rows are exported."""
-
-    id: int
-    name: str
-    latitude: float
-    longitude: float
-    elevation: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +82,6 @@ def export_locations(session: Session, query: ExportQuery) -> list[ExportLocatio
         for row in rows
         if is_all or row.name in query.locations or not set(query.tags).isdisjoint(row.tags or ())
     ]
-
-
-def read_batches(session: Session, location: ExportLocation, start: datetime | None, end: datetime | None) -> Iterator[Columns]:
-    """Yield the rows of a location as columns, oldest first, a batch at a time."""
-    query = RowQuery(FIELDS, (location.id, location.name), start, end, is_ascending=True)
-    columns, position = read_page(session, query, _BATCH_ROWS)
-    while columns[0]:
-        yield columns
-        if position is None:
-            return
-        columns, position = read_page(session, query, _BATCH_ROWS, position)
 
 
 def export(
@@ -205,12 +182,13 @@ def _write_rows(
 ) -> None:
     """Write the rows of all locations, add them to the result, and close the writer."""
     try:
-        for index, location in enumerate(locations):
-            for columns in read_batches(session, location, query.start, query.end):
+        for columns, done in read_batches(session, locations, query.start, query.end):
+            if columns[0]:
                 writer.write(columns)
                 result.rows += len(columns[0])
                 result.providers |= providers_of(columns)
-            progress(index + 1, len(locations))
+            progress(done, len(locations))
+        progress(len(locations), len(locations))
     except BaseException:
         with suppress(Exception):  # the first error is the one to report
             writer.close({})

@@ -9,6 +9,7 @@ Source: https://cfconventions.org/Data/cf-conventions/cf-conventions-1.11/cf-con
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -77,15 +78,16 @@ class NetCDFWriter:
         self._make_variables()
 
     def write(self, columns: Columns) -> None:
-        """Add rows of one location."""
+        """Add rows, location by location."""
         data = dict(zip(FIELDS, columns, strict=True))
         count = len(columns[0])
-        self._row_sizes[columns[0][0]] += count
+        for name, own in Counter(columns[0]).items():
+            self._row_sizes[name] += own
         begin, self._count = self._count, self._count + count
         self._file.resize_dimension("obs", self._count)
         rows = slice(begin, self._count)
         self._put("time", data["due_at"], rows)
-        edges = (data["due_at"][0], data["due_at"][-1], *(self._times or ()))
+        edges = (*data["due_at"], *(self._times or ()))
         self._times = float(min(edges)), float(max(edges))
         for name in _TIMES:
             self._put(name, data[name], rows)

@@ -220,7 +220,7 @@ def due_locations(
     elapsed = int((now - claim.due_at).total_seconds())
     with get_db_session(read_only=True) as session:
         has_later = False
-        if elapsed < seconds:
+        if seconds and elapsed < seconds:  # before the slot by a clock that was set back, it is negative
             offset = (cast(Location.id, BigInteger) * _SCATTER) % seconds
             has_later = session.scalar(missing.where(offset > elapsed).limit(1)) is not None
             query = query.where(offset <= elapsed)

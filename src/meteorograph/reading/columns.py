@@ -20,6 +20,7 @@ from sqlalchemy import (
     CursorResult,
     Dialect,
     Float,
+    FromClause,
     Select,
     Text,
     and_,
@@ -245,9 +246,9 @@ def _conditions(query: RowQuery, after: Position | None) -> list[ColumnElement[b
     return conditions
 
 
-def plain_column(dialect: Dialect, field: str) -> ColumnElement[Any]:
+def plain_column(dialect: Dialect, field: str, table: FromClause = _table) -> ColumnElement[Any]:
     """The column of a field as the driver's plain value."""
-    column = _table.c[field]
+    column = table.c[field]
     if field in INSTANTS:
         return as_seconds(dialect, column)
     return as_text(dialect, column) if field in DOCUMENTS else column

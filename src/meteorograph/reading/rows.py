@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, FromClause, and_, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from ..errors import LocationNotFoundError
@@ -100,6 +100,13 @@ def newest_slot(now: datetime) -> ColumnElement[datetime]:
     return newest.correlate(Location).scalar_subquery()
 
 
+def _newest_row(now: datetime) -> FromClause:
+    """The newest row of a location, to be joined to ``Location``."""
+    until = literal(now + MAX_CLOCK_LEAD, UTCDateTime())
+    rows = select(_table).where(_table.c.location_id == Location.id, _table.c.due_at <= until)
+    return rows.order_by(_table.c.due_at.desc()).limit(1).correlate(Location).lateral("newest")
+
+
 def read_latest_columns(
     session: Session,
     fields: Sequence[str] = FIELDS,
@@ -112,10 +119,14 @@ def read_latest_columns(
 
     These are all, or at most ``limit`` after the location of the name ``after``.
     """
-    dialect = session.get_bind().dialect
-    selected = [Location.name if name == "location" else plain_column(dialect, name) for name in fields]
-    query = select(*selected).select_from(Location).join(WeatherData, _table.c.location_id == Location.id)
-    query = query.where(_table.c.due_at == newest_slot(now or clock.now())).order_by(Location.name)
+    dialect, now = session.get_bind().dialect, now or clock.now()
+    newest: FromClause = _table
+    is_newest: ColumnElement[bool] = and_(_table.c.location_id == Location.id, _table.c.due_at == newest_slot(now))
+    if dialect.name == "postgresql":
+        # Its planner would read the whole table for a page, if there are many locations with few rows each.
+        newest, is_newest = _newest_row(now), true()
+    selected = [Location.name if name == "location" else plain_column(dialect, name, newest) for name in fields]
+    query = select(*selected).select_from(Location).join(newest, is_newest).order_by(Location.name)
     if after is not None:
         query = query.where(Location.name > after)
     return fetch_columns(session, query.limit(limit))

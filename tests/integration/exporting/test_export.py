@@ -17,7 +17,7 @@ import meteorograph
 from meteorograph import WeatherData, get_db_session
 from meteorograph.cli.main import cli
 from meteorograph.errors import InvalidTimeError, LocationNotFoundError
-from meteorograph.exporting import export, text
+from meteorograph.exporting import batches, export, text
 from meteorograph.exporting.export import ExportQuery, Format
 from meteorograph.model.quantities import BY_NAME, CODES
 from meteorograph.reading.columns import FIELDS
@@ -42,7 +42,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def rows(database: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Two locations with twelve hours each, over the end of a month; read five at a time."""
-    monkeypatch.setattr(export, "_BATCH_ROWS", 5)
+    monkeypatch.setattr(batches, "BATCH_ROWS", 5)
     with get_db_session() as session:
         made = [
             Location(name=name, latitude=10, longitude=20, state="active", created_at=NOON, tags=tags)

@@ -326,3 +326,11 @@ def test_a_spread_window_gives_each_location_its_offset_and_leaves_time() -> Non
     assert sizes[0] < 30
     assert 60 < sizes[1] < 130
     assert sizes[-1] == 303
+
+
+@pytest.mark.parametrize("spread", [timedelta(0), HOUR])
+def test_by_a_clock_that_was_set_back_behind_the_slot_nothing_is_divided_by_zero(spread: timedelta) -> None:
+    claim = _claim(NOON)
+    assert claim
+    due, has_later = claims.due_locations(claim, NOON - HOUR, spread)
+    assert (len(due), has_later) == ((0, True) if spread else (3, False))
