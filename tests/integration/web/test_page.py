@@ -65,6 +65,17 @@ def test_a_card_has_the_weather_of_now_and_of_the_last_24_hours(client: FlaskCli
     assert "i-snow" in text
 
 
+def test_colours_are_kept_and_checked(client: FlaskClient) -> None:
+    for path, media in (("", "prefers-color-scheme"), ("?theme=dark", "screen"), ("", "screen"), ("?theme=light", "not all")):
+        link = re.search(r'<link id="dark"[^>]* media="([^"]*)"', client.get(f"/{path}").text)
+        assert link
+        assert media in link[1]
+    answer = client.get("/?theme=blue")
+    assert answer.status_code == 400
+    assert "theme: must be one of auto, light, dark" in answer.text
+    assert 'media="not all"' in answer.text, "the page of an error has the kept colours"
+
+
 @pytest.mark.parametrize(
     ("query", "values"),
     [

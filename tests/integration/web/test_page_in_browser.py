@@ -168,6 +168,30 @@ def test_charts_are_zoomed_by_buttons_and_break_at_gaps(chrome: Browser, url: st
         assert wrong == []
 
 
+def test_a_reader_chooses_light_or_dark_whatever_the_system_prefers(chrome: Browser, url: str) -> None:
+    colours = "[document.body, document.querySelector('select')].map(one => getComputedStyle(one).backgroundColor).join(' ')"
+    with opened(chrome) as (page, wrong):
+        page.goto(url)
+        light = page.evaluate(colours)
+        page.get_by_label("Colours").select_option("Dark")
+        page.wait_for_url("**theme=dark*")
+        dark = page.evaluate(colours)
+        assert len({*light.split(") "), *dark.split(") ")}) == 4
+        page.goto(f"{url}/location?name=Athens&explore=1")  # kept by the cookie
+        assert page.evaluate(colours) == dark
+        expect(page.locator("#chart[data-drawn]")).to_be_visible()
+        drawn = page.evaluate("document.getElementById('chart').layout.font.color")
+        assert drawn == page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--soft').trim()")
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)", "paper is white"
+        page.emulate_media(media="screen", color_scheme="dark")
+        page.goto(f"{url}/?theme=light")
+        assert page.evaluate(colours) == light
+        page.goto(f"{url}/?theme=auto")
+        assert page.evaluate(colours) == dark
+        assert wrong == []
+
+
 def test_the_meteogram_is_read_by_pointer_and_keyboard_and_zoomed(chrome: Browser, url: str) -> None:
     with opened(chrome) as (page, wrong):
         page.goto(f"{url}/location?name=Athens&range=7d")

@@ -281,7 +281,8 @@ def test_the_meteogram_is_a_picture_of_its_own(client: FlaskClient) -> None:
         assert client.get(f"/chart.svg{query}").status_code == status
     other = client.get("/chart.svg?location=Athens+%26+more&range=7d&width=narrow&theme=dark&units=imperial&zone=UTC").text
     assert "Temperature, °F" in other
-    assert "@media all" in other
+    assert "--m-sheet: #151d25" in other
+    assert "prefers-color-scheme" not in other
 
 
 @ONE_DATABASE

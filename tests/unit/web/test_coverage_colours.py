@@ -9,8 +9,11 @@ import pytest
 
 from support import ROOT
 
-STYLE = (ROOT / "src/meteorograph/web/static/style.css").read_text(encoding="utf-8")
-LIGHT, DARK = (dict(re.findall(r"--(c\d(?:-ink)?): (#[0-9a-f]{3,6});", block)) for block in STYLE.split("@media", 2)[:2])
+STATIC = ROOT / "src/meteorograph/web/static"
+LIGHT, DARK = (
+    dict(re.findall(r"--(c\d(?:-ink)?): (#[0-9a-f]{3,6});", (STATIC / name).read_text(encoding="utf-8")))
+    for name in ("style.css", "dark.css")
+)
 
 
 def _luminance(colour: str) -> float:

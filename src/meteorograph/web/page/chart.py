@@ -88,10 +88,8 @@ def _when(at: datetime, display: Display) -> str:
 @cache
 def _style(theme: str) -> str:
     """The style sheet of the page's meteograms, in one theme or in that of the system."""
-    text = (files("meteorograph.web") / "static" / "weather.css").read_text(encoding="utf-8")
-    dark = "@media screen and (prefers-color-scheme: dark)"
-    if theme == "light":
-        text = text.replace(dark, "@media not all")
-    elif theme == "dark":
-        text = text.replace(dark, "@media all")
+    static = files("meteorograph.web") / "static"
+    text, dark = ((static / name).read_text(encoding="utf-8") for name in ("weather.css", "dark.css"))
+    if theme != "light":
+        text += dark if theme == "dark" else f"@media screen and (prefers-color-scheme: dark){{{dark}}}"
     return text + "svg{background:var(--m-sheet)}"

@@ -26,7 +26,7 @@ from ..health_report import HealthReport, read_report
 from ..problems import bad_input_detail
 from .display import Display
 from .filters import FILTERS, in_language_of_page
-from .preferences import SYSTEMS, Preferences, keep_preferences, read_lang, read_preferences
+from .preferences import SYSTEMS, THEMES, Preferences, keep_preferences, read_lang, read_preferences, read_theme
 from .script_texts import script_texts
 from .service_sentence import service_sentence
 from .words import FILTERS as WORD_FILTERS
@@ -74,7 +74,7 @@ def render(
     """
     settings, now = get_settings(), clock.now()
     report = report or read_report(may_be_recent=True)
-    preferences = read_preferences() if status != 400 else Preferences(lang=read_lang())
+    preferences = read_preferences() if status != 400 else Preferences(lang=read_lang(), theme=read_theme())
     display = Display(preferences, place_zone)
     heals = settings.healing and bool(history_providers(settings))
     text = render_template(
@@ -85,6 +85,7 @@ def render(
         **language_variables(display.language),
         preferences=preferences,
         systems=SYSTEMS,
+        themes=THEMES,
         display=display,
         demo=settings.demo,
         version=__version__,

@@ -1,4 +1,4 @@
-"""Units, time zone and language of the pages, as the reader has chosen them: in the address, or in a cookie that keeps them."""
+"""Units, time zone, language and colours of the pages, as the reader has chosen them: in the address, or in a cookie that keeps them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from .. import params
 #: The systems to choose from, and what they are called.
 SYSTEMS: Final = {"metric": Phrase("Metric"), "imperial": Phrase("Imperial"), "si": Phrase("SI")}
 
+#: The colours to choose from, and what they are called; ``auto`` are those that the browser prefers.
+THEMES: Final = {"auto": Phrase("Automatic colours"), "light": Phrase("Light"), "dark": Phrase("Dark")}
+
 #: The zone of the place that is shown; UTC where a page shows more than one place.
 PLACE: Final = "place"
 UTC: Final = "UTC"
 
-_NAMES: Final = ("units", "zone", "lang")
+_NAMES: Final = ("units", "zone", "lang", "theme")
 _YEAR_SECONDS: Final = 365 * 86400
 
 
@@ -36,6 +39,8 @@ class Preferences:
     zone: str = PLACE
     #: Code of the language.
     lang: str = "en"
+    #: ``auto``, ``light`` or ``dark``.
+    theme: str = "auto"
 
     @property
     def language(self) -> Language:
@@ -59,18 +64,21 @@ def read_preferences() -> Preferences:
     Raises:
         BadInputError: A parameter has a value that is not allowed. A cookie with such a value is ignored.
     """
-    units, zone, lang = (request.args.get(name) for name in _NAMES)
+    units, zone, lang, theme = (request.args.get(name) for name in _NAMES)
     if units is not None and units not in SYSTEMS:
         raise BadInputError("units", units, f"must be one of {', '.join(SYSTEMS)}")
     if zone is not None and not _is_zone(zone):
         raise BadInputError("zone", zone, "must be place, UTC or an IANA time zone such as Europe/Dublin")
     if lang is not None and lang not in CODES:
         raise BadInputError("lang", lang, f"must be one of {', '.join(CODES)}")
+    if theme is not None and theme not in THEMES:
+        raise BadInputError("theme", theme, f"must be one of {', '.join(THEMES)}")
     kept_units, kept_zone = request.cookies.get("units", ""), request.cookies.get("zone", "")
     return Preferences(
         units=cast(System, units or (kept_units if kept_units in SYSTEMS else "metric")),
         zone=zone or (kept_zone if _is_zone(kept_zone) else PLACE),
         lang=read_lang(),
+        theme=theme or read_theme(),
     )
 
 
@@ -80,6 +88,12 @@ def read_lang() -> str:
         if chosen in CODES:
             return chosen
     return preferred_code(list(request.accept_languages.values()))
+
+
+def read_theme() -> str:
+    """The kept choice of colours."""
+    kept = request.cookies.get("theme")
+    return kept if kept in THEMES else "auto"
 
 
 def keep_preferences(response: Response) -> None:

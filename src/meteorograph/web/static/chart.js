@@ -5,7 +5,7 @@ const box = document.getElementById("chart");
 const zoom = document.getElementById("zoom");
 const config = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", ...locale() };
 const touch = matchMedia("(pointer: coarse)");
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const dark = matchMedia(document.querySelector("#dark").media);
 let drawn = "";
 
 // Names of days and months, and the separators of numbers, as Plotly wants them; English is its own language.

@@ -268,7 +268,7 @@
     document.addEventListener("changed", () => load({ isForced: true }));
     const period = Number(document.body.dataset.refresh) * 1000;
     if (period) setInterval(() => { if (!document.hidden) load({ isForced: true }); }, period);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    matchMedia(document.querySelector("#dark").media).addEventListener("change", () => {
       ground.redraw();
       if (shown) draw();
     });
