@@ -13,6 +13,7 @@ from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from ..config.settings import Settings
+from ..i18n import get_language
 from ..log_output import get_logger
 from ..model.states import AlertKind, IncidentState
 from ..storage.engine import get_db_session
@@ -96,6 +97,7 @@ class _Store:
 
     def __init__(self, session: Session, settings: Settings, rule: Rule, now: datetime) -> None:
         self._session, self._settings, self._rule, self._now = session, settings, rule, now
+        self._language = get_language(settings.language)
 
     def store_changes(self, changes: Changes) -> None:
         incidents = self._open_incidents(changes.opened)
@@ -180,7 +182,7 @@ class _Store:
         incident.state, incident.resolved_at = IncidentState.RESOLVED, self._now
         log.info("incident resolved", incident=incident_id, rule=self._rule.name, subjects=incident.subject_count)
         if incident.messages and self._rule.options.recovery:
-            self._put(messages.resolved(self._facts(incident), self._now, is_dropped=is_dropped), incident)
+            self._put(messages.resolved(self._facts(incident), self._now, self._language, is_dropped=is_dropped), incident)
         self._session.flush()
 
     def put_due_messages(self) -> None:
@@ -190,7 +192,7 @@ class _Store:
         for incident in _open_incidents(self._session, self._rule):
             if is_message_due(self._rule, incident, self._now):
                 tell = messages.repeated if incident.messages else messages.opened
-                self._put(tell(self._facts(incident), self._now), incident)
+                self._put(tell(self._facts(incident), self._now, self._language), incident)
 
     def _put(self, message: Message, incident: Incident) -> None:
         incident.messages = incident.messages + 1

@@ -9,6 +9,7 @@ from typing import Final
 
 from ..config.settings import Settings
 from ..errors import DeliveryError
+from ..i18n import get_language
 from ..log_output import get_logger
 from ..log_repeats import error_once
 from ..model import clock
@@ -58,7 +59,7 @@ def _send(settings: Settings, taken: Sequence[deliveries.TakenDelivery]) -> bool
     first, now = taken[0], clock.now()
     message_id, title, body = first.message_id, first.title, first.body
     if len(taken) > 1:
-        text = digest([(one.title, one.message_id, one.created_at) for one in taken], now)
+        text = digest([(one.title, one.message_id, one.created_at) for one in taken], now, get_language(settings.language))
         message_id, title, body = text.id, text.title, text.body
     fields = {"channel": first.channel, "message": message_id, "attempt": first.attempt}
     try:

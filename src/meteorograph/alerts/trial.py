@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..config.settings import Settings
 from ..errors import DeliveryError
+from ..i18n import get_language
 from ..model import clock
 from . import channels
 from .messages import test_message
@@ -28,7 +29,7 @@ def try_channels(settings: Settings, names: Sequence[str]) -> list[Trial]:
 
 def _try(settings: Settings, name: str) -> str | None:
     now = clock.now()
-    message = test_message(now)
+    message = test_message(now, get_language(settings.language))
     body = message.payload.decode() if name in settings.webhooks else message.body
     try:
         channels.send(settings, name, message.id, message.title, body, now)

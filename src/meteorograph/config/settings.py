@@ -150,6 +150,8 @@ class Settings(BaseSettings):
     requests_per_minute: Annotated[int | None, Field(ge=1)] = None
     trusted_hosts: Annotated[list[str], NoDecode, BeforeValidator(split_names), AfterValidator(checks.check_hosts)] = []
     proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    #: Language of the messages of alerts. Pages have the language of their reader.
+    language: Annotated[Literal["en", "de", "fr", "es", "el"], _one_of("en", "de", "fr", "es", "el")] = "en"
     #: Where the map of the pages gets tiles instead of its own outline of the world, and whose they are.
     map_tiles: Annotated[str | None, AfterValidator(checks.check_tiles)] = None
     map_attribution: Annotated[str | None, Field(min_length=1, max_length=300)] = None

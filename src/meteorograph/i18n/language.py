@@ -141,7 +141,7 @@ def get_language(code: str) -> Language:
 
 def preferred_code(wanted: Sequence[str]) -> str:
     """The first language that we have of those that a reader wants, best first; English if there is none."""
-    return negotiate_locale(wanted, list(CODES), sep="-") or "en"
+    return negotiate_locale([one.lower() for one in wanted], list(CODES), sep="-") or "en"
 
 
 ENGLISH: Final = get_language("en")

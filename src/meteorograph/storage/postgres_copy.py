@@ -85,7 +85,7 @@ def _statements(dialect: Dialect, table: Table, names: tuple[str, ...], are_old:
             END LOOP; END $$"""  # noqa: S608
     else:
         filled = f"{insert} SELECT {columns} FROM {temporary}"  # noqa: S608
-        store = f"DO $$ BEGIN {filled}; EXCEPTION WHEN unique_violation THEN {filled} {conflict}; END $$"  # noqa: S608
+        store = f"DO $$ BEGIN {filled}; EXCEPTION WHEN unique_violation THEN {filled} {conflict}; END $$"
     return (
         f"CREATE TEMPORARY TABLE IF NOT EXISTS {temporary} ({columns}) ON COMMIT DROP AS {empty}",
         f"COPY {temporary} ({columns}) FROM STDIN (FORMAT BINARY)",

@@ -89,6 +89,7 @@ GOOD = [
     ("METEOROGRAPH_REQUESTS_PER_MINUTE", "600", "requests_per_minute", 600),
     ("METEOROGRAPH_TRUSTED_HOSTS", "Weather.example.org., 192.0.2.1", "trusted_hosts", ["weather.example.org", "192.0.2.1"]),
     ("METEOROGRAPH_PROXIES", "1", "proxies", 1),
+    ("METEOROGRAPH_LANGUAGE", "DE", "language", "de"),
     ("METEOROGRAPH_MAP_TILES", "https://h:81/a/{z}/{x}/{y}.png", "map_tiles", "https://h:81/a/{z}/{x}/{y}.png"),
     ("METEOROGRAPH_MAP_ATTRIBUTION", "© me", "map_attribution", "© me"),
     ("METEOROGRAPH_GRACE", "4h", "grace", timedelta(hours=4)),
@@ -159,6 +160,7 @@ WRONG = [
     ("METEOROGRAPH_TRUSTED_HOSTS", "weather.example.org:8000", "weather.example.org:8000", _HOSTS),
     ("METEOROGRAPH_TRUSTED_HOSTS", "*.example.org", "*.example.org", _HOSTS),
     ("METEOROGRAPH_READ_ACCESS", "closed", "closed", "open or token"),
+    ("METEOROGRAPH_LANGUAGE", "klingon", "klingon", "en, de, fr, es or el"),
     ("METEOROGRAPH_PROXIES", "-1", "-1", "a whole number from 0 to 10"),
     *(
         ("METEOROGRAPH_MAP_TILES", address, address, _TILES)
@@ -245,6 +247,7 @@ DEFAULTS: dict[str, object] = OF_REGISTRY | {
     "requests_per_minute": None,
     "trusted_hosts": [],
     "proxies": 0,
+    "language": "en",
     "map_tiles": None,
     "map_attribution": None,
     "grace": None,

@@ -1,0 +1,121 @@
+"""Pages in other languages in a real browser: they fit on a phone, keep nobody out, and their scripts speak the language too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+import past
+from browser import barriers, browser, chromium, opened, service
+from meteorograph import get_db_session
+from meteorograph.alerts.rules import add_operations
+from support import absent
+
+expect.set_options(timeout=60_000)  # the usual 5 s depend on the speed of the machine
+
+VIEWS = {
+    "overview": "/",
+    "map": "/?view=map",
+    "location": "/location?name=London&range=7d",
+    "explore": "/location?name=Tokyo&range=7d&explore=1",
+    "coverage": "/coverage",
+    "calendar": "/coverage?days=365&location=London",
+    "runs": "/runs",
+    "jobs": "/jobs",
+    "locations": "/locations",
+    "settings": "/settings",
+    "climate": "/climate?location=London",
+    "compare": "/compare?location=London&location=Tokyo&location=Athens&range=7d",
+    "edit": "/locations/edit?name=London",
+    "sign in": "/sign-in",
+    "alerts": "/alerts",
+}
+
+
+#: The first elements that reach beyond the right edge, for the message of a test.
+_TOO_WIDE = """[...document.querySelectorAll("body *")]
+    .filter(one => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".scroll, .vh, .leaflet-container, .chart"))
+    .map(one => one.outerHTML.slice(0, 200)).slice(0, 3)"""
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    executable = chromium()
+    if executable is None:
+        absent("Chromium")
+    with browser(executable) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service on a past of five days, without a scheduler of its own."""
+    folder: Path = tmp_path_factory.mktemp("languages")
+    with past.database(folder / "past.db"):
+        past.fill(past.now(), days=5)
+        with get_db_session() as session:
+            add_operations(session, (), past.now())
+        past.keep_alive(past.now())
+    variables = {"DATABASE_URL": f"sqlite:///{folder}/past.db", "METEOROGRAPH_ALERT_CHANNELS": "phone=json://127.0.0.1:9/x"}
+    with service(folder, "--no-scheduler", **variables) as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=["de", "fr", "es", "el"])
+def phone(request: pytest.FixtureRequest, chrome: Browser, url: str) -> Iterator[tuple[Page, list[str], str]]:
+    """A narrow page in one language, which its cookie keeps, and what goes wrong on it."""
+    with opened(chrome, 390, 844) as (page, wrong):
+        page.goto(f"{url}/?lang={request.param}")
+        yield page, wrong, request.param
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_page_fits_on_a_phone_in_each_language(phone: tuple[Page, list[str], str], url: str, view: str) -> None:
+    page, wrong, code = phone
+    wrong.clear()
+    page.goto(url + VIEWS[view])
+    if view == "map":
+        expect(page.locator("#map[data-drawn]")).to_be_visible()
+    if view == "explore":
+        expect(page.locator("#chart[data-drawn]")).to_be_visible()
+    expect(page.locator("h1")).not_to_have_count(0)
+    assert page.locator("html").get_attribute("lang") == code
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.evaluate(_TOO_WIDE)
+    if code == "de":
+        assert barriers(page) == []
+    assert wrong == []
+
+
+def test_a_language_is_chosen_in_the_header_and_kept(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{url}/compare?location=London&location=Tokyo")
+        page.get_by_label("Language").select_option(label="Deutsch")
+        expect(page.get_by_role("heading", name="Orte vergleichen")).to_be_visible()
+        expect(page.locator("tbody tr")).to_have_count(2)  # what the address says else is kept
+        page.goto(f"{url}/runs")
+        expect(page.get_by_role("heading", name="Läufe", exact=True)).to_be_visible()
+        page.get_by_label("Sprache").select_option(label="Ελληνικά")
+        expect(page.get_by_role("heading", name="Εκτελέσεις", exact=True)).to_be_visible()
+        assert wrong == []
+
+
+def test_scripts_speak_the_language_of_the_page(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{url}/location?name=London&range=7d&lang=de")
+        expect(page.locator("#readout")).to_contain_text("Bewölkung")
+        expect(page.locator("#readout")).to_contain_text(re.compile(r"\d,\d °C"))
+        assert page.get_by_role("slider").get_attribute("aria-label") == "Zeit im Meteogramm"
+        page.goto(f"{url}/location?name=London&range=7d&explore=1&lang=fr")
+        expect(page.locator("#chart[data-drawn]")).to_be_visible()
+        expect(page.locator("#chart")).to_contain_text("Pression au niveau de la mer")
+        page.goto(f"{url}/?view=map&lang=es")
+        expect(page.locator("#map-text")).to_contain_text("lugares aquí")
+        page.goto(f"{url}/?lang=el")
+        time = page.locator("tbody time").first
+        page.evaluate("document.querySelector('tbody time').textContent = ''")
+        expect(time).to_contain_text("πριν από")  # the script writes ages anew each second
+        assert wrong == []
