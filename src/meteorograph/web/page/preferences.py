@@ -1,4 +1,4 @@
-"""Units, time zone, language and colours of the pages, as the reader has chosen them: in the address, or in a cookie that keeps them."""
+"""Units, time zone, language and colours of the pages, as the reader has chosen them: in the address, or kept in a cookie."""
 
 from __future__ import annotations
 
