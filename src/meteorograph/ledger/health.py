@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from ..model.flags import Flag
@@ -14,6 +17,7 @@ from ..model.schedule import EPOCH, Schedule, parse_schedule
 from ..model.states import LocationState, RunState
 from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..storage.models import Heartbeat, Location, Missed, Run, WeatherData
+from ..storage.plain_columns import as_seconds, as_text
 
 #: How far back missed slots are counted, and how many at most.
 MISSED_SINCE: Final = timedelta(days=1)
@@ -41,41 +45,63 @@ class LedgerHealth:
 def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHealth:
     """The state of the ledger at ``now``."""
     until = now + MAX_CLOCK_LEAD  # what is later comes from a clock that was wrong
+    health = LedgerHealth({}, [], _last_run(session, until), _heartbeats(session, now))
+    newest_slot, expected = -math.inf, _ExpectedSlots(default, now)
+    current, latest_credible = now.timestamp(), until.timestamp()
+    # Plain numbers: an object for each instant of each location takes longer than the query.
+    for name, text, created_at, due_since, due_at, observed_at, provider, flags in _newest_rows(session, until):
+        at = due_at if observed_at is None else observed_at
+        health.freshness[name] = None if at is None or at > latest_credible else max(0.0, current - at)
+        for flag in _standing_still(flags) if flags else ():
+            health.standing_still.setdefault((flag, provider), []).append(name)
+        since_when = created_at if due_at is None else due_at
+        newest_slot = max(newest_slot, -math.inf if due_at is None else due_at)
+        if max(since_when, since_when if due_since is None else due_since) < expected.of(text):
+            health.stale.append(name)
+    found = None if newest_slot == -math.inf else datetime.fromtimestamp(newest_slot, UTC)
+    return replace(health, newest_slot=found)
+
+
+def _newest_rows(session: Session, until: datetime) -> Sequence[Sequence[Any]]:
+    """The active locations with their newest rows, in the order of names.
+
+    Each has its name, schedule, ``created_at`` and ``due_since``, and of its row slot, time, provider and flags. Instants are
+    Unix seconds, flags a text.
+    """
+    dialect = session.get_bind().dialect
     newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id, WeatherData.due_at <= until)
     is_newest = WeatherData.due_at == newest.correlate(Location).scalar_subquery()
     columns = (
         Location.name,
         Location.schedule,
-        Location.created_at,
-        Location.due_since,
-        WeatherData.due_at,
-        WeatherData.observed_at,
+        *(as_seconds(dialect, at) for at in (Location.created_at, Location.due_since)),
+        *(as_seconds(dialect, at) for at in (WeatherData.due_at, WeatherData.observed_at)),
         WeatherData.provider,
-        _has_flag(Flag.OLD),
-        _has_flag(Flag.STALE),
-        _has_flag(Flag.FUTURE),
+        as_text(dialect, WeatherData.flags),
     )
     query = select(*columns).outerjoin(WeatherData, and_(WeatherData.location_id == Location.id, is_newest))
-    health = LedgerHealth({}, [], _last_run(session, until), _heartbeats(session, now))
-    newest_slot: datetime | None = None
-    expected: dict[str | None, datetime] = {}
     query = query.where(Location.state == LocationState.ACTIVE).order_by(Location.name)
-    for name, text, created_at, due_since, newest_at, observed_at, provider, is_old, is_still, is_future in session.execute(
-        query
-    ):
-        due_at: datetime | None = newest_at  # None where there is no row, although the type of an outer join excludes it
-        health.freshness[name] = _age(now, observed_at or due_at)
-        for flag, is_flagged in ((Flag.OLD, is_old), (Flag.STALE, is_still), (Flag.FUTURE, is_future)):
-            if is_flagged:
-                health.standing_still.setdefault((flag, provider), []).append(name)
-        if due_at is not None and (newest_slot is None or due_at > newest_slot):
-            newest_slot = due_at
-        if text not in expected:
-            expected[text] = _expected(parse_schedule(text) if text else default, now)
-        since_when = due_at or created_at
-        if max(since_when, due_since or since_when) < expected[text]:
-            health.stale.append(name)
-    return replace(health, newest_slot=newest_slot)
+    return session.connection().execute(query).all()
+
+
+class _ExpectedSlots:
+    """The slot of each schedule that must be stored by now [Unix s]."""
+
+    def __init__(self, default: Schedule, now: datetime) -> None:
+        self._default, self._now = default, now
+        self._found: dict[str | None, float] = {}
+
+    def of(self, text: str | None) -> float:
+        """That of a schedule; None is the default one."""
+        if text not in self._found:
+            self._found[text] = _expected(parse_schedule(text) if text else self._default, self._now).timestamp()
+        return self._found[text]
+
+
+@lru_cache(maxsize=1024)
+def _standing_still(flags: str) -> tuple[Flag, ...]:
+    """The flags of observations that stand still, in the text of a row's flags."""
+    return tuple(flag for flag in (Flag.OLD, Flag.STALE, Flag.FUTURE) if f'"{flag}"' in flags)
 
 
 def count_missed(session: Session, now: datetime) -> dict[str, int]:
@@ -84,17 +110,6 @@ def count_missed(session: Session, now: datetime) -> dict[str, int]:
     newest = select(Missed.reason).where(*is_recent).limit(MISSED_COUNTED).subquery()
     query = select(newest.c.reason, func.count()).group_by(newest.c.reason)
     return {row.reason: row[1] for row in session.execute(query)}
-
-
-def _has_flag(flag: Flag) -> ColumnElement[bool]:
-    """Whether any value of a row has a flag; decoding the flags of all rows would take longer than the query."""
-    return cast(WeatherData.flags, Text).contains(f'"{flag}"')
-
-
-def _age(now: datetime, observed_at: datetime | None) -> float | None:
-    if observed_at is None or observed_at > now + MAX_CLOCK_LEAD:
-        return None
-    return max(0.0, (now - observed_at).total_seconds())
 
 
 def _last_run(session: Session, until: datetime) -> Run | None:

@@ -19,9 +19,10 @@ from sqlalchemy.orm import Session
 from ..ledger.queries import STILL_MISSED
 from ..model.statistics import PARTS, summarise
 from ..storage.models import DailyRollup, Missed
+from ..storage.plain_columns import as_seconds
 from ..storage.upsert import table_of
 from .bucket_rows import BucketTotals, read_bucket_totals
-from .columns import as_seconds, iterate_rows
+from .columns import iterate_rows
 
 #: Number of columns before those of the quantities.
 HEAD_COLUMNS: Final = 2

@@ -23,8 +23,9 @@ from ..model.statistics import Summary, summarise
 from ..model.valid_time import MAX_DISPLACEMENT, MAX_PERIOD, is_credible, valid_time
 from ..storage.archive.files import read_files
 from ..storage.models import Run, WeatherData
+from ..storage.plain_columns import as_seconds, as_text
 from .amount_windows import ProviderWindow, read_windows
-from .columns import as_seconds, as_text, provider_overrides, suspect_quantities
+from .columns import iterate_rows, provider_overrides, suspect_quantities
 from .sealed_rows import iterate_sealed, merge_rows, read_unchanged
 
 #: Columns before those of the quantities.
@@ -78,7 +79,7 @@ def _read_rows(
 ) -> Iterable[tuple[Any, ...]]:
     """The rows with ``start <= due_at <= end`` of the table and of sealed months, by location and slot."""
     if not read_files(session, start, end):
-        rows: Iterable[tuple[Any, ...]] = _select_rows(session, location_ids, start, end, quantities)
+        rows = _select_rows(session, location_ids, start, end, quantities)
         if session.get_bind().dialect.name == "sqlite":
             return rows
         if not read_files(session, start, end):  # the driver holds all rows: none of them was sealed before they were read
@@ -88,12 +89,14 @@ def _read_rows(
     def read() -> Iterable[tuple[Any, ...]]:
         in_table = _select_rows(session, location_ids, start, end, quantities)
         sealed = iterate_sealed(session, location_ids, start, end + timedelta(microseconds=1), names)
-        return merge_rows(map(tuple, in_table), sealed, itemgetter(0, 1))
+        return merge_rows(in_table, sealed, itemgetter(0, 1))
 
     return read_unchanged(session, start, end, location_ids, read)
 
 
-def _select_rows(session: Session, location_ids: list[int], start: datetime, end: datetime, quantities: Sequence[str]) -> Any:
+def _select_rows(
+    session: Session, location_ids: list[int], start: datetime, end: datetime, quantities: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
     at, dialect = WeatherData.due_at, session.get_bind().dialect
     head = (
         as_seconds(dialect, at),
@@ -107,7 +110,7 @@ def _select_rows(session: Session, location_ids: list[int], start: datetime, end
     values = [getattr(WeatherData, name) for name in quantities]
     within = (WeatherData.location_id.in_(location_ids), at >= start, at <= end)
     query = select(WeatherData.location_id, *head, *values).where(*within)
-    return session.connection().execute(query.order_by(WeatherData.location_id, at))
+    return iterate_rows(session, query.order_by(WeatherData.location_id, at))
 
 
 def _read_slots(session: Session, start: datetime, end: datetime) -> frozenset[float]:
@@ -224,8 +227,10 @@ def _total_amounts(windows: Sequence[ProviderWindow], edges: Sequence[float]) ->
     names = sorted({provider for _, provider in windows})
     if len(names) == 1:
         return [(total, names if total.covered_seconds else []) for total in totals]
-    covered = {
-        name: [total.covered_seconds > 0 for total in total_ranges([one for one, by in windows if by == name], edges)]
-        for name in names
-    }
-    return [(total, [name for name in names if covered[name][n]]) for n, total in enumerate(totals)]
+    covered: list[set[str]] = [set() for _ in totals]
+    for (end, seconds, _), provider in windows:
+        if seconds:
+            first = max(0, bisect_right(edges, end - seconds) - 1)
+            for n in range(first, min(bisect_left(edges, end), len(totals))):
+                covered[n].add(provider)
+    return [(total, sorted(found)) for total, found in zip(totals, covered, strict=True)]

@@ -19,17 +19,13 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     Dialect,
-    Float,
     FromClause,
     Select,
-    Text,
     and_,
-    cast,
     func,
     literal,
     or_,
     select,
-    type_coerce,
 )
 from sqlalchemy.orm import Session
 
@@ -37,6 +33,7 @@ from ..model.flags import is_suspect
 from ..storage.archive.files import read_files
 from ..storage.archive.ranges import MAX_IN_VALUES, read_ranges
 from ..storage.models import Location, WeatherData
+from ..storage.plain_columns import as_seconds, as_text
 from ..storage.types import UTCDateTime
 from ..storage.upsert import table_of
 from .sealed_rows import SealedQuery, merge_rows, read_sealed_page, read_unchanged
@@ -202,8 +199,11 @@ def _count_in_table(session: Session, query: RowQuery, most: int) -> int:
 
 
 def iterate_rows(session: Session, statement: Select[*tuple[Any, ...]]) -> Iterator[PlainRow]:
-    """Yield all rows as the driver returns them."""
-    cursor = _execute(session, statement)
+    """All rows as the driver returns them, one after the other; the statement is executed at once."""
+    return _fetch(_execute(session, statement))
+
+
+def _fetch(cursor: Any) -> Iterator[PlainRow]:
     while rows := cursor.fetchmany(_FETCH_SIZE):
         yield from rows
 
@@ -252,16 +252,6 @@ def plain_column(dialect: Dialect, field: str, table: FromClause = _table) -> Co
     if field in INSTANTS:
         return as_seconds(dialect, column)
     return as_text(dialect, column) if field in DOCUMENTS else column
-
-
-def as_seconds(dialect: Dialect, column: Any) -> ColumnElement[float]:
-    """An instant as Unix seconds."""
-    return type_coerce(column, Float()) if dialect.name == "sqlite" else func.date_part("epoch", column)
-
-
-def as_text(dialect: Dialect, column: Any) -> ColumnElement[str]:
-    """A JSON document as a text; None for NULL."""
-    return type_coerce(column, Text()) if dialect.name == "sqlite" else cast(column, Text)
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from ..model.flags import is_suspect
 from ..model.states import LocationState
 from ..storage.models import Location, WeatherData
-from .overview_order import MOST_BY_RAIN, matching_ids, newest_of, within_ids
+from .overview_order import MOST_BY_RAIN, last_day, matching_ids, newest_of, within_ids
 from .ranges import read_ranges
 
 #: Places that are given one by one; more are counted by cells.
@@ -194,8 +194,7 @@ def _read_rain(session: Session, ids: Sequence[int], now: datetime) -> dict[int,
     """Precipitation of the last 24 hours of each location, as in the list."""
     if not ids:
         return {}
-    edges = ((now - timedelta(days=1)).timestamp(), now.timestamp() + 1)
-    ranges = read_ranges(session, dict.fromkeys(ids, edges), ("precipitation",))
+    ranges = read_ranges(session, dict.fromkeys(ids, last_day(now)), ("precipitation",))
     found = {}
     for id_, own in ranges.items():
         rain = own.each("precipitation")[0]

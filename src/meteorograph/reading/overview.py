@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from ..model.time_buckets import midnight, zone_or_utc
 from ..storage.models import Location, WeatherData
-from .overview_order import OverviewQuery, Position, find_page, newest_of
+from .overview_order import OverviewQuery, Position, find_page, last_day, newest_of
 from .ranges import RangeStatistics, read_ranges
 
 #: Maximum number of points of a series.
@@ -113,7 +113,7 @@ def _midnight(now: datetime, zone: str | None) -> datetime:
 
 def _edges(now: datetime, midnight_at: datetime) -> tuple[float, ...]:
     """The hours of 24 hours, with their start and the local midnight, which may be an hour earlier where clocks change."""
-    start, end = (now - _DAY).timestamp(), now.timestamp() + 1
+    start, end = last_day(now)
     hours = range(int(start // _HOUR + 1) * _HOUR, int(now.timestamp()) + 1, _HOUR)
     return tuple(sorted({start, *map(float, hours), min(midnight_at.timestamp(), end - 1), end}))
 

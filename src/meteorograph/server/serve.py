@@ -24,6 +24,7 @@ from ..storage.engine import database_url, init_db
 from ..web import access
 from ..web.app import create_app
 from ..web.headers_check import headers_check
+from ..web.warm_up import warm_up
 from . import systemd
 from .demo import demonstration
 from .memory import bound_arenas
@@ -57,6 +58,7 @@ def serve(settings: Settings, *, demo: bool = False, demo_without_key: bool = Fa
         app = create_app(settings)
         server = WebServer(app, listener, is_behind_proxy=bool(settings.proxies), check=headers_check(app))
         stack.callback(server.close)
+        warm_up(app)
         log.info(
             "serving",
             address=_address(listener),

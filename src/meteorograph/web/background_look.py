@@ -13,8 +13,14 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-#: A look is quite new within this part of the greatest age.
-_QUITE_NEW: Final = 6
+#: A look is quite new until this age [s].
+_QUITE_NEW: Final = 10.0
+
+#: A look in progress is a long one from this time on [s].
+_LONG: Final = 1.0
+
+#: A look that nobody waits for begins later [s], so that it does not slow down the answer that is being made.
+_PAUSE: Final = 0.5
 
 _ALL: Final[weakref.WeakSet[BackgroundLook[object]]] = weakref.WeakSet()
 
@@ -46,6 +52,7 @@ class BackgroundLook(Generic[T]):
     def reset(self) -> None:
         """Forget everything; also for a child after a fork, which has no thread of its parent."""
         self._lock = threading.Lock()
+        self._is_urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._begun = 0.0
         self._last: tuple[T, float] | None = None
@@ -53,7 +60,7 @@ class BackgroundLook(Generic[T]):
     def get(self, seconds: float) -> Look[T]:
         """The result of a look that begins now, or that is in progress; after so many seconds, the one before it."""
         try:
-            thread = self._join_or_start()
+            thread = self._join_or_start(pause=0.0)
         except RuntimeError:  # the process may have no further thread: the caller looks, and waits as long as it takes
             self._look(time.monotonic())
             return self._newest(0.0)
@@ -67,19 +74,30 @@ class BackgroundLook(Generic[T]):
         """
         if self._last is None or (age := time.monotonic() - self._last[1]) > max_age:
             return None
-        if age > max_age / _QUITE_NEW:
+        waited = 0.0
+        if age > _QUITE_NEW:
             with suppress(RuntimeError):  # the process may have no further thread now
-                self._join_or_start()
-        return self._newest(0.0)
+                thread = self._join_or_start(pause=_PAUSE)
+                waited = time.monotonic() - self._begun if thread.is_alive() else 0.0
+        return self._newest(waited if waited > _LONG else 0.0)
 
-    def _join_or_start(self) -> threading.Thread:
+    def _join_or_start(self, pause: float) -> threading.Thread:
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
+                self._is_urgent.clear()
                 self._begun = time.monotonic()
-                thread = threading.Thread(target=self._look, args=(self._begun,), name="look", daemon=True)
+                thread = threading.Thread(target=self._look_after, args=(pause,), name="look", daemon=True)
                 thread.start()
                 self._thread = thread
+            if not pause:
+                self._is_urgent.set()
             return self._thread
+
+    def _look_after(self, pause: float) -> None:
+        """Look after a pause [s], or as soon as somebody waits."""
+        self._is_urgent.wait(pause)
+        self._begun = time.monotonic()
+        self._look(self._begun)
 
     def _newest(self, waited: float) -> Look[T]:
         now = time.monotonic()

@@ -19,7 +19,8 @@ from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import MeteorographError
 from ..jobs.queries import failed_jobs
-from ..ledger.health import LedgerHealth, count_missed, read_health
+from ..ledger.gaps import count_missed_slots
+from ..ledger.health import MISSED_SINCE, LedgerHealth, count_missed, read_health
 from ..ledger.queue_counts import count_unworked_jobs
 from ..log_output import get_logger
 from ..model import clock, schedule
@@ -36,8 +37,8 @@ _LONG_WINDOWS: Final = ("day", "month")
 #: How long a request waits for the look before it takes the one before it [s].
 WAIT_SECONDS: float = 0.7
 
-#: How old the look of a page may be [s], if there are more locations than this.
-_RECENT_SECONDS: Final = 60.0
+#: How old the look of a page may be [s], if there are more locations than this. The page says how old one of some minutes is.
+_RECENT_SECONDS: Final = 600.0
 _MANY: Final = 1000
 
 
@@ -53,6 +54,8 @@ class DatabaseLook:
     used_up: Mapping[str, quota.Usage] = field(default_factory=dict)
     #: Reason → missed slots of the last day that are still open.
     missed: Mapping[str, int] = field(default_factory=dict)
+    #: Slots of the last day without a row, also those that cannot be healed.
+    missed_slots: int = 0
     #: Names of the user's own jobs that failed last time.
     failed_jobs: Sequence[str] = ()
     #: When the newest backup was made; None without one.
@@ -95,6 +98,7 @@ def _read() -> DatabaseLook:
                 _accounts(session, settings, now),
                 _used_up(session, settings, now),
                 count_missed(session, now),
+                count_missed_slots(session, now - MISSED_SINCE, now),
                 failed_jobs(session, now),
                 last_backup(settings.backup_dir) if settings.backup_dir else None,
                 outbox.read_states(session),

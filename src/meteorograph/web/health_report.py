@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from .. import scheduler
 from ..accounts.account_state import AccountStatus
@@ -21,6 +22,9 @@ from ..storage.outbox import IntegrationState
 from ..storage.process import process_name
 from .database_look import DatabaseLook, look_at_database
 from .health_problems import Problem, find_problems, is_first_collection
+
+#: Age from which a look is said to be one of before [s].
+_OLD_SECONDS: Final = 60.0
 
 
 class HealthStatus(StrEnum):
@@ -62,6 +66,13 @@ class HealthReport:
     age: float
     #: When the newest row of a scheduled location was due.
     newest_slot: datetime | None = None
+    #: Slots of the last day without a row.
+    missed_slots: int = 0
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """When the database was looked at, if that was more than a minute ago."""
+        return clock.now() - timedelta(seconds=self.age) if self.age > _OLD_SECONDS else None
 
     @property
     def is_healthy(self) -> bool:
@@ -72,7 +83,7 @@ class HealthReport:
 def read_report(*, wait: float | None = None, may_be_recent: bool = False) -> HealthReport:
     """Read the state of the service; works without the database, and waits for one that hangs for ``wait`` [s] at most.
 
-    If it ``may_be_recent``, the state with many locations is up to a minute old, and nothing waits.
+    If it ``may_be_recent``, the state with many locations is up to ten minutes old, and nothing waits.
     """
     settings, now = get_settings(), clock.now()
     look = look_at_database(wait, may_be_recent=may_be_recent)
@@ -97,6 +108,7 @@ def read_report(*, wait: float | None = None, may_be_recent: bool = False) -> He
         integrations=seen.integrations,
         age=look.age,
         newest_slot=seen.ledger.newest_slot if seen.ledger else None,
+        missed_slots=seen.missed_slots,
     )
 
 

@@ -29,6 +29,7 @@ from .openapi_types import (
     Changes,
     FoundPlace,
     ImportedLocation,
+    Instant,
     Location,
     NewLocation,
     Point,
@@ -264,7 +265,7 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
             places=list[MapPlaceObject],
             cells=list[MapCellObject],
             credits=list[str],
-            state_age=int,
+            seen_at=Instant | None,
         ),
         {
             "bbox": _text("west,south,east,north in degrees; west is larger than east across the antimeridian"),

@@ -278,9 +278,9 @@ def test_tiles_of_the_users_own_server(chrome: Browser, tiles: tuple[str, list[s
         _show(page, f"{url}/?view=map&centre=0,0&zoom=4")
         expect(page.locator(".leaflet-tile-loaded").first).to_be_visible()
         expect(page.locator(".leaflet-control-attribution")).to_have_text("© Somebody <b>else</b>")
-        page.get_by_role("button", name="Zoom in").click()
-        page.get_by_role("button", name="Zoom in").click()
-        page.wait_for_url("**zoom=6**")
+        for zoom in (5, 6):
+            page.get_by_role("button", name="Zoom in").click()
+            page.wait_for_url(f"**zoom={zoom}**")
         page.wait_for_load_state("networkidle")
         assert all(re.fullmatch(r"/\d+/\d+/\d+\.svg", path) for path in asked)
         assert {path.split("/")[1] for path in asked} >= {"4", "6"}

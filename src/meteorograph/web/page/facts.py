@@ -13,9 +13,8 @@ from ...accounts import plan_inputs, quota
 from ...accounts.call_plan import make_plan
 from ...alerts.queries import count_open_incidents
 from ...config.settings import Settings
-from ...ledger.gaps import count_missed_slots
-from ...ledger.health import MISSED_SINCE
 from ...providers.registry import PROVIDERS
+from ..health_report import HealthReport
 from .quota_gauges import Gauge, gauges
 
 #: Windows of a quota that are news: shorter ones only slow the collection down.
@@ -45,8 +44,8 @@ class Facts:
     incidents: int
 
 
-def read_facts(session: Session, settings: Settings, now: datetime) -> Facts:
-    """Read the facts at ``now``."""
+def read_facts(session: Session, settings: Settings, report: HealthReport, now: datetime) -> Facts:
+    """Read the facts at ``now``. The missed slots are those of the report: to count them reads the slots of each location."""
     plan = make_plan(plan_inputs.schedule_groups(session, settings), settings, now)
     found: list[QuotaFact] = []
     for part in plan.providers:
@@ -56,7 +55,7 @@ def read_facts(session: Session, settings: Settings, now: datetime) -> Facts:
         planned = {need.window: need.calls for need in part.needs}
         title = PROVIDERS[part.provider].title
         found += [QuotaFact(title, one) for one in gauges(usages, planned, now) if one.window in _LONG_WINDOWS]
-    return Facts(count_missed_slots(session, now - MISSED_SINCE, now), tightest(found), count_open_incidents(session))
+    return Facts(report.missed_slots, tightest(found), count_open_incidents(session))
 
 
 def tightest(facts: Iterable[QuotaFact]) -> QuotaFact | None:

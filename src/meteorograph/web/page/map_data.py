@@ -50,7 +50,7 @@ def map_data() -> Response:
             "places": [_place(place, quantity, display) for place in content.places],
             "cells": [_cell(cell, quantity, display) for cell in content.cells],
             "credits": _credits(content),
-            "state_age": round(report.age),
+            "seen_at": report.seen_at.isoformat() if report.seen_at else None,
         }
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -87,8 +86,11 @@ def page() -> Response:
     if not is_map:
         return _list(report, common)
     settings, facts = get_settings(), Facts(0, None, 0)
-    with suppress(MeteorographError, SQLAlchemyError), get_db_session(read_only=True) as session:
-        facts = read_facts(session, settings, clock.now())
+    try:
+        with get_db_session(read_only=True) as session:
+            facts = read_facts(session, settings, report, clock.now())
+    except (MeteorographError, SQLAlchemyError):
+        common["report"] = read_report()  # the one of before may not know
     response = render("overview_map.html", facts=facts, **common, **map_context(settings, Display(read_preferences())))
     response.headers["Content-Security-Policy"] = map_policy(settings)
     return response
@@ -102,11 +104,11 @@ def _list(report: HealthReport, common: dict[str, Any]) -> Response:
     try:
         with get_db_session(read_only=True) as session:
             found = overview.read_overview_page(session, query, report.stale, now)
-            facts = read_facts(session, get_settings(), now)
+            facts = read_facts(session, get_settings(), report, now)
     except TooManyToSortError:
         raise BadInputError("sort", order, f"must be another one with more than {MOST_BY_RAIN} locations") from None
     except (MeteorographError, SQLAlchemyError):
-        pass  # the page shows the state of the service
+        common["report"] = read_report()  # the page shows the state of the service; the one of before may not know
     language = read_preferences().language
     has_rain = found.total <= MOST_BY_RAIN
     rows = [card.row for card in found.cards if card.row is not None]

@@ -207,7 +207,7 @@
   // What is said
 
   function describe(seen) {
-    const { count, cells, has_values: hasValues, quantity } = shown.answer;
+    const { count, cells, has_values: hasValues, seen_at: seenAt, quantity } = shown.answer;
     const all = document.createElement("a"), address = new URL(location.href);
     for (const name of ["view", "quantity", "centre", "zoom"]) address.searchParams.delete(name);
     all.href = address;
@@ -222,6 +222,7 @@
       words.textContent = say("{places} here: {states}.", { places: plural(seen.length), states: texts.join(", ") });
       words.append(" ");
     }
+    if (seenAt) words.append(`${say("As of {age}.", { age: ago(Date.parse(seenAt)) })} `);
     if (!hasValues && quantity !== "freshness") words.append(`${say("They are too many to be coloured by value: zoom in.")} `);
     words.append(all);
     list.replaceChildren(...(seen.length <= mostListed ? seen : []).map((place) => {
