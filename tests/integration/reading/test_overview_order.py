@@ -29,7 +29,7 @@ def session(database: str) -> Iterator[Session]:
 
 
 def _pages(session: Session, query: OverviewQuery, late: list[str]) -> list[list[str]]:
-    names: dict[int, str] = dict(session.execute(select(Location.id, Location.name)).all())  # type: ignore[arg-type]  # rows are pairs
+    names: dict[int, str] = dict(session.execute(select(Location.id, Location.name)).all())
     found, after = [], query.after
     while True:
         page = find_page(session, replace(query, after=after), late, NOON)

@@ -97,3 +97,19 @@ def test_what_cannot_be_compared_is_refused(client: FlaskClient) -> None:
 def test_lines_without_a_common_time_have_no_difference(client: FlaskClient) -> None:
     first, other = Line("a", [(NOON, 1.0)]), Line("b", [(NOON + HOUR, 2.0), (NOON + 2 * HOUR, None)])
     assert difference(other, first) is None
+
+
+def test_a_period_of_its_own_is_kept(client: FlaskClient) -> None:
+    _store("Athens", *({"temperature": float(hour)} for hour in range(30)))
+    _store("Oslo", *({"temperature": float(-hour)} for hour in range(30)))
+    query = "location=Athens&location=Oslo&quantity=temperature&start=2026-02-28T18:00Z&end=2026-03-01T00:00Z"
+    shown = page(client, f"/compare?{query}")
+    assert [row[0] for row in shown.rows[1:]] == ["Athens", "Oslo"]
+    means = [row[1] for row in shown.rows[1:]]
+    assert means != [row[1] for row in page(client, "/compare?location=Athens&location=Oslo").rows[1:]]
+    links = [one["href"] for one in shown.all("a") if "/compare?" in one["href"] and "range=" not in one["href"]]
+    assert links
+    assert all("start=2026-02-28T18:00Z" in link.replace("%3A", ":") for link in links)
+    hidden = {one["name"]: one["value"] for one in shown.all("input") if one.get("type") == "hidden"}
+    assert hidden["start"] == "2026-02-28T18:00Z"
+    page(client, "/compare?location=Athens&start=2026-02-28T18:00Z&range=7d", 400)

@@ -286,6 +286,38 @@ def test_the_meteogram_is_a_picture_of_its_own(client: FlaskClient) -> None:
 
 
 @ONE_DATABASE
+def test_quantities_are_chosen_in_the_address_and_kept(client: FlaskClient) -> None:
+    add("Athens", *_hours(30, precipitation=0.5, precipitation_period=3600, pressure=1000.0, wind_speed=3.0, wind_direction=10.0))
+    whole = client.get("/chart.svg?location=Athens").text
+    titles = ("Temperature, °C", "Precipitation in 1 h, mm", "Pressure at sea level, hPa", "Wind, m/s")
+    assert [title in whole for title in titles] == [True] * 4
+    some = client.get("/chart.svg?location=Athens&quantities=wind,pressure").text
+    assert [title in some for title in titles] == [False, False, True, True]
+    assert 'class="m-barb' in some
+    assert "temperature" not in ElementTree.fromstring(some).attrib["aria-label"]  # noqa: S314  # our own
+    assert 'class="m-barb' not in client.get("/chart.svg?location=Athens&quantities=pressure").text
+    assert client.get("/chart.svg?location=Athens&quantities=temperature,precipitation,pressure,wind").text == whole
+    for wrong in ("rain", "", "wind,"):
+        assert client.get(f"/chart.svg?location=Athens&quantities={wrong}").status_code == (200 if wrong == "wind," else 400)
+    shown = page(client, "/location?name=Athens&range=7d&quantities=pressure,wind&end=2026-02-28")
+    assert "Temperature, °C" not in shown.text
+    kept = [one["href"] for one in shown.all("a") if "name=Athens" in one["href"] and "range=" in one["href"]]
+    kept += [one["href"] for one in shown.all("a") if one["href"].startswith("/chart.svg")]
+    of_panels = (
+        "quantities=temperature,pressure,wind",
+        "quantities=precipitation,pressure,wind",
+        "quantities=wind",
+        "quantities=pressure",
+    )
+    texts = [href.replace("%2C", ",") for href in kept]
+    assert all("quantities=" in text for text in texts)
+    assert all(any(text.endswith(part) or f"{part}&" in text for text in texts) for part in of_panels)
+    assert "quantities=pressure,wind" in next(text for text in texts if "chart.svg" in text)
+    assert "range=24h" in " ".join(text for text in texts if text.endswith("quantities=pressure,wind"))
+    page(client, "/location?name=Athens&quantities=uv", 400)
+
+
+@ONE_DATABASE
 def test_a_period_of_its_own(client: FlaskClient) -> None:
     add("Athens", *_hours(60))
     shown = _place(client, query="&start=2026-02-27T12:00Z&end=2026-02-27T18:00Z")

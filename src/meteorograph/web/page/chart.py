@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -23,6 +24,7 @@ from .layout import blueprint
 from .location_range import MINUTE, floor, read_period
 from .meteogram import NARROW, WIDE, meteogram
 from .meteogram_data import MeteogramData
+from .meteogram_panels import read_panels
 from .meteogram_reading import read_meteogram
 from .preferences import read_preferences, refuse_unknown
 
@@ -34,11 +36,12 @@ _THEMES: Final = ("auto", "light", "dark")
 @blueprint.get("/chart.svg")
 def chart() -> Response:
     """The meteogram of a location as SVG."""
-    refuse_unknown(("location", "range", "start", "end", "width", "theme"))
+    refuse_unknown(("location", "range", "start", "end", "quantities", "width", "theme"))
     name = request.args.get("location", "")
     if not name:
         raise BadInputError("location", name, "must be the name of a location")
     now, theme = floor(clock.now(), MINUTE), params.word("theme", _THEMES) or "auto"
+    panels = read_panels()
     width = _WIDTHS[params.word("width", tuple(_WIDTHS)) or "wide"]
     with get_db_session(read_only=True) as session:
         location = views.get_location_view(session, name)
@@ -51,8 +54,9 @@ def chart() -> Response:
         display,
         place=(location.latitude, location.longitude),
         now=now,
-        title=chart_title(location, data, display),
+        title=chart_title(location, data, display, panels),
         width=width,
+        panels=panels,
     )
     head, _, rest = picture.partition(">")
     response = Response(f"{head}><style>{style}</style>{rest}", mimetype="image/svg+xml")
@@ -67,9 +71,9 @@ def chart() -> Response:
     return response
 
 
-def chart_title(location: LocationView, data: MeteogramData, display: Display) -> str:
+def chart_title(location: LocationView, data: MeteogramData, display: Display, panels: Collection[str]) -> str:
     """What the picture shows, for a screen reader."""
-    values = [value for value in data.lines.values["temperature"] if value is not None]
+    values = [value for value in data.lines.values["temperature"] if value is not None and "temperature" in panels]
     say = display.language.say
     start, end = _when(data.start, display), f"{_when(data.end, display)} {display.label(data.end)}"
     title = say("Meteogram of {place}, {start} to {end}", place=location.name, start=start, end=end)

@@ -29,7 +29,7 @@ _BUCKETS: Final = {"24h": "15m", "7d": "hour", "30d": "3h", "1y": "day"}
 @blueprint.get("/compare")
 def compare() -> Response:
     """The page that compares places, or the providers of one place."""
-    refuse_unknown(("location", "quantity", "range", "by"), ("location",))
+    refuse_unknown(("location", "quantity", "range", "start", "end", "by"), ("location",))
     names = _names()
     quantity = params.word("quantity", QUANTITIES) or QUANTITIES[0]
     is_by_provider = params.word("by", ("place", "provider")) == "provider"
@@ -51,7 +51,8 @@ def compare() -> Response:
         quantities=QUANTITIES,
         by="provider" if is_by_provider else "place",
         ranges={word: one.title for word, one in RANGES.items()},
-        chosen=period.word,
+        period=period,
+        kept={name: request.args.get(name) for name in ("start", "end")} | {"range": period.word},
         most=MAX_LINES,
         place_zone=zone,
         **content,
@@ -65,6 +66,11 @@ def _names() -> list[str]:
     return names
 
 
+def _bucket(period: Period) -> str:
+    """The length of the means of a period."""
+    return _BUCKETS[next(word for word, one in RANGES.items() if one is period.range)]
+
+
 def _compare(
     session: Session, names: list[str], quantity: str, period: Period, display: Display, *, is_by_provider: bool
 ) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def _compare(
     if is_by_provider:
         lines, is_cut = read_providers(session, names[0], quantity, start, end)
     else:
-        lines = read_places(session, names, quantity, start, end, _BUCKETS[period.word or "24h"])
+        lines = read_places(session, names, quantity, start, end, _bucket(period))
     lines = lines[:MAX_LINES]
     titles = [PROVIDERS[line.name].title if is_by_provider and line.name in PROVIDERS else line.name for line in lines]
     named = quantity_word(quantity, language=display.language)

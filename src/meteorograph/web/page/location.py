@@ -29,6 +29,7 @@ from .layout import blueprint, render
 from .location_now import read_now
 from .location_range import MINUTE, RANGES, Period, floor, read_period
 from .meteogram import NARROW, WIDE, meteogram
+from .meteogram_panels import panel_choices, panels_text, read_panels
 from .meteogram_reading import read_meteogram
 from .meteogram_values import readout
 from .plotly_figure import figure
@@ -44,12 +45,13 @@ _MAX_ROWS: Final = 1500
 @blueprint.get("/location")
 def place() -> Response:
     """The page of a location: its weather now, meteogram, summary, gaps and downloads."""
-    refuse_unknown(("name", "range", "start", "end", "explore"))
+    refuse_unknown(("name", "range", "start", "end", "quantities", "explore"))
     name = request.args.get("name", "")
     if not name:
         raise BadInputError("name", name, "must be the name of a location")
     now, minute, explores = clock.now(), floor(clock.now(), MINUTE), params.word("explore", ("1",)) is not None
     read_period(now, zone_or_utc(None))  # an invalid period is said before anything is read
+    panels = read_panels()
     with get_db_session(read_only=True) as session:
         location = views.get_location_view(session, name)
         display = Display(read_preferences(), location.timezone)
@@ -65,7 +67,7 @@ def place() -> Response:
     providers = Counter(one for one in data.lines.providers if one)
     for row in newest:
         providers.update([row.provider, *(row.providers or {}).values()])
-    coordinates, title = (location.latitude, location.longitude), chart_title(location, data, display)
+    coordinates, title = (location.latitude, location.longitude), chart_title(location, data, display, panels)
     return render(
         "location.html",
         providers=providers,
@@ -73,7 +75,12 @@ def place() -> Response:
         location=location,
         weather=now_there,
         words=now_there and weather_words(now_there.row.condition, now_there.icon_name, display.language),
-        pictures=[meteogram(data, display, place=coordinates, now=minute, title=title, width=width) for width in (WIDE, NARROW)],
+        pictures=[
+            meteogram(data, display, place=coordinates, now=minute, title=title, width=width, panels=panels)
+            for width in (WIDE, NARROW)
+        ],
+        quantities=panels_text(panels),
+        panels=panel_choices(panels),
         readout=readout(data, display),
         is_empty=data.is_empty,
         exploration=exploration,
@@ -84,18 +91,18 @@ def place() -> Response:
         more_gaps=more_gaps is not None,
         ranges=RANGES,
         period=period,
-        earlier=_shifted(name, period, -1),
-        later=_shifted(name, period, 1),
+        earlier=_shifted(name, period, -1, panels_text(panels)),
+        later=_shifted(name, period, 1, panels_text(panels)),
         script=plotly() if explores else None,
     )
 
 
-def _shifted(name: str, period: Period, direction: int) -> dict[str, Any]:
+def _shifted(name: str, period: Period, direction: int, quantities: str | None) -> dict[str, Any]:
     """The arguments of the address of the period before, or after, this one."""
     length = period.range.length if period.word else period.end - period.start
     # The period before ends where this one starts, which is rounded to its buckets.
     end = period.start if direction < 0 else period.end + length
-    arguments = {"name": name, "range": period.word, "end": _text(end)}
+    arguments = {"name": name, "range": period.word, "end": _text(end), "quantities": quantities}
     return arguments if period.word else {**arguments, "start": _text(end - length)}
 
 

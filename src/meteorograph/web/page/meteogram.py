@@ -5,7 +5,7 @@ Colours are classes, which ``static/weather.css`` defines for light and dark.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +16,7 @@ from ...i18n import Language
 from .display import Display
 from .meteogram_data import MeteogramData
 from .meteogram_marks import barbs, cloud_strip, icons, legend, marks, truth_strip
+from .meteogram_panels import PANELS, panel_places
 from .meteogram_scale import TimeScale, ValueScale, area_path, coordinate, line_path, split_at, value_scale
 from .meteogram_time import Tick, day_ticks, hour_ticks, midnights, nights
 
@@ -31,12 +32,6 @@ _RIGHT: Final = 14
 _PLOT: Final = (38.0, 490.0)
 _ICONS: Final = 53.0
 _CLOUDS: Final = (69.0, 76.0)
-_PANELS: Final = {
-    "temperature": (103.0, 219.0),
-    "precipitation": (249.0, 297.0),
-    "pressure": (327.0, 373.0),
-    "wind_speed": (403.0, 445.0),
-}
 _BARBS: Final = 464.0
 _STRIP: Final = (481.0, 490.0)
 _HOURS_BELOW: Final = 504.0
@@ -54,10 +49,19 @@ class Drawing:
     longitude: float
     now: datetime
     width: int
+    #: Upper and lower coordinate of each panel that is shown.
+    panels: Mapping[str, tuple[float, float]]
 
 
 def meteogram(
-    data: MeteogramData, display: Display, *, place: tuple[float, float], now: datetime, title: str, width: int = WIDE
+    data: MeteogramData,
+    display: Display,
+    *,
+    place: tuple[float, float],
+    now: datetime,
+    title: str,
+    width: int = WIDE,
+    panels: Collection[str] = PANELS,
 ) -> Markup:
     """The SVG element of a meteogram.
 
@@ -68,9 +72,10 @@ def meteogram(
         now: The present (aware UTC).
         title: What the picture is called to a screen reader.
         width: Width in its own units; the text has the same size at any width.
+        panels: Some of ``PANELS``, at least one.
     """
     time = TimeScale(data.start, data.end, _LEFT, width - _RIGHT)
-    drawing = Drawing(data, display, time, *place, now, width)
+    drawing = Drawing(data, display, time, *place, now, width, panel_places(panels))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="meteogram" viewBox="0 0 {width} {HEIGHT}" role="img"'
         f' aria-label="{escape(title)}" data-left="{_LEFT}" data-right="{width - _RIGHT}">'
@@ -84,11 +89,10 @@ def _parts(drawing: Drawing) -> Iterator[str]:
     yield from _time_axis(drawing)
     yield from icons(data, drawing.time, _ICONS, (drawing.latitude, drawing.longitude))
     yield from cloud_strip(data, drawing.time, *_CLOUDS)
-    yield from _temperature(drawing)
-    yield from _precipitation(drawing)
-    yield from _pressure(drawing)
-    yield from _wind(drawing)
-    yield from barbs(data, drawing.time, _BARBS, is_south=is_south)
+    for name in drawing.panels:
+        yield from _DRAWN[name](drawing)
+    if "wind" in drawing.panels:
+        yield from barbs(data, drawing.time, _BARBS, is_south=is_south)
     yield from truth_strip(data, drawing.time, *_STRIP)
     yield from legend(data, drawing.time.left, _FOOT, drawing.display.language)
     if drawing.time.shows(drawing.now):
@@ -185,7 +189,7 @@ def _temperature(drawing: Drawing) -> Iterator[str]:
     lines = drawing.data.lines
     lowest, highest = (_bounds(drawing, "temperature", column) for column in (lines.lowest, lines.highest))
     least = _least(drawing, "temperature", 5.0)
-    scale = value_scale([*temperature, *dew_point, *lowest, *highest], *_PANELS["temperature"], least=least)
+    scale = value_scale([*temperature, *dew_point, *lowest, *highest], *drawing.panels["temperature"], least=least)
     unit, has_dew_point = drawing.display.unit("temperature"), any(value is not None for value in dew_point)
     say = drawing.display.language.say
     legend = [("m-warm", say("temperature")), *([("m-dew", say("dew point"))] if has_dew_point else [])]
@@ -214,7 +218,7 @@ def _precipitation(drawing: Drawing) -> Iterator[str]:
     display, time = drawing.display, drawing.time
     bars = [bar for bar in drawing.data.bars if bar.end > drawing.data.start and bar.start < drawing.data.end]
     amounts = [None if bar.amount is None else display.convert("precipitation", bar.amount) for bar in bars]
-    scale = value_scale(amounts, *_PANELS["precipitation"], least=_least(drawing, "precipitation", 1.0), zero=True)
+    scale = value_scale(amounts, *drawing.panels["precipitation"], least=_least(drawing, "precipitation", 1.0), zero=True)
     say, unit = display.language.say, display.unit("precipitation")
     hours = max((bar.end - bar.start for bar in bars), default=timedelta(hours=1)) / timedelta(hours=1)
     period = f"{hours:g} h"
@@ -251,7 +255,7 @@ _DAY_HOURS: Final = 23
 
 def _pressure(drawing: Drawing) -> Iterator[str]:
     values = _converted(drawing, "pressure")
-    scale = value_scale(values, *_PANELS["pressure"], least=_least(drawing, "pressure", 6.0))
+    scale = value_scale(values, *drawing.panels["pressure"], least=_least(drawing, "pressure", 6.0))
     yield from _panel(
         drawing, scale, drawing.display.language.say("Pressure at sea level, {unit}", unit=drawing.display.unit("pressure"))
     )
@@ -261,7 +265,7 @@ def _pressure(drawing: Drawing) -> Iterator[str]:
 
 def _wind(drawing: Drawing) -> Iterator[str]:
     speed, gust = _converted(drawing, "wind_speed"), _converted(drawing, "wind_gust")
-    scale = value_scale([*speed, *gust], *_PANELS["wind_speed"], least=_least(drawing, "wind_speed", 5.0), zero=True)
+    scale = value_scale([*speed, *gust], *drawing.panels["wind"], least=_least(drawing, "wind_speed", 5.0), zero=True)
     say = drawing.display.language.say
     legend = [("m-wind", say("mean")), *([("m-gust", say("gusts"))] if any(value is not None for value in gust) else [])]
     yield from _panel(drawing, scale, say("Wind, {unit}", unit=drawing.display.unit("wind_speed")), *legend)
@@ -275,3 +279,11 @@ def _wind(drawing: Drawing) -> Iterator[str]:
 def _rect(name: str, x: float, y: float, width: float, height: float) -> str:
     numbers = (f'x="{coordinate(x)}"', f'y="{y:g}"', f'width="{coordinate(width)}"', f'height="{height:g}"')
     return f'<rect class="{name}" {" ".join(numbers)}/>'
+
+
+_DRAWN: Final[dict[str, Callable[[Drawing], Iterator[str]]]] = {
+    "temperature": _temperature,
+    "precipitation": _precipitation,
+    "pressure": _pressure,
+    "wind": _wind,
+}
