@@ -15,8 +15,8 @@ from ..errors import LocationNotFoundError
 from ..model.states import LocationState
 from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..reading.columns import iterate_rows, plain_column, suspect_quantities
-from ..reading.rows import newest_slot
 from ..storage.models import Location, WeatherData
+from ..storage.newest_rows import newest_slot
 from .rules import Rule
 
 #: The quantities of a newest row.

@@ -13,8 +13,8 @@ from ..config.settings import Settings
 from ..ledger.health import read_health
 from ..model.schedule import Interval, parse_schedule
 from ..model.states import LocationState
-from ..reading.rows import newest_slot
 from ..storage.models import Location, WeatherData
+from ..storage.newest_rows import newest_slot
 from ..storage.upsert import table_of
 from .home_assistant import seconds_to_expiry
 from .receiver import StoredRow

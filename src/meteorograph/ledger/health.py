@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ..model.flags import Flag
 from ..model.schedule import EPOCH, Schedule, parse_schedule
 from ..model.states import LocationState, RunState
 from ..quality.row_checks import MAX_CLOCK_LEAD
-from ..storage.models import Heartbeat, Location, Missed, Run, WeatherData
+from ..storage.models import Heartbeat, Location, Missed, Run
+from ..storage.newest_rows import newest_row
 from ..storage.plain_columns import as_seconds, as_text
 
 #: How far back missed slots are counted, and how many at most.
@@ -49,7 +50,7 @@ def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHea
     newest_slot, expected = -math.inf, _ExpectedSlots(default, now)
     current, latest_credible = now.timestamp(), until.timestamp()
     # Plain numbers: an object for each instant of each location takes longer than the query.
-    for name, text, created_at, due_since, due_at, observed_at, provider, flags in _newest_rows(session, until):
+    for name, text, created_at, due_since, due_at, observed_at, provider, flags in _newest_rows(session, now):
         at = due_at if observed_at is None else observed_at
         health.freshness[name] = None if at is None or at > latest_credible else max(0.0, current - at)
         for flag in _standing_still(flags) if flags else ():
@@ -62,24 +63,23 @@ def read_health(session: Session, now: datetime, default: Schedule) -> LedgerHea
     return replace(health, newest_slot=found)
 
 
-def _newest_rows(session: Session, until: datetime) -> Sequence[Sequence[Any]]:
+def _newest_rows(session: Session, now: datetime) -> Sequence[Sequence[Any]]:
     """The active locations with their newest rows, in the order of names.
 
     Each has its name, schedule, ``created_at`` and ``due_since``, and of its row slot, time, provider and flags. Instants are
     Unix seconds, flags a text.
     """
     dialect = session.get_bind().dialect
-    newest = select(func.max(WeatherData.due_at)).where(WeatherData.location_id == Location.id, WeatherData.due_at <= until)
-    is_newest = WeatherData.due_at == newest.correlate(Location).scalar_subquery()
+    newest, is_newest = newest_row(dialect, now)
     columns = (
         Location.name,
         Location.schedule,
         *(as_seconds(dialect, at) for at in (Location.created_at, Location.due_since)),
-        *(as_seconds(dialect, at) for at in (WeatherData.due_at, WeatherData.observed_at)),
-        WeatherData.provider,
-        as_text(dialect, WeatherData.flags),
+        *(as_seconds(dialect, at) for at in (newest.c.due_at, newest.c.observed_at)),
+        newest.c.provider,
+        as_text(dialect, newest.c.flags),
     )
-    query = select(*columns).outerjoin(WeatherData, and_(WeatherData.location_id == Location.id, is_newest))
+    query = select(*columns).select_from(Location).outerjoin(newest, is_newest)
     query = query.where(Location.state == LocationState.ACTIVE).order_by(Location.name)
     return session.connection().execute(query).all()
 

@@ -14,10 +14,10 @@ from sqlalchemy import ColumnElement, and_, bindparam, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from ..storage.models import Location, WeatherData
+from ..storage.newest_rows import newest_slot
 from ..storage.plain_columns import as_seconds, as_text
 from .columns import iterate_rows
 from .ranges import read_ranges
-from .rows import newest_slot
 
 #: What a list can be sorted by, besides the name and ``attention``: the newest value of a quantity.
 VALUES: Final = {"weather": "weather_code", "temperature": "temperature", "wind": "wind_speed"}

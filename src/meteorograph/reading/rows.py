@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, literal, select, true
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..errors import LocationNotFoundError
@@ -15,9 +15,8 @@ from ..model import clock
 from ..model.names import normalise_name
 from ..model.quantities import QuantityValues
 from ..model.units import units_of
-from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..storage.models import Location, WeatherData
-from ..storage.types import UTCDateTime
+from ..storage.newest_rows import newest_row
 from ..storage.upsert import table_of
 from .columns import DOCUMENTS, FIELDS, INSTANTS, Columns, Position, RowQuery, fetch_columns, plain_column, read_page
 
@@ -90,23 +89,6 @@ def read_rows(
     return _make_rows(columns), position
 
 
-def newest_slot(now: datetime) -> ColumnElement[datetime]:
-    """Subquery of the newest slot of a location that has a row. Rows of the future, from a clock that was wrong, do not count.
-
-    Needs one index seek per location instead of a scan of all rows.
-    """
-    until = literal(now + MAX_CLOCK_LEAD, UTCDateTime())
-    newest = select(func.max(_table.c.due_at)).where(_table.c.location_id == Location.id, _table.c.due_at <= until)
-    return newest.correlate(Location).scalar_subquery()
-
-
-def _newest_row(now: datetime) -> FromClause:
-    """The newest row of a location, to be joined to ``Location``."""
-    until = literal(now + MAX_CLOCK_LEAD, UTCDateTime())
-    rows = select(_table).where(_table.c.location_id == Location.id, _table.c.due_at <= until)
-    return rows.order_by(_table.c.due_at.desc()).limit(1).correlate(Location).lateral("newest")
-
-
 def read_latest_columns(
     session: Session,
     fields: Sequence[str] = FIELDS,
@@ -119,12 +101,8 @@ def read_latest_columns(
 
     These are all, or at most ``limit`` after the location of the name ``after``.
     """
-    dialect, now = session.get_bind().dialect, now or clock.now()
-    newest: FromClause = _table
-    is_newest: ColumnElement[bool] = and_(_table.c.location_id == Location.id, _table.c.due_at == newest_slot(now))
-    if dialect.name == "postgresql":
-        # Its planner would read the whole table for a page, if there are many locations with few rows each.
-        newest, is_newest = _newest_row(now), true()
+    dialect = session.get_bind().dialect
+    newest, is_newest = newest_row(dialect, now or clock.now())
     selected = [Location.name if name == "location" else plain_column(dialect, name, newest) for name in fields]
     query = select(*selected).select_from(Location).join(newest, is_newest).order_by(Location.name)
     if after is not None:
