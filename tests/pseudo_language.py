@@ -20,7 +20,7 @@ OPEN, CLOSE = "⟦", "⟧"
 _BRACKETED = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
 
 #: Attributes that a reader sees or hears, and options with a text in an attribute.
-_SPOKEN = ("aria-label", "title", "placeholder", "alt", "data-unit")
+_SPOKEN = ("aria-label", "title", "placeholder", "alt", "data-unit", "data-label")
 
 
 @contextmanager

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..i18n import phrase_in
+from ..i18n import Phrase, phrase_in
+from .states import MissedReason
+
+#: Reasons of missed slots in a word; in English their names in the ledger.
+REASONS: Final[dict[str, Phrase]] = {
+    MissedReason.DOWN: phrase_in("reason", "down"),
+    MissedReason.STOPPED: phrase_in("reason", "stopped"),
+    MissedReason.DATABASE: phrase_in("reason", "database"),
+    MissedReason.INTERNAL: phrase_in("reason", "internal"),
+    MissedReason.UNRECORDED: phrase_in("reason", "unrecorded"),
+    MissedReason.QUOTA: phrase_in("reason", "quota"),
+    MissedReason.PROVIDER_ERROR: phrase_in("reason", "provider_error"),
+    MissedReason.PAYLOAD_ERROR: phrase_in("reason", "payload_error"),
+    MissedReason.STORE_ERROR: phrase_in("reason", "store_error"),
+    MissedReason.LATE: phrase_in("reason", "late"),
+}
 
 #: Windows of a quota.
-WINDOWS: Final = {
+WINDOWS: Final[dict[str, Phrase]] = {
     "minute": phrase_in("window", "minute"),
     "hour": phrase_in("window", "hour"),
     "day": phrase_in("window", "day"),

@@ -14,12 +14,12 @@ from ..accounts.account_state import AccountStatus
 from ..config.settings import Settings
 from ..failover.database_file import damaged_files
 from ..failover.state import get_state
-from ..i18n import Phrase, phrase_n
+from ..i18n import Phrase, joined, phrase_n
 from ..journal.writer import open_journal
 from ..ledger.health import LedgerHealth
 from ..model.flags import Flag
 from ..model.states import KeyState
-from ..model.words import WINDOWS
+from ..model.words import REASONS, WINDOWS
 from ..providers.registry import PROVIDERS
 from ..service_state import SERVICE_STATE
 from ..storage.database_errors import UNREACHABLE
@@ -233,7 +233,8 @@ def _data_problems(look: DatabaseLook) -> Iterator[Problem]:
         yield Problem(text, is_failure=flag == Flag.OLD and _is_most(names, total))
     if look.missed:
         count = sum(look.missed.values())
-        reasons = ", ".join(f"{reason} {number}" for reason, number in sorted(look.missed.items()))
+        counts = sorted(look.missed.items())
+        reasons = joined([Phrase("{reason} {count}", reason=REASONS.get(word, word), count=many) for word, many in counts], ", ")
         yield Problem(missed_text(count, reasons))
     if (stale := look.ledger.stale) and not is_first_collection():
         places = phrase_n("{part} of {count} location", "{part} of {count} locations", total, part=len(stale))

@@ -17,7 +17,7 @@ def stands_still(flag: str, provider: str, places: Phrase) -> Phrase:
     return Phrase("{provider} has observations of the future at {places}", **values)
 
 
-def missed_text(count: int, reasons: str) -> Phrase:
+def missed_text(count: int, reasons: Phrase) -> Phrase:
     """That slots of the last day were missed."""
     if count >= MISSED_COUNTED:
         return phrase_n(

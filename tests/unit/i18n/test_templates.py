@@ -73,6 +73,12 @@ def test_a_template_has_no_text_outside_of_the_catalogues(path: Path) -> None:
     assert not _literal_texts(path.read_text(encoding="utf-8"))
 
 
+def test_a_style_sheet_writes_no_words() -> None:
+    for path in (TEMPLATES.parent / "static").glob("*.css"):
+        contents = re.findall(r"content: *\"([^\"]*)\"", path.read_text(encoding="utf-8"))
+        assert not [one for one in contents if LETTERS.search(one)], path.name
+
+
 @pytest.mark.parametrize(
     ("source", "found"),
     [
