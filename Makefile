@@ -13,7 +13,7 @@ INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m 
 # Many tests wait for processes, so that two for each core are sooner done than one.
 TEST_PROCESSES ?= 4
 
-.PHONY: run test test-fast lint types audit sbom mutants lock docs screenshots clean
+.PHONY: run test test-fast lint types audit sbom mutants lock docs messages screenshots clean
 
 run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_API_KEY, on the simulator without
 	@echo "Starting the service: its log names the address, Ctrl-C stops it ..."
@@ -50,6 +50,9 @@ mutants: $(DEV_STAMP)  ## mutation tests: changes the code bit by bit and looks 
 
 docs: $(DEV_STAMP)  ## build/site: the documentation as pages that can be read offline
 	$(BIN)/zensical build --strict --clean
+
+messages: $(DEV_STAMP)  ## bring the catalogues of all languages up to date with the source (docs/languages.md)
+	$(BIN)/python -m meteorograph.i18n.extraction
 
 screenshots: $(DEV_STAMP)  ## docs/img, taken from the demo in a real browser
 	$(BIN)/python docs/screenshots.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from babel import Locale
@@ -59,6 +59,7 @@ def _pattern(locale: Locale, style: DateStyle) -> str:
     return re.sub(r"\bE\b", "EEEE", pattern) if style == DateStyle.WEEKDAY_LONG else pattern
 
 
+@lru_cache(4096)
 def write_date(day: date, style: DateStyle, locale: Locale) -> str:
-    """A date, or the date of a time in its own zone."""
+    """A date as text."""
     return format_date(day, _pattern(locale, style), locale=locale)

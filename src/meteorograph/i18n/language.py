@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from babel import Locale, negotiate_locale
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .catalogues import load_catalogue
 from .dates import DateStyle, write_date
@@ -57,12 +57,12 @@ class Language:
                 said = self._markups[text] = Markup(self._gettext(text))  # noqa: S704  # a text of our own
             return said
         pattern, values = self._pattern_of(text, values)
-        return Markup(pattern).format(**{name: self._said(value) for name, value in values.items()})  # noqa: S704
+        return Markup(pattern.format(**self._escaped(values)))  # noqa: S704  # a text of our own, with escaped values
 
     def markup_n(self, text: str, plural: str, count: float, /, **values: Any) -> Markup:
         """A text that depends on a count, as HTML."""
-        said = {name: self._said(value) for name, value in {"count": count, **values}.items()}
-        return Markup(self._ngettext(text, plural, _whole(count))).format(**said)  # noqa: S704  # a text of our own
+        pattern = self._ngettext(text, plural, _whole(count))
+        return Markup(pattern.format(**self._escaped({"count": count, **values})))  # noqa: S704  # as above
 
     def markup_in(self, context: str, text: str, /) -> Markup:
         """A short text as HTML. The context tells apart words that are equal in English only."""
@@ -77,18 +77,20 @@ class Language:
             return self._pgettext(text.context, text.message), text.values
         return self._gettext(text.message), text.values
 
+    def _escaped(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Values as this language writes them, for HTML. Numbers need no escaping."""
+        return {
+            name: value if isinstance(value := self._said(given), int | float | _Number) else escape(value)
+            for name, given in values.items()
+        }
+
     def _said(self, value: Any) -> Any:
         """A value of a placeholder as this language writes it."""
-        match value:
-            case Phrase():
-                return self.say(value)
-            case datetime():
-                return value.isoformat()
-            case bool() | str():
-                return value
-            case int() | float() if not self.is_english:
-                return _Number(value, self)
-        return value
+        if isinstance(value, str):
+            return self.say(value) if isinstance(value, Phrase) else value
+        if isinstance(value, int | float):
+            return value if self.is_english or isinstance(value, bool) else _Number(value, self)
+        return value.isoformat() if isinstance(value, datetime) else value
 
     # Numbers
 
@@ -111,8 +113,8 @@ class Language:
     def date(self, day: date, style: DateStyle = DateStyle.NUMERIC) -> str:
         """A date, or the date of a time in its own zone."""
         if self.is_english and style == DateStyle.NUMERIC:
-            return f"{day:%Y-%m-%d}"
-        return write_date(day, style, self.locale)
+            return day.isoformat()[:10]
+        return write_date(day.date() if isinstance(day, datetime) else day, style, self.locale)
 
 
 class _Number:
