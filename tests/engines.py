@@ -37,7 +37,7 @@ def take_jobs(queue: Queue) -> None:
 
     async def take() -> None:
         with ShardCollector(threading.Event()) as collector:
-            app = shard_worker.make_app(options, collector.submit)
+            app = shard_worker.make_app(options, collector.submit, threading.Event())
             async with app.open_async():
                 worker = Worker(app, [queue], wait=False, concurrency=2, delete_jobs="successful", install_signal_handlers=False)
                 await worker.run()  # type: ignore[no-untyped-call]

@@ -37,8 +37,8 @@ from .resilient_scheduler import SERVICE_EXECUTOR, ResilientScheduler
 from .service_state import SERVICE_STATE
 from .storage.counters import COUNTERS
 from .storage.database_errors import error_text
-from .storage.engine import get_engine, init_db
-from .storage.queues import require_queues
+from .storage.engine import get_db_session, get_engine, init_db
+from .storage.queues import require_queues, uses_queues
 
 if TYPE_CHECKING:
     from .shard_worker import ShardWorker
@@ -124,19 +124,29 @@ def scheduled_ingest() -> None:
 
 
 def scheduled_healing() -> None:
-    """Fill missed slots from histories, unless another process does; logs the result and never raises."""
+    """Fill missed slots from histories, unless another process does, or let the engine do it; never raises, but logs."""
     try:
         settings = get_settings()
         if _process.stop.is_set() or not PROCESS_MEMORY.clock_check.is_trusted:
             return  # what seems to be missed may lie in the future
         if settings.healing and planner.history_providers(settings):
             init_db()
-            if rounds.heal_once(settings, _process.stop) is not None:
+            if uses_queues():
+                _defer_healing(settings)
+            elif rounds.heal_once(settings, _process.stop) is not None:
                 tick.TICK_MEMORY.has_collected = True
     except MeteorographError as error:
         log.warning("healing interrupted", reason=str(error))
     except Exception:
         log.exception("healing failed")
+
+
+def _defer_healing(settings: Settings) -> None:
+    from .storage.deferral import defer_healing  # needs an optional package
+
+    if rounds.can_heal(settings):
+        with get_db_session() as session:
+            defer_healing(session)
 
 
 def _record_heartbeat() -> None:

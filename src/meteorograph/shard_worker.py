@@ -1,4 +1,4 @@
-"""Take the jobs of Procrastinate: collect the shard of each, and look for shards and jobs whose process has died.
+"""Take the jobs of Procrastinate: collect shards, fill missed slots, and look for shards and jobs whose process has died.
 
 The ledger is the truth: a job takes its shard by lease and token as a tick does, and ends quietly if another process has it.
 Imported only where this engine is chosen, since Procrastinate is optional.
@@ -20,16 +20,19 @@ from procrastinate import exceptions
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
+from . import tick
 from .collecting.event_loop import run_async
+from .collecting.process_memory import PROCESS_MEMORY
 from .config.loading import get_settings
-from .errors import StoreError
+from .errors import MeteorographError, StoreError
+from .healing import rounds
 from .ledger import dispatch
 from .log_output import get_logger
 from .shard_collector import ShardCollector
 from .storage import queue_connections
 from .storage.database_errors import error_text
 from .storage.engine import database_url, init_db
-from .storage.queues import PRIORITIES, SHARD_TASK, WORKED_QUEUES, Queue
+from .storage.queues import COLLECTING_QUEUES, HEALING_TASK, PRIORITIES, SHARD_TASK, Queue
 
 log = get_logger(__name__)
 
@@ -106,7 +109,7 @@ class ShardWorker:
         options = queue_connections.connection_options(database_url(), get_settings())
         listens = await asyncio.to_thread(queue_connections.can_listen, options)
         with ShardCollector(stop) as collector:
-            app = make_app(options, collector.submit)
+            app = make_app(options, collector.submit, stop)
             async with app.open_async():
                 common: dict[str, Any] = {
                     "app": app,
@@ -118,7 +121,8 @@ class ShardWorker:
                     "stalled_worker_timeout": _STALLED_SECONDS,
                 }
                 workers = [
-                    Worker(name="shards", queues=list(WORKED_QUEUES), concurrency=SHARDS_AT_ONCE, **common),
+                    Worker(name="shards", queues=list(COLLECTING_QUEUES), concurrency=SHARDS_AT_ONCE, **common),
+                    Worker(name="histories", queues=[Queue.BACKFILL], concurrency=1, **common),
                     Worker(name="sweep", queues=[Queue.SWEEP], concurrency=1, **common),
                 ]
                 await self._run_all(workers, ended)
@@ -152,13 +156,23 @@ def _end(workers: list[Worker]) -> None:
 SHARD_WORKER: Final = ShardWorker()
 
 
-def make_app(options: dict[str, Any], collect: Callable[[int, int], Future[None]]) -> procrastinate.App:
-    """The tasks, on connections with these options; ``collect`` begins to collect a shard, by run and number."""
+def make_app(options: dict[str, Any], collect: Callable[[int, int], Future[None]], stop: threading.Event) -> procrastinate.App:
+    """The tasks.
+
+    Args:
+        options: Of the connections to PostgreSQL.
+        collect: Begins to collect a shard, by run and number.
+        stop: Lets a task that fills missed slots end early.
+    """
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(**options))
 
     @app.task(name=SHARD_TASK, queue=Queue.LIVE)
     async def collect_shard(run_id: int, shard: int) -> None:
         await asyncio.wrap_future(collect(run_id, shard))
+
+    @app.task(name=HEALING_TASK, queue=Queue.BACKFILL)
+    async def heal() -> None:
+        await asyncio.to_thread(_heal, stop)
 
     @app.periodic(cron=_SWEEP_CRON)
     @app.task(name="meteorograph.sweep", queue=Queue.SWEEP, queueing_lock="sweep", priority=PRIORITIES[Queue.SWEEP])
@@ -174,6 +188,17 @@ def make_app(options: dict[str, Any], collect: Callable[[int, int], Future[None]
         await app.job_manager.delete_old_jobs(_KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True)
 
     return app
+
+
+def _heal(stop: threading.Event) -> None:
+    """Do one round of healing, unless another process is at it."""
+    if stop.is_set() or not PROCESS_MEMORY.clock_check.is_trusted:
+        return  # what seems to be missed may lie in the future
+    try:
+        if rounds.heal_once(get_settings(), stop) is not None:
+            tick.TICK_MEMORY.has_collected = True
+    except MeteorographError as error:  # the next round is another job
+        log.warning("healing interrupted", reason=str(error))
 
 
 async def _take_back(app: procrastinate.App, job: Job) -> None:

@@ -44,6 +44,15 @@ MAX_ROUND_REQUESTS: Final = 200
 ROUND_SECONDS: Final = 20.0
 
 
+def can_heal(settings: Settings) -> bool:
+    """Whether there are missed slots that a history may have."""
+    now = clock.now()
+    if not settings.healing or not history_providers(settings):
+        return False
+    with get_db_session(read_only=True) as session:
+        return missed_slots.has_open_slots(session, now - timedelta(days=settings.healing_days), now)
+
+
 def heal_once(settings: Settings, stop: threading.Event) -> HealingResult | None:
     """Do one round and return its result; None if there is nothing to heal or another process heals.
 

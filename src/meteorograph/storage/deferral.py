@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from ..errors import StoreError
-from .queues import PRIORITIES, SHARD_TASK, Queue
+from .queues import HEALING_TASK, PRIORITIES, SHARD_TASK, Queue
 
 #: Never opened: jobs are deferred on the connection of the caller.
 _MANAGER: Final = JobManager(SyncPsycopgConnector())
@@ -38,14 +38,38 @@ def defer_shards(session: Session, run_id: int, lost: Mapping[int, bool]) -> int
     jobs = [_job(lock, run_id, number, lost[number]) for number, lock in locks.items() if lock not in waiting]
     if not jobs:
         return 0
+    # A stalled job may be put back meanwhile; then the others are deferred at the next look.
+    return len(jobs) if _defer(session, jobs) else 0
+
+
+def defer_healing(session: Session) -> bool:
+    """Defer a job that fills missed slots, unless one waits already; gives whether it is new.
+
+    Raises:
+        StoreError: The database does not take the job.
+    """
+    job = Job(
+        id=None,
+        queue=Queue.BACKFILL.value,
+        priority=PRIORITIES[Queue.BACKFILL],
+        lock=None,
+        queueing_lock="healing",
+        task_name=HEALING_TASK,
+        task_kwargs={},
+    )
+    return _defer(session, [job])
+
+
+def _defer(session: Session, jobs: list[Job]) -> bool:
+    """Defer jobs; False if one of them waits already, and none is new."""
     try:
         with session.begin_nested():
             _MANAGER.batch_defer_jobs(jobs, connection=session.connection().connection.driver_connection)
-    except exceptions.AlreadyEnqueued:  # a stalled job was put back meanwhile; the others are deferred at the next look
-        return 0
+    except exceptions.AlreadyEnqueued:
+        return False
     except exceptions.ConnectorException as error:
-        raise StoreError(f"the jobs of a run cannot be deferred: {error.__cause__ or error}") from error
-    return len(jobs)
+        raise StoreError(f"jobs cannot be deferred: {error.__cause__ or error}") from error
+    return True
 
 
 def _job(lock: str, run_id: int, number: int, is_lost: bool) -> Job:

@@ -17,11 +17,12 @@ class Queue(StrEnum):
 
     #: Shards of runs.
     LIVE = "live"
+    #: Healing.
+    BACKFILL = "backfill"
     #: Reserved: nothing is deferred there yet.
     ON_DEMAND = "on_demand"
     ALERTS = "alerts"
     DELIVERIES = "deliveries"
-    BACKFILL = "backfill"
     #: Looks for shards and jobs whose process has died.
     SWEEP = "sweep"
 
@@ -36,11 +37,14 @@ PRIORITIES: Final = {
     Queue.BACKFILL: 0,
 }
 
-#: Queues of which a worker takes jobs; the queue of the sweep has a worker of its own.
-WORKED_QUEUES: Final = (Queue.LIVE, Queue.ON_DEMAND, Queue.BACKFILL)
+#: Queues of collection.
+COLLECTING_QUEUES: Final = (Queue.LIVE, Queue.ON_DEMAND)
+#: Queues of which jobs are taken. Those of the sweep and of histories have workers of their own.
+WORKED_QUEUES: Final = (*COLLECTING_QUEUES, Queue.BACKFILL)
 
-#: Name of the task that collects a shard.
+#: Names of the tasks that collect a shard, and that fill missed slots from histories for a while.
 SHARD_TASK: Final = "meteorograph.collect_shard"
+HEALING_TASK: Final = "meteorograph.heal"
 
 _SETTING: Final = "METEOROGRAPH_ENGINE=procrastinate"
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
+from engines import take_jobs, tick
 from histories import Archive, give, history
-from meteorograph import WeatherData, get_db_session
+from meteorograph import WeatherData, get_db_session, init_db
 from meteorograph.config.loading import get_settings
 from meteorograph.healing import budget, missed_slots, rounds
 from meteorograph.healing.filler import HealingResult
@@ -28,6 +29,7 @@ from meteorograph.storage import leases
 from meteorograph.storage.models import Location, Missed, Quota
 from meteorograph.storage.observations import store, write_rows
 from meteorograph.storage.observations import to_row as row_of
+from meteorograph.storage.queues import Queue
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -92,6 +94,36 @@ def test_an_outage_of_twelve_hours_is_healed_with_one_request_a_location(
         assert {name: getattr(one, name) for name in names} == {name: truth[name] for name in names}
     scheduled_healing()
     assert len(archive.calls) == 3
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_with_procrastinate_a_process_that_takes_jobs_heals_and_one_that_ticks_does_not(
+    archive: Archive, driven: DrivenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METEOROGRAPH_ENGINE", "procrastinate")
+    init_db()  # the queues
+    _add(3)
+    tick()
+    driven.advance(13 * HOUR)
+    tick()
+    assert _count(Missed) == 36
+    scheduled_healing()
+    scheduled_healing()
+    assert (archive.calls, _waiting()) == ([], ["healing"])
+    with get_db_session() as session:  # a process that died with the job: its lease ends, and another job is deferred
+        session.execute(text("UPDATE procrastinate_jobs SET status = 'doing' WHERE queueing_lock = 'healing'"))
+    scheduled_healing()
+    assert _waiting() == ["healing"]
+    take_jobs(Queue.BACKFILL)
+    assert (_count(WeatherData), _count(Missed), len(archive.calls)) == (42, 0, 3)
+    scheduled_healing()
+    assert _waiting() == []
+
+
+def _waiting() -> list[str]:
+    with get_db_session(read_only=True) as session:
+        query = "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = 'backfill'"
+        return list(session.scalars(text(query)))
 
 
 def _miss(*slots: tuple[int, float]) -> None:
