@@ -112,12 +112,14 @@ OPERATIONS: Final = tuple(kind for kind, spec in KINDS.items() if not spec.is_we
 RAIN_HOURS: Final = (1, 3, 24, 72)
 
 
-def limit_text(kind: AlertKind, limit: float) -> str:
+def limit_text(kind: AlertKind, limit: float) -> Phrase:
     """A limit with its unit."""
-    return f"{limit:g} {KINDS[kind].unit or ''}".rstrip()
+    unit = KINDS[kind].unit
+    pattern = "{limit:g} {unit}" if unit else "{limit:g}"  # the same in every language
+    return Phrase(pattern, limit=limit, unit=unit)
 
 
 def condition_text(kind: AlertKind, limit: float | None, hours: int | None) -> Phrase:
     """The condition of a rule in words."""
-    text = "" if limit is None else limit_text(kind, limit)
+    text: str = "" if limit is None else limit_text(kind, limit)
     return KINDS[kind].condition_with(text, hours)

@@ -10,9 +10,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-
 #: Folder of the catalogues.
 FOLDER: Final = Path(__file__).parent.parent / "locale"
 
@@ -38,6 +35,9 @@ def load_catalogue(code: str) -> Catalogue:
     path = catalogue_path(code)
     if not path.is_file():
         return Catalogue(gettext.NullTranslations(), {})
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     with path.open("rb") as file:
         catalogue = read_po(file, locale=code, charset="utf-8")
     compiled = BytesIO()

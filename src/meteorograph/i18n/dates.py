@@ -6,10 +6,10 @@ import re
 from datetime import date
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from babel import Locale
-from babel.dates import format_date
+if TYPE_CHECKING:
+    from babel import Locale
 
 
 class DateStyle(StrEnum):
@@ -62,4 +62,6 @@ def _pattern(locale: Locale, style: DateStyle) -> str:
 @lru_cache(4096)
 def write_date(day: date, style: DateStyle, locale: Locale) -> str:
     """A date as text."""
+    from babel.dates import format_date
+
     return format_date(day, _pattern(locale, style), locale=locale)

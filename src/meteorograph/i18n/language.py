@@ -1,18 +1,23 @@
-"""A language: says phrases, numbers and dates. Loaded once for each process."""
+"""A language: says phrases, numbers and dates. Loaded once for each process.
+
+Babel is imported when a language other than English is used first, or a date is written: commands start without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from functools import cache
-from typing import Any, Final
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-from babel import Locale, negotiate_locale
 from markupsafe import Markup, escape
 
 from .catalogues import load_catalogue
 from .dates import DateStyle, write_date
 from .phrases import Phrase
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 #: The languages to choose from, with their own names.
 CODES: Final = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "el": "Ελληνικά"}
@@ -28,14 +33,22 @@ class Language:
     def __init__(self, code: str) -> None:
         self.code = code
         self.is_english = code == "en"
-        self.locale = Locale.parse(code)
         translations, self.scripts = load_catalogue(code)
         self._gettext, self._ngettext = translations.gettext, translations.ngettext
         self._pgettext = translations.pgettext
-        symbols = self.locale.number_symbols["latn"]
-        self._separators = {ord(","): symbols["group"], ord("."): symbols["decimal"]}
-        self._has_space = not self.is_english and "\xa0" in self.locale.percent_formats[None].pattern
         self._markups: dict[str, Markup] = {}
+        self._separators: dict[int, str] = {}
+        if not self.is_english:
+            symbols = self.locale.number_symbols["latn"]
+            self._separators = {ord(","): symbols["group"], ord("."): symbols["decimal"]}
+            self._percent = "\xa0%" if "\xa0" in self.locale.percent_formats[None].pattern else "%"
+
+    @cached_property
+    def locale(self) -> Locale:
+        """The data of the language."""
+        from babel import Locale
+
+        return Locale.parse(self.code)
 
     # Texts
 
@@ -100,13 +113,7 @@ class Language:
 
     def with_percent(self, number: str) -> str:
         """A number with the sign for percent."""
-        return (
-            f"{number} %"
-            if self.is_english
-            else f"{self.numeral(number)}\xa0%"
-            if self._has_space
-            else f"{self.numeral(number)}%"
-        )
+        return f"{number} %" if self.is_english else f"{self.numeral(number)}{self._percent}"
 
     # Dates
 
@@ -143,7 +150,8 @@ def get_language(code: str) -> Language:
 
 def preferred_code(wanted: Sequence[str]) -> str:
     """The first language that we have of those that a reader wants, best first; English if there is none."""
-    return negotiate_locale([one.lower() for one in wanted], list(CODES), sep="-") or "en"
+    bases = (one.lower().partition("-")[0] for one in wanted)
+    return next((base for base in bases if base in CODES), "en")
 
 
 ENGLISH: Final = get_language("en")

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -208,3 +210,10 @@ def test_an_english_date_never_changes_with_the_locale_data() -> None:
 )
 def test_a_language_is_the_first_one_that_we_have(wanted: list[str], code: str) -> None:
     assert preferred_code(wanted) == code
+
+
+def test_commands_start_without_the_locale_data() -> None:
+    """Babel takes longer to import than most commands need."""
+    code = "import sys, meteorograph.cli.main, meteorograph.web.app; print([one for one in sys.modules if 'babel' in one])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
