@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from ..model.flags import is_suspect
 from ..model.states import LocationState
-from ..storage.models import Location, WeatherData
-from .overview_order import MOST_BY_RAIN, last_day, matching_ids, newest_of, within_ids
+from ..storage.models import Location
+from ..storage.newest_rows import newest_row
+from .overview_order import MOST_BY_RAIN, last_day, matching_ids, within_ids
 from .ranges import read_ranges
 
 #: Places that are given one by one; more are counted by cells.
@@ -176,17 +177,17 @@ def _state(name: str, state: str, late: Collection[str]) -> str:
 
 def _read_values(session: Session, quantity: str, within: Iterable[ColumnElement[bool]], now: datetime) -> dict[int, Reading]:
     """The newest value of each location, by id; locations without a row are left out."""
-    value: Any = getattr(WeatherData, quantity)
-    columns = (Location.id, value, WeatherData.flags, WeatherData.observed_at, WeatherData.due_at, WeatherData.provider)
-    rows = session.execute(select(*columns, WeatherData.providers).join(WeatherData, newest_of(now)).where(*within))
+    rows, is_newest = newest_row(session.get_bind().dialect, now)
+    own = (rows.c[quantity], rows.c.flags, rows.c.observed_at, rows.c.due_at, rows.c.provider, rows.c.providers)
+    found = session.execute(select(Location.id, *own).select_from(Location).join(rows, is_newest).where(*within))
     return {
         id_: Reading(
-            own,
+            value,
             is_suspect((flags or {}).get(quantity, ())),
             observed_at or due_at,
             ((providers or {}).get(quantity, provider),),
         )
-        for id_, own, flags, observed_at, due_at, provider, providers in rows
+        for id_, value, flags, observed_at, due_at, provider, providers in found
     }
 
 

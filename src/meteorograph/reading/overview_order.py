@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from ..storage.models import Location, WeatherData
-from ..storage.newest_rows import newest_slot
+from ..storage.newest_rows import newest_row, newest_slot
 from ..storage.plain_columns import as_seconds, as_text
 from .columns import iterate_rows
 from .ranges import read_ranges
@@ -205,12 +205,13 @@ def _by_name(session: Session, query: OverviewQuery) -> list[_Found]:
 
 def _by_value(session: Session, query: OverviewQuery, ids: list[int] | None, now: datetime) -> list[_Found]:
     """By the newest value; locations without one come last."""
-    key: Any
-    if query.sort == "age":
-        key = as_seconds(session.get_bind().dialect, func.coalesce(WeatherData.observed_at, WeatherData.due_at))
-    else:
-        key = getattr(WeatherData, VALUES[query.sort])
-    select_ = select(Location.id, Location.name, key.label("key")).outerjoin(WeatherData, newest_of(now)).where(within_ids(ids))
+    dialect = session.get_bind().dialect
+    rows, is_newest = newest_row(dialect, now)
+    key: Any = rows.c[VALUES[query.sort]] if query.sort != "age" else None
+    if key is None:
+        key = as_seconds(dialect, func.coalesce(rows.c.observed_at, rows.c.due_at))
+    columns = (Location.id, Location.name, key.label("key"))
+    select_ = select(*columns).select_from(Location).outerjoin(rows, is_newest).where(within_ids(ids))
     # The age grows as the instant falls.
     descending = query.descending != (query.sort == "age")
     if query.after is not None:
