@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from databases import named
+from meteorograph.i18n import CODES
 from support import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +87,18 @@ def test_the_image_serves_as_its_last_stage_says(environment: Path, tmp_path: Pa
             assert service.wait(60) == 0, log.read_text()
     assert {path.name for path in folder.iterdir()} <= {"data"}, "it writes into its volume only"
     assert not list(environment.rglob("__pycache__")), "and not into the image"
+
+
+def test_the_image_has_all_languages(environment: Path) -> None:
+    code = """
+from datetime import date
+from meteorograph.i18n import CODES, DateStyle, get_language
+for language in map(get_language, CODES):
+    print(language.say("Overview"), language.numeral("1.5"), *(language.date(date(2026, 3, 1), style) for style in DateStyle))
+"""
+    done = subprocess.run([environment / "bin" / "python", "-c", code], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == len(CODES)
+    assert "Übersicht 1,5 01.03.2026" in done.stdout
 
 
 def answers(url: str) -> bool:

@@ -35,7 +35,7 @@ DATA = re.compile(
     r"|OpenWeatherMap|Weatherstack|Open-Meteo|Weather data (provided )?by|OpenWeather|HTTP 503"
     r"|CC BY-SA|https?://\S+|www\.\S+|frost at night|phone|NAME|Europe/London|UTC|GMT|CET|EET|API|/data/latest|/health|/metrics"
     r"|CSV|NDJSON|GeoJSON|Europe/Athens|openweathermap|weatherstack|data/\w+|console|INFO|London|local|meteorograph\S*|auto|homeassistant|open|\ben\b"
-    r"|default|every 15 min|\bkm\b|\bhPa\b|\bmm\b|m/s|°[CF]?|\bs\b|\bm\b|\bh\b|\bmin\b|\bd\b|\bMB\b|\bNW\b"
+    r"|every 15 min|\bkm\b|\bhPa\b|\bmm\b|m/s|°[CF]?|\bs\b|\bm\b|\bh\b|\bmin\b|\bd\b|\bMB\b|\bNW\b"
     r"|\b(Jan|Feb|Mär|März|Apr|Mai|Jun|Juni|Jul|Juli|Aug|Sep|Sept|Okt|Nov|Dez|Februar|Januar|Mo|Di|Mi|Do|Fr|Sa|So|Montag|Dienstag|Mittwoch"
     r"|Donnerstag|Freitag|Samstag|Sonntag)\b"
 )
