@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete, event, select, text
+from sqlalchemy import Engine, delete, event, select, text
 
 from acceptance.holds import away
 from health import add_location
@@ -251,8 +251,13 @@ def _full(world: World) -> FlaskClient:
             session.add(Location(name=f"p{number}", state="active", **at))
     with closing(sqlite3.connect(world.path)) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
-    event.listen(get_engine(), "connect", lambda raw, _record: raw.execute(f"PRAGMA max_page_count = {pages}"))
-    get_engine().dispose()
+
+    def limit(raw: sqlite3.Connection, _record: object) -> None:
+        raw.execute(f"PRAGMA max_page_count = {pages}")
+
+    event.listen(Engine, "connect", limit)  # of whatever engine: a log that vanishes with the last connection makes a new one
+    world.tidy.callback(event.remove, Engine, "connect", limit)
+    ENGINES.reset()
     world.next_hour()
     return client
 
