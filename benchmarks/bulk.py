@@ -1,10 +1,10 @@
 """Bulk storing beside a bare COPY on PostgreSQL: ``python benchmarks/bulk.py [--locations 10000] [--batch 1000] [--rounds 3]``.
 
-New rows of weather as OpenWeatherMap gives them, six hourly slots of all locations in a turn, in transactions of ``--batch`` rows.
-*bare COPY* is a binary COPY into the same table with its key and constraints, from the driver; *upsert* is what the service does to
-rows (binary COPY into a temporary table, then one statement); *store* is the whole of it: checks with their states, rollups, rows.
-All take turns in one run. WAL is what the server wrote without full-page images, whose number depends on the last checkpoint; the
-mean of a turn, because the levels of the checks change each sixth hour.
+New rows of weather as OpenWeatherMap gives them, six hourly slots of all locations in a turn, ``--batch`` rows in a transaction.
+*bare COPY* is a binary COPY into the same table with its key and constraints, from the driver; *upsert* is what the service does
+to rows (binary COPY into a temporary table, then one statement); *store* is the whole of it: checks with their states, rollups,
+rows. All take turns in one run. WAL is what the server wrote without full-page images, whose number depends on the last
+checkpoint: the mean of a turn, since a state is stored with one row in six. The first turn does not count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,10 @@ def store(session: Session, rows: Rows) -> None:
 WAYS: dict[str, Callable[[Session, Rows], None]] = {"bare COPY": bare_copy, "upsert": upsert, "store": store}
 
 
-def slot_of(number: int, locations: int) -> Rows:
-    """One slot of all locations."""
+def slot_of(number: int, locations: Iterable[int]) -> Rows:
+    """One slot of locations."""
     due_at = START + number * timedelta(hours=1)
-    return [to_row(location, due_at, _observation(due_at, number, location)) for location in range(1, locations + 1)]
+    return [to_row(location, due_at, _observation(due_at, number, location)) for location in locations]
 
 
 def _observation(due_at: datetime, number: int, location: int) -> Observation:
@@ -144,22 +144,19 @@ def main() -> None:
             with get_db_session() as session:
                 places = [
                     {"id": number, "name": f"{number}", "state": "active", "created_at": START, **_point(number)}
-                    for number in range(1, options.locations + 1)
+                    for number in range(1, len(WAYS) * options.locations + 1)
                 ]
                 session.execute(insert(Location), places)
             found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
-            number = 0
-            for _ in range(options.rounds + 1):  # the first round does not count
-                for name, way in WAYS.items():
-                    slots = [slot_of(number + one, options.locations) for one in range(SLOTS)]
+            for turn in range(options.rounds + 1):  # the first turn does not count
+                for position, (name, way) in enumerate(WAYS.items()):  # each has locations of its own
+                    own = range(1 + position * options.locations, 1 + (position + 1) * options.locations)
+                    slots = [slot_of(turn * SLOTS + one, own) for one in range(SLOTS)]
                     found[name].append(measure(way, slots, options.batch))
-                    number += SLOTS
         finally:
             get_engine().dispose()
             server.cleanup()
-    print(
-        f"{options.locations:,} rows a slot, {options.batch:,} in a transaction, medians of {options.rounds} turns of {SLOTS} slots"
-    )
+    print(f"{options.locations:,} rows a slot, {options.batch:,} in a transaction, medians of {options.rounds} turns")
     print(f"{'':>10} {'rows/s':>9} {'of bare COPY':>13} {'WAL bytes a row':>16} {'limit':>6}")
     base = statistics.median(seconds for seconds, _ in found["bare COPY"][1:])
     for name in WAYS:

@@ -24,7 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
-from load_upstream import ANSWER  # type: ignore[import-not-found]  # it stands beside this script
+from load_upstream import THE_ANSWER  # type: ignore[import-not-found]  # it stands beside this script
 from sqlalchemy import func, select
 
 from meteorograph import WeatherData, get_db_session, init_db
@@ -66,7 +66,7 @@ class Provider(asyncio.Protocol):
             self.transport.write(RAIN_ANSWER)
         else:
             Provider.calls += 1
-            self.transport.write(ANSWER)
+            self.transport.write(THE_ANSWER.bytes())
 
 
 async def serve() -> None:

@@ -38,6 +38,7 @@ from ..storage.engine import get_db_session
 from ..storage.leases import release_lease, renew_lease, take_lease
 from ..storage.models import ArchiveFile, Location, SealedRange, WeatherData
 from ..storage.rollup_invalidation import lock_rollups
+from ..storage.state_store import settle_states
 from ..storage.upsert import table_of
 from .candidates import SealTask, find_overlaps, find_tasks, require_pyarrow
 from .upkeep import tidy_files
@@ -243,6 +244,7 @@ def _drop_equal_rows(file: FileView, task: SealTask, sealed: list[PlainRow]) -> 
     location_ids = sorted({row[0] for row in sealed})
     with get_db_session() as session:
         lock_rollups(session, shared=False)  # who stores old rows waits, and then finds the ranges
+        settle_states(session, location_ids)
         selected = [plain_column(session.get_bind().dialect, name) for name in NAMES]
         deleted = session.connection().execute(delete(_weather).where(*_rows_of(task, location_ids)).returning(*selected))
         if _comparable(sorted(map(tuple, deleted), key=itemgetter(0, 1))) != _comparable(sealed):

@@ -12,13 +12,11 @@ from .dew_point import doubt_derived
 from .levels import LEVEL_LIMITS, MIN_UPDATES, WIND_EXCESS
 from .persistence import is_persistent
 from .pressure_level import assign_pressure_level
+from .roll_forward import is_reproduced
 from .row_checks import DEFAULT_MAX_AGE, MAX_CLOCK_LEAD, QUANTITY_NAMES, Flags, check_row
-from .time_checks import CONFIRMED, PastState, compare_with_past
+from .time_checks import CONFIRMED, UNTRUSTED, PastState, compare_with_past
 
 Row = dict[str, Any]
-
-#: Flags of values that are not compared with later values.
-UNTRUSTED: Final = frozenset({Flag.RANGE, Flag.REJECTED, Flag.INCONSISTENT, Flag.OLD, Flag.FUTURE})
 
 
 class LocationPast(NamedTuple):
@@ -63,6 +61,8 @@ class CheckedBatch(NamedTuple):
     stale: list[PastState]
     #: What the checks say of earlier rows, which may be in the batch or stored.
     streaks: list[Streak]
+    #: Locations whose state does not follow from their state before the batch and their stored rows (``roll_forward``).
+    irreproducible: set[int]
 
 
 def check_batch(
@@ -92,6 +92,7 @@ def check_batch(
     states: dict[int, PastState] = {}
     stale: list[PastState] = []
     streaks: list[Streak] = []
+    irreproducible: set[int] = set()
     order = sorted(range(len(rows)), key=lambda index: (rows[index]["location_id"], rows[index]["due_at"]))
     for location_id, group in groupby(order, key=lambda index: rows[index]["location_id"]):
         latitude, before, elevation = past.get(location_id, _UNKNOWN)
@@ -112,17 +113,21 @@ def check_batch(
             after, compared = compare_with_past(row, last, untrusted, elevation)
             if compared and last is not None:
                 streaks += _new_streaks(location_id, last, after, compared)
-            if is_newer:
-                if after.is_stale and (before is None or not before.is_stale):
-                    stale.append(after)
-                before = states[location_id] = after
-            else:
-                older_state = older[location_id] = after
             kept = _without_confirmed(parsed) if parsed else parsed
             if own or compared or kept is not parsed:
                 checked[index] = {**row, "flags": doubt_derived(merge_flags(kept, own, compared)) or None}
+            if not is_newer:
+                older_state = older[location_id] = after
+                irreproducible.add(location_id)
+                continue
+            if before is None or not is_reproduced(checked[index], parsed, before, after, elevation):
+                irreproducible.add(location_id)
+            if after.is_stale and (before is None or not before.is_stale):
+                stale.append(after)
+            before = states[location_id] = after
         _flag_streaks(checked, indexes, [streak for streak in streaks if streak.location_id == location_id])
-    return CheckedBatch(checked, {id_: state for id_, state in states.items() if id_ in past}, stale, streaks)
+    known = {id_: state for id_, state in states.items() if id_ in past}
+    return CheckedBatch(checked, known, stale, streaks, irreproducible)
 
 
 _UNKNOWN: Final = (None, None, None)

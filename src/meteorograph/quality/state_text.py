@@ -58,7 +58,14 @@ _Values = tuple[
     list[float],  # these values
     list[int],  # see _NUMBERS_OF_REPEATED
 ]
-_Levels = tuple[str, dict[str, str] | None, dict[str, Level]]
+
+
+class _Levels(msgspec.Struct, array_like=True, gc=False):
+    provider: str
+    providers: dict[str, str] | None
+    levels: dict[str, Level]
+    elevation: float | None = None
+
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_values: Final = msgspec.json.Decoder(_Values).decode
@@ -88,7 +95,7 @@ def encode_state(state: PastState) -> StateText:
         [trusted[name].value for name in names],
         repeated,
     )
-    return StateText(_encode(values).decode(), _encode((state.provider, state.providers, state.levels)).decode())
+    return StateText(_encode(values).decode(), _encode((state.provider, state.providers, state.levels, state.elevation)).decode())
 
 
 def decode_state(values: str | msgspec.Raw, levels: str | msgspec.Raw) -> PastState:
@@ -98,7 +105,7 @@ def decode_state(values: str | msgspec.Raw, levels: str | msgspec.Raw) -> PastSt
         msgspec.MsgspecError: It is none.
     """
     at, observed_at, checksum, age, rows, pressure, tendency, shifts, quantities, numbers, repeated = _decode_values(values)
-    provider, providers, state_levels = _decode_levels(levels)
+    lasting = _decode_levels(levels)
     names = _names_of(quantities)
     trusted = {name: LastTrustedValue(value, at, at, 1) for name, value in zip(names, numbers, strict=True)}
     for first in range(0, len(repeated), _NUMBERS_OF_REPEATED):
@@ -108,16 +115,17 @@ def decode_state(values: str | msgspec.Raw, levels: str | msgspec.Raw) -> PastSt
     return PastState(
         at=at,
         observed_at=float(at - observed_at) if isinstance(observed_at, int) else observed_at,
-        provider=provider,
-        providers=providers,
+        provider=lasting.provider,
+        providers=lasting.providers,
         checksum=checksum,
         unchanged_since=at - age,
         unchanged_rows=rows,
         last_trusted=trusted,
-        levels=state_levels,
+        levels=lasting.levels,
         shifts=shifts,
         pressure=pressure,
         tendency=tendency,
+        elevation=lasting.elevation,
     )
 
 

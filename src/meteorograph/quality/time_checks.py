@@ -47,8 +47,14 @@ MAX_CHANGE_PER_HOUR: Final = {
 TRUSTED_NAMES: Final = frozenset({*MAX_CHANGE_PER_HOUR, *PERSISTENCE_LIMITS})
 _TRUSTED_POSITIONS: Final = tuple((index, name) for index, name in enumerate(QUANTITY_NAMES) if name in TRUSTED_NAMES)
 
+#: Position of the only whole number.
+_CODE: Final = QUANTITY_NAMES.index("weather_code")
+
 #: Among the flags of a value before the checks: another provider or a neighbour confirms it, so it is no step. It is not stored.
 CONFIRMED: Final = "confirmed"
+
+#: Flags of values that are not compared with later values.
+UNTRUSTED: Final = frozenset({Flag.RANGE, Flag.REJECTED, Flag.INCONSISTENT, Flag.OLD, Flag.FUTURE})
 
 #: A value is not compared with an older one than this [s].
 MAX_STEP_AGE: Final = 3 * 3600
@@ -80,6 +86,8 @@ class PastState(msgspec.Struct, array_like=True, gc=False):
     #: Pressure of the latest row, and its change in an hour [hPa].
     pressure: float | None = None
     tendency: float = 0.0
+    #: Elevation of the location as the row was checked [m]; set when the state is stored.
+    elevation: float | None = None
 
     @property
     def is_stale(self) -> bool:
@@ -122,7 +130,7 @@ def compare_with_past(
 
 
 def _next_state(row: Mapping[str, Any], values: Sequence[Any], at: int, before: PastState | None) -> PastState:
-    checksum = zlib.crc32(msgspec.msgpack.encode(values)) if len(values) - values.count(None) >= MIN_STALE_VALUES else 0
+    checksum = _checksum(values) if len(values) - values.count(None) >= MIN_STALE_VALUES else 0
     same = before is not None and checksum != 0 and checksum == before.checksum and row["provider"] == before.provider
     observed_at: datetime | None = row.get("observed_at")
     return PastState(
@@ -138,6 +146,12 @@ def _next_state(row: Mapping[str, Any], values: Sequence[Any], at: int, before: 
         shifts=before.shifts if before is not None else {},
         pressure=row.get("pressure"),
     )
+
+
+def _checksum(values: Sequence[Any]) -> int:
+    """The checksum of values, the same for those of an answer and those that the database gives back."""
+    numbers = [float(value) if value.__class__ is int and at != _CODE else value for at, value in enumerate(values)]
+    return zlib.crc32(msgspec.msgpack.encode(numbers))
 
 
 def _follow_shifts(

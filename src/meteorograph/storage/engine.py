@@ -32,6 +32,9 @@ log = get_logger(__name__)
 #: How long a statement waits for the lock of another process on SQLite [s]. A backup may hold the lock for half a minute.
 BUSY_TIMEOUT_SECONDS: Final = 60
 
+#: Key of a session's ``info``: functions that are called once it has been committed.
+ON_COMMIT: Final = "on_commit"
+
 #: Bounds one transaction on PostgreSQL: each statement, and the time between two. The server ends the transaction of a process
 #: that stands still in the middle of it, before others have waited for its locks too long. Reads have no such bounds, because
 #: an export may take long.
@@ -293,6 +296,8 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
         with bounded(session) if read_only else nullcontext():
             yield session
         session.commit()
+        for note_commit in session.info.pop(ON_COMMIT, ()):
+            note_commit()
     except SQLAlchemyError as error:
         session.rollback()
         if read_only and is_interrupted(error.__cause__):

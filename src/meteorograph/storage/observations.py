@@ -23,7 +23,7 @@ from ..model.values import FAR_OFF_KM, DueLocation, Observation
 from ..quality.time_checks import PastState
 from ..redaction import redact
 from .archive.reopening import reopen_for
-from .check_states import check_rows
+from .check_states import check_before_storing
 from .counters import COUNTERS, Count
 from .engine import get_db_session
 from .models import Location, WeatherData
@@ -130,7 +130,9 @@ def write_rows(session: Session, rows: Sequence[Row], *, replace: bool = True) -
     if rows:
         _prepare(session, rows)
         write = insert_or_replace if replace else insert_or_ignore
-        write(session, WeatherData, check_rows(session, rows))
+        checked, save_states = check_before_storing(session, rows, saves_all=not replace)
+        write(session, WeatherData, checked)
+        save_states()
 
 
 def add_history(session: Session, rows: Sequence[Row], older: dict[int, PastState]) -> None:
@@ -143,7 +145,9 @@ def add_history(session: Session, rows: Sequence[Row], older: dict[int, PastStat
     """
     if rows:
         _prepare(session, rows)
-        insert_or_ignore(session, WeatherData, check_rows(session, rows, older))
+        checked, save_states = check_before_storing(session, rows, older, saves_all=True)
+        insert_or_ignore(session, WeatherData, checked)
+        save_states()
 
 
 def _prepare(session: Session, rows: Sequence[Row]) -> None:

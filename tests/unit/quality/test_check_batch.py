@@ -93,7 +93,7 @@ def test_an_answer_becomes_stale_once() -> None:
 
 
 def test_an_empty_batch() -> None:
-    assert check_batch([], {1: LocationPast(10.0, None)}) == ([], {}, [], [])
+    assert check_batch([], {1: LocationPast(10.0, None)}) == ([], {}, [], [], set())
 
 
 def test_each_provider_has_its_age_and_an_old_value_is_not_compared_with_the_next_one() -> None:
