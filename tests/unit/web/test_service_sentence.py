@@ -71,7 +71,7 @@ def _sentence(*, heals: bool = False, **changes: Any) -> Sentence:
         (
             {"freshness": TWO_LATE, "stale": ["place 3", "place 4"], "problems": [MISSED, LATE], "heals": True},
             Level.WARN,
-            "2 of 12 places wait for values. Gaps will be filled.",
+            "2 of 12 places wait for values. Gaps are filled as far as a history has them.",
         ),
         (
             {

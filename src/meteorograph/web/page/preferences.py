@@ -20,7 +20,7 @@ from .. import params
 SYSTEMS: Final = {"metric": Phrase("Metric"), "imperial": Phrase("Imperial"), "si": Phrase("SI")}
 
 #: The colours to choose from, and what they are called; ``auto`` are those that the browser prefers.
-THEMES: Final = {"auto": Phrase("Automatic colours"), "light": Phrase("Light"), "dark": Phrase("Dark")}
+THEMES: Final = {"auto": Phrase("Auto"), "light": Phrase("Light"), "dark": Phrase("Dark")}
 
 #: The zone of the place that is shown; UTC where a page shows more than one place.
 PLACE: Final = "place"

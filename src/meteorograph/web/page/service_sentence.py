@@ -69,7 +69,7 @@ def service_sentence(report: HealthReport, write: TimeWriter, *, heals: bool, la
     details = (*causes[1:], *missed)
     is_starting = report.status == HealthStatus.STARTING
     if heals and report.stale and report.is_scheduler_running and not is_starting:
-        parts.append(language.say("Gaps will be filled."))
+        parts.append(language.say("Gaps are filled as far as a history has them."))
     return Sentence(
         level=_level(report),
         text=" ".join(part for part in parts if part),

@@ -37,6 +37,7 @@ REASONS: Final[dict[str, Phrase]] = {
 
 #: Quantities, as in a sentence.
 QUANTITIES: Final = {
+    "observed_at": Phrase("time of observation"),
     "temperature": Phrase("temperature"),
     "humidity": Phrase("humidity"),
     "dew_point": Phrase("dew point"),
