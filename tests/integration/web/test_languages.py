@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from meteorograph import create_app, get_db_session
 from meteorograph.accounts.account_state import key_fingerprint
 from meteorograph.config.loading import load_settings
+from meteorograph.i18n import get_language, phrase_n
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.flags import Flag
 from meteorograph.storage.models import AccountState, AlertRule, Delivery, Incident, JobRun, Location, Missed, Quota, Run
@@ -171,6 +172,21 @@ def _add_weather() -> None:
 def brackets(tmp_path: Path) -> Iterator[str]:
     with pseudo_language(tmp_path) as code:
         yield code
+
+
+def test_a_refused_language_is_not_used(client: FlaskClient) -> None:
+    for wanted, code in (("de;q=0, fr;q=0.1", "fr"), ("de;q=0", "en"), ("de;q=0.001", "de")):
+        assert f'<html lang="{code}"' in client.get("/jobs", headers={"Accept-Language": wanted}).text
+
+
+def test_french_parts_of_places_agree_with_the_part() -> None:
+    place, location = (
+        ("{part:,} of {count:,} place", "{part:,} of {count:,} places"),
+        ("{part} of {count} location", "{part} of {count} locations"),
+    )
+    for text in (place, location):
+        said = [get_language("fr").say(phrase_n(*text, 30, part=part)) for part in (1, 2)]
+        assert said == ["1 des 30 lieux", "2 des 30 lieux"]
 
 
 @pytest.mark.usefixtures("everything", "brackets")

@@ -42,6 +42,16 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def polar_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service with the poles, and a place between them."""
+    folder: Path = tmp_path_factory.mktemp("poles")
+    with past.database(folder / "map.db"):
+        _fill({"North": (90.0, 0.0, 0.0), "Tema": (5.6, 0.0, 10.0), "South": (-90.0, 0.0, 20.0)})
+    with service(folder, "--no-scheduler", DATABASE_URL=f"sqlite:///{folder}/map.db") as address:
+        yield address
+
+
 def _fill(places: dict[str, tuple[float, float, float]]) -> None:
     at = past.now().replace(minute=0, second=0, microsecond=0)
     with get_db_session() as session:
@@ -153,6 +163,30 @@ def test_the_quantity_and_the_filter_are_kept_and_hold_for_the_list_too(chrome: 
         expect(page.locator(".values tbody tr")).to_have_count(3)
         page.locator("#views").get_by_role("link", name="Map").click()
         expect(page.locator("#map-text")).to_contain_text("3 places here")
+        assert wrong == []
+
+
+def test_where_the_map_looks_stays_when_a_preference_is_chosen(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        _show(page, f"{url}/?view=map&centre=-17,178&zoom=5")
+        page.locator("#map").focus()
+        page.keyboard.press("+")
+        page.wait_for_url("**zoom=6**")
+        page.get_by_label("Units").select_option("imperial")
+        page.wait_for_url("**units=imperial**")
+        assert _address(page)["zoom"] == "6"
+        assert _address(page)["view"] == "map"
+        assert wrong == []
+
+
+def test_a_pole_is_here_only_where_the_map_ends(chrome: Browser, polar_url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        _show(page, f"{polar_url}/?view=map&centre=5,0&zoom=5")
+        page.get_by_role("button", name="Show all places").press("Enter")  # all are known now, and not read again
+        page.get_by_role("button", name="Zoom in").press("Enter")
+        expect(page.locator("#map-list li")).to_have_text(["Tema 10.0 °C"])
+        _show(page, f"{polar_url}/?view=map&centre=84,0&zoom=4")
+        assert _texts(page) == ["North 0.0 °C"]
         assert wrong == []
 
 

@@ -238,6 +238,28 @@ def test_a_list_is_filtered(chrome: Browser, url: str) -> None:
         assert wrong == []
 
 
+def test_a_filter_stays_when_a_preference_is_chosen(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(url)
+        page.get_by_role("searchbox").fill("lon")
+        expect(page.locator("tbody tr")).to_have_count(1)
+        page.get_by_label("Colours").select_option("Dark")
+        page.wait_for_url("**theme=dark*")
+        expect(page.locator("tbody tr")).to_have_count(1)
+        assert "q=lon" in page.url
+        page.get_by_role("searchbox").fill("")
+        expect(page.locator("tbody tr")).to_have_count(12)
+        page.get_by_label("Colours").select_option("Light")
+        page.wait_for_url("**theme=light*")
+        assert "q=" not in page.url
+        page.goto(f"{url}/compare?location=Athens&location=London")
+        page.get_by_label("Units").select_option("imperial")
+        page.wait_for_url("**units=imperial*")
+        assert page.url.count("location=") == 2
+        assert page.url.index("Athens") < page.url.index("London")
+        assert wrong == []
+
+
 def test_units_and_zone_are_chosen_in_the_header_and_kept(chrome: Browser, url: str) -> None:
     with opened(chrome, zone="Asia/Tokyo") as (page, wrong):
         page.goto(url)
@@ -289,7 +311,7 @@ def test_a_place_is_found_added_edited_collected_and_removed(chrome: Browser, de
         form.get_by_role("button", name="Add", exact=True).click()
         expect(form.get_by_role("status")).to_contain_text("Reykjavik was added")
         expect(form.get_by_role("link", name="Show it")).to_have_attribute("href", "/location?name=Reykjavik")
-        for label, text in (("Name", "The <same>"), ("Latitude", "64.13549"), ("Longitude", "-21.8954")):
+        for label, text in (("Name", "The <same>"), ("Latitude", "64.13549"), ("Longitude", "\u221221.8954")):
             form.get_by_label(label).fill(text)
         form.get_by_role("button", name="Add", exact=True).click()
         expect(form.get_by_role("status")).to_have_text("'The <same>' is 1 m from 'Reykjavik'. Is it another place?")

@@ -279,6 +279,10 @@ def test_the_meteogram_is_a_picture_of_its_own(client: FlaskClient) -> None:
     assert client.get("/chart.svg?location=Athens+%26+more", headers=same).status_code == 304
     for query, status in (("", 400), ("?location=Nowhere", 404), ("?location=Athens+%26+more&theme=pink", 400)):
         assert client.get(f"/chart.svg{query}").status_code == status
+    [link] = [
+        one["href"] for one in page(client, "/location?name=Athens+%26+more").all("a") if one["href"].startswith("/chart.svg")
+    ]
+    assert client.get(link).status_code == 200, "a parameter that the address has not is not in the link"
     other = client.get("/chart.svg?location=Athens+%26+more&range=7d&width=narrow&theme=dark&units=imperial&zone=UTC").text
     assert "Temperature, °F" in other
     assert "--m-sheet: #151d25" in other

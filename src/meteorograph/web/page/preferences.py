@@ -87,7 +87,7 @@ def read_lang() -> str:
     for chosen in (request.args.get("lang"), request.cookies.get("lang")):
         if chosen in CODES:
             return chosen
-    return preferred_code(list(request.accept_languages.values()))
+    return preferred_code([wanted for wanted, quality in request.accept_languages if quality])  # 0 refuses a language
 
 
 def read_theme() -> str:

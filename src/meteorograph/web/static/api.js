@@ -1,9 +1,10 @@
 // Calls the API and shows the result or the error.
 "use strict";
 
-// A number as it is written in the language of the page, with a point in the place of a comma.
+// A number as it is written in the language of the page, with a point in the place of a comma. Pages write a typographic minus.
 function plain(text) {
-  return language === "en" ? text : text.replace(",", ".");
+  const ascii = text.replace("\u2212", "-");
+  return language === "en" ? ascii : ascii.replace(",", ".");
 }
 
 function decimal(text) {

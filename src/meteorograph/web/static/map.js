@@ -130,7 +130,8 @@
     const radius = places.length > 500 ? 4 : 6;
     for (const place of places) {
       for (const x of copies(place.longitude)) {
-        if (bounds.contains([place.latitude, x]) || Math.abs(place.latitude) > 85) seen.add(place);
+        // The map ends before the poles: what is beyond lies at its edge.
+        if (bounds.contains([Math.max(-84, Math.min(84, place.latitude)), x])) seen.add(place);
         const at = [place.latitude, x];
         const layer = (place.value && !isHollow(place.colour) && pill(place, at, taken)) || dot(place, at, radius);
         layer.on("click", () => openPopup(place, at)).addTo(dots);
