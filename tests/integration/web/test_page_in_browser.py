@@ -343,6 +343,19 @@ def test_a_place_is_found_added_edited_collected_and_removed(chrome: Browser, de
         assert [text for text in wrong if "409 (CONFLICT)" not in text] == []
 
 
+def test_long_names_and_conditions_stay_within_a_phone(chrome: Browser, demo: str) -> None:
+    name = "W" * 200
+    with opened(chrome, 360, 740) as (page, wrong):
+        page.request.post(f"{demo}/api/locations", data={"name": name, "latitude": -45.0, "longitude": 170.0})
+        for path in (f"/location?name={name}", f"/locations/edit?name={name}", "/alerts", "/"):
+            page.goto(f"{demo}{path}")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        page.goto(f"{demo}/alerts")
+        assert page.locator("#add select").first.evaluate("one => one.getBoundingClientRect().right < innerWidth")
+        page.request.delete(f"{demo}/api/locations/{name}?data=delete")
+        assert wrong == []
+
+
 def test_a_rule_is_added_silenced_and_removed(chrome: Browser, demo: str) -> None:
     with opened(chrome) as (page, wrong):
         page.goto(f"{demo}/alerts")
