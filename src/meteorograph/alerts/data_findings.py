@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ..ledger.health import MISSED_SINCE
+from ..ledger.gaps import MISSED_SINCE
 from ..model.flags import Flag
 from ..model.states import MissedReason
 from ..model.words import counted

@@ -25,7 +25,7 @@ _WAIT_SECONDS: Final = 10.0
 def status(as_json: bool) -> None:
     """Show whether all is well: problems, last and next run, missed slots, quotas. Exit code 1 unless it is."""
     from ..config.loading import load_settings, pin_settings
-    from ..ledger.health import count_missed
+    from ..ledger.gaps import count_missed
     from ..model import clock
     from ..storage.engine import get_db_session, init_db
     from ..web.health import report_object

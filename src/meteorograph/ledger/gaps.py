@@ -13,12 +13,17 @@ from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from ..locations.repository import get_location
+from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..storage.archive.ranges import last_sealed_slot
 from ..storage.models import Location, Missed, Run, WeatherData
 from .queries import FOLLOWED_SCHEDULE, MISSED_OF_LOCATION, STILL_MISSED, Cursor, ScheduleSpan, schedules_with_runs
 
 #: Length of the first period that is searched for gaps. Where there are many gaps, the newest ones lie in it.
 _FIRST_SEARCH_PERIOD: Final = timedelta(hours=6)
+
+#: How far back missed slots are counted, and how many at most.
+MISSED_SINCE: Final = timedelta(days=1)
+MISSED_COUNTED: Final = 10_000
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -85,11 +90,13 @@ def list_gaps(
         length *= 8
 
 
-def count_missed_slots(session: Session, start: datetime, end: datetime, *, most: int = 10_000) -> int:
-    """Number of slots with ``start <= due_at < end`` that are still missed, but counts no more than ``most`` of them."""
-    within = (Missed.due_at >= start, Missed.due_at < end, STILL_MISSED)
-    found = select(Missed.due_at).select_from(Location).join(Missed, MISSED_OF_LOCATION).where(*within).limit(most).subquery()
-    return session.scalar(select(func.count()).select_from(found)) or 0
+def count_missed(session: Session, now: datetime) -> dict[str, int]:
+    """Reason → slots of the last day that are missed, also those that no history has; at most ``MISSED_COUNTED`` are counted."""
+    within = (Missed.due_at > now - MISSED_SINCE, Missed.due_at <= now + MAX_CLOCK_LEAD, STILL_MISSED)
+    found = select(Missed.reason).select_from(Location).join(Missed, MISSED_OF_LOCATION).where(*within)
+    counted = found.limit(MISSED_COUNTED).subquery()
+    query = select(counted.c.reason, func.count()).group_by(counted.c.reason)
+    return {row.reason: row[1] for row in session.execute(query)}
 
 
 def _end_of_page_before(session: Session, names: list[str], at: datetime) -> datetime:

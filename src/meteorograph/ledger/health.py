@@ -7,22 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..model.flags import Flag
 from ..model.schedule import EPOCH, Schedule, parse_schedule
 from ..model.states import LocationState, RunState
 from ..quality.row_checks import MAX_CLOCK_LEAD
-from ..storage.models import Heartbeat, Location, Missed, Run
+from ..storage.models import Heartbeat, Location, Run
 from ..storage.newest_rows import newest_row
 from ..storage.plain_columns import as_seconds, as_text
-
-#: How far back missed slots are counted, and how many at most.
-MISSED_SINCE: Final = timedelta(days=1)
-MISSED_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +98,6 @@ class _ExpectedSlots:
 def _standing_still(flags: str) -> tuple[Flag, ...]:
     """The flags of observations that stand still, in the text of a row's flags."""
     return tuple(flag for flag in (Flag.OLD, Flag.STALE, Flag.FUTURE) if f'"{flag}"' in flags)
-
-
-def count_missed(session: Session, now: datetime) -> dict[str, int]:
-    """Reason → missed slots of the last day that may still be healed; counts no more than ``MISSED_COUNTED`` of them."""
-    is_recent = (Missed.due_at > now - MISSED_SINCE, Missed.due_at <= now + MAX_CLOCK_LEAD, Missed.closed_at.is_(None))
-    newest = select(Missed.reason).where(*is_recent).limit(MISSED_COUNTED).subquery()
-    query = select(newest.c.reason, func.count()).group_by(newest.c.reason)
-    return {row.reason: row[1] for row in session.execute(query)}
 
 
 def _last_run(session: Session, until: datetime) -> Run | None:

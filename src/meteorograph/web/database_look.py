@@ -19,8 +19,8 @@ from ..config.loading import get_settings
 from ..config.settings import Settings
 from ..errors import MeteorographError
 from ..jobs.queries import failed_jobs
-from ..ledger.gaps import count_missed_slots
-from ..ledger.health import MISSED_SINCE, LedgerHealth, count_missed, read_health
+from ..ledger.gaps import count_missed
+from ..ledger.health import LedgerHealth, read_health
 from ..ledger.queue_counts import count_unworked_jobs
 from ..log_output import get_logger
 from ..model import clock, schedule
@@ -52,10 +52,8 @@ class DatabaseLook:
     accounts: Mapping[str, account_state.AccountStatus] = field(default_factory=dict)
     #: Provider → the used-up window of its quota that ends last.
     used_up: Mapping[str, quota.Usage] = field(default_factory=dict)
-    #: Reason → missed slots of the last day that are still open.
+    #: Reason → missed slots of the last day.
     missed: Mapping[str, int] = field(default_factory=dict)
-    #: Slots of the last day without a row, also those that cannot be healed.
-    missed_slots: int = 0
     #: Names of the user's own jobs that failed last time.
     failed_jobs: Sequence[str] = ()
     #: When the newest backup was made; None without one.
@@ -98,7 +96,6 @@ def _read() -> DatabaseLook:
                 _accounts(session, settings, now),
                 _used_up(session, settings, now),
                 count_missed(session, now),
-                count_missed_slots(session, now - MISSED_SINCE, now),
                 failed_jobs(session, now),
                 last_backup(settings.backup_dir) if settings.backup_dir else None,
                 outbox.read_states(session),

@@ -108,7 +108,7 @@ def read_report(*, wait: float | None = None, may_be_recent: bool = False) -> He
         integrations=seen.integrations,
         age=look.age,
         newest_slot=seen.ledger.newest_slot if seen.ledger else None,
-        missed_slots=seen.missed_slots,
+        missed_slots=sum(seen.missed.values()),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..i18n import Phrase, phrase_n
-from ..ledger.health import MISSED_COUNTED
+from ..ledger.gaps import MISSED_COUNTED
 from ..model.flags import Flag
 
 

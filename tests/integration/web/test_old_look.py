@@ -81,6 +81,8 @@ def test_missed_slots_are_those_of_the_look(client: FlaskClient, driven: DrivenC
             session.add(Missed(location_id=place.id, due_at=NOON - timedelta(hours=back), reason="down", closed_at=NOON))
     shown = page(client, "/").text
     assert "<dd>2<small>slots" in shown
+    # /health says the same number, although no history has these slots.
+    assert "2 slots of the last 24 hours were missed: down 2" in client.get("/health").get_json()["problems"]
 
 
 def test_the_start_makes_the_first_look_and_the_first_page(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
