@@ -60,6 +60,8 @@ _MOVE: Final = text(
     f"moved AS (INSERT INTO weather_data ({_COLUMNS}) SELECT {_COLUMNS} FROM gone ORDER BY location_id, due_at RETURNING 1) "
     "SELECT (SELECT count(*) FROM gone) AS gone, (SELECT count(*) FROM moved) AS moved"
 )
+#: A moved row has not changed: it is sent to no integration again.
+_FORGET: Final = text("DELETE FROM outbox WHERE xmin = pg_current_xact_id()\\:\\:xid")
 
 
 class _Pages(NamedTuple):
@@ -180,4 +182,5 @@ def _move(month: datetime, first: int, last: int) -> int:
         gone, moved = session.execute(_MOVE, bounds).one()
         if gone != moved:
             raise StoreError(f"{gone} rows of {month:%Y-%m} should be moved, and {moved} would be: nothing was changed")
+        session.execute(_FORGET)
     return int(moved)

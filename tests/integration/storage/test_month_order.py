@@ -16,10 +16,10 @@ import past
 from databases import make_database
 from meteorograph import get_db_session
 from meteorograph.model.clock import DrivenClock
-from meteorograph.storage import month_order
+from meteorograph.storage import month_order, outbox
 from meteorograph.storage.engine import ENGINES, get_engine
 from meteorograph.storage.flag_updates import remove_flag
-from meteorograph.storage.models import Lease, WeatherData
+from meteorograph.storage.models import Lease, OutboxEntry, WeatherData
 from meteorograph.storage.observations import write_rows
 from meteorograph.storage.upsert import table_of
 from support import wait_until
@@ -111,6 +111,20 @@ def test_the_work_ends_when_it_is_told_to_and_goes_on_later(monkeypatch: pytest.
     assert month_order.order_months(threading.Event(), max_seconds=0) == 0
     assert _order() > 17_000
     assert _rows() == before
+
+
+@pytest.mark.usefixtures("world")
+def test_rows_that_are_moved_are_not_sent_again_and_rows_that_wait_go_on_waiting() -> None:
+    with get_db_session() as session:
+        outbox.subscribe(session, "mqtt", NOW)
+        query = select(_table).where(_table.c.location_id == FLAGGED[0], _table.c.due_at == FLAGGED[1])
+        row = dict(session.execute(query).mappings().one())
+    with get_db_session() as session:
+        write_rows(session, [row | {"humidity": 7.0}])
+    assert _order() > 17_000
+    with get_db_session(read_only=True) as session:
+        entries = session.execute(select(OutboxEntry.location_id, OutboxEntry.due_at)).all()
+    assert {tuple(entry) for entry in entries} == {FLAGGED}
 
 
 def _survives(number: int) -> bool:
