@@ -17,6 +17,7 @@ RUN cd /opt/meteorograph/lib/python*/site-packages && for file in babel/locale-d
         name=$(basename $file .dat); [ $name = root ] || [ $name = en ] || [ -d meteorograph/locale/$name ] || rm $file; \
     done
 # Symbols for debuggers are a third of the packages.
+RUN find /opt/meteorograph -name __pycache__ -prune -exec rm -r {} +
 RUN find /opt/meteorograph -name '*.so*' -type f -exec strip --strip-unneeded {} +
 
 FROM python:${PYTHON}-alpine
