@@ -113,3 +113,14 @@ def test_a_period_of_its_own_is_kept(client: FlaskClient) -> None:
     hidden = {one["name"]: one["value"] for one in shown.all("input") if one.get("type") == "hidden"}
     assert hidden["start"] == "2026-02-28T18:00Z"
     page(client, "/compare?location=Athens&start=2026-02-28T18:00Z&range=7d", 400)
+
+
+def test_hourly_values_are_one_line_and_a_missed_hour_breaks_it(client: FlaskClient) -> None:
+    hours: list[dict[str, Any]] = [{"temperature": 10.0 + number} for number in range(12)]
+    _store("Athens", *hours)
+    _store("Bray", *hours)
+    with get_db_session() as session:
+        session.query(WeatherData).filter_by(location_id=2, due_at=NOON - 6 * HOUR).delete()
+    text = client.get("/compare?location=Athens&location=Bray&range=24h").text
+    paths = re.findall(r'<path class="m-line s\d" d="([^"]*)"', text)
+    assert [(path.count("M"), path.count("L")) for path in paths[:2]] == [(1, 11), (2, 9)]

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from ...model.flags import is_suspect
 from ...reading.aggregates import read_buckets
-from ...reading.overview import insert_breaks
 from ...reading.rows import WeatherRow, read_rows
+from .meteogram_data import steps_of
 
 #: The quantities to compare.
 QUANTITIES: Final = ("temperature", "dew_point", "humidity", "pressure", "wind_speed", "wind_gust", "cloud_cover")
@@ -68,9 +68,8 @@ def read_places(session: Session, names: Sequence[str], quantity: str, start: da
         buckets = read_buckets(
             session, location=name, start=start, end=end, bucket=bucket, zone="UTC", quantities=(quantity, "precipitation")
         )
-        points: list[tuple[datetime, float | None]] = [
-            (one.start + (one.end - one.start) / 2, one.values[quantity].get("mean")) for one in buckets
-        ]
+        means = [(one.start + (one.end - one.start) / 2, one.values[quantity].get("mean")) for one in buckets]
+        points = _with_breaks([(at, mean) for at, mean in means if mean is not None])
         rain = [one.values["precipitation"] for one in buckets]
         amounts = [part["sum"] for part in rain if part.get("sum") is not None]
         covered = sum(part.get("covered_seconds") or 0.0 for part in rain)
@@ -91,7 +90,7 @@ def read_providers(session: Session, name: str, quantity: str, start: datetime, 
 
 def lines_of_providers(rows: Sequence[WeatherRow], quantity: str) -> list[Line]:
     """What each provider said of a quantity by slot: the values that were used, and those that were kept beside them."""
-    points: dict[str, list[tuple[datetime, float | None]]] = {}
+    points: dict[str, list[tuple[datetime, float]]] = {}
     for row in rows:
         value = getattr(row, quantity)
         if value is not None and not is_suspect(row.flags_of(quantity)):
@@ -100,7 +99,17 @@ def lines_of_providers(rows: Sequence[WeatherRow], quantity: str) -> list[Line]:
             other = said["values"].get(quantity)
             if other is not None and not is_suspect(said.get("flags", {}).get(quantity, ())):
                 points.setdefault(provider, []).append((row.due_at, other))
-    return [Line(name, insert_breaks(sorted(found))) for name, found in sorted(points.items())]
+    return [Line(name, _with_breaks(sorted(found))) for name, found in sorted(points.items())]
+
+
+def _with_breaks(points: Sequence[tuple[datetime, float]]) -> list[tuple[datetime, float | None]]:
+    """The points, with a None wherever the usual time to the next one is exceeded."""
+    line: list[tuple[datetime, float | None]] = []
+    for (at, step, is_end), (_, value) in zip(steps_of([at for at, _ in points]), points, strict=True):
+        line.append((at, value))
+        if is_end:
+            line.append((at + step, None))
+    return line
 
 
 def difference(line: Line, first: Line) -> Difference | None:
