@@ -16,8 +16,9 @@ RUN python -m pip --python /opt/meteorograph/bin/python install --no-cache-dir -
 RUN cd /opt/meteorograph/lib/python*/site-packages && for file in babel/locale-data/*.dat; do \
         name=$(basename $file .dat); [ $name = root ] || [ $name = en ] || [ -d meteorograph/locale/$name ] || rm $file; \
     done
-# Symbols for debuggers are a third of the packages.
+# A package brings compiled files.
 RUN find /opt/meteorograph -name __pycache__ -prune -exec rm -r {} +
+# Symbols for debuggers are a third of the packages.
 RUN find /opt/meteorograph -name '*.so*' -type f -exec strip --strip-unneeded {} +
 
 FROM python:${PYTHON}-alpine

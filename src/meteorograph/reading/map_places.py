@@ -83,7 +83,7 @@ class MapPlace(NamedTuple):
     name: str
     latitude: float
     longitude: float
-    #: ``fresh``, ``stale``, ``paused`` or ``unscheduled``, as in the list.
+    #: ``fresh``, ``stale``, ``new`` (without values), ``paused`` or ``unscheduled``, as in the list.
     state: str
     #: None without a row, and if the map does not show values.
     reading: Reading | None
@@ -147,8 +147,8 @@ class MapContent:
     has_values: bool
 
 
-def read_map(session: Session, query: MapQuery, late: Collection[str], now: datetime) -> MapContent:
-    """Read a part of the map. ``late`` are the names of the late locations."""
+def read_map(session: Session, query: MapQuery, late: Collection[str], new: Collection[str], now: datetime) -> MapContent:
+    """Read a part of the map. ``late`` are the names of the late locations, ``new`` those of locations without values."""
     names = frozenset(late)
     ids = matching_ids(session, query.words, names if query.only_late else None)
     within = (query.box.contains(), within_ids(ids))
@@ -161,7 +161,7 @@ def read_map(session: Session, query: MapQuery, late: Collection[str], now: date
         is_rain = query.quantity == RAIN
         readings = _read_rain(session, numbers, now) if is_rain else _read_values(session, query.quantity, within, now)
     places = [
-        MapPlace(name, latitude, longitude, _state(name, state, names), readings.get(id_))
+        MapPlace(name, latitude, longitude, _state(name, state, names, new), readings.get(id_))
         for id_, name, latitude, longitude, state in found
     ]
     if len(places) <= MOST_PLACES:
@@ -169,10 +169,12 @@ def read_map(session: Session, query: MapQuery, late: Collection[str], now: date
     return MapContent([], _count_by_cell(places, query), len(places), has_values)
 
 
-def _state(name: str, state: str, late: Collection[str]) -> str:
+def _state(name: str, state: str, late: Collection[str], new: Collection[str]) -> str:
     if state != LocationState.ACTIVE:
         return state
-    return "stale" if name in late else "fresh"
+    if name in late:
+        return "stale"
+    return "new" if name in new else "fresh"
 
 
 def _read_values(session: Session, quantity: str, within: Iterable[ColumnElement[bool]], now: datetime) -> dict[int, Reading]:

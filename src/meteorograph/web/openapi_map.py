@@ -13,7 +13,7 @@ class MapPlaceObject(Struct):
     name: str
     latitude: float
     longitude: float
-    #: ``fresh``, ``stale``, ``paused`` or ``unscheduled``.
+    #: ``fresh``, ``stale``, ``new`` (without values), ``paused`` or ``unscheduled``.
     state: str
     colour: str
     #: The newest value in the unit of the answer; null if the row does not give it. Left out without a row.

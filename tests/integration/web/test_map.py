@@ -106,7 +106,7 @@ def test_what_is_not_a_value_of_now_has_no_colour_of_a_value(client: FlaskClient
         "Paused": ("paused", "15.0", "paused"),
         "On demand": ("unscheduled", "15.0", "unscheduled"),
         "Absent": ("none", None, "fresh"),
-        "Rowless": ("none", None, "fresh"),
+        "Rowless": ("new", None, "new"),
     }
     places = _read(client)["places"]
     assert {place["name"]: (place["colour"], place.get("value"), place["state"]) for place in places} == expected

@@ -78,6 +78,7 @@ CHOICES: Final = {**{name: scale.title for name, scale in SCALES.items()}, FRESH
 STATES: Final = {
     "fresh": Phrase("up to date"),
     "stale": phrase_in("place", "stale"),
+    "new": Phrase("no values yet"),
     "paused": phrase_in("place", "paused"),
     "unscheduled": phrase_in("place", "unscheduled"),
 }

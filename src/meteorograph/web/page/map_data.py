@@ -39,7 +39,8 @@ def map_data() -> Response:
     preferences = replace(read_preferences(), lang=params.word("lang", tuple(CODES)) or "en")
     display, now, report = Display(preferences), clock.now(), read_report(may_be_recent=True)
     with get_db_session(read_only=True) as session:
-        content = read_map(session, query, report.stale, now)
+        new = {name for name, age in report.freshness.items() if age is None}
+        content = read_map(session, query, report.stale, new, now)
     return answers.json(
         {
             "quantity": quantity,

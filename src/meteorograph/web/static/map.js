@@ -7,7 +7,7 @@
   const list = document.getElementById("map-list");
   const credits = document.getElementById("map-credits");
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const states = { fresh: say("up to date"), stale: sayIn("place", "stale"), paused: sayIn("place", "paused"), unscheduled: sayIn("place", "unscheduled") };
+  const states = { fresh: say("up to date"), stale: sayIn("place", "stale"), new: say("no values yet"), paused: sayIn("place", "paused"), unscheduled: sayIn("place", "unscheduled") };
   const mostPills = 150;
   const mostListed = 30;
   let shown = null; // the last answer, what it was asked for, and the part of the map that it has
@@ -114,7 +114,7 @@
     for (let x = first; x <= bounds.getEast(); x += 360) yield x;
   }
 
-  const isHollow = (name) => shown.answer.quantity !== "freshness" && ["stale", "paused", "unscheduled", "suspect", "none"].includes(name);
+  const isHollow = (name) => shown.answer.quantity !== "freshness" && ["stale", "new", "paused", "unscheduled", "suspect", "none"].includes(name);
 
   // White or black letters, whichever is read better on a colour.
   function isDark(name) {
@@ -183,6 +183,7 @@
   function sentence(place) {
     const { title, unit, quantity } = shown.answer;
     if (quantity === "freshness") return states[place.state];
+    if (place.state === "new") return states.new;
     const state = place.state === "fresh" ? "" : `, ${states[place.state]}`;
     if (place.value === undefined) return `${say("no values yet")}${state}`;
     if (place.value === null) return `${say("no {quantity}", { quantity: title.toLowerCase() })}${state}`;
