@@ -119,3 +119,18 @@ def test_scripts_speak_the_language_of_the_page(chrome: Browser, url: str) -> No
         page.evaluate("document.querySelector('tbody time').textContent = ''")
         expect(time).to_contain_text("πριν από")  # the script writes ages anew each second
         assert wrong == []
+
+
+def test_a_number_of_a_form_is_read_as_its_language_writes_it(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, _):
+        page.goto(f"{url}/locations/edit?name=London&lang=de")
+        elevation = page.locator("[name=elevation]")
+        result = page.locator("form:has([name=elevation]) .result")
+        elevation.fill("1.013")  # a thousand, or one with decimals
+        elevation.press("Enter")
+        expect(result).to_contain_text("elevation")
+        elevation.fill("35,5")
+        elevation.press("Enter")
+        expect(result).to_contain_text("gespeichert", ignore_case=True)
+        page.goto(f"{url}/locations/edit?name=London&lang=en")
+        expect(elevation).to_have_value("35.5")

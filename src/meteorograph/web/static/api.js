@@ -7,7 +7,9 @@ function plain(text) {
   return language === "en" ? ascii : ascii.replace(",", ".");
 }
 
-function decimal(text) {
+// Where a comma separates decimals, 1.013 may mean a thousand: such a text is left as it is, and refused. Coordinates have no thousands.
+function decimal(text, { isCoordinate = false } = {}) {
+  if (language !== "en" && !isCoordinate && /^\s*[^\d]?\d{1,3}\.\d{3}\s*$/.test(text)) return text;
   return /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/.test(plain(text)) ? Number(plain(text)) : text;
 }
 

@@ -39,7 +39,7 @@ find.addEventListener("submit", (event) => {
 
 function addLocation(button, near) {
   const fields = Object.fromEntries([...new FormData(add)].filter(([, text]) => text.trim()));
-  for (const name of ["latitude", "longitude", "elevation"]) if (name in fields) fields[name] = decimal(fields[name]);
+  for (const name of ["latitude", "longitude", "elevation"]) if (name in fields) fields[name] = decimal(fields[name], { isCoordinate: name !== "elevation" });
   if (fields.tags) fields.tags = splitTags(fields.tags);
   anyway.hidden = true;
   const result = add.querySelector(".result");
