@@ -21,3 +21,11 @@ def is_credible(due_at: float, observed_at: float | None) -> bool:
 def valid_time(due_at: float, observed_at: float | None) -> float:
     """When the values of a row are true [Unix s]: ``observed_at``, or ``due_at`` if that is unknown or not credible."""
     return observed_at if observed_at is not None and abs(observed_at - due_at) <= MAX_DISPLACEMENT else due_at
+
+
+def is_whole(coverage: float, seconds: float) -> bool:
+    """Whether an amount is told as that of the whole time, of whose ``seconds`` the part ``coverage`` is measured.
+
+    A part of the newest hour is always missing, and nothing else may be: a twentieth of the time, but 72 minutes at most.
+    """
+    return (1.0 - coverage) * seconds <= min(0.05 * seconds, 4320.0)

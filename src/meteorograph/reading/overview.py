@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..model.time_buckets import midnight, zone_or_utc
+from ..model.valid_time import is_whole
 from ..storage.models import Location, WeatherData
 from .overview_order import OverviewQuery, Position, find_page, last_day, newest_of
 from .ranges import RangeStatistics, read_ranges
@@ -27,10 +28,6 @@ _HOUR: Final = 3600
 
 #: An instant (aware UTC) and a value; the value None breaks the line.
 SeriesPoint = tuple[datetime, float | None]
-
-
-#: Less than this share of the time measured makes a total partial. An hourly amount is up to an hour old.
-_WHOLE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class DayOfPlace:
     @property
     def is_rain_partial(self) -> bool:
         """Whether it may have rained more, because too little of the time is measured."""
-        return self.rain is not None and self.rain_coverage < _WHOLE
+        return self.rain is not None and not is_whole(self.rain_coverage, _DAY.total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

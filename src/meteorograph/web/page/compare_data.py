@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from ...model.flags import is_suspect
+from ...model.valid_time import is_whole
 from ...reading.aggregates import read_buckets
 from ...reading.rows import WeatherRow, read_rows
 from .meteogram_data import steps_of
@@ -34,6 +35,8 @@ class Line:
     #: Precipitation of the period [mm], and the part of the period that is measured; of places only.
     rain: float | None = None
     rain_coverage: float = 0.0
+    #: Whether more may have fallen.
+    is_rain_partial: bool = False
 
     @property
     def values(self) -> list[float]:
@@ -73,8 +76,9 @@ def read_places(session: Session, names: Sequence[str], quantity: str, start: da
         rain = [one.values["precipitation"] for one in buckets]
         amounts = [part["sum"] for part in rain if part.get("sum") is not None]
         covered = sum(part.get("covered_seconds") or 0.0 for part in rain)
-        share = min(1.0, covered / (end - start).total_seconds())
-        lines.append(Line(name, points, sum(amounts) if amounts else None, share))
+        seconds = (end - start).total_seconds()
+        share = min(1.0, covered / seconds)
+        lines.append(Line(name, points, sum(amounts) if amounts else None, share, not is_whole(share, seconds)))
     return lines
 
 

@@ -17,6 +17,7 @@ from ...model.feels_like import feels_like
 from ...model.flags import is_suspect
 from ...model.statistics import Statistics
 from ...model.time_buckets import zone_or_utc
+from ...model.valid_time import is_whole
 from ...reading.aggregates import read_buckets
 from ...reading.overview import DayOfPlace, read_days
 from ...reading.ranges import read_ranges
@@ -43,15 +44,16 @@ class RainTotal:
     title: str
     #: [mm]; None if nothing of the time is measured.
     amount: float | None
-    #: Part of the time that is measured.
+    #: Part of the time that is measured, and how long that time is [s].
     coverage: float
+    seconds: float
     #: A time in the month, in the zone of the place, if it is a month.
     month: datetime | None = None
 
     @property
     def is_partial(self) -> bool:
         """Whether more may have fallen."""
-        return self.amount is not None and self.coverage < 0.95
+        return self.amount is not None and not is_whole(self.coverage, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _rain_of_hour(session: Session, location_id: int, at: datetime) -> RainTotal
 
 
 def _rain_of_day(day: DayOfPlace) -> RainTotal:
-    return RainTotal("24 h", day.rain, day.rain_coverage)
+    return RainTotal("24 h", day.rain, day.rain_coverage, 86_400.0)
 
 
 def _rain_of_month(session: Session, row: WeatherRow, timezone: str | None, now: datetime) -> RainTotal:
@@ -133,4 +135,4 @@ def _rain_of_month(session: Session, row: WeatherRow, timezone: str | None, now:
 
 
 def _total(title: str, total: Statistics, seconds: float) -> RainTotal:
-    return RainTotal(title, total["sum"], min(1.0, (total["covered_seconds"] or 0.0) / seconds))
+    return RainTotal(title, total["sum"], min(1.0, (total["covered_seconds"] or 0.0) / seconds), seconds)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...model.quantities import QUANTITIES, Quantity
+from ...model.valid_time import is_whole
 from ...reading.aggregates import Bucket
 
 
@@ -23,6 +24,8 @@ class Summary:
     #: Of amounts only: what fell in the covered time, how much of all the time that is, and amounts of an unknown period.
     total: float | None = None
     coverage: float = 0.0
+    #: Whether more may have fallen.
+    is_partial: bool = False
     unknown_count: int = 0
 
 
@@ -50,6 +53,7 @@ def _summarise(quantity: Quantity, buckets: Sequence[Bucket], seconds: float) ->
     weighted = [(mean, count) for part in parts if (mean := part.get("mean")) is not None and (count := part.get("count"))]
     total_count = sum(count for _, count in weighted)
     sums = values_of("sum")
+    coverage = min(1.0, sum(values_of("covered_seconds")) / seconds)
     return Summary(
         name=quantity.name,
         unit=quantity.unit,
@@ -59,6 +63,7 @@ def _summarise(quantity: Quantity, buckets: Sequence[Bucket], seconds: float) ->
         mean=sum(mean * count for mean, count in weighted) / total_count if total_count else None,
         highest=max(values_of("max"), default=None),
         total=sum(sums) if sums and quantity.is_amount else None,
-        coverage=min(1.0, sum(values_of("covered_seconds")) / seconds),
+        coverage=coverage,
+        is_partial=not is_whole(coverage, seconds),
         unknown_count=int(sum(values_of("unknown_count"))),
     )
