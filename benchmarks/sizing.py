@@ -18,7 +18,7 @@ SQLITE_ROW: Final = 145
 #: Bytes of one row in the archive.
 ARCHIVE_ROW: Final = 13
 #: Bytes of the write-ahead log of PostgreSQL for one row: to store it (``bulk.py``), and to put its month in order later.
-STORE_LOG: Final = 1155
+STORE_LOG: Final = 582
 ORDER_LOG: Final = 650
 #: Bytes of one answer in the journal.
 JOURNAL: Final = 215
