@@ -28,7 +28,7 @@ from meteorograph.storage.engine import ENGINES, init_db
 from meteorograph.tick import TICK_MEMORY
 from meteorograph.web import database_look
 from pooler import pgbouncer
-from support import KEY, NOON, RAIN_KEY, absent
+from support import KEY, NOON, RAIN_KEY, absent, is_ticking
 
 _OURS = ("OWM_", "WEATHERSTACK_", "METEOROGRAPH_", "DATABASE_URL", "HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT")
 
@@ -53,6 +53,10 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     monkeypatch.setattr(database_look, "WAIT_SECONDS", 60.0)  # a busy machine is not a database that hangs
     yield
     scheduler.stop()
+    # A thread of the test may tick still; its end would pass for that of the next test's first tick.
+    deadline = time.monotonic() + 10
+    while is_ticking() and time.monotonic() < deadline:
+        time.sleep(0.01)
     pin_settings(None)
     ENGINES.reset()
     PROCESS_MEMORY.reset()

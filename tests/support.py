@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -59,3 +61,9 @@ def served(app: Flask) -> Iterator[str]:
         server.task_dispatcher.shutdown()
         server.trigger.pull_trigger(server.close)
         thread.join(10)
+
+
+def is_ticking() -> bool:
+    """Whether any thread is in the middle of a tick."""
+    stacks = (traceback.walk_stack(frame) for frame in sys._current_frames().values())
+    return any(frame.f_code.co_name == "scheduled_ingest" for stack in stacks for frame, _ in stack)
