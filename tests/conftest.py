@@ -24,6 +24,7 @@ from meteorograph.model import clock
 from meteorograph.model.clock import DrivenClock
 from meteorograph.service_state import SERVICE_STATE
 from meteorograph.simulator import Simulator
+from meteorograph.storage.counters import COUNTERS
 from meteorograph.storage.engine import ENGINES, init_db
 from meteorograph.tick import TICK_MEMORY
 from meteorograph.web import database_look
@@ -64,6 +65,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     REPEATS.reset()
     reset_state()
     TICK_MEMORY.reset()
+    COUNTERS.reset()
 
 
 @pytest.fixture

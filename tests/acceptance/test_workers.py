@@ -57,6 +57,14 @@ def _check_once(simulator: Simulator, *servers: Process) -> None:
     assert {(after.due_at - before.due_at).seconds for before, after in pairwise(kept.runs)} == {2}
 
 
+#: What a process says that a busy machine has held up for longer than its lease (1 s) or its slot (2 s).
+_HELD_UP = ("another process has claimed the run", "the lease could not be renewed", "the clock of the machine was changed")
+
+
+def _is_complaint(line: str) -> bool:
+    return bool(re.search(r"(?i)\[(error|warning)|traceback", line)) and not any(one in line for one in _HELD_UP)
+
+
 def _check_health(server: Process, workers: set[int]) -> None:
     answers = ask_all_workers(server, workers, "/health")
     assert all(answer.json["scheduler_running"] is True for answer in answers)
@@ -162,5 +170,4 @@ def test_four_services_that_start_at_once_make_the_schema_and_collect_each_slot_
     until(_have_ended(SLOTS), f"{SLOTS} slots")
     assert [server.end() for server in servers] == [0, 0, 0, 0]
     _check_once(collecting, *servers)
-    for server in servers:
-        assert not re.search(r"(?i)\[(error|warning)|traceback", server.output())
+    assert [line for server in servers for line in server.output().splitlines() if _is_complaint(line)] == []

@@ -55,6 +55,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
 
     def readable(self) -> bool:
         """Whether to read from the client; called by the event loop."""
+        if not self.connected:  # a new client may have its number already, and would get what happens to this one
+            return False
         if self._lingers_until:
             return True
         return bool(super().readable()) and not (self.request is not None and self.request.is_waiting)
@@ -119,7 +121,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is not typed
 
     def writable(self) -> bool:
         """Whether there is something to send or to continue; called by the event loop."""
-        return bool(super().writable() or (self._is_waiting and not self.is_full()) or self._may_read_on())
+        wants = super().writable() or (self._is_waiting and not self.is_full()) or self._may_read_on()
+        return bool(self.connected and wants)
 
     def _may_read_on(self) -> bool:
         return self.request is not None and self.request.is_waiting and self.request.has_passed

@@ -167,6 +167,21 @@ def test_new_clients_take_the_place_of_idle_ones(site: Site, monkeypatch: pytest
         assert _ask(address, "/livez").endswith(b"alive")
 
 
+def test_a_closed_connection_is_no_longer_polled(site: Site) -> None:
+    """A client that is accepted in the same turn may get its file descriptor, and would be closed in its place."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = web_server.WebServer(site.app, listener, is_behind_proxy=False)
+    with _connect(f"http://127.0.0.1:{server.effective_port}"):
+        server.handle_accept()
+        [connection] = server.active_channels.values()
+        assert connection.readable()
+        server._close([connection])
+        assert not connection.readable()
+        assert not connection.writable()
+    server.task_dispatcher.shutdown()
+    server.close()
+
+
 def test_more_than_a_thousand_connections_are_no_harm(site: Site) -> None:
     with served(site.app) as address, ExitStack() as clients:
         for _ in range(1100):
