@@ -16,10 +16,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from playwright.sync_api import Browser  # noqa: E402
 
-import past  # noqa: E402  # the line above makes it importable
-from browser import barriers, browser, chromium, opened, service  # noqa: E402
-from meteorograph import get_db_session  # noqa: E402
-from meteorograph.alerts.rules import add_operations  # noqa: E402
+from browser import barriers, browser, chromium, opened, past_service, service, settle  # noqa: E402  # the line above makes it importable
 
 #: Name, page, width, height, scheme.
 PICTURES = (
@@ -75,12 +72,7 @@ def main() -> None:
     keys = {"OWM_API_KEY": "key-of-the-pictures", "WEATHERSTACK_API_KEY": "key-of-the-pictures"}
     with tempfile.TemporaryDirectory() as name, browser(executable) as running:
         folder = Path(name)
-        with past.database(folder / "past.db"):
-            past.fill(past.now())
-            with get_db_session() as session:
-                add_operations(session, (), past.now())
-            past.keep_alive(past.now())
-        with service(folder, "--no-scheduler", DATABASE_URL=f"sqlite:///{folder}/past.db", **keys) as url:
+        with past_service(folder, 40, **keys) as url:
             for picture, path, width, height, scheme in PICTURES:
                 _take(running, url + path, ROOT / "docs" / "img" / f"{picture}.png", width, height, scheme)
             for picture, path in PAGES.items():
@@ -98,8 +90,7 @@ def _take(running: Browser, address: str, picture: Path, width: int, height: int
         page.goto(address)
         if "/location?name=" in address and "Nowhere" not in address:
             page.wait_for_selector("svg.meteogram:visible")
-        if "view=map" in address:
-            page.wait_for_selector("#map[data-drawn]")
+        settle(page)
         page.screenshot(path=picture, full_page=is_full)
         found = [text for text in wrong if "404" not in text] + barriers(page)
         print(picture.name, *found)  # noqa: T201  # of use beside the picture

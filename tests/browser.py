@@ -19,6 +19,10 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import past
+from meteorograph import get_db_session
+from meteorograph.alerts.rules import add_operations
+
 _SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
@@ -105,6 +109,25 @@ def demonstration(folder: Path, rows: int = 12, **environment: str) -> Iterator[
                     break
             time.sleep(0.1)
         yield url
+
+
+@contextmanager
+def past_service(folder: Path, days: int, **environment: str) -> Iterator[str]:
+    """The service on a past of so many days with the rules of operations, without a scheduler; gives its address."""
+    with past.database(folder / "past.db"):
+        past.fill(past.now(), days=days)
+        with get_db_session() as session:
+            add_operations(session, (), past.now())
+        past.keep_alive(past.now())
+    with service(folder, "--no-scheduler", DATABASE_URL=f"sqlite:///{folder}/past.db", **environment) as url:
+        yield url
+
+
+def settle(page: Page) -> None:
+    """Wait until the map and the chart of a page are drawn, if it has them."""
+    for drawn in ("#map", "#chart"):
+        if page.locator(drawn).count():
+            page.wait_for_selector(f"{drawn}[data-drawn]", timeout=60_000)
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-import past
-from browser import barriers, browser, chromium, opened, service
-from meteorograph import get_db_session
-from meteorograph.alerts.rules import add_operations
-from support import absent
-
-expect.set_options(timeout=60_000)  # the usual 5 s depend on the speed of the machine
+from browser import barriers, opened, settle
 
 VIEWS = {
     "overview": "/",
@@ -42,29 +35,6 @@ _TOO_WIDE = """[...document.querySelectorAll("body *")]
     .map(one => one.outerHTML.slice(0, 200)).slice(0, 3)"""
 
 
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    executable = chromium()
-    if executable is None:
-        absent("Chromium")
-    with browser(executable) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service on a past of five days, without a scheduler of its own."""
-    folder: Path = tmp_path_factory.mktemp("languages")
-    with past.database(folder / "past.db"):
-        past.fill(past.now(), days=5)
-        with get_db_session() as session:
-            add_operations(session, (), past.now())
-        past.keep_alive(past.now())
-    variables = {"DATABASE_URL": f"sqlite:///{folder}/past.db", "METEOROGRAPH_ALERT_CHANNELS": "phone=json://127.0.0.1:9/x"}
-    with service(folder, "--no-scheduler", **variables) as address:
-        yield address
-
-
 @pytest.fixture(scope="module", params=["de", "fr", "es", "el"])
 def phone(request: pytest.FixtureRequest, chrome: Browser, url: str) -> Iterator[tuple[Page, list[str], str]]:
     """A narrow page in one language, which its cookie keeps, and what goes wrong on it."""
@@ -78,10 +48,7 @@ def test_a_page_fits_on_a_phone_in_each_language(phone: tuple[Page, list[str], s
     page, wrong, code = phone
     wrong.clear()
     page.goto(url + VIEWS[view])
-    if view == "map":
-        expect(page.locator("#map[data-drawn]")).to_be_visible()
-    if view == "explore":
-        expect(page.locator("#chart[data-drawn]")).to_be_visible()
+    settle(page)
     expect(page.locator("h1")).not_to_have_count(0)
     assert page.locator("html").get_attribute("lang") == code
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.evaluate(_TOO_WIDE)

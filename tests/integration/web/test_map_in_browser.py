@@ -13,23 +13,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import past
-from browser import barriers, browser, chromium, opened, service
+from browser import barriers, opened, service
 from meteorograph import WeatherData, get_db_session
 from meteorograph.reading.map_places import MOST_PLACES
 from meteorograph.storage.models import Location
-from support import absent
 
 #: Places beside each other, on both sides of the antimeridian, and one far from them.
 PLACES = {"Taveuni": (-16.9, 179.9), "Rabi": (-15.5, -179.9), "Vanua": (-17.5, 179.2), "<b>Far</b>": (64.0, -21.9)}
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    executable = chromium()
-    if executable is None:
-        absent("Chromium")
-    with browser(executable) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-import past
-from browser import barriers, browser, chromium, demonstration, opened, service
-from meteorograph import get_db_session
-from meteorograph.alerts.rules import add_operations
-from support import absent
+from browser import barriers, demonstration, opened, settle
 
-expect.set_options(timeout=60_000)  # the usual 5 s depend on the speed of the machine
+PAST_DAYS = 20
 
 VIEWS = {
     "overview": "/",
@@ -38,29 +34,6 @@ VIEWS = {
     "api": "/docs",
     "alerts": "/alerts",
 }
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    executable = chromium()
-    if executable is None:
-        absent("Chromium")
-    with browser(executable) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service on a past of twenty days, without a scheduler of its own."""
-    folder: Path = tmp_path_factory.mktemp("past")
-    with past.database(folder / "past.db"):
-        past.fill(past.now(), days=20)
-        with get_db_session() as session:
-            add_operations(session, (), past.now())
-        past.keep_alive(past.now())
-    variables = {"DATABASE_URL": f"sqlite:///{folder}/past.db", "METEOROGRAPH_ALERT_CHANNELS": "phone=json://127.0.0.1:9/x"}
-    with service(folder, "--no-scheduler", **variables) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +65,8 @@ def test_each_view_is_whole_fits_and_keeps_nobody_out(look: tuple[Page, list[str
     if view in ("location", "year"):
         expect(page.locator("svg.meteogram:visible")).to_have_count(1)
         assert page.locator("script[src*=plotly]").count() == 0
-    if view.startswith("map"):
-        expect(page.locator("#map[data-drawn]")).to_be_visible()
+    settle(page)
     if view == "explore":
-        expect(page.locator("#chart[data-drawn]")).to_be_visible()
         assert page.locator("#chart .scatterlayer .trace").count() >= 5
     expect(page.locator("h1")).not_to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page itself scrolls sideways"
