@@ -176,6 +176,16 @@ def change_location(session: Session, name: str, changes: Mapping[str, object]) 
     return location
 
 
+def shared_timezone(session: Session) -> str | None:
+    """The time zone of all scheduled locations, ``UTC`` for those without one; None if they have different ones."""
+    zone = func.coalesce(Location.timezone, "UTC")
+    scheduled = Location.state != LocationState.UNSCHEDULED
+    first = session.scalar(select(zone).where(scheduled).limit(1))
+    if first is None:
+        return None
+    return None if session.scalar(select(Location.id).where(scheduled, zone != first).limit(1)) else str(first)
+
+
 def list_names(session: Session) -> list[str]:
     """The names of all locations."""
     return list(session.scalars(select(Location.name)))

@@ -124,3 +124,45 @@ def test_hourly_values_are_one_line_and_a_missed_hour_breaks_it(client: FlaskCli
     text = client.get("/compare?location=Athens&location=Bray&range=24h").text
     paths = re.findall(r'<path class="m-line s\d" d="([^"]*)"', text)
     assert [(path.count("M"), path.count("L")) for path in paths[:2]] == [(1, 11), (2, 9)]
+
+
+def test_the_numbers_are_those_of_the_page_of_the_place_also_when_the_interval_changed(client: FlaskClient) -> None:
+    hourly = [{"temperature": 10.0, "precipitation": 0.5, "precipitation_period": 3600} for _ in range(6)]
+    _store("Athens", *hourly)
+    _store("Bray")
+    often = [NOON - number * timedelta(minutes=2) for number in range(1, 20)]
+    with get_db_session() as session:
+        for at in often:
+            head = {"due_at": at, "fetched_at": at, "observed_at": at, "provider": "openweathermap"}
+            session.add(WeatherData(location_id=1, temperature=20.0 + at.minute / 10, **head))
+    rows = [10.0] * 6 + [20.0 + at.minute / 10 for at in often]
+    expected = [f"{value:.1f}" for value in (min(rows), sum(rows) / len(rows), max(rows))]
+    shown = page(client, "/compare?location=Athens&location=Bray&range=24h")
+    assert shown.rows[1][1:4] == expected
+    assert shown.rows[1][4].startswith("≥ 3.0")
+    of_place = page(client, "/location?name=Athens")
+    assert ["Temperature °C", *expected] in of_place.rows
+    assert any(row[0].startswith("Precipitation") and "≥ 3.0" in row[1] for row in of_place.rows)
+
+
+def test_times_of_places_in_one_zone_are_those_of_that_zone(client: FlaskClient) -> None:
+    _store("Athens", {"temperature": 1.0})
+    _store("Patras", {"temperature": 2.0})
+    with get_db_session() as session:
+        session.query(Location).update({"timezone": "Europe/Athens"})
+    shown = page(client, "/compare?location=Athens&location=Patras&start=2026-03-01&end=2026-03-01")
+    assert ">EET</text>" in shown.text
+    assert [row[1] for row in shown.rows[1:]] == ["1.0", "2.0"]
+
+
+def test_a_period_that_has_not_come_says_so(client: FlaskClient) -> None:
+    _store("Athens", {"temperature": 1.0})
+    for query in ("start=2026-04-01&end=2026-04-02", "range=7d&end=2026-05-01"):
+        for path in ("/compare?location=Athens", "/compare?location=Athens&by=provider", "/location?name=Athens"):
+            text = page(client, f"{path}&{query}").text
+            assert re.search(r"This period has not come yet; it begins (1|25) Apr(il)?\b", text), (path, query)
+            assert "No values" not in text
+    for path in ("/compare?location=Athens", "/location?name=Athens"):
+        text = page(client, f"{path}&start=2026-02-27&end=2026-03-09").text
+        assert "The end of this period has not come yet; it is shown until 12:01 UTC." in text
+        assert "has not come yet" not in page(client, f"{path}&start=2026-02-27&end=2026-03-01").text

@@ -202,7 +202,10 @@ def test_no_place_no_values_and_a_place_that_is_paused(client: FlaskClient) -> N
         "?name=a&end=0001-01-01T00:00Z",
         "?name=a&b=c",
         "?name=a&range=24h&start=2026-02-28T00:00Z",
-        "?name=a&start=2026-03-01T11:30Z",
+        "?name=a&start=2026-03-01T11:00Z&end=2026-03-01T11:30Z",
+        "?name=a&start=2026-03-02T11:00Z&end=2026-03-02T11:30Z",
+        "?name=a&start=2026-03-03&end=2026-03-01",
+        "?name=a&end=9999-12-31T23:00Z",
     ],
 )
 def test_what_cannot_be_shown_is_told_on_a_page(client: FlaskClient, query: str) -> None:

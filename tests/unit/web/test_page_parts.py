@@ -96,6 +96,32 @@ def test_a_month_that_has_only_begun_is_no_alarm_and_a_minute_has_no_forecast() 
     assert gauge(minute, 60, MONTH + timedelta(seconds=1)).exhausted_at is None
 
 
+def test_a_summary_has_the_quantities_with_values() -> None:
+    values = {"min": -4.0, "max": 9.0, "mean": 4.0, "sum": None, "count": 3}
+    none = {"min": None, "max": None, "mean": None, "sum": None, "count": 0}
+    [said] = summary({"temperature": values, "pressure": none}, 3 * 3600)
+    assert (said.name, said.lowest, said.mean, said.highest, said.count) == ("temperature", -4, 4, 9, 3)
+
+
+def _rain(amount: float | None, seconds: float, unknown: int = 2) -> dict[str, Any]:
+    part: dict[str, Any] = {"min": amount, "max": amount, "mean": amount, "sum": amount, "count": int(amount is not None)}
+    return part | {"sum_estimated": None, "covered_seconds": seconds, "unknown_count": unknown, "providers": []}
+
+
+def test_a_total_says_how_much_of_the_time_is_measured() -> None:
+    [whole] = summary({"precipitation": _rain(1.0, 3600)}, 3600)
+    assert (whole.total, whole.coverage, whole.unknown_count, whole.is_partial) == (1.0, 1.0, 2, False)
+    [part] = summary({"precipitation": _rain(1.5, 4500)}, 2.5 * 3600)
+    assert (part.total, part.coverage, part.is_partial) == (1.5, 0.5, True)
+    parts = [_rain(1.0, 3600), _rain(0.5, 900), _rain(None, 0)]
+    buckets = [Bucket(NOON + n * HOUR, NOON + (n + 1) * HOUR, values={"precipitation": one}) for n, one in enumerate(parts)]
+    series = series_of_buckets(buckets)
+    assert series.partial["precipitation"] == [1]
+    assert series.notes["precipitation"] == ["", "in the 25 % of the time that is measured"]
+    [mark] = [trace for trace in figure(series, [], NOON, NOON + 3 * HOUR)["data"] if trace["name"] == "partial"]
+    assert mark["y"] == [0.5]
+
+
 def _bucket(hour: int, **values: float) -> Bucket:
     part = {
         "min": values.get("low"),
@@ -105,32 +131,6 @@ def _bucket(hour: int, **values: float) -> Bucket:
         "count": values["count"],
     }
     return Bucket(NOON + hour * HOUR, NOON + (hour + 1) * HOUR, values={"temperature": part})
-
-
-def test_a_summary_weighs_means_by_their_counts() -> None:
-    [told] = summary(
-        [_bucket(0, low=1, high=3, mean=2, count=1), _bucket(1, low=-4, high=9, mean=5, count=2), _bucket(2, count=0)], 3 * 3600
-    )
-    assert (told.name, told.lowest, told.mean, told.highest, told.count) == ("temperature", -4, 4, 9, 3)
-
-
-def _rain(hour: int, amount: float | None, seconds: float) -> Bucket:
-    part: dict[str, Any] = {"min": amount, "max": amount, "mean": amount, "sum": amount, "count": int(amount is not None)}
-    total: dict[str, Any] = {"sum_estimated": None, "covered_seconds": seconds, "unknown_count": 2, "providers": []}
-    return Bucket(NOON + hour * HOUR, NOON + (hour + 1) * HOUR, values={"precipitation": part | total})
-
-
-def test_a_total_says_how_much_of_the_time_is_measured() -> None:
-    buckets = [_rain(0, 1.0, 3600), _rain(1, 0.5, 900), _rain(2, None, 0)]
-    [whole] = summary(buckets[:1], 3600)
-    assert (whole.total, whole.coverage, whole.unknown_count) == (1.0, 1.0, 2)
-    [part] = summary(buckets, 2.5 * 3600)
-    assert (part.total, part.coverage, part.unknown_count) == (1.5, 0.5, 6)
-    series = series_of_buckets(buckets)
-    assert series.partial["precipitation"] == [1]
-    assert series.notes["precipitation"] == ["", "in the 25 % of the time that is measured"]
-    [mark] = [trace for trace in figure(series, [], NOON, NOON + 3 * HOUR)["data"] if trace["name"] == "partial"]
-    assert mark["y"] == [0.5]
 
 
 def test_buckets_without_values_break_the_line_and_those_at_the_ends_are_left_out() -> None:

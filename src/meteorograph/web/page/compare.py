@@ -38,10 +38,13 @@ def compare() -> Response:
     now = clock.now()
     with get_db_session(read_only=True) as session:
         locations = [views.get_location_view(session, name) for name in names]
-        zone = locations[0].timezone if len(locations) == 1 else None
+        zones = {one.timezone for one in locations}
+        zone = zones.pop() if len(zones) == 1 else None
         display = Display(read_preferences(), zone)
         period = read_period(now, display.zone)
-        content = _compare(session, [one.name for one in locations], quantity, period, display, is_by_provider=is_by_provider)
+        content = _compare(
+            session, [] if period.is_future else [one.name for one in locations], quantity, period, display, is_by_provider
+        )
         known = views.list_locations(session, state="active", limit=params.MAX_LIMIT)
     return render(
         "compare.html",
@@ -72,11 +75,11 @@ def _bucket(period: Period) -> str:
 
 
 def _compare(
-    session: Session, names: list[str], quantity: str, period: Period, display: Display, *, is_by_provider: bool
+    session: Session, names: list[str], quantity: str, period: Period, display: Display, is_by_provider: bool
 ) -> dict[str, Any]:
     """The chart and the table."""
     start, end, is_cut = period.start, period.end, False
-    if is_by_provider:
+    if is_by_provider and names:
         lines, is_cut = read_providers(session, names[0], quantity, start, end)
     else:
         lines = read_places(session, names, quantity, start, end, _bucket(period))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,9 +10,11 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from ...locations.repository import get_location
 from ...model.flags import is_suspect
 from ...model.valid_time import is_whole
 from ...reading.aggregates import read_buckets
+from ...reading.ranges import read_periods
 from ...reading.rows import WeatherRow, read_rows
 from .meteogram_data import steps_of
 
@@ -37,16 +40,15 @@ class Line:
     rain_coverage: float = 0.0
     #: Whether more may have fallen.
     is_rain_partial: bool = False
+    #: Lowest, mean and highest of the values, of which the points may be means.
+    lowest: float | None = None
+    mean: float | None = None
+    highest: float | None = None
 
     @property
     def values(self) -> list[float]:
-        """The values without breaks."""
+        """The points without breaks."""
         return [value for _, value in self.points if value is not None]
-
-    @property
-    def mean(self) -> float | None:
-        """The mean of the values."""
-        return sum(self.values) / len(self.values) if self.values else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +63,24 @@ class Difference:
 
 
 def read_places(session: Session, names: Sequence[str], quantity: str, start: datetime, end: datetime, bucket: str) -> list[Line]:
-    """A line of means for each place.
+    """A line of means for each place, with the lowest, mean and highest of all values of the period.
 
     Raises:
         LocationNotFoundError: No location has that name.
     """
     lines = []
-    for name in names:
-        buckets = read_buckets(
-            session, location=name, start=start, end=end, bucket=bucket, zone="UTC", quantities=(quantity, "precipitation")
-        )
-        means = [(one.start + (one.end - one.start) / 2, one.values[quantity].get("mean")) for one in buckets]
+    locations = [get_location(session, name) for name in names]
+    periods = read_periods(session, locations, start, end, (quantity, "precipitation"))
+    seconds = (end - start).total_seconds()
+    for location in locations:
+        name, whole = location.name, periods[location.id]
+        buckets = read_buckets(session, location=name, start=start, end=end, bucket=bucket, zone="UTC", quantities=(quantity,))
+        means = [(one.start + (one.end - one.start) / 2, one.values[quantity]["mean"]) for one in buckets]
         points = _with_breaks([(at, mean) for at, mean in means if mean is not None])
-        rain = [one.values["precipitation"] for one in buckets]
-        amounts = [part["sum"] for part in rain if part.get("sum") is not None]
-        covered = sum(part.get("covered_seconds") or 0.0 for part in rain)
-        seconds = (end - start).total_seconds()
-        share = min(1.0, covered / seconds)
-        lines.append(Line(name, points, sum(amounts) if amounts else None, share, not is_whole(share, seconds)))
+        rain, values = whole["precipitation"], whole[quantity]
+        share = min(1.0, (rain["covered_seconds"] or 0.0) / seconds)
+        of_rain = (rain["sum"], share, not is_whole(share, seconds))
+        lines.append(Line(name, points, *of_rain, values["min"], values["mean"], values["max"]))
     return lines
 
 
@@ -103,7 +105,12 @@ def lines_of_providers(rows: Sequence[WeatherRow], quantity: str) -> list[Line]:
             other = said["values"].get(quantity)
             if other is not None and not is_suspect(said.get("flags", {}).get(quantity, ())):
                 points.setdefault(provider, []).append((row.due_at, other))
-    return [Line(name, _with_breaks(sorted(found))) for name, found in sorted(points.items())]
+    return [_line_of_values(name, sorted(found)) for name, found in sorted(points.items())]
+
+
+def _line_of_values(name: str, points: Sequence[tuple[datetime, float]]) -> Line:
+    values = [value for _, value in points]
+    return Line(name, _with_breaks(points), lowest=min(values), mean=math.fsum(values) / len(values), highest=max(values))
 
 
 def _with_breaks(points: Sequence[tuple[datetime, float]]) -> list[tuple[datetime, float | None]]:

@@ -12,14 +12,14 @@ from flask import Response, request
 from ...errors import BadInputError
 from ...ledger import coverage
 from ...ledger.coverage import SlotCoverage
-from ...locations.repository import get_location
+from ...locations.repository import get_location, shared_timezone
 from ...model import clock
 from ...model.time_buckets import midnight
 from ...storage.engine import get_db_session
 from .. import params
 from .display import Display
 from .layout import blueprint, render
-from .preferences import read_preferences, refuse_unknown
+from .preferences import PLACE, read_preferences, refuse_unknown
 
 #: Periods to choose from [days]; a year is shown of one location only.
 _YEAR: Final = "365"
@@ -37,7 +37,8 @@ _STEPS: Final = (0.0, 0.5, 0.8, 0.95, 1.0)
 def heat_map() -> Response:
     """The coverage page: a row for each location, a column for each day; of a year of one location, a calendar.
 
-    Days are those of the location's zone if there is one location, else UTC days, unless the reader has chosen a zone.
+    Days are those of the zone that the reader has chosen; with the choice "place", of the zone that all locations of the page
+    share, else of UTC.
     """
     refuse_unknown(("days", "location", "cursor"))
     days = int(params.word("days", DAYS) or "30")
@@ -45,7 +46,7 @@ def heat_map() -> Response:
     if days == int(_YEAR) and name is None:
         raise BadInputError("location", None, f"must be the name of a location for days={_YEAR}")
     with get_db_session(read_only=True) as session:
-        own_zone = get_location(session, name).timezone if name else None
+        own_zone = get_location(session, name).timezone if name else shared_timezone(session)
         zone = Display(read_preferences(), own_zone).zone
         today = now.astimezone(zone).date()
         start, end = midnight(today - timedelta(days=days - 1), zone), now + timedelta(microseconds=1)
@@ -53,7 +54,7 @@ def heat_map() -> Response:
             session, start, end, by="location,day", location=name, limit=_LIMIT, after=params.after(), zone=zone
         )
         days_of_all, _ = coverage.slot_coverage(session, start, end, by="day", location=name, zone=zone)
-    rows = [_row(place, list(cells), zone) for place, cells in groupby(entries, key=lambda entry: entry.location)]
+    rows = [_row(place, list(cells), today, zone) for place, cells in groupby(entries, key=lambda entry: entry.location)]
     return render(
         "coverage.html",
         rows=rows,
@@ -67,12 +68,17 @@ def heat_map() -> Response:
         location=name,
         place_zone=own_zone,
         zone=zone.key,
+        is_mixed=name is None and own_zone is None and read_preferences().zone == PLACE,
     )
 
 
-def _row(place: str | None, entries: list[SlotCoverage], zone: ZoneInfo) -> dict[str, Any]:
+def _row(place: str | None, entries: list[SlotCoverage], today: date, zone: ZoneInfo) -> dict[str, Any]:
     due, stored = sum(entry.due for entry in entries), sum(entry.stored for entry in entries)
-    return {"location": place, "coverage": stored / due if due else None, "cells": [_cell(entry, zone) for entry in entries]}
+    return {
+        "location": place,
+        "coverage": stored / due if due else None,
+        "cells": [_cell(entry, today, zone) for entry in entries],
+    }
 
 
 def _weeks(cells: list[dict[str, Any]], first: date, last: date) -> list[list[dict[str, Any]]]:
@@ -84,10 +90,15 @@ def _weeks(cells: list[dict[str, Any]], first: date, last: date) -> list[list[di
     return [shown[number : number + _WEEK] for number in range(0, len(shown), _WEEK)]
 
 
-def _cell(entry: SlotCoverage, zone: ZoneInfo) -> dict[str, Any]:
-    """Everything that the template shows of an entry."""
+def _cell(entry: SlotCoverage, today: date, zone: ZoneInfo) -> dict[str, Any]:
+    """Everything that the template shows of an entry, and the edges of its day; the end is None if that is to come."""
     closed = entry.stored + entry.missed
     share = entry.stored / closed if closed else None
     step = "none" if share is None else sum(share >= least for least in _STEPS)
-    end = entry.day and midnight(entry.day + timedelta(days=1), zone)
-    return {"entry": entry, "step": step, "end": end and f"{end:%Y-%m-%dT%H:%MZ}"}
+    start, end = (entry.day and midnight(entry.day + timedelta(days=ahead), zone) for ahead in (0, 1))
+    return {
+        "entry": entry,
+        "step": step,
+        "start": start and f"{start:%Y-%m-%dT%H:%M:%SZ}",
+        "end": None if entry.day == today else end and f"{end:%Y-%m-%dT%H:%M:%SZ}",
+    }

@@ -12,13 +12,15 @@ from sqlalchemy.orm import Session
 
 from ...errors import BadInputError
 from ...i18n import Language
+from ...ledger.coverage import slot_coverage
 from ...ledger.gaps import Gap, list_gaps
 from ...locations import views
+from ...locations.repository import get_location
 from ...model import clock
 from ...model.time_buckets import zone_or_utc
 from ...quality.row_checks import MAX_CLOCK_LEAD
 from ...reading import aggregates
-from ...reading.aggregates import Bucket
+from ...reading.ranges import read_periods
 from ...reading.rows import WeatherRow, read_rows
 from ...storage.engine import get_db_session
 from .. import params
@@ -35,7 +37,7 @@ from .meteogram_values import readout
 from .plotly_figure import figure
 from .preferences import read_preferences, refuse_unknown
 from .script import plotly
-from .summary import summary
+from .summary import SUMMARISED, Summary, summary
 from .weather_words import weather_words
 
 #: Rows that the charts for exploring draw one by one at most.
@@ -58,12 +60,11 @@ def place() -> Response:
         period = read_period(now, display.zone)
         newest, _ = read_rows(session, location=name, end=now + MAX_CLOCK_LEAD, limit=1)
         now_there = read_now(session, newest[0], now) if newest else None
-        buckets = aggregates.read_buckets(
-            session, location=name, start=period.start, end=period.end, bucket=period.range.bucket, zone="UTC"
-        )
+        summaries = _summarise(session, location.name, period, now)
+        [slots], _ = slot_coverage(session, period.start, period.end, location=location.name)
         gaps, more_gaps = list_gaps(session, period.start, period.end, location=name, limit=100)
         data = read_meteogram(session, name, period.start, period.end, display.zone, minute)
-        exploration = _explore(session, name, period, buckets, gaps, display.language) if explores else None
+        exploration = _explore(session, name, period, gaps, display.language) if explores else None
     providers = Counter(one for one in data.lines.providers if one)
     for row in newest:
         providers.update([row.provider, *(row.providers or {}).values()])
@@ -84,9 +85,8 @@ def place() -> Response:
         readout=readout(data, display),
         is_empty=data.is_empty,
         exploration=exploration,
-        summary=summary(buckets, (min(now, period.end) - buckets[0].start).total_seconds()),
-        due=sum(bucket.due for bucket in buckets),
-        stored=sum(bucket.stored for bucket in buckets),
+        summary=summaries,
+        slots=slots,
         gaps=[{"gap": gap, "end": gap.last_slot + timedelta(seconds=1)} for gap in gaps],
         more_gaps=more_gaps is not None,
         ranges=RANGES,
@@ -110,19 +110,23 @@ def _text(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _explore(
-    session: Session, name: str, period: Period, buckets: Sequence[Bucket], gaps: Sequence[Gap], language: Language
-) -> dict[str, Any]:
+def _summarise(session: Session, name: str, period: Period, now: datetime) -> list[Summary]:
+    if period.is_future:
+        return []
+    location, names = get_location(session, name), [one.name for one in SUMMARISED]
+    statistics = read_periods(session, [location], period.start, period.end, names)[location.id]
+    return summary(statistics, max(1.0, (min(now, period.end) - period.start).total_seconds()))
+
+
+def _explore(session: Session, name: str, period: Period, gaps: Sequence[Gap], language: Language) -> dict[str, Any]:
     """The figure of the charts for exploring, and whether its points are means."""
     chosen, start, end = period.range, period.start, period.end
     rows, more = _rows(session, name, period) if chosen.has_rows else ([], None)
     if chosen.has_rows and more is None:
         series = series_of_rows(rows, language)
-    elif chosen.coarse == chosen.bucket:
-        series = series_of_buckets(buckets, language)
     else:
-        fine = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
-        series = series_of_buckets(fine, language)
+        buckets = aggregates.read_buckets(session, location=name, start=start, end=end, bucket=chosen.coarse, zone="UTC")
+        series = series_of_buckets(buckets, language)
     return {"figure": figure(series, gaps, start, end, language), "is_coarse": more is not None or not chosen.has_rows}
 
 

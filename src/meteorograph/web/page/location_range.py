@@ -21,9 +21,13 @@ DAY: Final = timedelta(days=1)
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
-#: Shortest and longest period that can be chosen.
+#: Shortest and longest period that can be chosen. One that goes on to the present may be shorter: a day that has just begun.
 _SHORTEST: Final = HOUR
 _LONGEST: Final = 3 * 366 * DAY
+
+#: Years of the end of a period.
+_FIRST_YEAR: Final = 1980
+_LAST_YEAR: Final = 9998
 
 
 class Range(NamedTuple):
@@ -57,6 +61,10 @@ class Period:
     end: datetime
     #: Whether it ends now.
     is_now: bool
+    #: Whether all of it is still to come.
+    is_future: bool = False
+    #: Whether days at its end, which were asked for, are still to come and left out.
+    is_cut: bool = False
 
     @property
     def last(self) -> datetime:
@@ -67,20 +75,30 @@ class Period:
 def read_period(now: datetime, zone: ZoneInfo) -> Period:
     """The parameters ``range``, ``start`` and ``end``. A date is that of ``zone``; the period contains its first and last date.
 
+    A period that has begun ends at the end of this minute at the latest.
+
     Raises:
         BadInputError: One of them is invalid.
     """
-    word, start, end = params.word("range", tuple(RANGES)), _instant("start", zone, 0), _end(now, zone)
+    word, start, end = params.word("range", tuple(RANGES)), _instant("start", zone, 0), _end(zone)
+    latest = floor(now, MINUTE) + MINUTE
+    last = min(end or latest, latest)
+    is_now, is_cut = end is None, end is not None and end > latest + DAY
     if start is None:
         chosen = RANGES[word or "24h"]
-        start = floor(end - chosen.length, DAY if chosen.bucket == "day" else HOUR)
-        return Period(word or "24h", chosen, start, end, "end" not in request.args)
+        if end is not None and end - chosen.length >= latest:
+            return Period(word or "24h", chosen, end - chosen.length, end, is_now, is_future=True)
+        start = floor(last - chosen.length, DAY if chosen.bucket == "day" else HOUR)
+        return Period(word or "24h", chosen, start, last, is_now, is_cut=is_cut)
     if word is not None:
         raise BadInputError("range", word, "must not be given together with start")
-    if not _SHORTEST <= end - start <= _LONGEST:
+    is_future = start > now
+    if is_future:
+        last = end or start + DAY
+    if not (_SHORTEST if last == end else timedelta(0)) <= last - start <= _LONGEST:
         raise BadInputError("start", request.args["start"], "must be an hour to three years before the end")
-    chosen = next((one for one in RANGES.values() if end - start <= one.length), RANGES["1y"])
-    return Period(None, chosen, start, end, "end" not in request.args)
+    chosen = next((one for one in RANGES.values() if last - start <= one.length), RANGES["1y"])
+    return Period(None, chosen, start, last, is_now, is_future, is_cut and not is_future)
 
 
 def _instant(name: str, zone: ZoneInfo, days: int) -> datetime | None:
@@ -94,14 +112,12 @@ def _instant(name: str, zone: ZoneInfo, days: int) -> datetime | None:
         raise BadInputError(name, text, "must be a date such as 2026-03-01") from None
 
 
-def _end(now: datetime, zone: ZoneInfo) -> datetime:
-    """End of the period: the parameter ``end``, but at most the end of this minute."""
-    end, latest = _instant("end", zone, 1), floor(now, MINUTE) + MINUTE
-    if end is None:
-        return latest
-    if end < datetime(1980, 1, 1, tzinfo=now.tzinfo):
-        raise BadInputError("end", request.args["end"], "must be in 1980 or later")
-    return min(end, latest)
+def _end(zone: ZoneInfo) -> datetime | None:
+    """The parameter ``end``; None without one."""
+    end = _instant("end", zone, 1)
+    if end is not None and not _FIRST_YEAR <= end.year <= _LAST_YEAR:
+        raise BadInputError("end", request.args["end"], f"must be in {_FIRST_YEAR} to {_LAST_YEAR}")
+    return end
 
 
 def floor(at: datetime, length: timedelta) -> datetime:

@@ -1,13 +1,17 @@
-"""Lowest, mean and highest value of each quantity over many buckets, and the precipitation total. Pure."""
+"""Lowest, mean and highest value of each quantity over a period, and the precipitation total. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from ...model.quantities import QUANTITIES, Quantity
+from ...model.statistics import Statistics
 from ...model.valid_time import is_whole
-from ...reading.aggregates import Bucket
+
+#: The quantities that have a lowest value and a mean: all but wind direction and codes.
+SUMMARISED: Final = tuple(one for one in QUANTITIES if one.name != "wind_direction" and not one.is_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +33,28 @@ class Summary:
     unknown_count: int = 0
 
 
-def summary(buckets: Sequence[Bucket], seconds: float) -> list[Summary]:
-    """Summaries of the quantities that have values, without wind direction and codes, which have no lowest value or no mean.
+def summary(statistics: Mapping[str, Statistics], seconds: float) -> list[Summary]:
+    """Summaries of the quantities that have values.
 
     Args:
-        buckets: The buckets of a period.
+        statistics: Quantity → its statistics over a period.
         seconds: Length of the period, without what is in the future [s].
     """
-    summaries = [_summarise(quantity, buckets, seconds) for quantity in QUANTITIES if _has_summary(quantity)]
-    return [summary for summary in summaries if summary.count]
+    return [_summarise(one, statistics[one.name], seconds) for one in SUMMARISED if statistics.get(one.name, {}).get("count")]
 
 
-def _has_summary(quantity: Quantity) -> bool:
-    return quantity.name != "wind_direction" and not quantity.is_code
-
-
-def _summarise(quantity: Quantity, buckets: Sequence[Bucket], seconds: float) -> Summary:
-    parts = [bucket.values[quantity.name] for bucket in buckets if quantity.name in bucket.values]
-
-    def values_of(kind: str) -> list[float]:
-        return [value for part in parts if (value := part.get(kind)) is not None]
-
-    weighted = [(mean, count) for part in parts if (mean := part.get("mean")) is not None and (count := part.get("count"))]
-    total_count = sum(count for _, count in weighted)
-    sums = values_of("sum")
-    coverage = min(1.0, sum(values_of("covered_seconds")) / seconds)
+def _summarise(quantity: Quantity, values: Statistics, seconds: float) -> Summary:
+    coverage = min(1.0, (values.get("covered_seconds") or 0.0) / seconds)
     return Summary(
         name=quantity.name,
         unit=quantity.unit,
         is_amount=quantity.is_amount,
-        count=int(sum(values_of("count"))),
-        lowest=min(values_of("min"), default=None),
-        mean=sum(mean * count for mean, count in weighted) / total_count if total_count else None,
-        highest=max(values_of("max"), default=None),
-        total=sum(sums) if sums and quantity.is_amount else None,
+        count=values["count"],
+        lowest=values["min"],
+        mean=values["mean"],
+        highest=values["max"],
+        total=values["sum"] if quantity.is_amount else None,
         coverage=coverage,
         is_partial=not is_whole(coverage, seconds),
-        unknown_count=int(sum(values_of("unknown_count"))),
+        unknown_count=values.get("unknown_count") or 0,
     )
