@@ -35,7 +35,7 @@ from ..storage.archive.files import FileView, archive_path, iterate_rows, read_f
 from ..storage.archive.ranges import make_ranges
 from ..storage.archive.reopening import reopen
 from ..storage.engine import get_db_session
-from ..storage.leases import release_lease, renew_lease, take_lease
+from ..storage.leases import LeasedWork, release_lease, take_lease
 from ..storage.models import ArchiveFile, Location, SealedRange, WeatherData
 from ..storage.rollup_invalidation import lock_rollups
 from ..storage.state_store import settle_states
@@ -55,8 +55,6 @@ LEASE: Final = "archive"
 _LOCATIONS_PER_STEP: Final = 10
 #: Pause after a transaction, in which others may use the database [s].
 _PAUSE_SECONDS: Final = 0.05
-#: How often the lease is renewed [s].
-_RENEW_SECONDS: Final = 15.0
 
 
 @dataclass(slots=True)
@@ -83,7 +81,7 @@ def seal_months(
     require_pyarrow(get_settings())
     if not take_lease(LEASE, clock.now()):
         return None
-    result, work = SealResult(), _Work(stop, time.monotonic() + max_seconds)
+    result, work = SealResult(), LeasedWork(LEASE, stop, time.monotonic() + max_seconds)
     try:
         make_private_folder(get_settings().archive_dir)
         tidy_files(clock.now())
@@ -99,25 +97,7 @@ def seal_months(
     return result
 
 
-@dataclass(slots=True)
-class _Work:
-    """When this process must stop to seal."""
-
-    stop: threading.Event
-    ends_at: float
-    renewed_at: float = 0.0
-
-    def must_end(self) -> bool:
-        """Whether the time is over, or another process has the lease; renews it."""
-        if self.stop.is_set() or time.monotonic() >= self.ends_at:
-            return True
-        if time.monotonic() - self.renewed_at < _RENEW_SECONDS:
-            return False
-        self.renewed_at = time.monotonic()
-        return not renew_lease(LEASE, clock.now())
-
-
-def _seal(task: SealTask, result: SealResult, work: _Work) -> None:
+def _seal(task: SealTask, result: SealResult, work: LeasedWork) -> None:
     _reopen_overlaps(task)
     name = f"{task.month:%Y-%m}-{secrets.token_hex(4)}.parquet"
     with get_db_session() as session:
@@ -154,7 +134,7 @@ def _reopen_overlaps(task: SealTask) -> None:
                 reopen(session, file, sorted(overlaps[file.id]), clock.now())
 
 
-def _write_file(task: SealTask, path: Path, work: _Work) -> bool:
+def _write_file(task: SealTask, path: Path, work: LeasedWork) -> bool:
     """Write the rows of a task, and give the file its name once all of it is on the disk; False if this process must stop."""
     from ..storage.archive.parquet_file import MonthWriter
 

@@ -5,11 +5,15 @@ Leases go by the clock of the database where it has one (``lease_clock``).
 
 from __future__ import annotations
 
+import threading
+import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import CursorResult, or_, update
 
+from ..model import clock
 from .engine import get_db_session
 from .lease_clock import lease_offset
 from .models import Lease
@@ -18,6 +22,9 @@ from .upsert import insert_or_ignore
 
 #: How long a lease lasts unless it is renewed.
 LEASE_LENGTH: Final = timedelta(seconds=60)
+
+#: How often long work renews its lease [s].
+_RENEW_SECONDS: Final = LEASE_LENGTH.total_seconds() / 4
 
 
 def take_lease(name: str, now: datetime) -> bool:
@@ -51,3 +58,23 @@ def _extend(session: Any, statement: Any, until: datetime) -> bool:
     )
     assert isinstance(result, CursorResult)
     return result.rowcount > 0
+
+
+@dataclass(slots=True)
+class LeasedWork:
+    """Long work under a lease of this process, and when it must end."""
+
+    lease: str
+    stop: threading.Event
+    #: By the monotonic clock [s].
+    ends_at: float
+    _renewed_at: float = 0.0
+
+    def must_end(self) -> bool:
+        """Whether the time is over, or another process has the lease; renews it."""
+        if self.stop.is_set() or time.monotonic() >= self.ends_at:
+            return True
+        if time.monotonic() - self._renewed_at < _RENEW_SECONDS:
+            return False
+        self._renewed_at = time.monotonic()
+        return not renew_lease(self.lease, clock.now())

@@ -22,7 +22,7 @@ from ..log_output import get_logger
 from ..model import clock
 from .archive.files import month_of
 from .engine import get_db_session, get_engine
-from .leases import release_lease, renew_lease, take_lease
+from .leases import LeasedWork, release_lease, take_lease
 from .models import Location, WeatherData
 from .rollup_invalidation import lock_rollups
 from .upsert import table_of
@@ -40,9 +40,6 @@ _SAMPLE: Final = 20
 _ROWS_PER_STEP: Final = 5000
 #: Pause after a transaction, in which others may use the database [s].
 _PAUSE_SECONDS: Final = 0.05
-#: How often the lease is renewed [s].
-_RENEW_SECONDS: Final = 15.0
-
 #: Rows are scattered if they lie on more pages than this multiple of what they need, and some more.
 _PAGES_PER_NEEDED: Final = 3
 _MORE_PAGES: Final = 4
@@ -107,7 +104,7 @@ def order_months(stop: threading.Event, *, max_seconds: float = float("inf")) ->
         ids = list(session.scalars(select(Location.id).order_by(Location.id))) if months else []
     if not ids or not take_lease(LEASE, now):
         return 0
-    work = _Work(stop, time.monotonic() + max_seconds)
+    work = LeasedWork(LEASE, stop, time.monotonic() + max_seconds)
     try:
         for month in months:
             count = _order_month(month, ids, work)
@@ -118,24 +115,6 @@ def order_months(stop: threading.Event, *, max_seconds: float = float("inf")) ->
     finally:
         release_lease(LEASE)
     return moved
-
-
-@dataclass(slots=True)
-class _Work:
-    """When this process must end."""
-
-    stop: threading.Event
-    ends_at: float
-    renewed_at: float = 0.0
-
-    def must_end(self) -> bool:
-        """Whether the time is over, or another process has the lease; renews it."""
-        if self.stop.is_set() or time.monotonic() >= self.ends_at:
-            return True
-        if time.monotonic() - self.renewed_at < _RENEW_SECONDS:
-            return False
-        self.renewed_at = time.monotonic()
-        return not renew_lease(LEASE, clock.now())
 
 
 def _past_months(session: Session, now: datetime) -> Iterator[datetime]:
@@ -150,7 +129,7 @@ def _next_month(month: datetime) -> datetime:
     return month_of(month + timedelta(days=31))
 
 
-def _order_month(month: datetime, ids: list[int], work: _Work) -> int | None:
+def _order_month(month: datetime, ids: list[int], work: LeasedWork) -> int | None:
     """Order a month; None if it had to end before it was done, else the number of moved rows."""
     sample = [_look(month, id_) for id_ in ids[:: -(-len(ids) // _SAMPLE)]]
     if not any(one.is_scattered for one in sample):
