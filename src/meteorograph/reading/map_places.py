@@ -42,14 +42,20 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> float:
-        """Its width; 360 for the whole earth."""
-        return self.east - self.west if self.west < self.east else self.east - self.west + 360
+        """Its width; 360 for the whole earth, 0 for a meridian."""
+        return self.east - self.west if self.west <= self.east else self.east - self.west + 360
 
     def contains(self) -> ColumnElement[bool]:
         """The condition that a location lies within it."""
         after, before = Location.longitude >= self.west, Location.longitude <= self.east
-        columns = and_(after, before) if self.west < self.east else or_(after, before)
+        columns = and_(after, before) if self.west <= self.east else or_(after, before)
         return and_(Location.latitude.between(self.south, self.north), columns)
+
+    def holds(self, latitude: float, longitude: float) -> bool:
+        """Whether a point lies within it, its edges included, as ``contains`` asks the database."""
+        after, before = longitude >= self.west, longitude <= self.east
+        is_between = after and before if self.west <= self.east else after or before
+        return is_between and self.south <= latitude <= self.north
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class MapQuery:
     #: Part of a name or tag, in any case; empty for all.
     words: str = ""
     only_late: bool = False
+    #: The part of ``box`` that is in view: its places are counted. None for all of it.
+    counted: Box | None = None
 
 
 class Reading(NamedTuple):
@@ -141,7 +149,7 @@ class MapContent:
 
     places: Sequence[MapPlace]
     cells: Sequence[MapCell]
-    #: Places within the part.
+    #: Places within the part, or within that of it which is in view.
     count: int
     #: Whether values were read. There may be too many places for the quantity.
     has_values: bool
@@ -164,9 +172,11 @@ def read_map(session: Session, query: MapQuery, late: Collection[str], new: Coll
         MapPlace(name, latitude, longitude, _state(name, state, names, new), readings.get(id_))
         for id_, name, latitude, longitude, state in found
     ]
+    view = query.counted
+    count = len(places) if view is None else sum(view.holds(place.latitude, place.longitude) for place in places)
     if len(places) <= MOST_PLACES:
-        return MapContent(places, [], len(places), has_values)
-    return MapContent([], _count_by_cell(places, query), len(places), has_values)
+        return MapContent(places, [], count, has_values)
+    return MapContent([], _count_by_cell(places, query), count, has_values)
 
 
 def _state(name: str, state: str, late: Collection[str], new: Collection[str]) -> str:

@@ -269,6 +269,7 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         ),
         {
             "bbox": _text("west,south,east,north in degrees; west is larger than east across the antimeridian"),
+            "count_bbox": _text("The part of bbox that is in view, whose places are counted; all of bbox without it"),
             "zoom": _text("Zoom of the map, from 0 to 19, which decides on the size of cells"),
             "quantity": _word("What places are coloured by", tuple(CHOICES)),
             "q": _text("Part of a name or tag", maxLength=200),

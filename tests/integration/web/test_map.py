@@ -129,6 +129,46 @@ def test_both_sides_of_the_antimeridian_are_in_one_view(client: FlaskClient) -> 
     assert _read(client)["count"] == 5
 
 
+def test_a_line_or_a_point_has_what_lies_on_it(client: FlaskClient) -> None:
+    for name, (latitude, longitude) in {"On": (47.0, 10.0), "East": (47.0, 10.5), "Line": (1.0, 180.0)}.items():
+        add(name, {}, latitude=latitude, longitude=longitude)
+    assert _names(_read(client, "bbox=10,-90,10,90")) == ["On"]
+    assert _names(_read(client, "bbox=-180,47,180,47")) == ["East", "On"]
+    assert _names(_read(client, "bbox=10,47,10,47")) == ["On"]
+    assert _names(_read(client, "bbox=11,40,11,50")) == []
+    assert _names(_read(client, "bbox=180,0,-180,2")) == ["Line"]
+
+
+def test_the_places_in_view_are_counted(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10):
+        add(f"P{number}", {}, latitude=0, longitude=175 + number if number < 6 else number - 185)
+    for most in (2000, 3):
+        monkeypatch.setattr(map_places, "MOST_PLACES", most)
+        answer = _read(client, "bbox=170,-9,-170,9&count_bbox=177,-5,-178,0")
+        assert len(answer["places"]) + sum(cell["count"] for cell in answer["cells"]) == 10
+        assert answer["count"] == 6
+        assert _read(client, "bbox=170,-9,-170,9&count_bbox=177,1,-178,5")["count"] == 0
+        assert _read(client, "bbox=170,-9,-170,9")["count"] == 10
+
+
+def test_a_wrong_box_is_named_with_its_value_and_what_is_allowed(client: FlaskClient) -> None:
+    for name in ("bbox", "count_bbox"):
+        for text in (
+            "0,10,10,0",
+            "nan,0,10,10",
+            "0,0,inf,10",
+            "0,0,181,10",
+            "0,-91,10,10",
+            "1,2,3",
+            "0,0,1_0,10",
+            "0,0, 1,10",
+            "",
+        ):
+            [wrong] = _read(client, f"{name}={text}", 400)["errors"]
+            assert (wrong["field"], wrong["value"]) == (name, text)
+            assert "-90 to 90, south not above north" in wrong["allowed"]
+
+
 def test_filter_and_bounds_hold_together(client: FlaskClient) -> None:
     add("Athens", {}, latitude=38, longitude=24, tags=["coast"])
     add("ÅTHUS", {}, latitude=55, longitude=14)
@@ -228,15 +268,28 @@ def test_the_page_has_a_legend_and_keeps_the_filter(client: FlaskClient, quantit
     assert shown.runs() == []
     assert f'<option value="{quantity}" selected>' in shown.text
     links = [one["href"] for one in shown.all("a") if one["href"].startswith("/?")]
-    assert "/?q=ath&show=stale&sort=name" in [link.replace("&amp;", "&") for link in links]
+    kept = f"q=ath&show=stale&sort=name&quantity={quantity}&centre=10.5,-179.99&zoom=3.5"
+    assert {f"/?{kept}", f"/?view=map&{kept}"} <= {link.replace("&amp;", "&").replace("%2C", ",") for link in links}
     assert "needs JavaScript" in shown.text
     assert "Athens" not in shown.text.split("<main")[1], "the page itself reads no places"
-    assert 'view=map&amp;q=ath"' in page(client, "/?q=ath").text
+    listed = page(client, f"/?{kept}")
+    others = [one["href"].replace("%2C", ",") for one in listed.all("a") if one["href"].startswith("/?")]
+    assert all("zoom=3.5" in link and "centre=10.5,-179.99" in link and "q=ath" in link for link in others if "sort=" in link)
+    assert f"/?view=map&{kept}" in others
 
 
 @ONE_DATABASE
 @pytest.mark.parametrize(
-    "query", ["view=globe", "view=map&centre=91,0", "view=map&centre=a", "view=map&zoom=33", "view=map&quantity=uv"]
+    "query",
+    [
+        "view=globe",
+        "centre=x",
+        "zoom=33",
+        "view=map&centre=91,0",
+        "view=map&centre=a",
+        "view=map&zoom=33",
+        "view=map&quantity=uv",
+    ],
 )
 def test_a_wrong_parameter_of_the_page_is_named(client: FlaskClient, query: str) -> None:
     page(client, f"/?{query}", 400)

@@ -148,11 +148,30 @@ def test_the_quantity_and_the_filter_are_kept_and_hold_for_the_list_too(chrome: 
         page.get_by_label("Name or tag").fill("isle")
         expect(page.locator("#map-text")).to_contain_text("3 places here: 3 up to date.")
         assert _address(page)["quantity"] == "freshness"
-        expect(page.locator("#views a").first).to_have_attribute("href", "/?q=isle")
+        expect(page.locator("#views a").first).to_have_attribute(
+            "href", re.compile("^(?=.*q=isle)(?!.*view=).*quantity=freshness")
+        )
         page.locator("#map-text").get_by_role("link", name="Show the list").click()
         expect(page.locator(".values tbody tr")).to_have_count(3)
         page.locator("#views").get_by_role("link", name="Map").click()
         expect(page.locator("#map-text")).to_contain_text("3 places here")
+        assert wrong == []
+
+
+def test_the_list_and_the_way_back_keep_where_the_map_looks(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        _show(page, f"{url}/?view=map&quantity=wind_speed&q=isle&centre=-17,178&zoom=5")
+        page.locator("#map").focus()
+        page.keyboard.press("+")
+        page.wait_for_url("**zoom=6**")
+        before = _address(page)
+        page.locator("#views").get_by_role("link", name="List").click()
+        expect(page.locator(".values tbody tr")).to_have_count(3)
+        page.get_by_role("link", name="Wind").click()
+        expect(page.locator("th[aria-sort]")).to_contain_text("Wind")
+        page.locator("#views").get_by_role("link", name="Map").click()
+        expect(page.locator("#map[data-drawn]")).to_be_visible()
+        assert _address(page) == {**before, "sort": "-wind"}
         assert wrong == []
 
 
@@ -231,22 +250,30 @@ def test_thousands_of_places_are_counted_by_area_until_somebody_zooms_in(
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("many")
     many = MOST_PLACES + 500
+    where = [(number * 7919 % 13000 / 100 - 60, number * 104729 % 36000 / 100 - 180) for number in range(many)]
     with past.database(folder / "many.db"):
         at = past.now().replace(minute=0, second=0, microsecond=0)
         with get_db_session() as session:
             session.add_all(
-                Location(
-                    name=f"P{number:04d}",
-                    latitude=number * 7919 % 14000 / 100 - 60,
-                    longitude=number * 104729 % 36000 / 100 - 180,
-                    state="active",
-                    created_at=at,
-                )
-                for number in range(many)
+                Location(name=f"P{number:04d}", latitude=latitude, longitude=longitude, state="active", created_at=at)
+                for number, (latitude, longitude) in enumerate(where)
             )
     with service(folder, "--no-scheduler", DATABASE_URL=f"sqlite:///{folder}/many.db") as url, opened(chrome) as (page, wrong):
         _show(page, f"{url}/?view=map")
         expect(page.locator("#map-text")).to_contain_text(f"{many:,} places here, counted by area")
+        _show(page, f"{url}/?view=map&centre=10,20&zoom=2.5")
+        expect(page.locator("#map-text")).to_contain_text("counted by area")
+        with page.expect_response(re.compile("map.json.*count_bbox=")) as answered:
+            page.locator("#map").press("ArrowRight")
+        west, south, east, north = map(float, parse_qs(urlsplit(answered.value.url).query)["count_bbox"][0].split(","))
+        frame = page.locator("#map").bounding_box()
+        assert frame is not None
+        width = (east - west) % 360
+        assert width == pytest.approx(360 * frame["width"] / 256 / 2**2.5, rel=0.01), "what the view holds, and no more"
+        held = sum((x - west) % 360 <= width and south <= y <= north for y, x in where)
+        assert 50 < held < many
+        expect(page.locator("#map-text")).to_contain_text(f"{held:,} places here, counted by area")
+        _show(page, f"{url}/?view=map")
         cells = page.locator(".cell")
         assert 10 < cells.count() < 300
         cells.nth(cells.count() // 2).click()

@@ -314,6 +314,30 @@ def test_a_place_is_found_added_edited_collected_and_removed(chrome: Browser, de
         assert [text for text in wrong if "409 (CONFLICT)" not in text] == []
 
 
+def test_a_name_that_no_place_has_is_no_success_and_leaves_nothing_of_an_earlier_one(chrome: Browser, demo: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{demo}/locations")
+        name, form, found = page.get_by_label("Name of a place"), page.locator("#add"), page.locator("#found")
+        fields = [form.get_by_label(label) for label in ("Name", "Latitude", "Longitude", "Elevation", "Time zone")]
+        name.fill("Reykjavik")
+        name.press("Enter")
+        page.get_by_role("button", name="Reykjavik, Capital Region, Iceland").click()
+        expect(fields[1]).to_have_value("64.13548")
+        form.get_by_label("Tags").fill("north")
+        name.fill("Zzyzxville")
+        name.press("Enter")
+        expect(found).to_have_class("result bad")
+        expect(found).to_have_text("No place has this name. Enter its coordinates below.")
+        assert [field.input_value() for field in fields] == ["Zzyzxville", "", "", "", ""]
+        expect(form.get_by_label("Tags")).to_have_value("north")
+        fields[0].fill("My garden")
+        fields[1].fill("12.5")
+        name.press("Enter")
+        expect(found).to_have_class("result bad")
+        assert [field.input_value() for field in fields] == ["My garden", "12.5", "", "", ""], "what was typed stays"
+        assert wrong == []
+
+
 def test_long_names_and_conditions_stay_within_a_phone(chrome: Browser, demo: str) -> None:
     name = "W" * 200
     with opened(chrome, 360, 740) as (page, wrong):

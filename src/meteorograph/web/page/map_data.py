@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,6 +26,11 @@ from .preferences import read_preferences
 
 blueprint = Blueprint("map", __name__)
 
+_EDGES: Final = re.compile(r"-?\d+(\.\d*)?(,-?\d+(\.\d*)?){3}", re.ASCII)
+_ALLOWED: Final = (
+    "must be west,south,east,north in degrees: -180 to 180 and -90 to 90, south not above north;"
+    " west is larger than east across the antimeridian"
+)
 _WORLD: Final = Box(-180.0, -90.0, 180.0, 90.0)
 _DEFAULT_ZOOM: Final = 2
 
@@ -31,10 +38,11 @@ _DEFAULT_ZOOM: Final = 2
 @blueprint.get("/map.json")
 def map_data() -> Response:
     """What a part of the map of the overview shows."""
-    params.refuse_unknown(("bbox", "zoom", "quantity", "q", "show", "units", "lang"))
+    params.refuse_unknown(("bbox", "count_bbox", "zoom", "quantity", "q", "show", "units", "lang"))
     quantity, zoom = read_quantity(), read_zoom()
     only_late = params.word("show", ("all", "stale")) == "stale"
-    query = MapQuery(_box(), _DEFAULT_ZOOM if zoom is None else int(zoom), quantity, search_text(), only_late)
+    size = _DEFAULT_ZOOM if zoom is None else int(zoom)
+    query = MapQuery(_box("bbox") or _WORLD, size, quantity, search_text(), only_late, _box("count_bbox"))
     # Data are English, whatever the browser prefers: the script of the map asks for the language of its page.
     preferences = replace(read_preferences(), lang=params.word("lang", tuple(CODES)) or "en")
     display, now, report = Display(preferences), clock.now(), read_report(may_be_recent=True)
@@ -56,19 +64,15 @@ def map_data() -> Response:
     )
 
 
-def _box() -> Box:
-    """The parameter ``bbox``: west, south, east and north [degrees]; the whole earth without it."""
-    text = request.args.get("bbox")
+def _box(name: str) -> Box | None:
+    """A part of the earth, its edges included: west, south, east and north [degrees]. It may be a line or a point."""
+    text = request.args.get(name)
     if text is None:
-        return _WORLD
-    try:
-        west, south, east, north = map(float, text.split(","))
-    except ValueError:
-        west = south = east = north = float("nan")
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
-        raise BadInputError(
-            "bbox", text, "must be west,south,east,north in degrees; west is larger than east across the antimeridian"
-        )
+        return None
+    edges = [float(one) for one in text.split(",")] if _EDGES.fullmatch(text) else [math.nan] * 4
+    west, south, east, north = edges
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
+        raise BadInputError(name, text, _ALLOWED)
     return Box(west, south, east, north)
 
 

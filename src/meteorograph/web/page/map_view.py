@@ -39,8 +39,10 @@ def read_zoom() -> float | None:
     return float(text)
 
 
-def _check_centre() -> None:
-    """The parameter ``centre``, which only the script uses."""
+def check_map_view() -> None:
+    """Refuse invalid parameters of the map, which the list keeps in its links. Only the script uses ``centre``."""
+    read_quantity()
+    read_zoom()
     text = request.args.get("centre")
     if text is None:
         return
@@ -52,8 +54,6 @@ def _check_centre() -> None:
 def map_context(settings: Settings, display: Display) -> dict[str, Any]:
     """What the template of the map needs."""
     quantity = read_quantity()
-    read_zoom()
-    _check_centre()
     return {
         "quantity": quantity,
         "choices": CHOICES,

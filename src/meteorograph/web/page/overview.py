@@ -25,7 +25,7 @@ from .display import Display
 from .facts import Facts, read_facts
 from .icons import icon, icon_name
 from .layout import blueprint, render
-from .map_view import map_context, map_policy
+from .map_view import check_map_view, map_context, map_policy
 from .preferences import read_preferences, refuse_unknown
 from .sparkline import Sparkline, sparkline
 from .weather_words import weather_words
@@ -62,6 +62,10 @@ _ORDERS: Final = {
 }
 
 
+#: Parameters that the links of the page keep: what is shown, in which order, and where the map looks.
+_KEPT: Final = ("q", "show", "sort", "quantity", "centre", "zoom")
+
+
 @dataclass(frozen=True, slots=True)
 class ShownCard:
     """A location with what the template draws of it."""
@@ -82,7 +86,9 @@ def page() -> Response:
     report = read_report(may_be_recent=True)
     is_map = params.word("view", ("list", "map")) == "map"
     view = "map" if is_map else "list"
+    check_map_view()
     common: dict[str, Any] = {"report": report, "words": search_text(), "show": show, "order": _order(), "view": view}
+    common["kept"] = {name: value for name in _KEPT if (value := request.args.get(name, "")) not in ("", "all", "attention")}
     if not is_map:
         return _list(report, common)
     settings, facts = get_settings(), Facts(0, None, 0)

@@ -35,8 +35,8 @@ function errorText(problem) {
   return [...head, ...lines.slice(0, 8), ...rest].join("\n");
 }
 
-// A result is a text, or a text and the address of what it speaks of.
-function showResult(element, result, isBad) {
+// A result is a text, or a text and the address of what it speaks of. Its tone is "good", "bad" or empty.
+function showResult(element, result, tone = "") {
   const [text, address] = Array.isArray(result) ? result : [result];
   element.textContent = text;
   if (address) {
@@ -45,17 +45,18 @@ function showResult(element, result, isBad) {
     link.textContent = say("Show it");
     element.append(" ", link);
   }
-  element.classList.toggle("bad", isBad);
+  for (const one of ["good", "bad"]) element.classList.toggle(one, one === tone);
 }
 
-async function attempt(element, button, work) {
+// Shows what came of some work; the tone is that of its success.
+async function attempt(element, button, work, tone = "good") {
   button.disabled = true;
-  showResult(element, "…", false);
+  showResult(element, "…");
   try {
-    showResult(element, await work(), false);
+    showResult(element, await work(), tone);
     document.dispatchEvent(new Event("changed"));
   } catch (error) {
-    showResult(element, error instanceof TypeError ? say("The server does not answer.") : error.message, true);
+    showResult(element, error instanceof TypeError ? say("The server does not answer.") : error.message, "bad");
   } finally {
     button.disabled = false;
   }

@@ -9,10 +9,20 @@ const anyway = document.getElementById("anyway");
 const imported = document.getElementById("import");
 const confirmed = document.getElementById("confirm");
 
+let searched = {}; // what the search has written into the form, by field
+
+// A field that somebody has changed by hand stays, unless a place is chosen.
+function write(field, value, { isChosen = false } = {}) {
+  const input = add.elements[field];
+  if (!isChosen && input.value && input.value !== searched[field]) return;
+  searched[field] = value;
+  input.value = value;
+}
+
 function fillIn(place) {
-  for (const field of ["name", "latitude", "longitude", "elevation", "timezone"]) add.elements[field].value = place[field] ?? "";
+  for (const field of ["name", "latitude", "longitude", "elevation", "timezone"]) write(field, `${place[field] ?? ""}`, { isChosen: true });
   found.replaceChildren();
-  showResult(document.getElementById("found"), "", false);
+  showResult(document.getElementById("found"), "");
   anyway.hidden = true;
   add.querySelector("[type=submit]").focus();
 }
@@ -20,8 +30,12 @@ function fillIn(place) {
 find.addEventListener("submit", (event) => {
   event.preventDefault();
   found.replaceChildren();
+  const name = find.elements.name.value.trim();
+  write("name", name);
+  for (const field of ["latitude", "longitude", "elevation", "timezone"]) write(field, "");
   attempt(document.getElementById("found"), find.querySelector("[type=submit]"), async () => {
-    const { places } = await call("GET", `/api/places?name=${encodeURIComponent(find.elements.name.value.trim())}`);
+    const { places } = await call("GET", `/api/places?name=${encodeURIComponent(name)}`);
+    if (!places.length) throw new Error(say("No place has this name. Enter its coordinates below."));
     for (const place of places) {
       const item = document.createElement("li");
       const button = document.createElement("button");
@@ -33,8 +47,8 @@ find.addEventListener("submit", (event) => {
       item.append(button, " ", details);
       found.append(item);
     }
-    return places.length ? say("Which one? Places by GeoNames, through Open-Meteo.") : say("No place has this name. Enter its coordinates below.");
-  });
+    return say("Which one? Places by GeoNames, through Open-Meteo.");
+  }, "");
 });
 
 function addLocation(button, near) {
@@ -47,11 +61,12 @@ function addLocation(button, near) {
     try {
       const { location: added } = await call("POST", `/api/locations?near=${near}`, "application/json", JSON.stringify(fields));
       add.reset();
+      searched = {};
       return [say("{name} was added. The next run collects its first values.", added), `${document.body.dataset.root}/location?name=${encodeURIComponent(added.name)}`];
     } catch (error) {
       anyway.hidden = !error.message.includes("near=accept");
       if (anyway.hidden) throw error;
-      return say("{message}. Is it another place?", { message: error.message.replace(/: near=accept.*/, "") });
+      throw new Error(say("{message}. Is it another place?", { message: error.message.replace(/: near=accept.*/, "") }));
     }
   });
 }
@@ -76,8 +91,10 @@ function importFile(button, isDry) {
     const head = isDry
       ? say("{added} to add, {updated} to update, {unchanged} unchanged, {bad} wrong.", result)
       : say("{added} added, {updated} updated, {unchanged} unchanged, {bad} skipped.", result);
-    return [head, ...notes.slice(0, 12), ...rest].join("\n");
-  });
+    const text = [head, ...notes.slice(0, 12), ...rest].join("\n");
+    if (isWrong) throw new Error(text);
+    return text;
+  }, isDry ? "" : "good");
 }
 
 imported.addEventListener("submit", (event) => {

@@ -33,9 +33,10 @@
 
   const wrap = (longitude) => ((longitude + 540) % 360 + 360) % 360 - 180;
 
-  function part() {
-    const bounds = map.getBounds().pad(0.15);
-    const isWhole = bounds.getEast() - bounds.getWest() >= 360;
+  // The part of the earth that is in view, and so much more on each side.
+  function part(margin) {
+    const bounds = map.getBounds().pad(margin);
+    const isWhole = bounds.getEast() - bounds.getWest() > 359.99;
     return {
       west: isWhole ? -180 : wrap(bounds.getWest()), east: isWhole ? 180 : wrap(bounds.getEast()),
       south: bounds.getSouth() < -84 ? -90 : bounds.getSouth(), north: bounds.getNorth() > 84 ? 90 : bounds.getNorth(),
@@ -43,11 +44,16 @@
     };
   }
 
+  const edges = ({ west, south, east, north }) => [west, south, east, north].map((edge) => edge.toFixed(4)).join(",");
+
   function query(area, zoom) {
     const address = new URL(location.href).searchParams, asked = new URLSearchParams();
     for (const name of ["quantity", "q", "show", "units"]) if (address.get(name)) asked.set(name, address.get(name));
     const question = asked.toString();
-    if (area) asked.set("bbox", [area.west, area.south, area.east, area.north].map((edge) => edge.toFixed(4)).join(","));
+    if (area) {
+      asked.set("bbox", edges(area));
+      asked.set("count_bbox", edges(part(0)));
+    }
     asked.set("zoom", zoom);
     if (language !== "en") asked.set("lang", language);
     return [question, asked];
@@ -56,7 +62,7 @@
   const has = (outer, inner) => outer.isWhole || (inner.left >= outer.left && inner.right <= outer.right && inner.south >= outer.south && inner.north <= outer.north);
 
   async function load({ isForced = false, isFirst = false } = {}) {
-    const area = part(), zoom = map.getZoom(), [question, asked] = query(isFirst ? null : area, zoom);
+    const area = part(0.15), zoom = map.getZoom(), [question, asked] = query(isFirst ? null : area, zoom);
     const isKnown = shown && shown.question === question && !shown.answer.cells.length && has(shown.area, area);
     if (isKnown && !isForced) {
       draw();
@@ -103,6 +109,16 @@
     address.searchParams.set("centre", `${lat.toFixed(3)},${lng.toFixed(3)}`);
     address.searchParams.set("zoom", map.getZoom());
     history.replaceState(null, "", address);
+    keepLinks();
+  }
+
+  // The links to the list and the map are written by the server, which does not know yet where the map looks.
+  function keepLinks() {
+    for (const anchor of document.querySelectorAll("#views a")) {
+      const address = new URL(location.href);
+      if (new URL(anchor.href).searchParams.get("view") !== "map") address.searchParams.delete("view");
+      anchor.href = address;
+    }
   }
 
   // What is drawn
@@ -211,10 +227,10 @@
   function describe(seen) {
     const { count, cells, has_values: hasValues, seen_at: seenAt, quantity } = shown.answer;
     const all = document.createElement("a"), address = new URL(location.href);
-    for (const name of ["view", "quantity", "centre", "zoom"]) address.searchParams.delete(name);
+    address.searchParams.delete("view");
     all.href = address;
     all.textContent = say("Show the list");
-    if (cells.length) {
+    if (cells.length && count) {
       words.textContent = `${say("{places} here, counted by area: zoom in to see each.", { places: plural(count) })} `;
     } else if (!seen.length) {
       words.textContent = `${say("No place here.")} `;
@@ -269,6 +285,7 @@
     map.on("focus", () => map.scrollWheelZoom.enable()).on("blur", () => map.scrollWheelZoom.disable());
     load({ isFirst: !centre }).then(() => { isPlaced = true; });
     document.addEventListener("changed", () => load({ isForced: true }));
+    document.addEventListener("renewed", keepLinks); // the map may have moved while the server wrote them
     const period = Number(document.body.dataset.refresh) * 1000;
     if (period) setInterval(() => { if (!document.hidden) load({ isForced: true }); }, period);
     matchMedia(document.querySelector("#dark").media).addEventListener("change", () => {
