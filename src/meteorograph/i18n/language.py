@@ -63,7 +63,10 @@ class Language:
         return self._ngettext(text, plural, _whole(count)).format(**said)
 
     def markup(self, text: str, /, **values: Any) -> Markup:
-        """A text as HTML. Our own texts may have tags; what stands for a placeholder is escaped, unless it is HTML already."""
+        """A text as HTML. Our own texts may have tags; what stands for a placeholder is escaped, unless it is HTML already.
+
+        Whole numbers have the separators of the language.
+        """
         if not values and type(text) is str:
             said = self._markups.get(text)
             if said is None:
@@ -92,10 +95,13 @@ class Language:
 
     def _escaped(self, values: dict[str, Any]) -> dict[str, Any]:
         """Values as this language writes them, for HTML. Numbers need no escaping."""
-        return {
-            name: value if isinstance(value := self._said(given), int | float | _Number) else escape(value)
-            for name, given in values.items()
-        }
+        return {name: self._escape(value) for name, value in values.items()}
+
+    def _escape(self, value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return _Number(value, self, ",")
+        said = self._said(value)
+        return said if isinstance(said, int | float | _Number) else escape(said)
 
     def _said(self, value: Any) -> Any:
         """A value of a placeholder as this language writes it."""
@@ -125,13 +131,13 @@ class Language:
 
 
 class _Number:
-    """A number that a placeholder formats: ``{count:,}`` has the separators of the language."""
+    """A number that a placeholder formats: ``{count:,}`` has the separators of the language. ``spec`` is for ``{count}``."""
 
-    def __init__(self, value: float, language: Language) -> None:
-        self._value, self._language = value, language
+    def __init__(self, value: float, language: Language, spec: str = "") -> None:
+        self._value, self._language, self._spec = value, language, spec
 
     def __format__(self, spec: str) -> str:
-        return self._language.numeral(format(self._value, spec))
+        return self._language.numeral(format(self._value, spec or self._spec))
 
     def __str__(self) -> str:
         return format(self, "")

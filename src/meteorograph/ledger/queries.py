@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -74,6 +75,8 @@ class RunView:
     calls: int
     started_at: datetime | None
     ended_at: datetime | None
+    #: Number of the failed locations whose slot is no longer missed: a history filled it, or the location is gone.
+    settled: int = 0
 
 
 def list_runs(
@@ -97,7 +100,10 @@ def list_runs(
     page = runs[:limit]
     following = Cursor(page[-1].due_at, page[-1].id) if len(runs) > limit else None
     reasons = _failure_reasons(session, page)
-    return [_run_view(session, run, reasons.get((run.schedule, run.due_at), {})) for run in page], following
+    settled = _count_settled(page, reasons)
+    return [
+        _run_view(session, run, reasons.get((run.schedule, run.due_at), {}), settled.get(run.id, 0)) for run in page
+    ], following
 
 
 def _failure_reasons(session: Session, runs: Sequence[Run]) -> dict[tuple[str, datetime], dict[str, int]]:
@@ -119,7 +125,26 @@ def _failure_reasons(session: Session, runs: Sequence[Run]) -> dict[tuple[str, d
     return {key: dict(sorted(reasons.items())) for key, reasons in by_run.items()}
 
 
-def _run_view(session: Session, run: Run, failed_by_reason: dict[str, int]) -> RunView:
+def _count_settled(runs: Sequence[Run], reasons: Mapping[tuple[str, datetime], dict[str, int]]) -> dict[int, int]:
+    """Number of failed locations without a reason, by the id of the run.
+
+    A reason has no schedule: it may be of a location that has changed its schedule since. Such a slot is not settled, so there
+    are never more of them than reasons are lacking at the instant.
+    """
+    missed: Counter[datetime] = Counter()
+    for (_, due_at), counts in reasons.items():
+        missed[due_at] += sum(counts.values())
+    failed: Counter[datetime] = Counter()
+    for run in runs:
+        failed[run.due_at] += run.failed
+    return {
+        run.id: max(0, min(run.failed - sum(own.values()), failed[run.due_at] - missed[run.due_at]))
+        for run in runs
+        for own in [reasons.get((run.schedule, run.due_at), {})]
+    }
+
+
+def _run_view(session: Session, run: Run, failed_by_reason: dict[str, int], settled: int) -> RunView:
     stored, failed = run.stored, run.failed
     if run.state in OPEN_STATES:  # the counts of a run are written when the run ends
         rows = select(func.count()).select_from(WeatherData).join(Location, Location.id == WeatherData.location_id)
@@ -134,6 +159,7 @@ def _run_view(session: Session, run: Run, failed_by_reason: dict[str, int]) -> R
         stored=stored,
         failed=failed,
         failed_by_reason=failed_by_reason,
+        settled=settled,
         calls=run.calls,
         started_at=run.started_at,
         ended_at=run.ended_at,

@@ -7,7 +7,7 @@ from typing import Final
 from ..i18n import Phrase, phrase_in
 from .states import MissedReason
 
-#: Reasons of missed slots in a word; in English their names in the ledger.
+#: Reasons of missed slots in a word or two.
 REASONS: Final[dict[str, Phrase]] = {
     MissedReason.DOWN: phrase_in("reason", "down"),
     MissedReason.STOPPED: phrase_in("reason", "stopped"),
@@ -15,9 +15,9 @@ REASONS: Final[dict[str, Phrase]] = {
     MissedReason.INTERNAL: phrase_in("reason", "internal"),
     MissedReason.UNRECORDED: phrase_in("reason", "unrecorded"),
     MissedReason.QUOTA: phrase_in("reason", "quota"),
-    MissedReason.PROVIDER_ERROR: phrase_in("reason", "provider_error"),
-    MissedReason.PAYLOAD_ERROR: phrase_in("reason", "payload_error"),
-    MissedReason.STORE_ERROR: phrase_in("reason", "store_error"),
+    MissedReason.PROVIDER_ERROR: phrase_in("reason", "provider error"),
+    MissedReason.PAYLOAD_ERROR: phrase_in("reason", "payload error"),
+    MissedReason.STORE_ERROR: phrase_in("reason", "store error"),
     MissedReason.LATE: phrase_in("reason", "late"),
 }
 

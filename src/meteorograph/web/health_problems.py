@@ -96,8 +96,8 @@ def _scheduler_problems(settings: Settings, look: DatabaseLook, now: datetime, *
     count, seconds = look.unworked_jobs
     if count:
         text = phrase_n(
-            "no worker takes jobs: {count} job has waited for {seconds:.0f} s, start meteorograph worker",
-            "no worker takes jobs: {count} jobs have waited for {seconds:.0f} s, start meteorograph worker",
+            "no worker takes jobs: {count:,} job has waited for {seconds:.0f} s, start meteorograph worker",
+            "no worker takes jobs: {count:,} jobs have waited for {seconds:.0f} s, start meteorograph worker",
             count,
             seconds=seconds,
         )
@@ -153,8 +153,8 @@ def _provider_problems(look: DatabaseLook) -> Iterator[Problem]:
             )
         elif (usage := look.used_up.get(name)) is not None:
             spent = phrase_n(
-                "{used} of {count} call of the {window}",
-                "{used} of {count} calls of the {window}",
+                "{used:,} of {count:,} call of the {window}",
+                "{used:,} of {count:,} calls of the {window}",
                 usage.limit,
                 used=usage.used,
                 window=WINDOWS.get(usage.window, usage.window),
@@ -203,8 +203,8 @@ def _file_problems(settings: Settings) -> Iterator[Problem]:
 def _audit_problems() -> Iterator[Problem]:
     if unaccounted := SERVICE_STATE.unaccounted:
         text = phrase_n(
-            "the audit has found {count} slot without an account; its reason is recorded now",
-            "the audit has found {count} slots without an account; their reason is recorded now",
+            "the audit has found {count:,} slot without an account; its reason is recorded now",
+            "the audit has found {count:,} slots without an account; their reason is recorded now",
             unaccounted,
         )
         yield Problem(text)
@@ -228,16 +228,18 @@ def _data_problems(look: DatabaseLook) -> Iterator[Problem]:
     assert look.ledger is not None
     total = len(look.ledger.freshness)
     for (flag, provider), names in sorted(look.ledger.standing_still.items()):
-        places = phrase_n("{part} of {count} location", "{part} of {count} locations", total, part=len(names))
+        places = phrase_n("{part:,} of {count:,} location", "{part:,} of {count:,} locations", total, part=len(names))
         text = stands_still(flag, provider, places)
         yield Problem(text, is_failure=flag == Flag.OLD and _is_most(names, total))
     if look.missed:
         count = sum(look.missed.values())
         counts = sorted(look.missed.items())
-        reasons = joined([Phrase("{reason} {count}", reason=REASONS.get(word, word), count=many) for word, many in counts], ", ")
+        reasons = joined(
+            [Phrase("{reason} {count:,}", reason=REASONS.get(word, word), count=many) for word, many in counts], ", "
+        )
         yield Problem(missed_text(count, reasons))
     if (stale := look.ledger.stale) and not is_first_collection():
-        places = phrase_n("{part} of {count} location", "{part} of {count} locations", total, part=len(stale))
+        places = phrase_n("{part:,} of {count:,} location", "{part:,} of {count:,} locations", total, part=len(stale))
         text = phrase_n("{places} is stale", "{places} are stale", len(stale), places=places)
         yield Problem(text, is_failure=_is_most(stale, total))
 
@@ -247,7 +249,10 @@ def _job_problems(look: DatabaseLook) -> Iterator[Problem]:
     if jobs := look.failed_jobs:
         names = f"{', '.join(jobs[:5])}{', …' if len(jobs) > 5 else ''}"
         text = phrase_n(
-            "the last run of {count} job failed: {names}", "the last run of {count} jobs failed: {names}", len(jobs), names=names
+            "the last run of {count:,} job failed: {names}",
+            "the last run of {count:,} jobs failed: {names}",
+            len(jobs),
+            names=names,
         )
         yield Problem(text)
 
@@ -256,8 +261,8 @@ def _alert_problems(look: DatabaseLook) -> Iterator[Problem]:
     """That alerts cannot be told or evaluated, which never stops the service itself."""
     for one in look.failing_channels:
         text = phrase_n(
-            "the channel {channel} does not accept alerts, {count} message waits since {time}: {reason}",
-            "the channel {channel} does not accept alerts, {count} messages wait since {time}: {reason}",
+            "the channel {channel} does not accept alerts, {count:,} message waits since {time}: {reason}",
+            "the channel {channel} does not accept alerts, {count:,} messages wait since {time}: {reason}",
             one.waiting,
             channel=one.channel,
             time=one.since,

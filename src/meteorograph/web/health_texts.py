@@ -21,14 +21,14 @@ def missed_text(count: int, reasons: Phrase) -> Phrase:
     """That slots of the last day were missed."""
     if count >= MISSED_COUNTED:
         return phrase_n(
-            "{count} or more slot of the last 24 hours was missed: {reasons}",
-            "{count} or more slots of the last 24 hours were missed: {reasons}",
+            "{count:,} or more slot of the last 24 hours was missed: {reasons}",
+            "{count:,} or more slots of the last 24 hours were missed: {reasons}",
             count,
             reasons=reasons,
         )
     return phrase_n(
-        "{count} slot of the last 24 hours was missed: {reasons}",
-        "{count} slots of the last 24 hours were missed: {reasons}",
+        "{count:,} slot of the last 24 hours was missed: {reasons}",
+        "{count:,} slots of the last 24 hours were missed: {reasons}",
         count,
         reasons=reasons,
     )

@@ -566,5 +566,5 @@ def test_it_is_small_at_ten_thousand_places(world: World) -> None:
     heartbeat.record_heartbeat(NOON)
     with _many(10_000):
         response = world.watch().get("/health")
-    assert response.get_json()["problems"] == ["10000 of 10000 locations are stale"]
+    assert response.get_json()["problems"] == ["10,000 of 10,000 locations are stale"]
     assert len(response.data) < 2000

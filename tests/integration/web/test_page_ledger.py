@@ -106,6 +106,26 @@ def test_nothing_to_show_yet(client: FlaskClient) -> None:
     assert "Location not found" in page(client, "/coverage?location=Nowhere", 404).text
 
 
+@ONE_DATABASE
+@pytest.mark.parametrize(("language", "many"), [("en", "1,234"), ("de", "1.234"), ("fr", "1 234"), ("es", "1.234")])
+def test_counts_have_the_separators_of_the_language_on_every_page(client: FlaskClient, language: str, many: str) -> None:
+    month = NOON.replace(day=1, hour=0)
+    with get_db_session() as session:
+        session.add_all(
+            Location(name=f"place {n:04d}", latitude=1, longitude=2, state="active", created_at=NOON) for n in range(1234)
+        )
+        session.flush()
+        ids = session.scalars(session.query(Location.id).statement).all()
+        session.add_all(Missed(location_id=id_, due_at=NOON, reason="quota") for id_ in ids)
+        ends = {"started_at": NOON, "ended_at": NOON}
+        session.add(Run(schedule="default", due_at=NOON, state="failed", due=1234, stored=0, failed=1234, calls=1234, **ends))
+        session.add(Quota(provider="openweathermap", window="month", period_start=month, used=1234))
+    for path in ("/", "/locations", "/coverage", "/runs"):
+        words = _words(page(client, f"{path}{'&' if '?' in path else '?'}lang={language}"))
+        assert many in words, path
+        assert re.search(r"(?<!place )\b1234\b", words) is None, (path, words)
+
+
 @pytest.mark.usefixtures("two_days")
 def test_runs(client: FlaskClient) -> None:
     shown = page(client, "/runs")
@@ -117,6 +137,36 @@ def test_runs(client: FlaskClient) -> None:
     [older] = [one["href"] for one in shown.all("a") if one.get("rel") == "next"]
     assert page(client, older).rows[1][0] == "2026-02-28 11:00"
     assert len(page(client, "/runs?state=partial").rows) == 4
+
+
+@ONE_DATABASE
+@pytest.mark.usefixtures("two_days")
+def test_reasons_are_words_with_their_codes_in_titles_and_healed_slots_are_said(client: FlaskClient) -> None:
+    with get_db_session() as session:
+        [provider, quota, down] = session.query(Missed).order_by(Missed.due_at.desc())
+        provider.reason, down.reason = "provider_error", "store_error"
+        session.delete(quota)
+    shown = page(client, "/runs?state=partial")
+    assert [row[-1] for row in shown.rows[1:]] == [
+        "1 missed because the provider failed",
+        "1 is no longer missed",
+        "1 missed because the database did not take it",
+    ]
+    assert {"provider_error", "store_error"} <= {one.get("title") for one in shown.all("span")}
+    assert not re.search(r"\w_error", _words(shown))
+    spanish = page(client, "/runs?state=partial&lang=es")
+    assert [row[-1] for row in spanish.rows[1:]][1] == "1 ya no falta"
+
+
+@ONE_DATABASE
+def test_a_reason_of_a_place_with_another_schedule_now_is_not_said_to_be_settled(client: FlaskClient) -> None:
+    add("Athens", schedule="1h")
+    with get_db_session() as session:
+        session.add(Missed(location_id=1, due_at=NOON, reason="quota"))
+        for name, failed in (("1h", 0), ("default", 1)):
+            session.add(Run(schedule=name, due_at=NOON, state="partial", due=2, stored=1, failed=failed))
+    reasons = {row[6]: row[-1] for row in page(client, "/runs").rows[1:]}
+    assert "no longer" not in reasons["default"]
 
 
 def test_gauges_tell_when_a_quota_runs_out(client: FlaskClient) -> None:

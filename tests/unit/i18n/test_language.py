@@ -75,6 +75,7 @@ def test_a_context_tells_words_apart() -> None:
 
 
 def test_html_is_escaped_where_it_is_data() -> None:
+    assert ENGLISH.markup_n("{count} slot", "{count} slots", 2529) == "2,529 slots"
     said = GERMAN.markup("Climate of {place}", place="<b>Athens</b>")
     assert said == "Klima von &lt;b&gt;Athens&lt;/b&gt;"
     assert GERMAN.markup("<code>meteorograph gaps</code> lists more.").startswith("<code>")
@@ -87,18 +88,19 @@ def test_html_is_escaped_where_it_is_data() -> None:
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
-        (ENGLISH, (f"{MINUS}3.5", "9999", "12,345.7", "95.8 %", "3 d", "7 min ago")),
-        (GERMAN, (f"{MINUS}3,5", "9999", "12.345,7", f"95,8{THIN}%", "3 d", "vor 7 min")),
-        (FRENCH, (f"{MINUS}3,5", "9999", f"12{NARROW}345,7", f"95,8{THIN}%", "3 j", "il y a 7 min")),
-        (SPANISH, (f"{MINUS}3,5", "9999", "12.345,7", f"95,8{THIN}%", "3 d", "hace 7 min")),
-        (GREEK, (f"{MINUS}3,5", "9999", "12.345,7", "95,8%", "3 ημ.", "πριν από 7 λεπ.")),
+        (ENGLISH, (f"{MINUS}3.5", "2,529", "1013.2", "12,345.7", "95.8 %", "3 d", "7 min ago")),
+        (GERMAN, (f"{MINUS}3,5", "2.529", "1013,2", "12.345,7", f"95,8{THIN}%", "3 d", "vor 7 min")),
+        (FRENCH, (f"{MINUS}3,5", f"2{NARROW}529", "1013,2", f"12{NARROW}345,7", f"95,8{THIN}%", "3 j", "il y a 7 min")),
+        (SPANISH, (f"{MINUS}3,5", "2.529", "1013,2", "12.345,7", f"95,8{THIN}%", "3 d", "hace 7 min")),
+        (GREEK, (f"{MINUS}3,5", "2.529", "1013,2", "12.345,7", "95,8%", "3 ημ.", "πριν από 7 λεπ.")),
     ],
     ids=CODES,
 )
 def test_numbers_are_written_as_the_language_does(language: Language, texts: tuple[str, ...]) -> None:
     assert (
         number(-3.46, 1, language=language),
-        number(9999, language=language),
+        number(2529, language=language),
+        number(1013.2, 1, language=language),
         number(12345.678, 1, language=language),
         percent(0.9583, language=language),
         duration(3 * 86400, language=language),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import wraps
@@ -16,6 +17,9 @@ from .words import POINTS, REASONS
 
 #: Units of durations [s], the largest first.
 _LENGTHS: Final = ((86400, phrase_in("unit", "d")), (3600, phrase_in("unit", "h")), (60, phrase_in("unit", "min")))
+
+#: Missed reasons in the cause of an incident: alone, one after the other, or before what the provider said.
+_REASON_CODES: Final = re.compile(rf"(?:(?<=^)|(?<=, ))(?:{'|'.join(REASONS)})(?=$|, |: )")
 
 #: Stands for a missing value.
 DASH: Final = "–"  # noqa: RUF001  # a typographic sign, like the minus below
@@ -40,11 +44,11 @@ def duration(seconds: float, *, language: Language = ENGLISH) -> str:
 
 
 def number(value: float | None, decimals: int = 0, *, language: Language = ENGLISH) -> str:
-    """A number with fixed decimals, with separators from 10,000 on; a dash for None."""
+    """A number with fixed decimals; a dash for None. Whole numbers have separators from 1,000 on, others from 10,000 on."""
     if value is None:
         return DASH
     rounded = round(value, decimals) + 0.0  # never "-0"
-    grouped = f"{rounded:,.{decimals}f}" if abs(rounded) >= 10_000 else f"{rounded:.{decimals}f}"
+    grouped = f"{rounded:,.{decimals}f}" if abs(rounded) >= (10_000 if decimals else 1000) else f"{rounded:.{decimals}f}"
     return language.numeral(grouped.replace("-", "−"))  # noqa: RUF001
 
 
@@ -81,7 +85,12 @@ def reason(word: str, *, language: Language = ENGLISH) -> str:
 def reasons(missed: dict[str, int], *, language: Language = ENGLISH) -> str:
     """Counts of missed slots by reason, as text."""
     said = [(many, reason(word, language=language)) for word, many in missed.items()]
-    return "; ".join(language.say("{count} missed because {reason}", count=many, reason=why) for many, why in said)
+    return "; ".join(language.say("{count:,} missed because {reason}", count=many, reason=why) for many, why in said)
+
+
+def cause(text: str, *, language: Language = ENGLISH) -> str:
+    """The cause of an incident, with words for the missed reasons that it begins with."""
+    return _REASON_CODES.sub(lambda found: reason(found[0], language=language), text)
 
 
 def say(text: str, *, language: Language = ENGLISH) -> str:
@@ -90,7 +99,7 @@ def say(text: str, *, language: Language = ENGLISH) -> str:
 
 
 #: The functions that templates use as filters, by their names.
-FILTERS: Final = (ago, duration, number, percent, compass, instant, day, reason, reasons, say)
+FILTERS: Final = (ago, duration, number, percent, compass, instant, day, reason, reasons, cause, say)
 
 
 def in_language_of_page(function: Callable[..., str]) -> Callable[..., str]:

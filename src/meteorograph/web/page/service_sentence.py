@@ -19,8 +19,8 @@ TimeWriter = Callable[[datetime], str]
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 
 #: The problems that the numbers of late places and of missed slots say: effects, not causes.
-_LATE: Final = re.compile(r" of \d+ locations? (?:is|are) stale$")
-_MISSED: Final = re.compile(r"^\d+(?: or more)? slots? of the last 24 hours ")
+_LATE: Final = re.compile(r" of [\d,]+ locations? (?:is|are) stale$")
+_MISSED: Final = re.compile(r"^[\d,]+(?: or more)? slots? of the last 24 hours ")
 
 
 class Level(StrEnum):

@@ -24,7 +24,9 @@ function sayN(one, many, count, values = {}) {
   return fill(forms[plurals.select(count) === "one" ? 0 : forms.length - 1], { count, ...values });
 }
 
-// A number with the decimal sign of the language.
+// A number as the pages of the server have it: whole ones with separators from 1,000 on, others from 10,000 on.
 function decimals(value, places) {
-  return language === "en" ? value.toFixed(places) : value.toLocaleString(language, { minimumFractionDigits: places, maximumFractionDigits: places, useGrouping: false });
+  const rounded = Number(value.toFixed(places)) + 0; // never "-0"
+  const grouped = Math.abs(rounded) >= (places ? 10000 : 1000);
+  return rounded.toLocaleString(language, { minimumFractionDigits: places, maximumFractionDigits: places, useGrouping: grouped ? "always" : false });
 }
