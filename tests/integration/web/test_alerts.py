@@ -12,8 +12,8 @@ from meteorograph import create_app, get_db_session
 from meteorograph.alerts.service import evaluate_rules
 from meteorograph.config.loading import get_settings, load_settings
 from meteorograph.model.clock import DrivenClock
-from meteorograph.storage.models import Location
-from pages import add, page
+from meteorograph.storage.models import Incident, Location
+from pages import Page, add, page
 from receivers import HttpReceiver, http_receiver
 from support import NOON
 
@@ -53,7 +53,7 @@ def test_a_rule_from_its_birth_to_its_end(client: FlaskClient) -> None:
     silenced = client.post("/api/alerts/silence/frost / north", json={"until": "2h"}).get_json()
     assert silenced["rule"]["silenced_until"] == "2026-03-01T14:00:00+00:00"
     shown = page(client, "/alerts")
-    assert ["frost / north", "firing silent until 2026-03-01 14:00"] == [cell.strip() for cell in shown.rows[1][:2]]
+    assert ["frost / north", "firing silent until 14:00 UTC"] == [cell.strip() for cell in shown.rows[1][:2]]
     assert shown.runs() == []
     assert 'meteorograph_alert_incidents_open{kind="frost",rule="frost / north"} 1.0' in client.get("/metrics").text
     assert client.delete("/api/alerts/frost / north").status_code == 200
@@ -61,6 +61,41 @@ def test_a_rule_from_its_birth_to_its_end(client: FlaskClient) -> None:
     assert [one["state"] for one in client.get("/api/alerts/incidents").get_json()["data"]] == ["resolved"]
     texts = [client.get(path).text for path in ("/api/alerts", "/api/alerts/incidents", "/alerts", "/health", "/metrics")]
     assert not [text for text in texts if SECRET in text or WHSEC[6:] in text]
+
+
+def test_times_and_values_are_in_the_zone_and_the_units_of_the_reader(client: FlaskClient) -> None:
+    add("Oslo", {"temperature": -5.0, "observed_at": NOON})
+    for name, more in {"frost": {"kind": "frost", "limit": -1}, "rain": {"kind": "rain", "limit": 25.4, "hours": 24}}.items():
+        assert client.post("/api/alerts", json={"name": name, "hold": "0s", **more}).status_code == 201
+    evaluate_rules(get_settings(), NOON)
+    with get_db_session() as session:
+        session.add(_incident("gaps", cause="provider_error: weatherstack: HTTP 500", detail=""))
+        session.add(_incident("wet", cause="", detail="12.7 mm from 2026-02-28 23:30 to 2026-03-01 11:30 UTC"))
+        session.add(_incident("falls", cause="", detail="from 1010.0 to 1000.0 hPa between 09:00 and 12:00 UTC"))
+    shown = page(client, "/alerts?units=imperial&zone=America/New_York")
+    rules, incidents = _tables(shown)
+    assert rules["frost"][2] == "temperature of 30.2 °F or less"
+    assert rules["rain"][2] == "1.00 in of precipitation or more in 24 h"
+    assert rules["frost"][5] == "2026-03-01 07:00"
+    assert incidents["frost"][0] == "2026-03-01 07:00"
+    assert incidents["frost"][4] == "23.0 °F at 2026-03-01 07:00 EST"
+    assert incidents["wet"][4] == "0.50 in from 2026-02-28 18:30 to 2026-03-01 06:30 EST"
+    assert incidents["falls"][4] == "from 29.83 to 29.53 inHg between 09:00 and 12:00 UTC"
+    assert incidents["gaps"][4] == "the provider failed: weatherstack: HTTP 500"
+    rules, incidents = _tables(page(client, "/alerts?units=metric&zone=place"))
+    assert rules["frost"][2] == "temperature of -1 °C or less"
+    assert incidents["wet"][4] == "12.7 mm from 2026-02-28 23:30 to 2026-03-01 11:30 UTC"
+
+
+def _incident(rule: str, **texts: str) -> Incident:
+    times = {"began_at": NOON, "opened_at": NOON, "resolved_at": NOON}
+    return Incident(rule=rule, kind="rain", state="resolved", subjects=["Oslo"], subject_count=1, **times, **texts)
+
+
+def _tables(shown: Page) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The rows of the rules, and those of the incidents, by the name of their rule."""
+    rows = [[cell.strip() for cell in row] for row in shown.rows]
+    return {row[0]: row for row in rows if len(row) == 7}, {row[2]: row for row in rows if len(row) == 6}
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_a_refused_language_is_not_used(client: FlaskClient) -> None:
 def test_french_parts_of_places_agree_with_the_part() -> None:
     place, location = (
         ("{part:,} of {count:,} place", "{part:,} of {count:,} places"),
-        ("{part} of {count} location", "{part} of {count} locations"),
+        ("{part:,} of {count:,} location", "{part:,} of {count:,} locations"),
     )
     for text in (place, location):
         said = [get_language("fr").say(phrase_n(*text, 30, part=part)) for part in (1, 2)]

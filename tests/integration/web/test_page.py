@@ -319,7 +319,7 @@ def test_the_state_of_the_service(client: FlaskClient) -> None:
     heartbeat.record_heartbeat(NOON)
     text = _overview(client).text
     assert "Collecting" in text
-    assert "next run 13:00:00 UTC" in text
+    assert "next run 13:00 UTC" in text
 
 
 def test_the_banner_of_the_demonstration() -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from meteorograph import create_app, get_db_session
 from meteorograph.config.loading import load_settings
-from meteorograph.storage.models import Location, Missed, Quota, Run
+from meteorograph.storage.models import JobRun, Location, Missed, Quota, Run
 from pages import Page, add, page
 from support import KEY, NOON
 
@@ -141,6 +141,33 @@ def test_runs(client: FlaskClient) -> None:
 
 @ONE_DATABASE
 @pytest.mark.usefixtures("two_days")
+def test_times_of_runs_are_those_of_the_chosen_zone(client: FlaskClient) -> None:
+    with get_db_session() as session:
+        month = NOON.replace(day=1, hour=0)
+        session.add(Quota(provider="openweathermap", window="month", period_start=month, used=999_000))
+    shown = page(client, "/runs?zone=Asia/Tokyo")
+    assert (shown.rows[0][0], shown.rows[1][0]) == ("Due Asia/Tokyo", "2026-03-01 21:00")
+    assert "runs out 21:01 JST, " in _words(shown)
+    assert {one["id"] for one in shown.all("select")} >= {"zone", "units"}
+    kept = page(client, "/runs")
+    assert kept.rows[1][0] == "2026-03-01 21:00", "the choice is kept"
+    of_place = page(client, "/runs?zone=place")
+    assert (of_place.rows[0][0], of_place.rows[1][0]) == ("Due UTC", "2026-03-01 12:00")
+
+
+@ONE_DATABASE
+def test_times_of_jobs_are_those_of_the_chosen_zone(client: FlaskClient) -> None:
+    with get_db_session() as session:
+        session.add(JobRun(job="sweep", due_at=NOON, state="succeeded", started_at=NOON, ended_at=NOON))
+    shown = page(client, "/jobs?zone=Asia/Tokyo")
+    assert ["Due Asia/Tokyo", "Job"] in [row[:2] for row in shown.rows]
+    assert ["2026-03-01 21:00", "sweep"] in [row[:2] for row in shown.rows]
+    assert {one["id"] for one in shown.all("select")} >= {"zone", "units"}
+    assert ["2026-03-01 12:00", "sweep"] in [row[:2] for row in page(client, "/jobs?zone=UTC").rows]
+
+
+@ONE_DATABASE
+@pytest.mark.usefixtures("two_days")
 def test_reasons_are_words_with_their_codes_in_titles_and_healed_slots_are_said(client: FlaskClient) -> None:
     with get_db_session() as session:
         [provider, quota, down] = session.query(Missed).order_by(Missed.due_at.desc())
@@ -178,7 +205,7 @@ def test_gauges_tell_when_a_quota_runs_out(client: FlaskClient) -> None:
     gauges = [(one["aria-valuenow"], one["aria-valuemax"]) for one in shown.all("svg") if one.get("role") == "meter"]
     assert ("12", "60") in gauges
     assert ("999000", "1000000") in gauges
-    assert "At this rate the quota runs out on 2026-03-01 12:01" in _words(shown)
+    assert "At this rate the quota runs out 12:01 UTC, " in _words(shown)
 
 
 def test_no_key_and_no_token_is_on_a_page_or_among_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,9 +51,7 @@ def test_a_legend_has_the_units_of_the_reader() -> None:
     assert map_colours.unit(FRESHNESS, _display("si")) == ""
 
 
-@pytest.mark.parametrize(
-    ("box", "width"), [(Box(-180, -90, 180, 90), 360), (Box(170, -10, -170, 10), 20), (Box(5, 0, 5, 1), 0)]
-)
+@pytest.mark.parametrize(("box", "width"), [(Box(-180, -90, 180, 90), 360), (Box(170, -10, -170, 10), 20), (Box(5, 0, 5, 1), 0)])
 def test_a_box_may_lie_across_the_antimeridian(box: Box, width: float) -> None:
     assert box.width == width
 

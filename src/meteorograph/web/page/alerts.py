@@ -12,10 +12,13 @@ from ...alerts.kinds import KINDS, RAIN_HOURS, condition_text
 from ...config.loading import get_settings
 from ...i18n import Phrase
 from ...model import clock
+from ...model.states import AlertKind
 from ...storage.engine import get_db_session
 from .. import params
+from .display import Display
 from .layout import blueprint, render
-from .preferences import refuse_unknown
+from .preferences import read_preferences, refuse_unknown
+from .stored_text import for_reader
 
 #: Incidents per page.
 _LIMIT: Final = 25
@@ -45,6 +48,25 @@ _CHOICES: Final = [
 ]
 
 
+#: The quantity of the limit of a kind, if it is one that pages convert.
+_QUANTITIES: Final = {
+    AlertKind.RAIN: "precipitation",
+    AlertKind.WIND: "wind_speed",
+    AlertKind.GUST: "wind_gust",
+    AlertKind.FROST: "temperature",
+    AlertKind.HEAT: "temperature",
+    AlertKind.PRESSURE_FALL: "pressure",
+}
+
+
+def _condition(kind: AlertKind, limit: float | None, hours: int | None, display: Display) -> Phrase:
+    """The condition of a rule with its limit in the units of the reader."""
+    name = _QUANTITIES.get(kind)
+    if name is None or limit is None or display.preferences.units == "metric":
+        return condition_text(kind, limit, hours)
+    return KINDS[kind].condition_with(f"{display.value(name, limit)} {display.unit(name)}", hours)
+
+
 @blueprint.get("/alerts")
 def alerts() -> Response:
     """The page of alerts."""
@@ -57,7 +79,9 @@ def alerts() -> Response:
         incidents, more = queries.list_incidents(session, limit=_LIMIT, state=state, rule=rule, after=after)
     now = clock.now()
     conditions = {
-        view.rule.name: condition_text(view.rule.kind, view.rule.options.limit_of(view.rule.kind), view.rule.options.hours)
+        view.rule.name: _condition(
+            view.rule.kind, view.rule.options.limit_of(view.rule.kind), view.rule.options.hours, Display(read_preferences())
+        )
         for view in views
     }
     return render(
@@ -73,6 +97,7 @@ def alerts() -> Response:
         rule=rule,
         state=state,
         states=queries.INCIDENT_STATES,
+        for_reader=for_reader,
         more=more and params.place_cursor(*more),
         is_first="cursor" not in request.args,
     )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ...i18n import DateStyle
 from ...model import units
-from .filters import number
+from .filters import instant, number
 from .preferences import Preferences, zone_label
 
 #: Decimals by unit. The pressure of weather maps has no more than one.
@@ -69,6 +69,10 @@ class Display:
             return f"{self.clock(at)} {zone_label(local)}"
         day = self.language.date(local, DateStyle.DAY if local.year == today.year else DateStyle.DAY_YEAR)
         return f"{day} {self.clock(at)} {zone_label(local)}"
+
+    def instant(self, at: datetime | None) -> str:
+        """An instant in a table: date and time of day, without the zone; a dash for None."""
+        return instant(at and self.local(at), language=self.language)
 
     def label(self, at: datetime) -> str:
         """What the zone of the page is called at an instant."""
