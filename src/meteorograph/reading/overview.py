@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from ..model.time_buckets import midnight, zone_or_utc
 from ..model.valid_time import is_whole
+from ..quality.row_checks import MAX_CLOCK_LEAD
 from ..storage.models import Location, WeatherData
 from .overview_order import OverviewQuery, Position, find_page, last_day, newest_of
 from .ranges import RangeStatistics, read_ranges
@@ -25,6 +26,9 @@ BREAK: Final = 1.5
 
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = 3600
+
+#: How far the clock of a provider may be ahead [s].
+_LEAD: Final = MAX_CLOCK_LEAD.total_seconds()
 
 #: An instant (aware UTC) and a value; the value None breaks the line.
 SeriesPoint = tuple[datetime, float | None]
@@ -109,17 +113,23 @@ def _midnight(now: datetime, zone: str | None) -> datetime:
 
 
 def _edges(now: datetime, midnight_at: datetime) -> tuple[float, ...]:
-    """The hours of 24 hours, with their start and the local midnight, which may be an hour earlier where clocks change."""
+    """The hours of 24 hours, with their start and the local midnight, which may be an hour earlier where clocks change.
+
+    The last range is that of values by a provider's clock that is ahead: the newest value is one of today.
+    """
     start, end = last_day(now)
     hours = range(int(start // _HOUR + 1) * _HOUR, int(now.timestamp()) + 1, _HOUR)
-    return tuple(sorted({start, *map(float, hours), min(midnight_at.timestamp(), end - 1), end}))
+    return tuple(sorted({start, *map(float, hours), min(midnight_at.timestamp(), end - 1), end, end + _LEAD}))
 
 
 def _make_day(ranges: RangeStatistics, midnight_at: datetime, now: datetime) -> DayOfPlace:
-    start, end = (now - _DAY).timestamp(), ranges.edges[-1]
+    start, end = last_day(now)
     means = zip(ranges.edges, ranges.each("temperature"), strict=False)
-    points = [(datetime.fromtimestamp(at, UTC), one["mean"]) for at, one in means if at >= start and one["mean"] is not None]
-    today, rain = ranges.merged("temperature", midnight_at.timestamp(), end), ranges.merged("precipitation", start, end)
+    points = [
+        (datetime.fromtimestamp(at, UTC), one["mean"]) for at, one in means if start <= at < end and one["mean"] is not None
+    ]
+    today = ranges.merged("temperature", midnight_at.timestamp(), ranges.edges[-1])
+    rain = ranges.merged("precipitation", start, end)
     coverage = min(1.0, (rain["covered_seconds"] or 0.0) / _DAY.total_seconds())
     line = insert_breaks(thin_out(points))
     return DayOfPlace(line, today["min"], today["max"], rain["sum"], coverage, tuple(rain["providers"]))

@@ -58,7 +58,7 @@ def test_a_card_has_the_weather_of_now_and_of_the_last_24_hours(client: FlaskCli
     heads, values = _overview(client).rows
     assert [head.split()[0] for head in heads] == ["Place", "Weather", "Temperature", "Last", "Rain", "Wind", "Age"]
     # 23 whole hours and the part of the first one that lies within 24 h.
-    assert values == ["Athens", "light snow", f"{MINUS}3.5 {MINUS}3 to 1", "", "5.8", "4.1 9.0", "7 min ago"]
+    assert values == ["Athens", "light snow", f"{MINUS}3.5 {MINUS}3.5 to 1.3", "", "5.8", "4.1 9.0", "7 min ago"]
     text = _overview(client).text
     assert "95.8 % of 24 h measured" in text
     assert 'transform="rotate(130 8 8)"' in text, "a wind from the north-west blows to the south-east"
@@ -79,9 +79,9 @@ def test_colours_are_kept_and_checked(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("query", "values"),
     [
-        ("?units=imperial", ["68.0 68 to 68", "1.00", "22.4 33.6"]),
-        ("?units=si", ["293.1 293 to 293", "0.0254", "10.0 15.0"]),
-        ("", ["20.0 20 to 20", "25.4", "10.0 15.0"]),
+        ("?units=imperial", ["68.0 68.0 to 68.0", "1.00", "22.4 33.6"]),
+        ("?units=si", ["293.1 293.1 to 293.1", "0.0254", "10.0 15.0"]),
+        ("", ["20.0 20.0 to 20.0", "25.4", "10.0 15.0"]),
     ],
 )
 def test_units_are_those_of_the_reader_and_are_kept(client: FlaskClient, query: str, values: list[str]) -> None:
@@ -108,7 +108,7 @@ def test_a_cookie_that_is_wrong_is_ignored(client: FlaskClient) -> None:
     client.set_cookie("units", "cubits")
     client.set_cookie("zone", "Middle/Earth")
     add("Athens", {"temperature": 1.0})
-    assert _overview(client).rows[1][2] == "1.0 1 to 1"
+    assert _overview(client).rows[1][2] == "1.0 1.0 to 1.0"
 
 
 def test_what_is_not_given_is_a_dash_and_never_a_zero(client: FlaskClient) -> None:
@@ -119,12 +119,12 @@ def test_what_is_not_given_is_a_dash_and_never_a_zero(client: FlaskClient) -> No
 def test_zero_is_a_zero(client: FlaskClient) -> None:
     zeros = ("temperature", "precipitation", "wind_speed", "wind_gust", "cloud_cover")
     add("Athens", {"wind_direction": 0.0, "precipitation_period": 3600, **dict.fromkeys(zeros, 0.0)})
-    assert _overview(client).rows[1][2:6] == ["0.0 0 to 0", "", "≥ 0.0 1 h only", "0.0 0.0"]
+    assert _overview(client).rows[1][2:6] == ["0.0 0.0 to 0.0", "", "≥ 0.0 1 h only", "0.0 0.0"]
 
 
 def test_suspect_values_are_marked_and_leave_low_and_high(client: FlaskClient) -> None:
     add("Athens", {"temperature": 60.0, "flags": {"temperature": ["range"]}}, {"due_at": NOON - HOUR, "temperature": 5.0})
-    assert _overview(client).rows[1][2] == "60.0 × suspect 5 to 5"  # noqa: RUF001  # the cross of the page
+    assert _overview(client).rows[1][2] == "60.0 × suspect 5.0 to 5.0"  # noqa: RUF001  # the cross of the page
 
 
 def test_precipitation_of_another_provider_is_credited(client: FlaskClient) -> None:
@@ -392,7 +392,8 @@ def test_an_unknown_age() -> None:
         (-0.0, 0, "0"),
         (-0.4, 0, "0"),
         (-0.06, 1, f"{MINUS}0.1"),
-        (1013.25, 0, "1013"),
+        (1013.25, 0, "1,013"),
+        (1013.25, 1, "1013.2"),
         (1_000_000, 0, "1,000,000"),
     ],
 )
@@ -410,3 +411,12 @@ def test_points_of_the_compass() -> None:
 def test_lengths_and_parts() -> None:
     assert [duration(seconds) for seconds in (0, 119.9, 7199, 7200, 259_200)] == ["0 s", "119 s", "119 min", "2 h", "3 d"]
     assert [percent(part) for part in (None, 0, 0.9999, 1)] == [DASH, "0.0 %", "99.9 %", "100.0 %"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=5)], ids=["on time", "by a clock that is ahead"])
+def test_a_value_that_is_the_low_of_the_day_shows_as_the_low(client: FlaskClient, ahead: timedelta) -> None:
+    earlier = [{"due_at": NOON - hour * HOUR, "temperature": 12.96 + hour / 10} for hour in range(1, 8)]
+    add("Athens", {"temperature": 12.46, "observed_at": NOON + ahead}, *earlier)
+    [row] = _overview(client).rows[1:]
+    assert row[2].split(None, 1) == ["12.5", "12.5 to 13.7"]
+    assert "12.5 °C today 12.5 to 13.7" in " ".join(re.sub("<[^>]+>", " ", page(client, "/location?name=Athens").text).split())

@@ -169,9 +169,15 @@ def test_the_meteogram_is_read_by_pointer_and_keyboard_and_zoomed(chrome: Browse
         readout, slider = page.locator("#readout"), page.get_by_role("slider")
         expect(readout).to_contain_text("OpenWeatherMap")
         newest = readout.inner_text()
+        expect(readout).to_contain_text(re.compile(r"rain \d\d:00 to \d\d:00 \d+\.\d mm"))
         slider.focus()
         page.keyboard.press("ArrowLeft")
         expect(readout).not_to_have_text(newest)
+        page.locator("#values").evaluate(
+            'script => { script.textContent = script.textContent.replace(/"until": *\\d+/, \'"until":0\') }'
+        )
+        page.keyboard.press("ArrowLeft")
+        expect(readout).to_contain_text(re.compile(r"rain since \d\d:00 \d+\.\d mm"))
         assert (slider.get_attribute("aria-valuetext") or "").startswith(readout.locator("strong").inner_text())
         assert page.locator("svg.meteogram:visible .m-cursor").evaluate("line => line.style.visibility") == "visible"
         frame = slider.bounding_box()

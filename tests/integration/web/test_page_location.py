@@ -249,7 +249,7 @@ def test_the_weather_now_says_what_it_knows_and_what_it_does_not(client: FlaskCl
         "14:00 EET",
         "rain today 4.0 to 5.0 feels like -0.4".replace("-", "−"),  # noqa: RUF001  # as on the page
         "10.0 m/s from S, gusts 15.0",
-        "1 h 0.5 mm",
+        "1 h to 14:00 0.5 mm",
         "24 h ≥ 6.0 mm (50 % of the time measured )",
         "March ≥ 6.0 mm (85 % of the time measured )",
         "1005.4 hPa rising, +2.4 in 3 h",

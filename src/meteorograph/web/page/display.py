@@ -62,6 +62,11 @@ class Display:
         """The time of day, with seconds only if it has some."""
         return self.local(at).strftime("%H:%M:%S" if at.second else "%H:%M")
 
+    def time(self, at: datetime, now: datetime) -> str:
+        """The time of day to the minute, with its date and zone unless that is today."""
+        at = at.replace(second=0)
+        return self.clock(at) if self.local(at).date() == self.local(now).date() else self.moment(at, now)
+
     def moment(self, at: datetime, now: datetime) -> str:
         """An instant with its zone, and with its date unless that is today."""
         local, today = self.local(at), self.local(now).date()

@@ -82,7 +82,7 @@ def place() -> Response:
         ],
         quantities=panels_text(panels),
         panels=panel_choices(panels),
-        readout=readout(data, display),
+        readout=readout(data, display, minute),
         is_empty=data.is_empty,
         exploration=exploration,
         summary=summaries,

@@ -39,14 +39,16 @@ _TENDENCIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class RainTotal:
-    """Precipitation of a time that ends now."""
+    """Precipitation of a time that ends now, or with the newest observation."""
 
-    title: str
     #: [mm]; None if nothing of the time is measured.
     amount: float | None
     #: Part of the time that is measured, and how long that time is [s].
     coverage: float
     seconds: float
+    #: When the time begins and ends (aware UTC).
+    start: datetime
+    end: datetime
     #: A time in the month, in the zone of the place, if it is a month.
     month: datetime | None = None
 
@@ -89,7 +91,11 @@ def read_now(session: Session, row: WeatherRow, now: datetime) -> PlaceNow:
         icon_name=name,
         feels_like=None if {"temperature", "humidity", "wind_speed"} & suspects else feels_like(*heat),
         day=day,
-        rain=(_rain_of_hour(session, location.id, at), _rain_of_day(day), _rain_of_month(session, row, location.timezone, now)),
+        rain=(
+            _rain_of_hour(session, location.id, at),
+            _rain_of_day(day, now),
+            _rain_of_month(session, row, location.timezone, now),
+        ),
         tendency=None if "pressure" in suspects else tendency,
         tendency_words=tendency_words(tendency),
         suspects=suspects,
@@ -116,11 +122,12 @@ def _rain_of_hour(session: Session, location_id: int, at: datetime) -> RainTotal
     """The hour up to the newest observation."""
     edges = tuple((at - hours * _HOUR).timestamp() for hours in (1, 0))
     [total] = read_ranges(session, {location_id: edges}, ("precipitation",))[location_id].each("precipitation")
-    return _total("1 h", total, 3600.0)
+    return _total(total, 3600.0, at - _HOUR, at)
 
 
-def _rain_of_day(day: DayOfPlace) -> RainTotal:
-    return RainTotal("24 h", day.rain, day.rain_coverage, 86_400.0)
+def _rain_of_day(day: DayOfPlace, now: datetime) -> RainTotal:
+    end = now.replace(second=0, microsecond=0)
+    return RainTotal(day.rain, day.rain_coverage, 86_400.0, end - 24 * _HOUR, end)
 
 
 def _rain_of_month(session: Session, row: WeatherRow, timezone: str | None, now: datetime) -> RainTotal:
@@ -130,9 +137,10 @@ def _rain_of_month(session: Session, row: WeatherRow, timezone: str | None, now:
         session, location=row.location, start=now, end=now + timedelta(seconds=1), bucket="month", quantities=("precipitation",)
     )
     month = buckets[0]
-    total = _total("", month.values["precipitation"], max(1.0, (now - month.start).total_seconds()))
+    seconds = max(1.0, (now - month.start).total_seconds())
+    total = _total(month.values["precipitation"], seconds, month.start, now.replace(second=0, microsecond=0))
     return replace(total, month=now.astimezone(zone))
 
 
-def _total(title: str, total: Statistics, seconds: float) -> RainTotal:
-    return RainTotal(title, total["sum"], min(1.0, (total["covered_seconds"] or 0.0) / seconds), seconds)
+def _total(total: Statistics, seconds: float, start: datetime, end: datetime) -> RainTotal:
+    return RainTotal(total["sum"], min(1.0, (total["covered_seconds"] or 0.0) / seconds), seconds, start, end)

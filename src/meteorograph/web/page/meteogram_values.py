@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from ...i18n import Phrase
@@ -21,7 +22,7 @@ _SHOWN: Final = {
 }
 
 
-def readout(data: MeteogramData, display: Display) -> dict[str, Any]:
+def readout(data: MeteogramData, display: Display, now: datetime) -> dict[str, Any]:
     """Times, values in the units of the reader, bars, and the zone; short, because it is a part of the page."""
     lines = data.lines
     names = [name for name in _SHOWN if any(value is not None for value in lines.values[name])]
@@ -46,6 +47,7 @@ def readout(data: MeteogramData, display: Display) -> dict[str, Any]:
         "providers": [PROVIDERS[one].title if one in PROVIDERS else one for one in providers],
         "provider": [None if one is None else providers.index(one) for one in lines.providers],
         "rain": {
+            "until": int(now.timestamp()),
             "unit": display.unit("precipitation"),
             "decimals": display.decimals("precipitation"),
             "bars": [

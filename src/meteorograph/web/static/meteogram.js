@@ -47,10 +47,18 @@ function texts(data, at) {
     const length = (bar[1] - bar[0]) / 3600;
     const amount = `${number(bar[2], data.rain.decimals)} ${data.rain.unit}`;
     const part = bar[3] === undefined ? "" : `, ${say("{percent} % measured", { percent: Math.floor(bar[3] * 100) })}`;
-    found.push((length < 23 ? say("rain in {hours} h {amount}", { hours: length, amount }) : say("rain in the day {amount}", { amount })) + part);
+    const [start, end] = [bar[0], bar[1]].map((edge) => clock(data, edge));
+    const rain = length >= 23 ? say("rain in the day {amount}", { amount })
+      : bar[1] > data.rain.until ? say("rain since {start} {amount}", { start, amount })
+      : say("rain {start} to {end} {amount}", { start, end, amount });
+    found.push(rain + part);
   }
   if (data.provider[at] !== null) found.push(data.providers[data.provider[at]]);
   return found.length ? found : [say("no data")];
+}
+
+function clock(data, second) {
+  return new Date(second * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: data.zone });
 }
 
 function when(data, at) {
