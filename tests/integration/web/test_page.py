@@ -56,7 +56,7 @@ def test_a_card_has_the_weather_of_now_and_of_the_last_24_hours(client: FlaskCli
     cold = [{**rain.pop(), "temperature": -8.2}, {**rain.pop(2), "temperature": 1.26}]
     add("Athens", row, *cold, *rain)
     heads, values = _overview(client).rows
-    assert [head.split()[0] for head in heads] == ["Place", "Weather", "Temperature", "Last", "Rain", "Wind", "Age"]
+    assert [head.split()[0] for head in heads] == ["Place", "Weather", "Temperature", "Last", "Rain", "Wind", "Observed"]
     # 23 whole hours and the part of the first one that lies within 24 h.
     assert values == ["Athens", "light snow", f"{MINUS}3.5 {MINUS}3.5 to 1.3", "", "5.8", "4.1 9.0", "7 min ago"]
     text = _overview(client).text

@@ -181,6 +181,20 @@ def test_all_gaps_of_a_period_are_retried_at_once(client: FlaskClient) -> None:
 
 
 @ONE_DATABASE
+def test_a_slot_that_is_no_longer_tried_can_be_tried_again_and_is_not_called_unrecoverable(client: FlaskClient) -> None:
+    add("Athens", *_hours(3))
+    _missed("Athens", 3)
+    with get_db_session() as session:
+        session.query(Missed).update({"closed_at": NOON, "tries": 3})
+    shown = _place(client)
+    assert "1 slot: the provider failed no longer tried" in _words(shown)
+    assert "recoverable" not in shown.text
+    [again] = [one["data-retry"] for one in shown.all("button") if "data-retry" in one]
+    client.post(f"/api/gaps/retry?{again}", headers={"Content-Type": "application/json"})
+    assert "no longer tried" not in _words(_place(client))
+
+
+@ONE_DATABASE
 def test_no_place_no_values_and_a_place_that_is_paused(client: FlaskClient) -> None:
     assert "Location not found" in _place(client, "Nowhere", status=404).text
     add("Athens")

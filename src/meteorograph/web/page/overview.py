@@ -41,7 +41,7 @@ _COLUMNS: Final = {
     "temperature": (Phrase("Temperature"), "-temperature"),
     "rain": (Phrase("Rain 24 h"), "-rain"),
     "wind": (Phrase("Wind"), "-wind"),
-    "age": (Phrase("Age"), "-age"),
+    "age": (Phrase("Observed"), "-age"),
 }
 
 #: Order → what it is called in the list of orders.

@@ -21,7 +21,7 @@ function sayIn(context, text) {
 // A text that depends on a count: the forms for one and for many.
 function sayN(one, many, count, values = {}) {
   const forms = translations[one] || [one, many];
-  return fill(forms[plurals.select(count) === "one" ? 0 : forms.length - 1], { count, ...values });
+  return fill(forms[plurals.select(count) === "one" ? 0 : forms.length - 1], { count: decimals(count, 0), ...values });
 }
 
 // A number as the pages of the server have it: whole ones with separators from 1,000 on, others from 10,000 on.
