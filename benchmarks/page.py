@@ -27,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import past  # found by the line above
 from browser import browser, chromium, service
-
 from meteorograph.reading.rollups import roll_up
 
 #: What was measured of one load of a page.
