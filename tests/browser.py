@@ -130,6 +130,31 @@ def settle(page: Page) -> None:
             page.wait_for_selector(f"{drawn}[data-drawn]", timeout=60_000)
 
 
+#: What is written in a select, a placeholder or a box, and is wider than the room that it has.
+_CUT = """() => {
+    const pen = document.createElement("canvas").getContext("2d"), found = [];
+    for (const one of document.querySelectorAll("body *")) {
+        if (one.closest(".vh, .skip, thead, svg, noscript, .leaflet-container, .chart") || !one.checkVisibility()) continue;
+        const style = getComputedStyle(one), chosen = one.selectedOptions?.[0]?.textContent.trim();
+        const text = chosen ?? (!one.value && one.placeholder);
+        if (text) {
+            pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+            const arrow = one.tagName === "SELECT" ? 16 : 0;
+            const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - arrow;
+            if (pen.measureText(text).width > room + 1) found.push(`${text}: ${Math.round(room)} px`);
+        } else if (style.overflowX === "hidden" && one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 1) {
+            found.push(`${one.textContent.trim().slice(0, 60)}: ${one.clientWidth} px`);
+        }
+    }
+    return found;
+}"""
+
+
+def cut_texts(page: Page) -> list[str]:
+    """Texts of a page that are cut, with the room that they have."""
+    return list(page.evaluate(_CUT))
+
+
 def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:

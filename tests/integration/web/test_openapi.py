@@ -62,6 +62,7 @@ def test_the_parameters_are_those_that_the_route_knows(app: Flask) -> None:
 def test_the_page_shows_every_route(app: Flask) -> None:
     page = app.test_client().get("/docs").text
     assert all(f"{method} {path}" in page for method, path in ROUTES)
+    assert "``" not in page, "code is marked as code"
     assert "://" not in re.sub(r"<svg.*?</svg>", "", page), "nothing comes from elsewhere"
 
 

@@ -70,6 +70,7 @@ def test_colours_are_kept_and_checked(client: FlaskClient) -> None:
         link = re.search(r'<link id="dark"[^>]* media="([^"]*)"', client.get(f"/{path}").text)
         assert link
         assert media in link[1]
+        assert f'" media="{link[1]}">' in client.get("/sign-in").text
     answer = client.get("/?theme=blue")
     assert answer.status_code == 400
     assert "theme: must be one of auto, light, dark" in answer.text
@@ -205,6 +206,34 @@ def test_the_quota_that_runs_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
         session.add(Quota(provider="weatherstack", window="month", period_start=month, used=10))
     text = " ".join(re.sub("<[^>]+>", " ", _overview(client).text).split())
     assert re.search(r"Quota left, OpenWeatherMap 50\.0 % runs out (2|1) Mar", text), text
+    assert '<div class="near"><dt>Quota left' in _overview(client).text
+
+
+@ONE_DATABASE
+def test_a_quota_that_will_do_is_no_warning(driven: DrivenClock) -> None:
+    client = create_app(load_settings(scheduler_enabled=False, owm_api_key="k" * 32)).test_client()
+    add("Athens", {})
+    with get_db_session() as session:
+        session.add(Quota(provider="openweathermap", window="month", period_start=NOON.replace(day=1, hour=0), used=900_000))
+    driven.advance(timedelta(days=29))
+    shown = _overview(client).text
+    assert "10.0 %" in shown
+    assert "enough for the month" in shown
+    assert '<div class=""><dt>Quota left' in shown
+
+
+@ONE_DATABASE
+def test_a_form_has_numbers_and_tags_as_they_are_typed(client: FlaskClient) -> None:
+    add("Athens", elevation=170.25, tags=["coast", "old"])
+    add("Oslo", elevation=23.0, tags=["a, b", "c"])
+    fields = {
+        one["name"]: one.get("value") for one in page(client, "/locations/edit?name=Athens&lang=de").all("input") if "name" in one
+    }
+    assert (fields["elevation"], fields["tags"]) == ("170,25", "coast, old")
+    fields = {
+        one["name"]: one.get("value") for one in page(client, "/locations/edit?name=Oslo&lang=en").all("input") if "name" in one
+    }
+    assert (fields["elevation"], fields["tags"]) == ("23", "a, b; c; ")
 
 
 def test_names_and_tags_are_found_in_any_case(client: FlaskClient) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from ...i18n import ENGLISH, DateStyle, Language, Phrase, phrase_in
 from .words import POINTS, REASONS
@@ -20,6 +21,9 @@ _LENGTHS: Final = ((86400, phrase_in("unit", "d")), (3600, phrase_in("unit", "h"
 
 #: Missed reasons in the cause of an incident: alone, one after the other, or before what the provider said.
 _REASON_CODES: Final = re.compile(rf"(?:(?<=^)|(?<=, ))(?:{'|'.join(REASONS)})(?=$|, |: )")
+
+#: Code within a text.
+_CODE: Final = re.compile(r"``(.+?)``")
 
 #: Stands for a missing value.
 DASH: Final = "–"  # noqa: RUF001  # a typographic sign, like the minus below
@@ -96,6 +100,11 @@ def cause(text: str, *, language: Language = ENGLISH) -> str:
 def say(text: str, *, language: Language = ENGLISH) -> str:
     """A phrase in the language of the page; a text that is no phrase as it is."""
     return language.say(text) if isinstance(text, Phrase) else text
+
+
+def code_marks(text: str) -> Markup:
+    """A text in which double backticks mark code, as HTML."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped
 
 
 #: The functions that templates use as filters, by their names.

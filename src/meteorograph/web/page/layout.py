@@ -25,7 +25,7 @@ from .. import access
 from ..health_report import HealthReport, read_report
 from ..problems import bad_input_detail
 from .display import Display
-from .filters import FILTERS, in_language_of_page
+from .filters import FILTERS, code_marks, in_language_of_page
 from .preferences import SYSTEMS, THEMES, Preferences, keep_preferences, read_lang, read_preferences, read_theme
 from .script_texts import script_texts
 from .service_sentence import service_sentence
@@ -33,6 +33,7 @@ from .words import FILTERS as WORD_FILTERS
 
 log = get_logger(__name__)
 blueprint = Blueprint("page", __name__)
+blueprint.add_app_template_filter(code_marks)
 for function in (*FILTERS, *WORD_FILTERS):
     blueprint.add_app_template_filter(in_language_of_page(function), function.__name__)
 
@@ -42,6 +43,9 @@ _LATEST: Final = timedelta(seconds=30)
 
 #: Endpoints that answer with something else than a page.
 _FILES: Final = ("page.chart", "page.plotly_script", "page.leaflet_file")
+
+#: Choice of colours → the media in which they are the dark ones. Paper is always light.
+DARK_MEDIA: Final = {"auto": "screen and (prefers-color-scheme: dark)", "dark": "screen", "light": "not all"}
 
 #: Ages, which change without new data. They are not part of the ETag.
 _AGES: Final = re.compile(r"(<time[^>]*>)[^<]*(</time>)")
@@ -108,10 +112,11 @@ def render(
 
 
 def language_variables(language: Language) -> dict[str, Any]:
-    """What templates need to say texts: the language, and functions for texts, for counts and for words with a context."""
+    """What all templates need: the language, functions for texts, for counts and for words with a context, and the colours."""
     return {
         "language": language,
         "languages": CODES,
+        "dark_media": DARK_MEDIA.__getitem__,
         "_": language.markup,
         "_n": language.markup_n,
         "_c": language.markup_in,
@@ -143,7 +148,7 @@ def _not_found(error: LocationNotFoundError) -> Response:
         "error.html",
         status=404,
         title=Phrase("Location not found"),
-        detail=Phrase("no location is named {name}", name=repr(error.name)),
+        detail=Phrase("No location is named {name}.", name=repr(error.name)),
     )
 
 

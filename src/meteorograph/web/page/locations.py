@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Response, request
 
 from ...accounts.call_plan import interval_text
@@ -13,7 +15,7 @@ from ...reading.overview_order import numbered_page
 from ...storage.engine import get_db_session
 from .layout import blueprint, page_number, render
 from .overview import LIMIT, search_text
-from .preferences import refuse_unknown
+from .preferences import read_preferences, refuse_unknown
 
 
 @blueprint.get("/locations")
@@ -42,5 +44,16 @@ def edit_location() -> Response:
     refuse_unknown(("name",))
     with get_db_session(read_only=True) as session:
         location = get_location(session, request.args.get("name", ""))
-    tags = ("; " if any("," in tag for tag in location.tags or ()) else ", ").join([*(location.tags or ()), ""])
-    return render("location_edit.html", location=location, tags=tags, interval=interval_text(get_settings().interval))
+    elevation = "" if location.elevation is None else f"{location.elevation:.10g}"
+    return render(
+        "location_edit.html",
+        location=location,
+        elevation=read_preferences().language.numeral(elevation),
+        tags=_tags_text(location.tags or ()),
+        interval=interval_text(get_settings().interval),
+    )
+
+
+def _tags_text(tags: Sequence[str]) -> str:
+    """Tags as they are typed: separated by semicolons, and one at the end, if a tag has a comma."""
+    return "; ".join([*tags, ""]) if any("," in tag for tag in tags) else ", ".join(tags)

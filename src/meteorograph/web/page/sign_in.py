@@ -13,7 +13,7 @@ from ...i18n import Phrase, get_language
 from ...version import __version__
 from .. import access
 from .layout import blueprint, language_variables
-from .preferences import read_lang
+from .preferences import read_lang, read_theme
 
 #: Longest token that is looked up.
 _MAX_TOKEN: int = 500
@@ -58,7 +58,14 @@ def _needs_token(error: Unauthorized) -> Response:
 def _form(after: str, *, failure: Phrase | None = None, status: int = 200) -> Response:
     """The form shows nothing of the service, whose reading may need a token."""
     language = get_language(read_lang())
-    text = render_template("sign_in.html", after=after, failure=failure, version=__version__, **language_variables(language))
+    text = render_template(
+        "sign_in.html",
+        after=after,
+        failure=failure,
+        theme=read_theme(),
+        version=__version__,
+        **language_variables(language),
+    )
     response = make_response(text, status)
     response.vary.update(("Cookie", "Accept-Language"))
     return response

@@ -16,6 +16,7 @@ function apply() {
   document.dispatchEvent(new Event("changed"));
 }
 
+filter.querySelector("[type=submit]").hidden = true;
 filter.addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(apply, 200);
