@@ -166,3 +166,10 @@ def test_a_period_that_has_not_come_says_so(client: FlaskClient) -> None:
         text = page(client, f"{path}&start=2026-02-27&end=2026-03-09").text
         assert "The end of this period has not come yet; it is shown until 12:01 UTC." in text
         assert "has not come yet" not in page(client, f"{path}&start=2026-02-27&end=2026-03-01").text
+
+
+def test_differences_have_the_decimals_of_their_unit(client: FlaskClient) -> None:
+    _store("Athens", {"pressure": 1000.0}, {"pressure": 1001.0})
+    _store("Bray", {"pressure": 1001.0}, {"pressure": 1003.0})
+    row = page(client, "/compare?location=Athens&location=Bray&quantity=pressure&units=imperial").rows[2]
+    assert row[5:8] == ["0.04", "0.04", "0.06"]

@@ -307,6 +307,15 @@ def test_the_meteogram_is_a_picture_of_its_own(client: FlaskClient) -> None:
 
 
 @ONE_DATABASE
+def test_the_picture_and_the_summary_say_the_same_extremes_also_of_means(client: FlaskClient) -> None:
+    rows = [{"due_at": NOON - n * timedelta(minutes=20), "temperature": float(n % 3)} for n in range(3 * 24 * 20)]
+    add("Athens", *rows)
+    shown = _place(client, query="&range=30d")
+    assert "temperature 0.0 to 2.0 °C" in shown.text
+    assert any(row[:2] + row[3:] == ["Temperature °C", "0.0", "2.0"] for row in shown.rows)
+
+
+@ONE_DATABASE
 def test_quantities_are_chosen_in_the_address_and_kept(client: FlaskClient) -> None:
     add("Athens", *_hours(30, precipitation=0.5, precipitation_period=3600, pressure=1000.0, wind_speed=3.0, wind_direction=10.0))
     whole = client.get("/chart.svg?location=Athens").text

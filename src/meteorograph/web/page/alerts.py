@@ -77,11 +77,9 @@ def alerts() -> Response:
         views = queries.rule_views(session)
         channels = queries.channel_views(session, channel_names(get_settings()))
         incidents, more = queries.list_incidents(session, limit=_LIMIT, state=state, rule=rule, after=after)
-    now = clock.now()
+    now, display = clock.now(), Display(read_preferences())
     conditions = {
-        view.rule.name: _condition(
-            view.rule.kind, view.rule.options.limit_of(view.rule.kind), view.rule.options.hours, Display(read_preferences())
-        )
+        view.rule.name: _condition(view.rule.kind, view.rule.options.limit_of(view.rule.kind), view.rule.options.hours, display)
         for view in views
     }
     return render(

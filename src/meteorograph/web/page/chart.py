@@ -73,7 +73,10 @@ def chart() -> Response:
 
 def chart_title(location: LocationView, data: MeteogramData, display: Display, panels: Collection[str]) -> str:
     """What the picture shows, for a screen reader."""
-    values = [value for value in data.lines.values["temperature"] if value is not None and "temperature" in panels]
+    lines = data.lines
+    # Of means, the extremes of their times: the summary below the picture says the same.
+    columns = (lines.lowest, lines.highest) if lines.lowest else (lines.values["temperature"],)
+    values = [value for column in columns for value in column if value is not None and "temperature" in panels]
     say = display.language.say
     start, end = _when(data.start, display), f"{_when(data.end, display)} {display.label(data.end)}"
     title = say("Meteogram of {place}, {start} to {end}", place=location.name, start=start, end=end)
