@@ -20,6 +20,8 @@ from apscheduler.jobstores.base import JobLookupError
 
 from . import tick, upkeep
 from .alerts.service import ALERTS
+from .background.dispatch import look_for_tasks
+from .background.runner import TASKS
 from .collecting.process_memory import PROCESS_MEMORY
 from .collecting.run_context import require_key
 from .config.loading import get_settings
@@ -168,7 +170,7 @@ def _record_heartbeat() -> None:
 
 
 def _beat() -> None:
-    """Give a sign of life; a heartbeat that waits for the database is stored before the next one."""
+    """Give a sign of life, at the latest with the next one where it waits for the database, and look for background tasks."""
     lock = SERVICE_STATE.heartbeat_lock
     if not lock.acquire(blocking=False):
         _process.last_heartbeat = time.monotonic()
@@ -177,6 +179,7 @@ def _beat() -> None:
         _record_heartbeat()
     finally:
         lock.release()
+    look_for_tasks(_process.stop)
 
 
 def _record_stop() -> None:
@@ -265,6 +268,7 @@ def stop() -> None:
         _process.stop.set()  # collection ends while jobs of the user are waited for
         if _process.shard_worker is not None:
             _process.shard_worker.stop()
+        TASKS.stop()
         RUNNER.stop()
         ALERTS.stop()
         SENDER.stop()
@@ -318,6 +322,7 @@ def _start_after_fork() -> None:
     tick.TICK_MEMORY.accounting = threading.Lock()  # a thread of the parent may have held it
     scheduler.reset()
     RUNNER.reset()
+    TASKS.reset()
     ALERTS.reset()
     SENDER.reset()
     if _process.forks_worker:

@@ -1,4 +1,4 @@
-"""Take the jobs of Procrastinate: collect shards, fill missed slots, and look for shards and jobs whose process has died.
+"""Take the jobs of Procrastinate: shards, healing, background tasks, and the look for shards and jobs whose process has died.
 
 The ledger is the truth: a job takes its shard by lease and token as a tick does, and ends quietly if another process has it.
 Imported only where this engine is chosen, since Procrastinate is optional.
@@ -21,6 +21,7 @@ from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
 from . import tick
+from .background import runner
 from .collecting.event_loop import run_async
 from .collecting.process_memory import PROCESS_MEMORY
 from .config.loading import get_settings
@@ -32,12 +33,15 @@ from .shard_collector import ShardCollector
 from .storage import queue_connections
 from .storage.database_errors import error_text
 from .storage.engine import database_url, init_db
-from .storage.queues import COLLECTING_QUEUES, HEALING_TASK, PRIORITIES, SHARD_TASK, Queue
+from .storage.queues import BACKGROUND_TASK, COLLECTING_QUEUES, HEALING_TASK, PRIORITIES, SHARD_TASK, Queue
 
 log = get_logger(__name__)
 
 #: Shards that one process collects at a time: the second one is begun while the last calls of the first are under way.
 SHARDS_AT_ONCE: Final = 2
+
+#: Healing, and one background task.
+LONG_JOBS_AT_ONCE: Final = 2
 
 #: How often to look for jobs where no notification comes [s].
 _POLL_SECONDS: Final = 2.0
@@ -122,7 +126,7 @@ class ShardWorker:
                 }
                 workers = [
                     Worker(name="shards", queues=list(COLLECTING_QUEUES), concurrency=SHARDS_AT_ONCE, **common),
-                    Worker(name="histories", queues=[Queue.BACKFILL], concurrency=1, **common),
+                    Worker(name="histories", queues=[Queue.BACKFILL], concurrency=LONG_JOBS_AT_ONCE, **common),
                     Worker(name="sweep", queues=[Queue.SWEEP], concurrency=1, **common),
                 ]
                 await self._run_all(workers, ended)
@@ -162,7 +166,7 @@ def make_app(options: dict[str, Any], collect: Callable[[int, int], Future[None]
     Args:
         options: Of the connections to PostgreSQL.
         collect: Begins to collect a shard, by run and number.
-        stop: Lets a task that fills missed slots end early.
+        stop: Lets long tasks end early.
     """
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(**options))
 
@@ -173,6 +177,10 @@ def make_app(options: dict[str, Any], collect: Callable[[int, int], Future[None]
     @app.task(name=HEALING_TASK, queue=Queue.BACKFILL)
     async def heal() -> None:
         await asyncio.to_thread(_heal, stop)
+
+    @app.task(name=BACKGROUND_TASK, queue=Queue.BACKFILL)
+    async def work_on_tasks() -> None:
+        await asyncio.to_thread(runner.work, stop)
 
     @app.periodic(cron=_SWEEP_CRON)
     @app.task(name="meteorograph.sweep", queue=Queue.SWEEP, queueing_lock="sweep", priority=PRIORITIES[Queue.SWEEP])

@@ -11,6 +11,7 @@ from typing import Final
 from .archiving.candidates import seals
 from .archiving.files import find_damage
 from .archiving.sealing import seal_months
+from .background import tasks
 from .backups.create import create_backup
 from .backups.folder import last_backup
 from .collecting.process_memory import PROCESS_MEMORY
@@ -116,8 +117,9 @@ def _delete_old_job_runs() -> None:
         init_db()
         with get_db_session() as session:
             job_queries.delete_old_runs(session, clock.now())
+            tasks.delete_old_tasks(session)
     except Exception as error:
-        log.warning("old runs of jobs could not be deleted", reason=error_text(error))
+        log.warning("old runs of jobs and background tasks could not be deleted", reason=error_text(error))
 
 
 def _forget_unused_integrations() -> None:

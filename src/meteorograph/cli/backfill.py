@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ..model.words import counted
-from .options import json_option, location_option, parse_moment, range_options
+from .options import background_option, json_option, location_option, parse_moment, range_options
 from .output import Column, print_json, print_table
+from .tasks import add_task
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -24,8 +25,11 @@ _MAX_REASONS_SHOWN: Final = 5
 @range_options("all missed slots; with --start all slots without a row")
 @click.option("--again", is_flag=True, help="Also slots that are closed as unrecoverable.")
 @click.option("--dry-run", is_flag=True, help="Only show what it costs.")
+@background_option
 @json_option
-def backfill(location: str | None, start: str | None, end: str | None, again: bool, dry_run: bool, as_json: bool) -> None:
+def backfill(
+    location: str | None, start: str | None, end: str | None, again: bool, dry_run: bool, in_background: bool, as_json: bool
+) -> None:
     """Fill gaps from providers with a history; exit 1 if something was not filled."""
     from ..config.loading import get_settings
     from ..healing.backfill_plan import BackfillRequest, estimate_backfill, require_history
@@ -44,8 +48,14 @@ def backfill(location: str | None, start: str | None, end: str | None, again: bo
     init_db()
     request = BackfillRequest(location, since, min(until or now, now), again)
     estimate = estimate_backfill(settings, request)
+    if in_background and (dry_run or as_json):
+        raise click.UsageError("--background needs neither --dry-run nor --json: it only adds a task")
     if not as_json:
         _print_estimate(estimate)
+    if in_background:
+        if estimate.slots:
+            add_task("backfill", _arguments(request))
+        return
     result = None if dry_run or not estimate.slots else _fill(settings, request, estimate.slots)
     if as_json:
         print_json(_json_fields(estimate, result))
@@ -53,6 +63,11 @@ def backfill(location: str | None, start: str | None, end: str | None, again: bo
         _print_result(result)
     if (result.filled < estimate.slots) if result is not None else not estimate.is_complete:
         raise SystemExit(1)
+
+
+def _arguments(request: BackfillRequest) -> dict[str, Any]:
+    start = request.start and request.start.isoformat()
+    return {"location": request.location, "start": start, "end": request.end.isoformat(), "again": request.again}
 
 
 def _fill(settings: Settings, request: BackfillRequest, slots: int) -> HealingResult:

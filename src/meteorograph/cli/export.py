@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ..model.words import counted
-from .options import parse_moment, range_options
+from .options import background_option, parse_moment, range_options
+from .tasks import add_task
 
 
 @click.command()
@@ -19,6 +20,7 @@ from .options import parse_moment, range_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE instead of stdout.")
 @click.option("--bom", is_flag=True, help="Begin a CSV with a byte order mark, by which spreadsheet programs recognise UTF-8.")
 @click.option("--partitioned", is_flag=True, help="Write Parquet files by year and month; FILE is a folder.")
+@background_option
 def export(
     format: str,
     locations: tuple[str, ...],
@@ -28,6 +30,7 @@ def export(
     output: Path | None,
     bom: bool,
     partitioned: bool,
+    in_background: bool,
 ) -> None:
     """Write rows as CSV, NDJSON, Parquet or netCDF, sorted by location and time."""
     from ..exporting import export as exporting
@@ -43,6 +46,12 @@ def export(
         raise click.UsageError(f"--partitioned needs --format parquet, not {format}")
     now = clock.now()
     query = exporting.ExportQuery(locations, tags, parse_moment("start", start, now), parse_moment("end", end, now))
+    if in_background:
+        if output is None:
+            raise click.UsageError("--background needs a file: name it with --output")
+        edges = {name: at and at.isoformat() for name, at in (("start", query.start), ("end", query.end))}
+        names = {"format": format, "locations": locations, "tags": tags, "output": str(output.absolute())}
+        return add_task("export", {**names, **edges, "bom": bom, "partitioned": partitioned})
     init_db()
     with get_db_session(read_only=True) as session, show_bar("exporting", is_hidden=output is None) as show:
         if output is not None and partitioned:

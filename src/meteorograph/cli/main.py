@@ -32,6 +32,7 @@ from . import (
     simulate,
     status,
     systemd,
+    tasks,
     tokens,
 )
 from .groups import Group
@@ -68,6 +69,7 @@ for command in (
     alerts.alerts,
     backfill.backfill,
     reparse.reparse,
+    tasks.tasks,
     plan.plan,
     plan.check_keys,
     simulate.simulate,

@@ -10,6 +10,9 @@ import click
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+background_option = click.option(
+    "--background", "in_background", is_flag=True, help="Let a process of the service do it; see meteorograph tasks."
+)
 location_option = click.option("--location", help="Only the location of this name.")
 
 

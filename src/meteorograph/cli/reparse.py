@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..model.words import counted
-from .options import json_option, parse_period, range_options
+from .options import background_option, json_option, parse_period, range_options
+from .tasks import add_task
 
 if TYPE_CHECKING:
     from ..reparsing.compare import Difference
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @range_options("7d before the end")
 @click.option("--dry-run", is_flag=True, help="Only show the differences.")
+@background_option
 @json_option
-def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) -> None:
+def reparse(start: str | None, end: str | None, dry_run: bool, in_background: bool, as_json: bool) -> None:
     """Parse journalled payloads again and store the differences; exit 1 if a payload cannot be read."""
     from ..config.loading import get_settings
     from ..model import time_range
@@ -27,6 +29,10 @@ def reparse(start: str | None, end: str | None, dry_run: bool, as_json: bool) ->
     from ..storage.engine import init_db
 
     since, until = parse_period(start, end, time_range.DEFAULT_RANGE)
+    if in_background:
+        if dry_run or as_json:
+            raise click.UsageError("--background needs neither --dry-run nor --json: it only adds a task")
+        return add_task("reparse", {"start": since.isoformat(), "end": until.isoformat()})
     init_db()
     printer = _JSONPrinter() if as_json else _LinePrinter()
     done = reparsing.reparse(get_settings(), since, until, apply=not dry_run, report=printer)

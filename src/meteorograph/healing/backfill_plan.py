@@ -42,12 +42,14 @@ class BackfillRequest:
             a service. None for all missed slots.
         end: Instant after the last one.
         again: Whether to include slots that are closed as unrecoverable.
+        untried_since: Leave out the missed slots that were requested at this instant or later; None for none.
     """
 
     location: str | None
     start: datetime | None
     end: datetime
     again: bool = False
+    untried_since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -104,7 +106,14 @@ def find_missing_slots(settings: Settings, request: BackfillRequest) -> Iterator
             location = session.get(Location, id_)
             if location is None:
                 continue
-            slots = missed_slots.read_missed_slots(session, id_, request.start, request.end, include_closed=request.again)
+            slots = missed_slots.read_missed_slots(
+                session,
+                id_,
+                request.start,
+                request.end,
+                include_closed=request.again,
+                untried_since=request.untried_since,
+            )
             slots += _unrecorded_slots(session, settings, location, request)
         if slots:
             batch.append((DueLocation(id_, location.name, Coordinates(location.latitude, location.longitude)), slots))
@@ -113,6 +122,11 @@ def find_missing_slots(settings: Settings, request: BackfillRequest) -> Iterator
             batch = []
     if batch:
         yield batch
+
+
+def count_missing_slots(settings: Settings, request: BackfillRequest) -> int:
+    """The number of slots that ``find_missing_slots`` yields."""
+    return sum(len(slots) for batch in find_missing_slots(settings, request) for _, slots in batch)
 
 
 def _unrecorded_slots(session: Session, settings: Settings, location: Location, request: BackfillRequest) -> list[datetime]:

@@ -48,12 +48,23 @@ def read_open_slots(
 
 
 def read_missed_slots(
-    session: Session, location_id: int, start: datetime | None, end: datetime, *, include_closed: bool = False
+    session: Session,
+    location_id: int,
+    start: datetime | None,
+    end: datetime,
+    *,
+    include_closed: bool = False,
+    untried_since: datetime | None = None,
 ) -> list[datetime]:
-    """Slots of a location before ``end`` that are still missed, with or without those that are closed as unrecoverable."""
+    """Slots of a location before ``end`` that are still missed.
+
+    With or without those that are closed as unrecoverable, and without those that were requested at ``untried_since`` or later.
+    """
     query = select(Missed.due_at).where(Missed.location_id == location_id, Missed.due_at < end, STILL_MISSED)
     if start is not None:
         query = query.where(Missed.due_at >= start)
+    if untried_since is not None:
+        query = query.where(or_(Missed.tried_at.is_(None), Missed.tried_at < untried_since))
     return list(session.scalars(query if include_closed else query.where(Missed.closed_at.is_(None))))
 
 

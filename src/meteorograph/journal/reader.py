@@ -16,7 +16,9 @@ from .frames import damaged_length, iterate_frames, valid_length
 log = get_logger(__name__)
 
 
-def read_slots(folder: Path, start: datetime, end: datetime, *, earlier: timedelta = timedelta(0)) -> Iterator[Entry]:
+def read_slots(
+    folder: Path, start: datetime, end: datetime, *, earlier: timedelta = timedelta(0), since: datetime | None = None
+) -> Iterator[Entry]:
     """The entries of the slots ``start <= due_at < end``, file by file, in the order of writing.
 
     Args:
@@ -25,9 +27,11 @@ def read_slots(folder: Path, start: datetime, end: datetime, *, earlier: timedel
         end: End of the slots (exclusive).
         earlier: Also include entries of slots up to this much before ``start``, if they were fetched since ``start``. The slot of
             a history's entry is its first hour, which is earlier than the fetch.
+        since: Pass over the entries that were fetched before this hour; ``start`` if that is later.
     """
+    first = max(start, since or start)
     for path in journal_files(folder):
-        if hour_of_file(path) + timedelta(hours=1) > start:  # no payload is fetched before its slot
+        if hour_of_file(path) + timedelta(hours=1) > first:  # no payload is fetched before its slot
             for entry in read_file(path):
                 if start - earlier <= entry.due_at < end:
                     yield entry

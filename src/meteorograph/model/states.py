@@ -76,6 +76,17 @@ class JobState(StrEnum):
     SKIPPED = "skipped"
 
 
+class TaskState(StrEnum):
+    """How far a background task is, or how it ended."""
+
+    #: Waits for a process: new, given back, or until its next attempt.
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class LocationState(StrEnum):
     """Whether a location is collected on its schedule."""
 

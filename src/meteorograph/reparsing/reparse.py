@@ -5,6 +5,7 @@ Works slot by slot: memory holds only the slots to which the current hour of the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -72,6 +73,9 @@ def reparse(
     apply: bool,
     only_missing: bool = False,
     report: Callable[[Difference], None] = lambda _: None,
+    resume_at: datetime | None = None,
+    progress: Callable[[datetime, ReparseResult], None] = lambda *_: None,
+    stop: threading.Event | None = None,
 ) -> ReparseResult:
     """Parse the journalled payloads of slots with ``start <= due_at < end`` again, and store the differences if ``apply`` is set.
 
@@ -86,11 +90,15 @@ def reparse(
         apply: Whether to store the differences.
         only_missing: Whether existing rows stay unchanged.
         report: Called with each difference, after it is stored.
+        resume_at: Up to where an earlier call has got by its ``progress``.
+        progress: Called for each hour of the journal with the instant up to which it is done, and the result so far.
+        stop: Set to end early; what is stored stays.
 
     Raises:
         StoreError: The database cannot be reached. Rows that are stored already stay.
     """
-    return _ReparseRun(settings, start, end, apply, only_missing, report).run()
+    run = _ReparseRun(settings, start, end, apply, only_missing, report, resume_at or start)
+    return run.run(progress, stop or threading.Event())
 
 
 class _ReparseRun:
@@ -102,9 +110,10 @@ class _ReparseRun:
         apply: bool,
         only_missing: bool,
         report: Callable[[Difference], None],
+        resume_at: datetime,
     ) -> None:
         self._settings, self._start, self._end, self._apply, self._report = settings, start, end, apply, report
-        self._only_missing = only_missing
+        self._only_missing, self._resume_at = only_missing, max(start, resume_at)
         self._result = ReparseResult()
         #: Slot → location id → provider → observations of live collection.
         self._live: dict[datetime, dict[int, dict[str, list[Observation]]]] = {}
@@ -115,12 +124,20 @@ class _ReparseRun:
         lengths = [schedule.length if isinstance(schedule, Interval) else _DAY for schedule in schedules]
         self._max_slot_length = min(_DAY, max([settings.interval, *lengths]))
 
-    def run(self) -> ReparseResult:
+    def run(self, progress: Callable[[datetime, ReparseResult], None], stop: threading.Event) -> ReparseResult:
         histories = [history for provider in PROVIDERS.values() for history in provider.history]
         longest = max((history.span for history in histories), default=timedelta(0))
-        for entry in reader.read_slots(self._settings.journal_dir, self._start, self._end, earlier=longest):
-            self._compare_until(entry.fetched_at.replace(minute=0, second=0, microsecond=0) - self._max_slot_length)
-            if entry.kind == "history" or (entry.kind == "current" and entry.due_at >= self._start):
+        done = self._resume_at
+        folder = self._settings.journal_dir
+        for entry in reader.read_slots(folder, self._start, self._end, earlier=longest, since=self._resume_at):
+            if stop.is_set():
+                return self._result
+            hour = entry.fetched_at.replace(minute=0, second=0, microsecond=0) - self._max_slot_length
+            self._compare_until(hour)
+            if hour > done:
+                done = hour
+                progress(done, self._result)
+            if entry.kind == "history" or (entry.kind == "current" and entry.due_at >= self._resume_at):
                 self._parse_entry(entry)
         self._compare_until(self._end)
         return self._result

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from ..errors import StoreError
-from .queues import HEALING_TASK, PRIORITIES, SHARD_TASK, Queue
+from .queues import BACKGROUND_TASK, HEALING_TASK, PRIORITIES, SHARD_TASK, Queue
 
 #: Never opened: jobs are deferred on the connection of the caller.
 _MANAGER: Final = JobManager(SyncPsycopgConnector())
@@ -48,16 +48,16 @@ def defer_healing(session: Session) -> bool:
     Raises:
         StoreError: The database does not take the job.
     """
-    job = Job(
-        id=None,
-        queue=Queue.BACKFILL.value,
-        priority=PRIORITIES[Queue.BACKFILL],
-        lock=None,
-        queueing_lock="healing",
-        task_name=HEALING_TASK,
-        task_kwargs={},
-    )
-    return _defer(session, [job])
+    return _defer(session, [_long_job(HEALING_TASK, "healing")])
+
+
+def defer_background(session: Session) -> bool:
+    """Defer a job that works on background tasks, unless one waits already; gives whether it is new.
+
+    Raises:
+        StoreError: The database does not take the job.
+    """
+    return _defer(session, [_long_job(BACKGROUND_TASK, "background")])
 
 
 def _defer(session: Session, jobs: list[Job]) -> bool:
@@ -70,6 +70,18 @@ def _defer(session: Session, jobs: list[Job]) -> bool:
     except exceptions.ConnectorException as error:
         raise StoreError(f"jobs cannot be deferred: {error.__cause__ or error}") from error
     return True
+
+
+def _long_job(name: str, lock: str) -> Job:
+    return Job(
+        id=None,
+        queue=Queue.BACKFILL.value,
+        priority=PRIORITIES[Queue.BACKFILL],
+        lock=None,
+        queueing_lock=lock,
+        task_name=name,
+        task_kwargs={},
+    )
 
 
 def _job(lock: str, run_id: int, number: int, is_lost: bool) -> Job:

@@ -17,7 +17,7 @@ class Queue(StrEnum):
 
     #: Shards of runs.
     LIVE = "live"
-    #: Healing.
+    #: Healing, and background tasks.
     BACKFILL = "backfill"
     #: Reserved: nothing is deferred there yet.
     ON_DEMAND = "on_demand"
@@ -42,9 +42,10 @@ COLLECTING_QUEUES: Final = (Queue.LIVE, Queue.ON_DEMAND)
 #: Queues of which jobs are taken. Those of the sweep and of histories have workers of their own.
 WORKED_QUEUES: Final = (*COLLECTING_QUEUES, Queue.BACKFILL)
 
-#: Names of the tasks that collect a shard, and that fill missed slots from histories for a while.
+#: Names of the tasks of Procrastinate: collect a shard, fill missed slots for a while, work on our own background tasks.
 SHARD_TASK: Final = "meteorograph.collect_shard"
 HEALING_TASK: Final = "meteorograph.heal"
+BACKGROUND_TASK: Final = "meteorograph.background"
 
 _SETTING: Final = "METEOROGRAPH_ENGINE=procrastinate"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .accounts import AccountState, Quota
 from .alerts import AlertRule, AlertSignal, AlertSubject, Delivery, Incident, WebhookCursor
 from .archive import ArchiveFile, SealedRange
+from .background import BackgroundTask
 from .base import Base
 from .counters import CounterTotal
 from .geocoding import GeocoderAnswer
@@ -23,6 +24,7 @@ __all__ = [
     "AlertSignal",
     "AlertSubject",
     "ArchiveFile",
+    "BackgroundTask",
     "Base",
     "CheckState",
     "CounterTotal",
