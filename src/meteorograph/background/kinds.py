@@ -113,11 +113,10 @@ def read_again(settings: Settings, hold: Hold) -> TaskWait | None:
 
 def write_file(settings: Settings, hold: Hold) -> TaskWait | None:
     """Export rows to a file, which appears only when it is complete: after a crash it is begun again."""
-    arguments = dict(hold.claim.arguments)
-    to, bom, is_partitioned = Path(arguments.pop("output")), arguments.pop("bom"), arguments.pop("partitioned")
-    format = next(one for one in exporting.FORMATS if one == arguments.pop("format"))
-    edges = [None if text is None else datetime.fromisoformat(text) for text in (arguments.pop("start"), arguments.pop("end"))]
-    query = exporting.ExportQuery(tuple(arguments.pop("locations")), tuple(arguments.pop("tags")), *edges)
+    asked = hold.claim.arguments
+    to, format = Path(asked["output"]), next(one for one in exporting.FORMATS if one == asked["format"])
+    start, end = (asked[name] and datetime.fromisoformat(asked[name]) for name in ("start", "end"))
+    query = exporting.ExportQuery(tuple(asked["locations"]), tuple(asked["tags"]), start, end)
 
     def report(done: int, total: int) -> None:
         if hold.stop.is_set():
@@ -125,10 +124,10 @@ def write_file(settings: Settings, hold: Hold) -> TaskWait | None:
         hold.report(done, total)
 
     with get_db_session(read_only=True) as session:
-        if is_partitioned:
+        if asked["partitioned"]:
             result = exporting.export_partitioned(session, query, to, report)
         else:
-            result = exporting.export(session, query, format, to, report, has_byte_order_mark=bom)
+            result = exporting.export(session, query, format, to, report, has_byte_order_mark=asked["bom"])
     hold.advance(None, {"rows": result.rows, "files": len(result.files)})
     return None
 

@@ -47,7 +47,7 @@ def _work_on(claim: TaskClaim, stop: threading.Event) -> None:
             pass
         except StoreError as failure:
             is_away, error = True, str(failure)
-        except (MeteorographError, OSError, ValueError, LookupError) as failure:
+        except (MeteorographError, OSError) as failure:
             error = redact(str(failure)) or type(failure).__name__
         except Exception as failure:
             log.exception("task failed", **fields)

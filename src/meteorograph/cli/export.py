@@ -49,6 +49,8 @@ def export(
     if in_background:
         if output is None:
             raise click.UsageError("--background needs a file: name it with --output")
+        if not output.absolute().parent.is_dir():
+            raise click.UsageError(f"--output {output}: its folder must exist")
         edges = {name: at and at.isoformat() for name, at in (("start", query.start), ("end", query.end))}
         names = {"format": format, "locations": locations, "tags": tags, "output": str(output.absolute())}
         return add_task("export", {**names, **edges, "bom": bom, "partitioned": partitioned})

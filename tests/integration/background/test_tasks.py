@@ -216,8 +216,25 @@ def test_an_export_is_a_file_when_it_is_complete(weeks: Simulator, tmp_path: Pat
     assert [(one["id"], one["state"], one["done"], one["total"]) for one in told] == [(1, "succeeded", 1, 1)]
 
 
+@pytest.mark.parametrize("options", [("--format", "ndjson"), ("--format", "parquet"), ("--format", "parquet", "--partitioned")])
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_every_format_is_exported_as_by_the_command(weeks: Simulator, tmp_path: Path, ask: Ask, options: tuple[str, ...]) -> None:
+    ask("export", "--background", "-o", "background", *options, "--end", f"{NOON + 30 * DAY:%Y-%m-%d}")
+    _all_work()
+    assert _task().state == "succeeded", _task().message
+    ask("export", "-o", "command", *options, "--end", f"{NOON + 30 * DAY:%Y-%m-%d}")
+    made, expected = (
+        [path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*")] for name in ("background", "command")
+    )
+    assert made == expected
+    if "ndjson" in options:
+        assert (tmp_path / "background").read_bytes() == (tmp_path / "command").read_bytes()
+
+
 def test_what_cannot_be_done_fails_with_its_reason(weeks: Simulator, tmp_path: Path, ask: Ask) -> None:
-    ask("export", "--background", "-o", str(tmp_path / "no" / "such" / "rows.csv"))
+    (tmp_path / "gone").mkdir()
+    ask("export", "--background", "-o", "gone/rows.csv")
+    (tmp_path / "gone").rmdir()
     ask("export", "--background", "-o", "rows.csv", "--location", "nowhere")
     _all_work()
     assert [_task(n).state for n in (1, 2)] == ["failed", "failed"]
@@ -309,6 +326,7 @@ def test_a_look_begins_to_work(weeks: Simulator, tmp_path: Path, ask: Ask) -> No
     ("command", "reason"),
     [
         (("export", "--background"), "--background needs a file: name it with --output"),
+        (("export", "--background", "-o", "no/rows.csv"), "--output no/rows.csv: its folder must exist"),
         (("reparse", "--background", "--dry-run"), "--background needs neither --dry-run nor --json"),
         (("reparse", "--background", "--json"), "--background needs neither --dry-run nor --json"),
     ],
