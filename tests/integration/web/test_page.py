@@ -168,7 +168,7 @@ def test_a_stale_location_is_counted_in_the_status_line(client: FlaskClient) -> 
 
 def test_the_empty_state(client: FlaskClient) -> None:
     shown = _overview(client)
-    assert "No values yet" in shown.text
+    assert "No locations yet" in shown.text
     assert "table" not in shown.tags
     heartbeat.record_heartbeat(NOON)
     assert "at 13:00:00 UTC at the latest" in _overview(client).text

@@ -250,12 +250,86 @@ def test_units_and_zone_are_chosen_in_the_header_and_kept(chrome: Browser, url: 
         assert wrong == []
 
 
+def test_the_focus_stays_where_it_is_when_a_page_is_renewed_or_loaded_anew(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.clock.install()
+        page.goto(url)
+        for focused in ("#details summary", "#list .scroll", "#as-map", "#list thead a >> nth=2"):
+            page.locator(focused).focus()
+            page.evaluate("document.activeElement.dataset.old = 'yes'; tag = null")
+            page.clock.run_for(31_000)
+            expect(page.locator("[data-old]")).to_have_count(0)
+            expect(page.locator(focused)).to_be_focused()
+        page.get_by_label("Units").focus()
+        page.keyboard.press("ArrowDown")
+        page.wait_for_url("**units=imperial*")
+        expect(page.get_by_label("Units")).to_be_focused()
+        page.goto(f"{url}/runs")
+        expect(page.locator("body")).to_be_focused()
+        assert wrong == []
+
+
+def test_every_stop_of_the_keyboard_is_seen(chrome: Browser, url: str) -> None:
+    with opened(chrome, 1280, 2000) as (page, wrong):
+        for path in (
+            "/",
+            "/?view=map",
+            "/locations",
+            "/locations/edit?name=London",
+            "/settings",
+            "/docs",
+            "/location?name=Nowhere",
+        ):
+            page.goto(url + path)
+            settle(page)
+            stops = page.locator("a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']")
+            count = sum(one.is_visible() and one.is_enabled() for one in stops.all())
+            radios = max(0, page.locator("input[type=radio]:visible").count() - 1)  # a group is one stop
+            for _ in range(count - radios):
+                page.keyboard.press("Tab")
+                outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert outline != "none", page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement === document.body || document.activeElement.matches('.skip')"), path
+        assert [text for text in wrong if "404" not in text] == []
+
+
+def test_colours_of_the_readers_own_leave_the_legend_its_dots(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.emulate_media(forced_colors="active")
+        page.goto(f"{url}/?view=map")
+        settle(page)
+        dots = "[...document.querySelectorAll('#legend span')].map(one => getComputedStyle(one, '::before').backgroundColor)"
+        assert len(set(page.evaluate(dots))) > 5
+        assert page.evaluate("getComputedStyle(document.querySelector('#legend span'), '::before').content") == '""'
+        assert wrong == []
+
+
+def test_paper_has_the_weather_alone_with_the_time_of_it(chrome: Browser, url: str) -> None:
+    with opened(chrome, scheme="dark") as (page, wrong):
+        for path in ("/", "/?view=map", "/location?name=London&range=7d", "/settings"):
+            page.goto(url + path)
+            settle(page)
+            page.emulate_media(media="print")
+            expect(
+                page.locator("button:visible, select:visible, input:visible, .top nav:visible, .leaflet-bar:visible")
+            ).to_have_count(0)
+            assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+            page.emulate_media(media="screen")
+        page.goto(url)
+        page.emulate_media(media="print")
+        printed = "getComputedStyle(document.querySelector('#sentence time'), '::after').content"
+        assert re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d", page.evaluate(printed)), "on paper an age says nothing"
+        assert wrong == []
+
+
 def test_nothing_that_needs_scripts_is_shown_without_them(chrome: Browser, url: str) -> None:
     context = chrome.new_context(java_script_enabled=False)
     page = context.new_page()
-    for path in ("/locations", "/locations/edit?name=London", "/alerts", "/location?name=London&range=7d", "/"):
+    for path in ("/locations", "/locations/edit?name=London", "/alerts", "/location?name=London&range=7d", "/", "/?view=map"):
         page.goto(url + path)
         expect(page.locator("main")).to_be_visible()
+        expect(page.locator("a[href*='/locations/edit']:visible, #quantity:visible")).to_have_count(0)
         expect(page.locator("button[type=button]:visible, form[data-script]:visible")).to_have_count(0)
     context.close()
 

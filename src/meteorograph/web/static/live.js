@@ -24,17 +24,20 @@ function ids(doc) {
   return [...doc.querySelectorAll("[data-live]")].map((part) => part.id).join(" ");
 }
 
-// A test that finds the focused element again among the new elements.
-function matcher(element) {
-  const { id, href, dataset } = element;
+const focusable = (part) => [...part.querySelectorAll("a, button, summary, [tabindex]")];
+
+// A test that finds the focused element again among the new elements: by what it is, or by its place if nothing tells that.
+function matcher(element, part) {
+  const { id, href, dataset } = element, place = focusable(part).indexOf(element);
   if (id) return (other) => other.id === id;
   if (href) return (other) => other.href === href;
-  return (other) => dataset.name !== undefined && other.dataset.name === dataset.name;
+  if (dataset.name !== undefined) return (other) => other.dataset.name === dataset.name;
+  return (other, at) => at === place && other.tagName === element.tagName;
 }
 
 function swap(part, fresh) {
   const active = document.activeElement;
-  const isFocused = part.contains(active) ? matcher(active) : null;
+  const isFocused = part.contains(active) ? matcher(active, part) : null;
   const scrolled = [...part.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   const open = [...part.querySelectorAll("details[open]")].map((details) => details.id);
   part.className = fresh.className;
@@ -42,7 +45,7 @@ function swap(part, fresh) {
   part.replaceChildren(...fresh.childNodes);
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   part.querySelectorAll(".scroll").forEach((box, index) => { box.scrollLeft = scrolled[index] ?? 0; });
-  if (isFocused) [...part.querySelectorAll("a, button, [tabindex]")].find(isFocused)?.focus({ preventScroll: true });
+  if (isFocused) focusable(part).find(isFocused)?.focus({ preventScroll: true });
 }
 
 async function renew() {

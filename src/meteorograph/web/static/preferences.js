@@ -8,7 +8,16 @@ const chosen = new Set([...form.elements].map(({ name, type }) => (type === "hid
 
 if (own && zones && ![...zones.options].some((option) => option.value === own)) zones.add(new Option(say("Browser: {zone}", { zone: own }), own));
 form.querySelector("[data-script-submits]").hidden = true;
-form.addEventListener("change", () => form.requestSubmit());
+
+// The page is loaded anew by each step of a key within a list: the list keeps the focus.
+form.addEventListener("change", ({ target }) => {
+  try { sessionStorage.setItem("chosen", target.id); } catch { /* a browser may forbid it */ }
+  form.requestSubmit();
+});
+try {
+  document.getElementById(sessionStorage.getItem("chosen"))?.focus();
+  sessionStorage.removeItem("chosen");
+} catch { /* as above */ }
 
 // What the address says now stays: a filter that has been typed, and where a map looks.
 form.addEventListener("submit", () => {
