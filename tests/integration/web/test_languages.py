@@ -249,7 +249,7 @@ def test_a_page_is_german_and_its_numbers_are_too(client: FlaskClient) -> None:
     shown = page(client, "/?lang=de")
     text = " ".join(re.sub("<[^>]+>", " ", shown.text).split())
     assert "Zuletzt gesammelt vor" in text
-    assert [head.split()[0] for head in shown.rows[0]] == ["Ort", "Wetter", "Temperatur", "Letzte", "Regen", "Wind", "Alter"]
+    assert [head.split()[0] for head in shown.rows[0]] == ["Ort", "Wetter", "Temperatur", "Letzte", "Regen", "Wind", "Beobachtet"]
     athens = next(row for row in shown.rows if row[0].startswith("Athens"))
     assert athens[1] == "Schnee"
     assert athens[2].startswith("−3,5 × zweifelhaft")  # noqa: RUF001
