@@ -132,7 +132,7 @@ class ShardWorker:
                 await self._run_all(workers, ended)
 
     async def _run_all(self, workers: list[Worker], ended: threading.Event) -> None:
-        """Run the workers until one ends; the others end then too, and all begin anew."""
+        """Run the workers until one ends; the others end then too, and all are started again."""
         tasks = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
         await asyncio.sleep(0)  # a stop before a worker runs would be forgotten
         with self._lock:

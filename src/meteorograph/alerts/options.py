@@ -42,7 +42,7 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     #: When no message is sent, such as ``22:00-07:00``, and in which zone.
     quiet: str | None = None
     zone: str = "UTC"
-    #: After how long an incident that goes on is told again; never without it.
+    #: After how long an incident that goes on is reported again; never without it.
     repeat: str | None = None
     recovery: bool = True
     #: Names of channels and webhooks; all without it.
@@ -70,7 +70,7 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
     @property
     def repeat_every(self) -> timedelta | None:
-        """After how long an incident that goes on is told again."""
+        """After how long an incident that goes on is reported again."""
         return None if self.repeat is None else parse_duration(self.repeat)
 
     def quiet_until(self, now: datetime) -> datetime | None:

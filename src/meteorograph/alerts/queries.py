@@ -50,9 +50,11 @@ def rule_views(session: Session) -> list[RuleView]:
     """All rules, by name."""
     is_open = (Incident.state == IncidentState.OPEN,)
     incidents = dict(_pairs(session, select(Incident.rule_id, func.count()).where(*is_open).group_by(Incident.rule_id)))
-    told = AlertSubject.incident_id.is_not(None)
-    firing = dict(_pairs(session, select(AlertSubject.rule_id, func.count()).where(told).group_by(AlertSubject.rule_id)))
-    waiting = dict(_pairs(session, select(AlertSubject.rule_id, func.count()).where(~told).group_by(AlertSubject.rule_id)))
+    has_incident = AlertSubject.incident_id.is_not(None)
+    firing = dict(_pairs(session, select(AlertSubject.rule_id, func.count()).where(has_incident).group_by(AlertSubject.rule_id)))
+    waiting = dict(
+        _pairs(session, select(AlertSubject.rule_id, func.count()).where(~has_incident).group_by(AlertSubject.rule_id))
+    )
     return [
         RuleView(rule, incidents.get(rule.id, 0), firing.get(rule.id, 0), waiting.get(rule.id, 0)) for rule in list_rules(session)
     ]

@@ -31,7 +31,7 @@ _COVERED: Final = PARTS["precipitation"].index("covered_seconds")
 #: Share of the time that must be covered to say that less fell.
 MIN_COVERAGE: Final = 0.75
 
-#: Windows of the rule's hours that ended so long ago count too: a sum that healing raises later is told once, with its hours.
+#: Windows of the rule's hours that ended so long ago count too: a sum that healing raises later is reported once, with its hours.
 LOOK_BACK: Final = timedelta(hours=6)
 
 #: Time between two windows of up to so many hours, and of more.

@@ -113,10 +113,10 @@ def read_again(settings: Settings, hold: Hold) -> TaskWait | None:
 
 def write_file(settings: Settings, hold: Hold) -> TaskWait | None:
     """Export rows to a file, which appears only when it is complete: after a crash it is begun again."""
-    asked = hold.claim.arguments
-    to, format = Path(asked["output"]), next(one for one in exporting.FORMATS if one == asked["format"])
-    start, end = (asked[name] and datetime.fromisoformat(asked[name]) for name in ("start", "end"))
-    query = exporting.ExportQuery(tuple(asked["locations"]), tuple(asked["tags"]), start, end)
+    options = hold.claim.arguments
+    to, format = Path(options["output"]), next(one for one in exporting.FORMATS if one == options["format"])
+    start, end = (options[name] and datetime.fromisoformat(options[name]) for name in ("start", "end"))
+    query = exporting.ExportQuery(tuple(options["locations"]), tuple(options["tags"]), start, end)
 
     def report(done: int, total: int) -> None:
         if hold.stop.is_set():
@@ -124,10 +124,10 @@ def write_file(settings: Settings, hold: Hold) -> TaskWait | None:
         hold.report(done, total)
 
     with get_db_session(read_only=True) as session:
-        if asked["partitioned"]:
+        if options["partitioned"]:
             result = exporting.export_partitioned(session, query, to, report)
         else:
-            result = exporting.export(session, query, format, to, report, has_byte_order_mark=asked["bom"])
+            result = exporting.export(session, query, format, to, report, has_byte_order_mark=options["bom"])
     hold.advance(None, {"rows": result.rows, "files": len(result.files)})
     return None
 
@@ -150,7 +150,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 
 def arguments_text(arguments: Mapping[str, Any]) -> str:
-    """What a task was asked to do, for a person."""
+    """The arguments of a task as a text for people."""
     return ", ".join(_argument_text(name, value) for name, value in arguments.items() if value not in (None, False, []))
 
 

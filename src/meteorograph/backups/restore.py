@@ -114,7 +114,7 @@ def _newest(folder: Path) -> Path:
 def _close_database(folder: Path, target: Path, now: datetime) -> list[_Usage]:
     """Make sure that nobody uses the database, and bring its WAL into the file; gives what is charged to its quotas.
 
-    A database that is damaged is used by nobody.
+    A damaged database is not in use.
     """
     try:
         with closing(sqlite3.connect(target, timeout=0, isolation_level=None)) as connection:

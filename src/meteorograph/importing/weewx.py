@@ -84,7 +84,7 @@ def _read(database: sqlite3.Connection, names: list[str], provider: str, now: da
 
 
 def _instant(seconds: object) -> datetime | None:
-    """The time of a record; None if it is none."""
+    """The time of a record; None if the value is not a time."""
     if not isinstance(seconds, int | float):
         return None
     try:

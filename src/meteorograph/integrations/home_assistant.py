@@ -1,4 +1,4 @@
-"""What Home Assistant is told: each location is a device, each quantity a sensor. Pure.
+"""What Home Assistant gets: each location is a device, each quantity a sensor. Pure.
 
 Source: https://www.home-assistant.io/integrations/mqtt/ (device discovery, ``default_entity_id``) and
 https://developers.home-assistant.io/docs/core/entity/sensor/ (device classes with their units and state classes), as of 2026.

@@ -24,7 +24,7 @@ def valid_time(due_at: float, observed_at: float | None) -> float:
 
 
 def is_whole(coverage: float, seconds: float) -> bool:
-    """Whether an amount is told as that of the whole time, of whose ``seconds`` the part ``coverage`` is measured.
+    """Whether an amount is shown as that of the whole time, of whose ``seconds`` the part ``coverage`` is measured.
 
     A part of the newest hour is always missing, and nothing else may be: a twentieth of the time, but 72 minutes at most.
     """

@@ -102,7 +102,7 @@ def decode_state(values: str | msgspec.Raw, levels: str | msgspec.Raw) -> PastSt
     """The state of a text form.
 
     Raises:
-        msgspec.MsgspecError: It is none.
+        msgspec.MsgspecError: The text is not a state.
     """
     at, observed_at, checksum, age, rows, pressure, tendency, shifts, quantities, numbers, repeated = _decode_values(values)
     lasting = _decode_levels(levels)
@@ -133,7 +133,7 @@ def decode_first_form(text: str | msgspec.Raw) -> PastState:
     """The state of the form before the one above, which is one JSON array with the names of all quantities.
 
     Raises:
-        msgspec.MsgspecError: It is none.
+        msgspec.MsgspecError: The text is not a state.
     """
     state = _decode_first_form(text)
     state.last_trusted = {name: last for name, last in state.last_trusted.items() if name in TRUSTED_NAMES}

@@ -74,7 +74,7 @@ def _row(simulator: Simulator, last: datetime, back: int, number: int, latitude:
 
 
 def add_ledger(simulator: Simulator, settings: Settings, now: datetime) -> Settings:
-    """Let the service have told of the past: its runs, gaps, a place without new rows with an incident, a quota near its end.
+    """Record what the service would have recorded in the past: its runs, gaps, a place without new rows with an incident, a quota near its end.
 
     Returns:
         The settings, with the limit of that quota.

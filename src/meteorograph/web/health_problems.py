@@ -258,7 +258,7 @@ def _job_problems(look: DatabaseLook) -> Iterator[Problem]:
 
 
 def _alert_problems(look: DatabaseLook) -> Iterator[Problem]:
-    """That alerts cannot be told or evaluated, which never stops the service itself."""
+    """That alerts cannot be sent or evaluated, which never stops the service itself."""
     for one in look.failing_channels:
         text = phrase_n(
             "the channel {channel} does not accept alerts, {count:,} message waits since {time}: {reason}",

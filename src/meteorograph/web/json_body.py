@@ -14,7 +14,7 @@ def json_body() -> dict[str, Any]:
     """The body of the request, which must be a JSON object.
 
     Raises:
-        BadInputError: It is none.
+        BadInputError: The body is not a JSON object.
         UnsupportedMediaType: It is not sent as JSON. A page of another site can send a form, but not JSON.
     """
     if not request.is_json:

@@ -26,5 +26,5 @@ def _make_overview(app: Flask) -> None:
     try:
         with app.test_request_context("/"):
             app.view_functions["page.page"]()
-    except Exception:  # who asks for the page is told what is wrong
+    except Exception:  # a request for the page says what is wrong
         log.debug("the overview could not be made in advance", exc_info=True)

@@ -13,7 +13,7 @@ from .base import Base, is_one_of, partial_index
 
 
 class AlertRule(Base):
-    """A condition of which the user wants to be told, and how."""
+    """A condition of which the user wants to be notified, and how."""
 
     __tablename__ = "alert_rules"
     __table_args__ = (CheckConstraint(is_one_of("kind", AlertKind), "kind"),)
