@@ -92,7 +92,7 @@ def _follow(
 
 
 def _follow_waiting(changes: Changes, name: str, subject: Subject, finding: Finding, now: datetime, hold: timedelta) -> None:
-    """Follow a subject without an incident: the time for which its condition must hold starts again whenever it no longer holds."""
+    """Follow a subject without an incident: the time of ``hold`` starts again whenever its condition ends."""
     if finding.status != Status.FIRING:
         changes.ended[name] = subject
     elif subject.seen_since > now:  # from a clock that was wrong

@@ -74,7 +74,7 @@ def _row(simulator: Simulator, last: datetime, back: int, number: int, latitude:
 
 
 def add_ledger(simulator: Simulator, settings: Settings, now: datetime) -> Settings:
-    """Record what the service would have recorded in the past: its runs, gaps, a place without new rows with an incident, a quota near its end.
+    """Record a past of the service: its runs, gaps, a place without new rows with an incident, a quota near its end.
 
     Returns:
         The settings, with the limit of that quota.
