@@ -112,7 +112,9 @@ def test_todays_cell_opens_today_from_its_midnight_also_when_it_has_just_begun(c
     _add_places(A="Asia/Kolkata", B="Asia/Kolkata")
     today = _links(page(client, "/coverage?days=7"))[-1]
     assert "start=2026-02-28T18:30:00Z" in today.replace("%3A", ":")
-    assert "28 February 2026 12:00 to 1 March 2026 12:00" not in page(client, today).text
+    of_today = page(client, today)
+    assert "Meteogram of B, 1 March 2026 00:00" in of_today.text
+    assert 'rel="next"' not in of_today.text, "it goes on with the time, so nothing is later"
     driven.advance(datetime(2026, 3, 1, 18, 30, 20, tzinfo=UTC) - NOON)
     with get_db_session() as session:
         session.add(Run(schedule="default", due_at=datetime(2026, 3, 1, 18, 30, tzinfo=UTC), state="running"))
