@@ -197,6 +197,19 @@ def test_the_meteogram_is_read_by_pointer_and_keyboard_and_zoomed(chrome: Browse
         assert wrong == []
 
 
+def test_the_head_is_one_row_on_a_desktop_and_temperatures_stand_below_each_other(chrome: Browser, url: str) -> None:
+    with opened(chrome) as (page, wrong):
+        for code in ("en", "de", "es"):
+            page.goto(f"{url}/?lang={code}")
+            assert page.evaluate("document.querySelector('.top').clientHeight") < 80, code
+        ends = page.locator(".values .lead small").evaluate_all(
+            "all => all.map(one => Math.round(one.getBoundingClientRect().left))"
+        )
+        assert len(ends) == 12
+        assert max(ends) - min(ends) <= 1
+        assert wrong == []
+
+
 def test_a_list_is_filtered(chrome: Browser, url: str) -> None:
     with opened(chrome) as (page, wrong):
         page.goto(url)
