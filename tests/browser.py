@@ -130,7 +130,7 @@ def settle(page: Page) -> None:
             page.wait_for_selector(f"{drawn}[data-drawn]", timeout=60_000)
 
 
-#: What is written in a select, a placeholder or a box, and is wider than the room that it has.
+#: What is written in a select, a placeholder or a box, and is wider than the room that it has; words of a list on two lines.
 _CUT = """() => {
     const pen = document.createElement("canvas").getContext("2d"), found = [];
     for (const one of document.querySelectorAll("body *")) {
@@ -144,6 +144,16 @@ _CUT = """() => {
             if (pen.measureText(text).width > room + 1) found.push(`${text}: ${Math.round(room)} px`);
         } else if (style.overflowX === "hidden" && one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 1) {
             found.push(`${one.textContent.trim().slice(0, 60)}: ${one.clientWidth} px`);
+        }
+    }
+    const texts = document.createTreeWalker(document.querySelector(".values tbody") ?? document.head, NodeFilter.SHOW_TEXT);
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        for (const { 0: word, index } of text.data.matchAll(/\\S+/g)) {
+            const range = document.createRange();
+            range.setStart(text, index);
+            range.setEnd(text, index + word.length);
+            const lines = new Set([...range.getClientRects()].map((one) => Math.round(one.top)));
+            if (lines.size > 1) found.push(`${word} on two lines`);
         }
     }
     return found;

@@ -58,6 +58,17 @@ def test_a_page_fits_on_a_small_phone_in_each_language(phone: tuple[Page, list[s
     assert wrong == []
 
 
+@pytest.mark.parametrize("code", ["de", "el"])
+def test_the_list_has_whole_words_at_each_width(chrome: Browser, url: str, code: str) -> None:
+    with opened(chrome) as (page, wrong):
+        page.goto(f"{url}/?lang={code}")
+        for width in (320, 352, 360, 375, 390, 430, 480, 600, 768):
+            page.set_viewport_size({"width": width, "height": 740})
+            assert cut_texts(page) == [], width
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        assert wrong == []
+
+
 def test_a_language_is_chosen_in_the_header_and_kept(chrome: Browser, url: str) -> None:
     with opened(chrome) as (page, wrong):
         page.goto(f"{url}/compare?location=London&location=Tokyo")
