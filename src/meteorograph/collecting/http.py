@@ -134,9 +134,8 @@ class Fetcher:
                 async with call.build_streamed() as response:
                     if task.cancelling() > cancels:  # dropped, as in `fetch`; do not wait for the body then
                         raise asyncio.CancelledError
-                    if response.status not in _REDIRECT_STATUSES:
-                        return await _payload(request, response)
-                    location = response.get_header("location")
+                    is_redirect = response.status in _REDIRECT_STATUSES
+                    location = response.get_header("location") if is_redirect else None
                     if location is None:
                         return await _payload(request, response)
                 url = url or Url(request.url)
@@ -205,24 +204,25 @@ async def _payload(request: Request, response: Response) -> Payload | FetchError
     announced = response.get_header("content-length")
     too_long = announced is not None and int(announced) > MAX_BODY_BYTES
     body = None if too_long else await _body(response.body_reader)
+    status = response.status
     if body is None:
-        return RetryableFetchError(request.provider, f"the answer is longer than {MAX_BODY_BYTES} bytes", status=response.status)
-    retry_after = _header(response, "retry-after") if response.status >= 400 else None
+        return RetryableFetchError(request.provider, f"the answer is longer than {MAX_BODY_BYTES} bytes", status=status)
+    retry_after = _header(response, "retry-after") if status >= 400 else None
     expires, last_modified = _header(response, "expires"), _header(response, "last-modified")
-    date = _header(response, "date")
-    return Payload(request, response.status, body, clock.now(), retry_after, expires, last_modified, date)
+    return Payload(request, status, body, clock.now(), retry_after, expires, last_modified, _header(response, "date"))
 
 
 async def _body(reader: ResponseBodyReader) -> bytes | None:
     """The whole body; None as soon as it is longer than allowed."""
     body = b""
     while (part := await reader.read(_READ_BYTES)) is not None:
-        body += part.to_bytes()
+        read = part.to_bytes()
+        body = body + read if body else read
+        if len(read) < _READ_BYTES:  # a short read ends the body
+            break
         if len(body) > MAX_BODY_BYTES:
             return None
-        if len(part) < _READ_BYTES:  # a short read ends the body
-            break
-    return body
+    return body if len(body) <= MAX_BODY_BYTES else None
 
 
 def _header(response: Response, name: str) -> str | None:

@@ -109,6 +109,7 @@ class BatchQueue:
     ) -> None:
         self._locations = locations
         self._accesses = accesses
+        self._sizes = [access.batch_size for access in accesses]
         self._must_end = must_end
         self._failed: list[list[DueLocation]] = [[] for _ in accesses]
         self._in_progress = [0] * len(accesses)
@@ -127,7 +128,7 @@ class BatchQueue:
 
     async def available(self) -> int:
         """Batches of the locations at hand, at the open provider with the smallest ones: any location may fail before it."""
-        sizes = [access.batch_size for access in self._accesses if access.gate.closed is None]
+        sizes = [size for size, access in zip(self._sizes, self._accesses, strict=True) if access.gate.closed is None]
         return -(-(await self._locations.available() + sum(map(len, self._failed))) // min(sizes, default=1))
 
     async def take(self) -> Batch | None:
@@ -152,7 +153,7 @@ class BatchQueue:
             self._failed[batch.rank + 1].extend(failed)
         self._is_probed[batch.rank] = True
         self._in_progress[batch.rank] -= 1
-        may_take = any(self._failed) or not self._locations.is_exhausted
+        may_take = not self._locations.is_exhausted or any(self._failed)
         if may_take or not any(self._in_progress):  # else each of the last batches would wake all idle workers for nothing
             self._changed.set()
 
@@ -161,7 +162,7 @@ class BatchQueue:
         rank = self._first_open()
         if not self._may_call(rank):
             return None
-        locations = self._locations.take(self._accesses[rank].batch_size - len(self._failed[rank]))
+        locations = self._locations.take(self._sizes[rank] - len(self._failed[rank]))
         if not locations:
             return None
         if self._failed[rank]:
@@ -172,9 +173,11 @@ class BatchQueue:
     def _take_failed(self) -> Batch | None:
         """Locations that failed at the provider before: a full batch, or the last ones, when no further ones can join them."""
         for rank in range(len(self._accesses) - 1, 0, -1):
-            waiting, size = self._failed[rank], self._accesses[rank].batch_size
+            waiting, size = self._failed[rank], self._sizes[rank]
+            if not waiting:
+                continue
             may_grow = not self._locations.is_exhausted or any(self._in_progress[:rank]) or any(self._failed[1:rank])
-            if waiting and (len(waiting) >= size or not may_grow) and self._may_call(rank):
+            if (len(waiting) >= size or not may_grow) and self._may_call(rank):
                 self._failed[rank] = waiting[size:]
                 return Batch(rank, waiting[:size])
         return None

@@ -35,7 +35,7 @@ async def request_observations(
     fetcher: Fetcher, context: RunContext, access: ProviderAccess, locations: Sequence[DueLocation]
 ) -> list[Outcome]:
     """Request the weather of locations from one provider; retryable failures are retried, and each attempt is charged."""
-    if len(locations) > access.batch_size:
+    if len(locations) > 1 and len(locations) > access.batch_size:
         outcomes: list[Outcome] = []
         for first in range(0, len(locations), access.batch_size):
             outcomes += await request_observations(fetcher, context, access, locations[first : first + access.batch_size])
@@ -81,8 +81,14 @@ async def _request_points(
     locations: Sequence[DueLocation],
     points: Sequence[RequestPoint],
 ) -> list[Outcome]:
+    failure: RetryableFetchError | None = None
     try:
-        outcomes = await _request_with_retries(fetcher, context, access, locations, points)
+        try:
+            outcomes = await _attempt(fetcher, context, access, locations, points)
+        except RetryableFetchError as error:
+            failure = error
+        if failure is not None:  # not in the handler: whatever happens now has not the first failure as its context
+            outcomes = await _retry(failure, fetcher, context, access, locations, points)
     except PermanentFetchError as error:
         if len(locations) == 1 or error.status != 400:
             return [error] * len(locations)
@@ -98,21 +104,21 @@ def _no_data(provider: Provider) -> FetchError:
     return PermanentFetchError(provider.name, "it has no data for this point now", status=200)
 
 
-async def _request_with_retries(
+async def _retry(
+    first: RetryableFetchError,
     fetcher: Fetcher,
     context: RunContext,
     access: ProviderAccess,
     locations: Sequence[DueLocation],
     points: Sequence[RequestPoint],
 ) -> Sequence[Observation | PayloadError | None]:
+    """Attempt a request again that has failed with the error ``first``, if it may heal soon enough.
+
+    stamina is entered after a failure only: it costs more than all the rest of a call that succeeds.
+    """
     retries = context.retries
-    try:
-        return await _attempt(fetcher, context, access, locations, points)
-    except RetryableFetchError as error:
-        if retries.attempts == 1 or (error.wait and error.wait.total_seconds() > retries.longest_wait):
-            raise
-        first = error
-    # Entered after a failure only: it costs more than all the rest of a call that succeeds.
+    if retries.attempts == 1 or (first.wait and first.wait.total_seconds() > retries.longest_wait):
+        raise first
     async for attempt in stamina.retry_context(
         on=partial(_retry_delay, longest_wait=retries.longest_wait),
         attempts=retries.attempts,

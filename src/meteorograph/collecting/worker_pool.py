@@ -1,6 +1,6 @@
 """Collect many locations at once: workers that request them in batches, and one writer that stores the results.
 
-The queue between workers and writer is bounded, so that memory does not grow with the number of locations.
+The buffer between workers and writer is bounded, so that memory does not grow with the number of locations.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -25,6 +24,7 @@ from .lease_keeper import StopSignal
 from .location_queue import Batch, BatchQueue, LocationQueue
 from .observation import calls_next, is_waited_for, observe_from
 from .request import Outcome
+from .result_buffer import ResultBuffer
 from .run_context import RunContext
 
 log = get_logger(__name__)
@@ -81,8 +81,7 @@ class WorkerPool:
         self._store = store
         self._stop = stop
         self._yields_soon = False
-        self._workers_ended = asyncio.Event()
-        self._results: asyncio.Queue[CollectedRow | FailedLocation | None] = asyncio.Queue(maxsize=2 * ROWS_PER_TRANSACTION)
+        self._results: ResultBuffer[CollectedRow | FailedLocation] = ResultBuffer(ROWS_PER_TRANSACTION, GATHER_SECONDS)
 
     def closed(self) -> Closed | None:
         """Why no location can be collected now: every provider is closed, or one whose quota is waited for."""
@@ -121,20 +120,13 @@ class WorkerPool:
             guarding.cancel()
             working.cancel()
             await asyncio.wait({working})
-            self._workers_ended.set()
-            await self._end_writer(writing)
+            self._results.end()
+            await writing
         if guarding.done() and not guarding.cancelled() and (error := guarding.exception()):
             log.error("The task that renews the lease failed; the run ends early", exc_info=error)
         if not working.cancelled():
             await working  # raises the error of the workers, if there was one
         return tried_all
-
-    async def _end_writer(self, writing: asyncio.Task[None]) -> None:
-        """Let the writer store the remaining results; if it fails meanwhile, nothing takes results from the queue any more."""
-        last = asyncio.create_task(self._results.put(None))
-        await asyncio.wait({last, writing}, return_when=asyncio.FIRST_COMPLETED)
-        last.cancel()
-        await writing
 
     async def _work_all(self, fetcher: Fetcher, batches: BatchQueue, count: int) -> None:
         if self.closed() is not None:
@@ -159,9 +151,11 @@ class WorkerPool:
                     if not isinstance(outcome, FailedLocation) and calls_next(self.context, batch.rank, location, outcome):
                         failed.append(location)
                     elif (result := self._decide(location, outcome)) is not None:
-                        await self._results.put(result)
+                        self._results.add(result)
             finally:
                 batches.done(batch, failed)
+            if self._results.is_full:
+                await self._results.wait_for_room()
             if not self._yields_soon:
                 self._yields_soon = True
                 asyncio.get_running_loop().call_soon(self._yield_interpreter)
@@ -211,17 +205,8 @@ class WorkerPool:
             return FailedLocation(location.id, MissedReason.INTERNAL, f"unexpected {type(error).__name__}")
 
     async def _write_results(self) -> None:
-        """Store results in batches, until None arrives."""
-        ended = False
-        while not ended:
-            results = [await self._results.get()]
-            if results[0] is not None and self._results.qsize() < ROWS_PER_TRANSACTION:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._workers_ended.wait(), GATHER_SECONDS)
-            while len(results) < ROWS_PER_TRANSACTION and not self._results.empty():
-                results.append(self._results.get_nowait())
-            ended = results[-1] is None
+        """Store results in batches, until the workers have ended."""
+        while results := await self._results.take():
             rows = [one for one in results if isinstance(one, CollectedRow)]
             failed = [one for one in results if isinstance(one, FailedLocation)]
-            if rows or failed:
-                await asyncio.to_thread(self._store, rows, failed)
+            await asyncio.to_thread(self._store, rows, failed)

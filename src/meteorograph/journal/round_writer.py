@@ -18,22 +18,27 @@ class RoundWriter:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._entries: list[Entry] = []
-        self._is_written = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def append(self, entry: Entry) -> None:
         """Append an entry; when this returns it is written, or the journal has logged why not.
 
         The entry of a task that is cancelled meanwhile is written all the same.
         """
+        loop = asyncio.get_running_loop()
         if not self._entries:
-            self._is_written = asyncio.Event()
-            asyncio.get_running_loop().call_soon(self._write)
+            loop.call_soon(self._write)
         self._entries.append(entry)
-        await self._is_written.wait()
+        written = loop.create_future()  # one for each task, because a cancelled task cancels what it waits for
+        self._waiting.append(written)
+        await written
 
     def _write(self) -> None:
         entries, self._entries = self._entries, []
+        waiting, self._waiting = self._waiting, []
         try:
             self._journal.append(*entries)
         finally:
-            self._is_written.set()
+            for written in waiting:
+                if not written.done():
+                    written.set_result(None)

@@ -17,6 +17,8 @@ _B: Final = 243.12
 _LOWEST: Final = -45.0
 _HIGHEST: Final = 60.0
 
+_DERIVED: Final = Flag.DERIVED.value
+
 
 def derive_dew_point(observation: Observation) -> Observation:
     """The observation with a dew point that follows from its temperature and humidity, with the flag ``derived``.
@@ -29,8 +31,8 @@ def derive_dew_point(observation: Observation) -> Observation:
     dew_point = dew_point_of(observation.temperature, observation.humidity)
     if dew_point is None:
         return observation
-    flags, words = observation.flags, [Flag.DERIVED.value]
-    if Flag.REJECTED in flags.get("temperature", ()) or Flag.REJECTED in flags.get("humidity", ()):
+    flags, words = observation.flags, [_DERIVED]
+    if flags and (Flag.REJECTED in flags.get("temperature", ()) or Flag.REJECTED in flags.get("humidity", ())):
         words.append(Flag.REJECTED.value)
     return msgspec.structs.replace(observation, dew_point=dew_point, flags={**flags, "dew_point": words})
 

@@ -14,21 +14,27 @@ from ..model.values import Observation
 
 #: Names, smallest and largest possible values of the quantities; infinity and NaN are outside of both.
 _NAMES: Final = tuple(quantity.name for quantity in QUANTITIES)
-_LOWEST: Final = tuple(-float_info.max if quantity.possible[0] is None else quantity.possible[0] for quantity in QUANTITIES)
-_HIGHEST: Final = tuple(quantity.possible[1] or float_info.max for quantity in QUANTITIES)
+_LIMITS: Final = tuple(
+    (-float_info.max if quantity.possible[0] is None else quantity.possible[0], quantity.possible[1] or float_info.max)
+    for quantity in QUANTITIES
+)
 
 _values: Final = attrgetter(*_NAMES)
 
 
 def drop_impossible(observation: Observation) -> Observation:
     """The observation with every impossible value replaced by None and flagged ``impossible:<value>``."""
+    values = _values(observation)
+    for value, (low, high) in zip(values, _LIMITS, strict=True):
+        if value is not None and not low <= value <= high:
+            break
+    else:
+        return observation  # nearly always
     impossible = {
         name: value
-        for name, low, high, value in zip(_NAMES, _LOWEST, _HIGHEST, _values(observation), strict=True)
+        for name, value, (low, high) in zip(_NAMES, values, _LIMITS, strict=True)
         if value is not None and not low <= value <= high
     }
-    if not impossible:
-        return observation
     flags = {
         **observation.flags,
         **{name: [f"{Flag.IMPOSSIBLE}:" + repr(value).removesuffix(".0")] for name, value in impossible.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -38,8 +39,8 @@ def check_row(
     """
     flags: Flags = {}
     due_at: datetime = row["due_at"]
-    for name, low, high in _limits(None if latitude is None else round(latitude), due_at.month):
-        value = row.get(name)
+    limits = _limits(None if latitude is None else round(latitude), due_at.month)
+    for value, (name, low, high) in zip(values_of(row), limits, strict=True):
         if value is not None and not low <= value <= high:
             record_low, record_high = BY_NAME[name].plausible
             flags[name] = [Flag.CLIMATE if record_low <= value <= record_high else Flag.RANGE]
@@ -54,6 +55,11 @@ def check_row(
             if row.get(name) is not None:
                 flags.setdefault(name, []).append(word)
     return flags
+
+
+def values_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of a row in the order of ``QUANTITY_NAMES``."""
+    return tuple(map(row.get, QUANTITY_NAMES))
 
 
 def _time_flag(row: Mapping[str, Any], max_age: timedelta) -> Flag | None:
@@ -80,8 +86,8 @@ def record_precipitation(period: int | None) -> float:
 
 @cache
 def _limits(latitude: int | None, month: int) -> tuple[tuple[str, float, float], ...]:
-    """Name and strictest limits of each quantity, except precipitation, whose limit depends on its period."""
+    """Name and strictest limits of each quantity; none of precipitation, whose limit depends on its period."""
     climate = {} if latitude is None else likely_limits(latitude, month)
     limits = {quantity.name: climate.get(quantity.name, quantity.plausible) for quantity in QUANTITIES}
-    del limits["precipitation"]
+    limits["precipitation"] = (-math.inf, math.inf)
     return tuple((name, low, high) for name, (low, high) in limits.items())

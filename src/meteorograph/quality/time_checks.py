@@ -29,8 +29,8 @@ from .levels import (
     pressure_drop,
     update_level,
 )
-from .persistence import PERSISTENCE_LIMITS, LastTrustedValue, is_persistent
-from .row_checks import QUANTITY_NAMES, Flags
+from .persistence import MIN_PERSISTENCE_ROWS, PERSISTENCE_LIMITS, LastTrustedValue, is_persistent
+from .row_checks import QUANTITY_NAMES, Flags, values_of
 
 #: Largest change of a quantity in an hour [unit of the quantity]; over more hours the limit grows in proportion.
 MAX_CHANGE_PER_HOUR: Final = {
@@ -45,7 +45,14 @@ MAX_CHANGE_PER_HOUR: Final = {
 
 #: The quantities whose last trusted value is remembered: those with a check that compares with it.
 TRUSTED_NAMES: Final = frozenset({*MAX_CHANGE_PER_HOUR, *PERSISTENCE_LIMITS})
-_TRUSTED_POSITIONS: Final = tuple((index, name) for index, name in enumerate(QUANTITY_NAMES) if name in TRUSTED_NAMES)
+
+#: Position of each of them among the values of a row, its name, how near to its level a value is never suspect, and its largest
+#: change in an hour; None where it has no level, or no such limit.
+_TRUSTED_POSITIONS: Final = tuple(
+    (index, name, NEAR_LEVEL.get(name), MAX_CHANGE_PER_HOUR.get(name))
+    for index, name in enumerate(QUANTITY_NAMES)
+    if name in TRUSTED_NAMES
+)
 
 #: Position of the only whole number.
 _CODE: Final = QUANTITY_NAMES.index("weather_code")
@@ -107,7 +114,7 @@ def compare_with_past(
         elevation: Of the location [m], if it is known.
     """
     due_at: datetime = row["due_at"]
-    values = [row.get(name) for name in QUANTITY_NAMES]
+    values = values_of(row)
     state = _next_state(row, values, int(due_at.timestamp()), before)
     flags: Flags = {}
     if before is not None:
@@ -120,11 +127,11 @@ def compare_with_past(
         if state.observed_at is not None and state.observed_at == before.observed_at and state.provider == before.provider:
             flags["observed_at"] = [Flag.DUPLICATE]
     else:
-        for index, name in _TRUSTED_POSITIONS:
+        for index, name, near, _ in _TRUSTED_POSITIONS:
             value = values[index]
             if value is not None and name not in untrusted:
                 state.last_trusted[name] = LastTrustedValue(value, state.at, state.at, 1)
-                if name in NEAR_LEVEL:
+                if near is not None:
                     state.levels[name] = update_level(None, value, state.at)
     return state, flags
 
@@ -207,11 +214,10 @@ def _compare(
     same_source = state.provider == before.provider and state.providers == before.providers
     wind = row.get("wind_speed")
     levels_before, due_levels = before.levels, []
-    for index, name in _TRUSTED_POSITIONS:
+    for index, name, near, limit in _TRUSTED_POSITIONS:
         value = values[index]
         if value is None or name in untrusted:
             continue
-        near = NEAR_LEVEL.get(name)
         if near is not None:
             level = levels_before.get(name)
             is_far = level is not None and not -near < value - level.mean < near
@@ -224,7 +230,6 @@ def _compare(
         if last is None or not (same_source or _source(state, name) == _source(before, name)):
             last_trusted[name] = LastTrustedValue(value, at, at, 1)
         elif value != last.value:
-            limit = MAX_CHANGE_PER_HOUR.get(name)
             age = at - last.at
             if limit is not None and age <= MAX_STEP_AGE and abs(value - last.value) > limit * max(1.0, age / 3600):
                 if CONFIRMED not in (row.get("flags") or {}).get(name, ()):
@@ -234,8 +239,9 @@ def _compare(
         elif name == "wind_direction" and wind is not None and wind <= 0.5:
             last_trusted[name] = LastTrustedValue(value, at, at, 1)  # a wind vane does not move in a calm
         else:
-            last_trusted[name] = last = LastTrustedValue(value, at, last.unchanged_since, last.unchanged_rows + 1)
-            if is_persistent(name, last):
+            rows = last.unchanged_rows + 1
+            last_trusted[name] = last = LastTrustedValue(value, at, last.unchanged_since, rows)
+            if rows >= MIN_PERSISTENCE_ROWS and is_persistent(name, last):
                 flags[name] = [Flag.PERSISTENCE]
     if due_levels:
         levels = dict(state.levels)

@@ -46,7 +46,7 @@ class Counters:
     def add(self, count: Count, provider: str, kind: str = "", by: int = 1) -> None:
         """Count something."""
         with self._lock:
-            self._pending[count.value, provider, kind] += by
+            self._pending[count, provider, kind] += by
 
     def record(self) -> None:
         """Add the pending counts to the database; without the database they stay pending.
@@ -59,7 +59,7 @@ class Counters:
         if not pending:
             return
         rows = [
-            {"name": name, "provider": provider, "kind": kind, "value": value}
+            {"name": str(name), "provider": provider, "kind": kind, "value": value}
             for (name, provider, kind), value in sorted(pending.items())  # in one order, so that processes do not deadlock
         ]
         try:

@@ -22,7 +22,7 @@ from ..quality.state_text import decode_first_form, decode_state, encode_state
 from ..quality.time_checks import PastState
 from .engine import ON_COMMIT, get_engine, uses_other_database
 from .models import CheckState, Location, WeatherData
-from .state_memory import STATE_MEMORY, RememberedState
+from .state_memory import STATE_MEMORY, RememberedState, pack_state, unpack_state
 from .upsert import insert_or_replace, table_of
 
 #: A state is stored with each so many-th row of a location: the part of a sixth is a tenth of what a row costs, and whoever takes
@@ -76,7 +76,7 @@ def load_states(session: Session, ids: Sequence[int]) -> LoadedStates:
             stored = None if values == _NO_TEXT else bytes(values).decode()
             known = remembered.get(id_)
             if known is not None and known.stored == stored and known.rows == rows:
-                loaded.past[id_] = LocationPast(latitude, decode_state(*known.state), elevation)
+                loaded.past[id_] = LocationPast(latitude, unpack_state(known.packed), elevation)
                 loaded.stored[id_] = StoredState(stored, rows, known.stored_at_rows)
                 continue
             loaded.past[id_] = LocationPast(latitude, decode_stored(values, levels), elevation)
@@ -123,16 +123,16 @@ def save_states(
         elevation = loaded.past[location_id].elevation
         is_elsewhere = elevation != state_elevation(loaded.past[location_id].state)
         state.elevation = elevation
-        text, rows = encode_state(state), before.rows + new_rows.get(location_id, 0)
+        packed, rows = pack_state(state), before.rows + new_rows.get(location_id, 0)
         limit = before.stored_at_rows
         if limit is None or rows >= limit or is_elsewhere or saves_all or location_id in must_save or before.values is None:
-            due_at = datetime.fromtimestamp(state.at, UTC)
+            due_at, text = datetime.fromtimestamp(state.at, UTC), encode_state(state)
             saved.append({"location_id": location_id, "due_at": due_at, "state": text.values, "levels": text.levels})
             first = 1 + location_id // _NEIGHBOURS % ROWS_PER_SAVE
             limit = first if limit is None else ROWS_PER_SAVE
-            remembered[location_id] = RememberedState(text.values, 0, text, limit)
+            remembered[location_id] = RememberedState(text.values, 0, packed, limit)
         else:
-            remembered[location_id] = RememberedState(before.values, rows, text, limit)
+            remembered[location_id] = RememberedState(before.values, rows, packed, limit)
     insert_or_replace(session, CheckState, saved, are_old=True)
     if not saves_all:
         engine = get_engine()

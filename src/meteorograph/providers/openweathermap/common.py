@@ -75,6 +75,8 @@ def total_precipitation(rain: Amount | None, snow: Amount | None) -> tuple[float
 
     Hourly and three-hourly amounts overlap and are never added: if there are hourly amounts, only these are used.
     """
+    if snow is None and rain is not None and rain.one_hour is not None:  # the most frequent case of precipitation
+        return rain.one_hour, 3600
     amounts = [amount for amount in (rain, snow) if amount is not None]
     hourly = [amount.one_hour for amount in amounts if amount.one_hour is not None]
     if hourly:
@@ -129,13 +131,21 @@ def has_measured_values(observation: Observation) -> bool:
 
 def describe(conditions: list[Condition | None] | None) -> str | None:
     """The main condition in the provider's words: the first one, without elements that are null or cannot be read."""
-    return next((one_line(condition.description) for condition in conditions or () if condition), None)
+    main = _main_condition(conditions)
+    return None if main is None else one_line(main.description)
 
 
 def read_weather_code(conditions: list[Condition | None] | None) -> int | None:
     """The main condition as a code of WMO table 4677."""
-    main = next((condition for condition in conditions or () if condition), None)
+    main = _main_condition(conditions)
     return None if main is None or main.id is None else OPENWEATHERMAP.get(int(main.id))
+
+
+def _main_condition(conditions: list[Condition | None] | None) -> Condition | None:
+    for condition in conditions or ():
+        if condition is not None:
+            return condition
+    return None
 
 
 def unexpected_body(payload: Payload, cause: Exception, product: str = "") -> Exception:
