@@ -52,9 +52,9 @@ MANY = {
 #: Notes the instant of the first frame with the content. Frames are not drawn before the style sheets are there.
 WATCH = """selector => {
   const look = () => {
-    const found = document.querySelector(selector);
+    const isSeen = [...document.querySelectorAll(selector)].some(one => one.getBoundingClientRect().height);
     const drawn = () => { window.visibleAt = performance.now(); document.documentElement.dataset.visible = ""; };
-    requestAnimationFrame(found && found.getBoundingClientRect().height ? drawn : look);
+    requestAnimationFrame(isSeen ? drawn : look);
   };
   requestAnimationFrame(look);
 }"""
