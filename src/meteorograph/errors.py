@@ -97,7 +97,16 @@ class PayloadError(MeteorographError):
 
 
 class StoreError(MeteorographError):
-    """The database cannot be used, or refused a statement."""
+    """The database cannot be used, or refused a statement.
+
+    Args:
+        message: What is wrong.
+        is_disconnect: Whether a connection that was in use has ended; the database may accept another one at once.
+    """
+
+    def __init__(self, message: str, *, is_disconnect: bool = False) -> None:
+        super().__init__(message)
+        self.is_disconnect = is_disconnect
 
 
 class BackupError(MeteorographError):

@@ -126,12 +126,14 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
     began = TickStart.now()
     _adopt_older_files(settings)
     try:
-        init_db()
-        _sync_back(settings)
-        get_state().note_back()
-        has_collected = _tick(settings, stop, began)
-        if has_collected or _is_dispatched(settings):  # jobs may be collected here at any time
-            _take_snapshot(settings)
+        try:
+            _collect_with_database(settings, stop, began)
+        except StoreError as error:
+            if not error.is_disconnect:
+                raise
+            # The server may have ended the transaction of a suspended process: that is no outage.
+            log.info("the database is asked again", reason=str(error))
+            _collect_with_database(settings, stop, began)
     except StoreError as error:
         get_state().away_reason = str(error)
         if began.has_waited:  # slots that were due while it waited for the database
@@ -147,6 +149,15 @@ def collect_due(settings: Settings, stop: threading.Event) -> None:
     except Exception:
         TICK_MEMORY.note_vain(TickStart.now(), MissedReason.INTERNAL)
         raise
+
+
+def _collect_with_database(settings: Settings, stop: threading.Event, began: TickStart) -> None:
+    init_db()
+    _sync_back(settings)
+    get_state().note_back()
+    has_collected = _tick(settings, stop, began)
+    if has_collected or _is_dispatched(settings):  # jobs may be collected here at any time
+        _take_snapshot(settings)
 
 
 def _is_dispatched(settings: Settings) -> bool:

@@ -94,6 +94,11 @@ def is_unavailable(error: SQLAlchemyError) -> bool:
     return type(cause).__name__ in ("OperationalError", "DatabaseError")
 
 
+def is_disconnect(error: SQLAlchemyError) -> bool:
+    """Whether a connection that was in use has ended: not one that could not be made."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
 def error_text(error: BaseException) -> str:
     """The text of any error on one line; of an error of the database without the statement and the words of SQLAlchemy."""
     return f"the database refused a statement: {plain_reason(error)}" if isinstance(error, SQLAlchemyError) else str(error)

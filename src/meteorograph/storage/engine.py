@@ -22,7 +22,7 @@ from ..errors import ConfigurationError, ReadLimitError, StoreError
 from ..log_output import get_logger
 from . import queues
 from .connections import make_postgresql_engine, make_sqlite_engine, shown_url
-from .database_errors import is_unavailable, plain_reason
+from .database_errors import is_disconnect, is_unavailable, plain_reason
 from .fences import check_fences
 from .own_writes import OWN_WRITES, OwnWrite
 from .read_limit import bounded, is_interrupted
@@ -305,7 +305,8 @@ def get_db_session(*, read_only: bool = False) -> Iterator[Session]:
         if not is_unavailable(error):
             raise
         ENGINES.must_check_schema(engine)
-        raise StoreError(f"the database cannot be used: {plain_reason(error)}") from error
+        text = f"the database cannot be used: {plain_reason(error)}"
+        raise StoreError(text, is_disconnect=is_disconnect(error)) from error
     except BaseException as error:
         session.rollback()
         if read_only and is_interrupted(error):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import Connection, event, select, text
 
 from acceptance.holds import held
 from meteorograph import WeatherData, get_db_session, init_db
@@ -19,7 +19,7 @@ from meteorograph.scheduler import scheduled_ingest
 from meteorograph.simulator import Simulator
 from meteorograph.storage import connections, engine
 from meteorograph.storage.engine import ENGINES, get_engine
-from meteorograph.storage.models import Location, Missed
+from meteorograph.storage.models import Location, Missed, Run
 from support import NOON
 
 HOUR = timedelta(hours=1)
@@ -147,3 +147,31 @@ def test_collection_goes_on(kind: str, database: str, driven: DrivenClock, place
         rows = [(row.due_at, row.location_id) for row in session.execute(select(WeatherData.due_at, WeatherData.location_id))]
         assert session.scalars(select(Missed)).all() == []
     assert sorted(rows) == [(NOON + slot * HOUR, place) for slot in range(4) for place in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("statement", ["INSERT INTO runs", "UPDATE runs"])
+def test_a_transaction_that_the_server_ends_is_no_outage(
+    statement: str, database: str, driven: DrivenClock, places: Simulator
+) -> None:
+    """As the server does with that of a process which was suspended; it takes new connections."""
+    scheduled_ingest()
+    ended: list[int] = []
+
+    def end_once(connection: Connection, _cursor: object, sql: str, *_: object) -> None:
+        if sql.startswith(statement) and not ended:
+            raw = connection.connection.dbapi_connection
+            assert isinstance(raw, psycopg.Connection)
+            ended.append(raw.info.backend_pid)
+            with psycopg.connect(database, autocommit=True) as server:
+                server.execute("SELECT pg_terminate_backend(%s, 10000)", ended)
+
+    event.listen(get_engine(), "before_cursor_execute", end_once)
+    driven.advance(HOUR)
+    scheduled_ingest()
+    assert ended
+    assert not get_state().uses_fallback
+    with get_db_session(read_only=True) as session:
+        runs = session.execute(select(Run.state, Run.stored, Run.calls).order_by(Run.due_at)).all()
+    assert [tuple(run) for run in runs] == [("succeeded", 3, 3)] * 2
+    assert places.count() == 6
