@@ -5,6 +5,7 @@ Shared by the browser tests, the pictures of the docs and the benchmark of the p
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from meteorograph.quality.row_checks import MAX_CLOCK_LEAD
 from meteorograph.server.demo import CITIES
 from meteorograph.simulator.model import weather
 from meteorograph.storage.engine import ENGINES
-from meteorograph.storage.models import Heartbeat, Location, Missed, Quota, Run
+from meteorograph.storage.models import BackgroundTask, Heartbeat, Location, Missed, Quota, Run
 
 HOUR = timedelta(hours=1)
 
@@ -50,9 +51,29 @@ def fill(now: datetime, *, places: int = len(CITIES), days: int = 40) -> None:
         for back in range(days * 24, -1, -1):
             _slot(session, last - back * HOUR, back, ids)
         month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        session.add_all(_tasks(last))
         session.add(Heartbeat(holder="past", beat_at=now))
         session.add(Quota(provider="openweathermap", window="month", period_start=month, used=640_000))
         session.add(Quota(provider="weatherstack", window="month", period_start=month, used=91))
+
+
+def _tasks(at: datetime) -> list[BackgroundTask]:
+    """Background tasks of another host, which no process here takes."""
+    span = json.dumps({"start": (at - 30 * 24 * HOUR).isoformat(), "end": at.isoformat()})
+    file = json.dumps({"locations": [], "tags": ["coast"], "output": "/srv/export/rows_of_the_whole_year.parquet"})
+    lost = "given up: 3 attempts ended without a result, because their process or its database was lost"
+    filled = json.dumps({"missing_before": 130, "filled": 127, "missing": 3})
+    tasks = [
+        BackgroundTask(
+            kind="backfill", arguments=span, state="succeeded", ended_at=at - HOUR, done=127, total=130, counts=filled
+        ),
+        BackgroundTask(kind="reparse", arguments=span, state="failed", ended_at=at - HOUR, message=lost),
+        BackgroundTask(kind="reparse", arguments=span, state="running", holder="weather-1:4711", done=310, total=720),
+        BackgroundTask(kind="export", arguments=file, state="pending"),
+    ]
+    for task in tasks:
+        task.created_at, task.host = at - 2 * HOUR, "weather-1"
+    return tasks
 
 
 def keep_alive(now: datetime) -> None:

@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "page_leaflet_file": {"digest": "0", "kind": "js"},
     "page_plotly_script": {"digest": "0"},
     "places_search": {"name": "Athens"},
+    "tasks_cancel": {"id": 1},
 }
 #: What is called last, and its arguments.
 REMOVALS: dict[str, dict[str, Any]] = {"locations_remove": {"name": "added"}, "alerts_remove": {"name": "frost"}}
@@ -44,6 +45,7 @@ STATUSES = {
     "page_edit_location": (404,),
     "page_place": (400,),
     "page_leaflet_file": (404,),
+    "tasks_cancel": (404,),
     "page_plotly_script": (404,),
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ..config.settings import Settings
 from ..exporting import export as exporting
@@ -132,31 +132,5 @@ def write_file(settings: Settings, hold: Hold) -> TaskWait | None:
     return None
 
 
-class Kind(NamedTuple):
-    """A kind of task."""
-
-    work: Work
-    #: Whether it reads or writes files of the host on which it was added.
-    is_of_host: bool
-    #: What ``done`` and ``total`` count.
-    unit: str
-
-
-KINDS: Final[Mapping[str, Kind]] = {
-    "backfill": Kind(backfill, False, "slots"),
-    "reparse": Kind(read_again, True, "hours of the journal"),
-    "export": Kind(write_file, True, "locations"),
-}
-
-
-def arguments_text(arguments: Mapping[str, Any]) -> str:
-    """The arguments of a task as a text for people."""
-    return ", ".join(_argument_text(name, value) for name, value in arguments.items() if value not in (None, False, []))
-
-
-def _argument_text(name: str, value: Any) -> str:
-    if value is True:
-        return name
-    if name in ("start", "end"):
-        return f"{name} {datetime.fromisoformat(value):%Y-%m-%d %H:%M}"
-    return f"{name} {', '.join(value) if isinstance(value, list) else value}"
+#: Kind of task → what does it.
+WORKS: Final[Mapping[str, Work]] = {"backfill": backfill, "reparse": read_again, "export": write_file}

@@ -15,7 +15,7 @@ from ..storage.database_errors import error_text
 from ..storage.engine import get_db_session
 from . import tasks
 from .hold import Hold
-from .kinds import KINDS, TaskStoppedError
+from .kinds import WORKS, TaskStoppedError
 from .tasks import TaskClaim
 
 log = get_logger(__name__)
@@ -42,7 +42,7 @@ def _work_on(claim: TaskClaim, stop: threading.Event) -> None:
     wait, error, is_away = None, None, False
     with Hold(claim, stop) as hold:
         try:
-            wait = KINDS[claim.kind].work(get_settings(), hold)
+            wait = WORKS[claim.kind](get_settings(), hold)
         except TaskStoppedError:
             pass
         except StoreError as failure:

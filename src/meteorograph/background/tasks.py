@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, and_, delete, or_, select, update
+from sqlalchemy import CursorResult, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..model import clock
@@ -19,6 +19,9 @@ from ..storage.lease_clock import lease_offset
 from ..storage.leases import LEASE_LENGTH
 from ..storage.models import BackgroundTask
 from ..storage.process import process_name
+
+#: The states of tasks, for lists.
+TASK_STATES: Final = tuple(state.value for state in TaskState)
 
 #: A task is given up when so many attempts in a row ended with the loss of their process or its database.
 MAX_DEATHS: Final = 3
@@ -129,9 +132,24 @@ def cancel(session: Session, task_id: int) -> bool:
     )
 
 
-def list_tasks(session: Session, limit: int) -> Sequence[BackgroundTask]:
-    """The newest tasks, newest first."""
-    return session.scalars(select(BackgroundTask).order_by(BackgroundTask.id.desc()).limit(limit)).all()
+def list_tasks(
+    session: Session, limit: int, *, state: str | None = None, after: int | None = None
+) -> tuple[Sequence[BackgroundTask], int | None]:
+    """The newest tasks, newest first, from before the id ``after``; with the cursor of the next page."""
+    query = select(BackgroundTask)
+    if state is not None:
+        query = query.where(BackgroundTask.state == state)
+    if after is not None:
+        query = query.where(BackgroundTask.id < after)
+    found = session.scalars(query.order_by(BackgroundTask.id.desc()).limit(limit + 1)).all()
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def count_tasks(session: Session) -> dict[TaskState, int]:
+    """The number of tasks in each state; ended ones are those of the last 30 days."""
+    found = session.execute(select(BackgroundTask.state, func.count()).group_by(BackgroundTask.state))
+    counts = {TaskState(state): number for state, number in found}
+    return {state: counts.get(state, 0) for state in TaskState}
 
 
 def delete_old_tasks(session: Session) -> None:

@@ -37,11 +37,12 @@ def tasks() -> None:
 def list_command(limit: int, as_json: bool) -> None:
     """List the newest background tasks; ended ones are kept for 30 days."""
     from ..background.tasks import list_tasks
+    from ..web.task_objects import task_object
 
     with open_session(read_only=True) as session:
-        found = list_tasks(session, limit)
+        found, _ = list_tasks(session, limit)
     if as_json:
-        print_json([_object(task) for task in found])
+        print_json([task_object(task) for task in found])
     elif found:
         print_table(_COLUMNS, [_row(task) for task in found])
     else:
@@ -65,9 +66,9 @@ def cancel(task: int) -> None:
 def add_task(kind: str, arguments: Mapping[str, Any]) -> None:
     """Add a task, and say who does it."""
     from ..background import tasks as store
-    from ..background.kinds import KINDS
+    from ..background.descriptions import DESCRIPTIONS
 
-    host = store.this_host() if KINDS[kind].is_of_host else None
+    host = store.this_host() if DESCRIPTIONS[kind].is_of_host else None
     with open_session() as session:
         number = store.add_task(session, kind, arguments, host=host)
     where = f" on {host}" if host else ""
@@ -75,9 +76,9 @@ def add_task(kind: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _row(task: BackgroundTask) -> tuple[str, ...]:
-    from ..background.kinds import KINDS, arguments_text
+    from ..background.descriptions import DESCRIPTIONS, arguments_text
 
-    done = "" if task.total is None else f"{task.done:,} of {task.total:,} {KINDS[task.kind].unit}"
+    done = "" if task.total is None else f"{task.done:,} of {task.total:,} {DESCRIPTIONS[task.kind].unit}"
     counts = ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in json.loads(task.counts).items())
     wait = None if task.retry_at is None else f"again at {task.retry_at:%H:%M}"
     here = None if task.host is None or task.ended_at is not None else f"on {task.host}"
@@ -89,24 +90,3 @@ def _row(task: BackgroundTask) -> tuple[str, ...]:
         done,
         "; ".join(filter(None, (counts, task.message, wait, here))),
     )
-
-
-def _object(task: BackgroundTask) -> dict[str, Any]:
-    from ..background.kinds import KINDS
-
-    instants = {name: getattr(task, name) for name in ("created_at", "retry_at", "ended_at")}
-    return {
-        "id": task.id,
-        "kind": task.kind,
-        "arguments": json.loads(task.arguments),
-        "host": task.host,
-        "state": task.state,
-        "holder": task.holder,
-        "attempts": task.attempts,
-        "done": task.done,
-        "total": task.total,
-        "unit": KINDS[task.kind].unit,
-        "counts": json.loads(task.counts),
-        "message": task.message,
-        **{name: at and at.isoformat() for name, at in instants.items()},
-    }

@@ -42,6 +42,7 @@ from . import (
     problems,
     proxies,
     quota,
+    tasks,
 )
 from .content_policy import content_policy
 from .page import map_data
@@ -100,6 +101,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         page,
         places,
         quota,
+        tasks,
     ):
         app.register_blueprint(module.blueprint)
     app.extensions[access.LIMITS] = CallerLimits(settings.requests_per_minute)

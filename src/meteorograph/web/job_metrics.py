@@ -1,4 +1,4 @@
-"""Metrics of the jobs of the user's own."""
+"""Metrics of the jobs of the user's own, and of background tasks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy.orm import Session
 
+from ..background.tasks import count_tasks
 from ..jobs import queries
 from ..model import clock
 
@@ -25,3 +26,13 @@ def job_metrics(session: Session) -> Iterator[Metric]:
         if job.last_success_at is not None:
             success.add_metric([job.name], job.last_success_at.timestamp())
     yield from (runs, failing, success)
+
+
+def task_metrics(session: Session) -> Iterator[Metric]:
+    """The number of background tasks in each state; ended ones count for 30 days."""
+    tasks = GaugeMetricFamily(
+        "meteorograph_background_tasks", "Background tasks of the last 30 days by state.", labels=("state",)
+    )
+    for state, number in count_tasks(session).items():
+        tasks.add_metric([state], number)
+    yield tasks

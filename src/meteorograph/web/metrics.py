@@ -34,7 +34,7 @@ from ..version import __version__
 from .alert_metrics import alert_metrics
 from .health_report import HealthReport, read_report
 from .integration_state import integration_metrics
-from .job_metrics import job_metrics
+from .job_metrics import job_metrics, task_metrics
 from .queue_metrics import queue_metrics
 from .quota import account_views
 
@@ -94,6 +94,7 @@ class _State(Collector):
                 metrics += [*_locations(session, health), *_runs(health), *_slots(session, clock.now()), *_quota(session)]
                 metrics += _counters(session)
                 metrics += [*(_values(session, health) if _shows_locations(health) else ()), *job_metrics(session)]
+                metrics += task_metrics(session)
                 metrics += integration_metrics(session)
                 metrics += queue_metrics(session)
                 metrics += alert_metrics(session)

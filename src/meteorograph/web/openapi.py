@@ -61,7 +61,7 @@ def describe(app: Flask) -> dict[str, Any]:
             "operationId": rule.endpoint.replace(".", "_").rstrip("_"),
             "summary": (view.__doc__ or rule.endpoint).strip().partition("\n")[0],
             "tags": [rule.endpoint.partition(".")[0]],
-            **_operation(descriptions[method, path], sorted(rule.arguments)),
+            **_operation(descriptions[method, path], {name: _path_schema(rule.rule, name) for name in sorted(rule.arguments)}),
         }
     return {
         "openapi": "3.1.0",
@@ -72,10 +72,14 @@ def describe(app: Flask) -> dict[str, Any]:
     }
 
 
-def _operation(route: RouteDescription, path_parameters: list[str]) -> dict[str, Any]:
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in path_parameters
-    ]
+def _path_schema(rule: str, name: str) -> dict[str, Any]:
+    """The schema of a variable part of a path."""
+    number = re.search(rf"<int\(max=(\d+)\):{name}>", rule)
+    return {"type": "integer", "minimum": 0, "maximum": int(number[1])} if number else {"type": "string", "minLength": 1}
+
+
+def _operation(route: RouteDescription, path_parameters: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    parameters = [{"name": name, "in": "path", "required": True, "schema": schema} for name, schema in path_parameters.items()]
     parameters += [
         {"name": name, "in": "query", "schema": {key: value for key, value in schema.items() if key != "description"}}
         | ({"description": schema["description"]} if "description" in schema else {})

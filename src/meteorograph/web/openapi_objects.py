@@ -1,6 +1,8 @@
-"""Types of the objects in answers about runs, gaps, coverage, quotas, jobs and health, for the OpenAPI document."""
+"""Types of the objects in answers about runs, gaps, coverage, quotas, jobs, tasks and health, for the OpenAPI document."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -99,6 +101,26 @@ class JobObject(Struct):
     last_success_at: Instant | None
     slots: dict[str, int]
     last_run: JobRunObject | None
+
+
+class TaskObject(Struct):
+    """A background task. ``arguments`` has what its kind takes, and ``counts`` what came of it so far."""
+
+    id: int
+    kind: str
+    arguments: dict[str, Any]
+    host: str | None
+    state: str
+    holder: str | None
+    attempts: int
+    done: int
+    total: int | None
+    unit: str
+    counts: dict[str, int]
+    message: str | None
+    created_at: Instant
+    retry_at: Instant | None
+    ended_at: Instant | None
 
 
 class Freshness(Struct):

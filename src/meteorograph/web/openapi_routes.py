@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import UnsetType
 
 from ..alerts.queries import INCIDENT_STATES
+from ..background.tasks import TASK_STATES
 from ..i18n import CODES
 from ..jobs.queries import JOB_STATES
 from ..ledger.coverage import BY
@@ -22,7 +23,7 @@ from ..providers.registry import PROVIDERS
 from ..reading.columns import FIELDS
 from .openapi_alerts import ChannelObject, IncidentObject, NewRule, RuleObject, Silence, TestedChannel
 from .openapi_map import MapCellObject, MapPlaceObject
-from .openapi_objects import AccountObject, CoverageObject, GapObject, Health, JobObject, JobRunObject, RunObject
+from .openapi_objects import AccountObject, CoverageObject, GapObject, Health, JobObject, JobRunObject, RunObject, TaskObject
 from .openapi_types import (
     BadRow,
     Bucket,
@@ -215,6 +216,14 @@ ROUTES: Final[dict[tuple[str, str], RouteDescription]] = {
         answer("JobRuns", data=list[JobRunObject], next=str | None),
         {**MOMENTS, "job": _text("Name of a job"), "state": _word("State of a run", JOB_STATES), **PAGE},
         errors=(400,),
+    ),
+    ("GET", "/api/tasks"): RouteDescription(
+        answer("Tasks", data=list[TaskObject], next=str | None),
+        {"state": _word("State of a task", TASK_STATES), **PAGE},
+        errors=(400,),
+    ),
+    ("POST", "/api/tasks/{id}/cancel"): RouteDescription(
+        answer("CancelledTask", task=TaskObject), errors=(400, 401, 403, 404, 409)
     ),
     ("GET", "/api/gaps"): RouteDescription(
         answer("Gaps", data=list[GapObject], next=str | None),

@@ -130,27 +130,27 @@ def cursor(plain: str) -> str:
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
-def after() -> str | None:
-    """The position in the parameter ``cursor``; None if it is not selected."""
-    text = request.args.get("cursor")
+def after(name: str = "cursor") -> str | None:
+    """The position in the parameter ``cursor``, or one of another name; None if it is not selected."""
+    text = request.args.get(name)
     if text is None:
         return None
     try:
         plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (ValueError, binascii.Error):
-        raise BadInputError("cursor", text, _CURSOR) from None
+        raise BadInputError(name, text, _CURSOR) from None
     if not plain or "\0" in plain:  # the database takes no NUL
-        raise BadInputError("cursor", text, _CURSOR)
+        raise BadInputError(name, text, _CURSOR)
     return plain
 
 
-def after_id() -> int | None:
-    """The id in the parameter ``cursor``; None if it is not selected."""
-    plain = after()
+def after_id(name: str = "cursor") -> int | None:
+    """The id in the parameter ``cursor``, or one of another name; None if it is not selected."""
+    plain = after(name)
     if plain is None:
         return None
     if not (plain.isascii() and plain.isdigit() and len(plain) < 19):
-        raise BadInputError("cursor", request.args["cursor"], _CURSOR)
+        raise BadInputError(name, request.args[name], _CURSOR)
     return int(plain)
 
 

@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -17,7 +19,19 @@ from meteorograph.config.loading import load_settings
 from meteorograph.i18n import get_language, phrase_n
 from meteorograph.model.clock import DrivenClock
 from meteorograph.model.flags import Flag
-from meteorograph.storage.models import AccountState, AlertRule, Delivery, Incident, JobRun, Location, Missed, Quota, Run
+from meteorograph.model.states import TaskState
+from meteorograph.storage.models import (
+    AccountState,
+    AlertRule,
+    BackgroundTask,
+    Delivery,
+    Incident,
+    JobRun,
+    Location,
+    Missed,
+    Quota,
+    Run,
+)
 from pages import add, page
 from pseudo_language import OPEN, forget, pseudo_language, untranslated
 from support import KEY, NOON
@@ -121,6 +135,7 @@ def everything(client: FlaskClient) -> None:
             session.add(run)
         session.add(JobRun(job="sweep", due_at=NOON - HOUR, state="failed", slots=3, attempts=2, error="ValueError: x"))
         session.add(JobRun(job="sweep", due_at=NOON, state="skipped", slots=1, attempts=0))
+        session.add_all(_tasks())
         rule = AlertRule(name="frost at night", kind="frost", options={}, created_at=NOON, silenced_until=NOON + HOUR, version=0)
         session.add_all(
             [rule, AlertRule(name="north", kind="rain", options={"limit": 5}, created_at=NOON, failure="no", version=0)]
@@ -137,6 +152,33 @@ def everything(client: FlaskClient) -> None:
         known = {"key_fingerprint": key_fingerprint(KEY), "key_state": "active", "key_since": NOON, "failures": 3}
         closed = {"closed_until": NOON + HOUR, "reason": "openweathermap: HTTP 503"}
         session.add(AccountState(provider="openweathermap", **known, **closed))
+
+
+def _tasks() -> list[BackgroundTask]:
+    """Background tasks of all kinds and in all states."""
+    span = {"start": (NOON - 24 * HOUR).isoformat(), "end": NOON.isoformat()}
+    counts = {"filled": 1, "missing": 2, "payloads": 3, "rows": 4, "differences": 5, "files": 6, "unread": 7, "refused": 8}
+    of_kind: dict[str, dict[str, Any]] = {
+        "backfill": {"location": "Athens", "again": True, "end": NOON.isoformat()},
+        "reparse": span,
+        "export": {"locations": [], "tags": ["north"], "output": "/srv/north", "start": NOON.isoformat()},
+    }
+    return [
+        BackgroundTask(
+            kind=kind,
+            arguments=json.dumps(of_kind[kind]),
+            state=state,
+            holder="data/1" if state == "running" else None,
+            host="data/x",
+            done=3,
+            total=5,
+            counts=json.dumps(counts),
+            created_at=NOON,
+            retry_at=NOON + HOUR if state == "pending" else None,
+            message="HTTP 503" if state == "failed" else None,
+        )
+        for kind, state in product(of_kind, TaskState)
+    ]
 
 
 def _add_weather() -> None:

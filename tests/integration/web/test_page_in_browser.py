@@ -25,6 +25,7 @@ VIEWS = {
     "explore": "/location?name=Tokyo&range=7d&explore=1",
     "coverage": "/coverage",
     "runs": "/runs",
+    "jobs": "/jobs",
     "locations": "/locations",
     "settings": "/settings",
     "climate": "/climate?location=London",
@@ -470,6 +471,22 @@ def test_a_rule_is_added_silenced_and_removed(chrome: Browser, demo: str) -> Non
         row.get_by_role("button", name="Remove rain in Athens").click()
         expect(row).to_have_count(0)
         assert [text for text in wrong if "400 (BAD REQUEST)" not in text] == []
+
+
+def test_a_background_task_is_cancelled(chrome: Browser, url: str) -> None:
+    with opened(chrome, 360, 740) as (page, wrong):
+        page.goto(f"{url}/jobs?lang=es")
+        row = page.locator("#tasks tr", has_text="rows_of_the_whole_year")
+        expect(row).to_contain_text("en espera")
+        expect(page.locator("#tasks tr", has_text="given up: 3 attempts").locator("button")).to_have_count(0)
+        button = row.get_by_role("button", name="Cancelar la operación")
+        page.on("dialog", lambda dialog: dialog.accept())
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#cancelled")).to_contain_text("está cancelada")
+        expect(row).to_contain_text("cancelada")
+        expect(row.locator("button")).to_have_count(0)
+        assert wrong == []
 
 
 def test_what_is_wrong_with_a_place_or_a_file_is_told(chrome: Browser, demo: str, tmp_path: Path) -> None:

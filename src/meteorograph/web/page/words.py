@@ -80,7 +80,7 @@ FLAGS: Final = {
     Flag.DISAGREES: phrase_in("flag", "disagrees"),
 }
 
-#: States of places, runs, keys, incidents and messages, by what they are states of.
+#: States of places, runs, tasks, keys, incidents and messages, by what they are states of.
 STATES: Final[dict[str, dict[str, Phrase]]] = {
     "place": {
         "active": phrase_in("place", "active"),
@@ -96,6 +96,13 @@ STATES: Final[dict[str, dict[str, Phrase]]] = {
         "failed": phrase_in("run", "failed"),
         "missed": phrase_in("run", "missed"),
         "skipped": phrase_in("run", "skipped"),
+    },
+    "task": {
+        "pending": phrase_in("task", "waits"),
+        "running": phrase_in("task", "runs"),
+        "succeeded": phrase_in("task", "done"),
+        "failed": phrase_in("task", "failed"),
+        "cancelled": phrase_in("task", "cancelled"),
     },
     "key": {
         "missing": phrase_in("key", "missing"),
@@ -130,7 +137,7 @@ SETTINGS: Final = {
 
 
 def state_word(state: str, kind: str, *, language: Language) -> str:
-    """A state of a place, run, key, incident or message in words."""
+    """A state of a place, run, task, key, incident or message in words."""
     return language.say(STATES[kind].get(state, state.replace("_", " ")))
 
 
