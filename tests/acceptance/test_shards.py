@@ -109,6 +109,7 @@ def test_a_process_that_stood_still_changes_nothing_of_a_shard_that_was_taken(
     asleep.resume()
     until(lambda: "another process has claimed the run" in asleep.output(), "it notices")
     assert [asleep.end(), heir.end()] == [0, 0]
+    assert "never retrieved" not in asleep.output(), "its jobs were ended by others, in one line each"
     assert _fetched() == fetched, "it stored an answer"
     after = _check_end()
     assert (after.ended_at, after.stored, after.token) == (run.ended_at, run.stored, run.token)

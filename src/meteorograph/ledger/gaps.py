@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -105,7 +105,7 @@ def _end_of_page_before(session: Session, names: list[str], at: datetime) -> dat
     return max((time for time in times if time is not None), default=at) + timedelta(microseconds=1)
 
 
-def _with_start(session: Session, spans: dict[str, ScheduleSpan], gap: Gap, start: datetime) -> Gap:
+def _with_start(session: Session, spans: Mapping[str, ScheduleSpan], gap: Gap, start: datetime) -> Gap:
     """The gap with its slots between ``start`` and its first known slot, which were not read with the other gaps."""
     of_gap = and_(
         Missed.location_id == gap.location_id,
@@ -156,7 +156,12 @@ class _MissedSlot(NamedTuple):
 
 
 def _find_gaps(
-    session: Session, spans: dict[str, ScheduleSpan], start: datetime, end: datetime, location_id: int | None, reason: str | None
+    session: Session,
+    spans: Mapping[str, ScheduleSpan],
+    start: datetime,
+    end: datetime,
+    location_id: int | None,
+    reason: str | None,
 ) -> Iterator[Gap]:
     """Gaps by location, oldest first."""
     within = and_(Run.schedule.in_(spans), Run.due_at >= start, Run.due_at < end)

@@ -30,6 +30,10 @@ STILL_MISSED: Final = has_no_row(Missed.location_id, Missed.due_at)
 MISSED_OF_LOCATION: Final = cast(Location.id, Integer) == Missed.location_id
 
 
+#: Where a read-only session keeps the schedules with runs.
+_SPANS: Final = "schedules with runs"
+
+
 class Cursor(NamedTuple):
     """Position of an entry in an answer that is ordered by time, newest first, and then by id."""
 
@@ -44,8 +48,18 @@ class ScheduleSpan(NamedTuple):
     last: datetime
 
 
-def schedules_with_runs(session: Session) -> dict[str, ScheduleSpan]:
-    """The schedules that have runs, by name. Needs one index seek per schedule, whatever the number of runs."""
+def schedules_with_runs(session: Session) -> Mapping[str, ScheduleSpan]:
+    """The schedules that have runs, by name. Read once in a read-only session, whose answer has many parts that need it."""
+    if not session.get_bind().get_execution_options().get("read_only"):
+        return _read_spans(session)
+    if _SPANS not in session.info:
+        session.info[_SPANS] = _read_spans(session)
+    spans: Mapping[str, ScheduleSpan] = session.info[_SPANS]
+    return spans
+
+
+def _read_spans(session: Session) -> dict[str, ScheduleSpan]:
+    """Needs one index seek per schedule, whatever the number of runs."""
     other = aliased(Run)
     last = select(func.max(other.due_at)).where(other.schedule == Run.schedule).scalar_subquery()
     first = select(Run.schedule, Run.due_at, last).order_by(Run.schedule, Run.due_at).limit(1)

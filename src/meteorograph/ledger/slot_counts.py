@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -103,7 +103,7 @@ FILLED: Final = (Origin.BACKFILL, Origin.IMPORT)
 
 
 def count_slots(
-    scope: Scope, schedules: dict[str, ScheduleSpan], filled: Collection[Origin] = FILLED
+    scope: Scope, schedules: Mapping[str, ScheduleSpan], filled: Collection[Origin] = FILLED
 ) -> dict[tuple[int, int], SlotCounts]:
     """Counters by location id (0 for all locations together) and index of the period.
 
@@ -136,7 +136,7 @@ def count_slots(
     return counts
 
 
-def _stored(scope: Scope, schedules: dict[str, ScheduleSpan], followers: dict[str, int]) -> Iterator[_Count]:
+def _stored(scope: Scope, schedules: Mapping[str, ScheduleSpan], followers: dict[str, int]) -> Iterator[_Count]:
     """Rows at slots. The locations of the most common schedule are counted slot by slot, other locations one by one."""
     total = sum(followers.values())
     for schedule, count in followers.items():
@@ -145,7 +145,7 @@ def _stored(scope: Scope, schedules: dict[str, ScheduleSpan], followers: dict[st
         yield from (_by_slot if scope.is_all and 2 * count > total else _by_location)(scope, selection, slots)
 
 
-def _slots(schedule: str, schedules: dict[str, ScheduleSpan], start: datetime, end: datetime) -> Any:
+def _slots(schedule: str, schedules: Mapping[str, ScheduleSpan], start: datetime, end: datetime) -> Any:
     """Query of the instants at which a location of this schedule was due, or may have been due under an earlier schedule."""
     selection = Run.schedule == schedule
     if schedule not in schedules:
@@ -209,7 +209,7 @@ def _has_origin(origin: Origin) -> ColumnElement[bool]:
 
 
 def _filled(
-    scope: Scope, schedules: dict[str, ScheduleSpan], followed: Iterable[str], origin: Origin
+    scope: Scope, schedules: Mapping[str, ScheduleSpan], followed: Iterable[str], origin: Origin
 ) -> Iterator[tuple[int, int, int, int]]:
     """Location id, index of the period, number of rows of an origin at slots, and how many of those lie at no run's instant."""
     # With plain columns, SQLite uses larger indexes than the partial ones.
@@ -227,7 +227,7 @@ def _filled(
             yield *scope.split_key(key), count, elsewhere
 
 
-def _sealed(scope: Scope, schedules: dict[str, ScheduleSpan]) -> Iterator[tuple[int, int, str, int]]:
+def _sealed(scope: Scope, schedules: Mapping[str, ScheduleSpan]) -> Iterator[tuple[int, int, str, int]]:
     """Location id, index of the period, origin, and number of sealed rows that count as stored.
 
     Whole months have the same slots at most locations, so the slots of equal ranges are counted once.
@@ -287,7 +287,7 @@ def _missed(scope: Scope) -> Iterator[tuple[int, int, str, int, int]]:
         yield *scope.split_key(key), reason, count, closed
 
 
-def _pending(scope: Scope, schedules: dict[str, ScheduleSpan]) -> Iterator[_Count]:
+def _pending(scope: Scope, schedules: Mapping[str, ScheduleSpan]) -> Iterator[_Count]:
     """Slots of open runs, of which there are few."""
     within = and_(Run.schedule.in_(schedules), Run.due_at >= scope.start, Run.due_at < scope.end, Run.state.in_(OPEN_STATES))
     for schedule, due_at in scope.session.execute(select(Run.schedule, Run.due_at).where(within).distinct()).all():
