@@ -100,7 +100,7 @@ def _result(name: str, count: int) -> Phrase | None:
         case "payloads":
             return phrase_n("{count:,} answer read", "{count:,} answers read", count)
         case "rows":
-            return phrase_n("{count:,} row stored", "{count:,} rows stored", count)
+            return phrase_n("{count:,} row", "{count:,} rows", count)
         case "differences":
             return phrase_n("{count:,} difference", "{count:,} differences", count)
         case "files":
