@@ -132,6 +132,15 @@ class ArchiveError(MeteorographError):
         self.reason = reason
 
 
+class JournalStoreError(MeteorographError):
+    """The store of journal files on other hosts cannot be used."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(f"the journal store {store} cannot be used: {reason}")
+        #: The reason without the address.
+        self.reason = reason
+
+
 class CopyError(MeteorographError):
     """A copy of a database differs from its source."""
 

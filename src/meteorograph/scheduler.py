@@ -196,6 +196,7 @@ def _roll_up_days() -> None:
 
 def _tidy() -> None:
     upkeep.tidy(tick.TICK_MEMORY.explain, _process.stop)
+    upkeep.copy_journals(_process.stop)
 
 
 def start(settings: Settings) -> None:
@@ -275,6 +276,7 @@ def stop() -> None:
         if scheduler.is_alive():
             scheduler.shutdown(wait=True)
             _record_stop()
+            upkeep.copy_journals_at_stop()
             REPEATS.flush(everything=True)
         _process.stop.clear()
 

@@ -19,6 +19,8 @@ from .config.loading import get_settings
 from .errors import BackupError
 from .jobs import queries as job_queries
 from .journal import retention
+from .journal.copying import COPIER
+from .journal.store import open_store
 from .ledger import audit, claims
 from .ledger.past_slots import Explain, no_explanation
 from .log_output import get_logger
@@ -46,6 +48,9 @@ _SEAL_SECONDS: Final = 900.0
 #: How long to put past months in order at once [s].
 _ORDER_SECONDS: Final = 900.0
 
+#: How often to look for journal files without a copy [s].
+_COPY_SECONDS: Final = 300.0
+
 #: How often to tidy [s].
 _TIDY_SECONDS: Final = 3600
 
@@ -56,6 +61,8 @@ class _State:
 
     #: Monotonic time at which it tidied last.
     last_tidied: float | None = None
+    #: Monotonic time at which it copied journal files last.
+    last_copied: float | None = None
     #: How often it has looked at the files of sealed months.
     looks: int = 0
 
@@ -65,7 +72,8 @@ _state: Final = _State()
 
 def reset() -> None:
     """Forget everything, as in a child of a fork."""
-    _state.last_tidied, _state.looks = None, 0
+    _state.last_tidied, _state.last_copied, _state.looks = None, None, 0
+    COPIER.reset()
 
 
 def roll_up_days(stop: threading.Event) -> None:
@@ -110,6 +118,28 @@ def _delete_old_journals() -> None:
         retention.delete_old_files(settings.journal_dir, clock.now(), settings.journal_days)
     except Exception as error:
         log.warning("old journal files could not be deleted", reason=str(error))
+
+
+def copy_journals(stop: threading.Event) -> None:
+    """Copy complete journal files to the journal store every five minutes, if there is one; logs a failure, and never raises."""
+    settings, last = get_settings(), _state.last_copied
+    store = open_store(settings.journal_store)
+    if store is None or not settings.journal_days or settings.demo or not PROCESS_MEMORY.clock_check.is_trusted:
+        return
+    if last is not None and time.monotonic() - last < _COPY_SECONDS:
+        return
+    _state.last_copied = time.monotonic()
+    COPIER.copy_closed(store, settings.journal_dir, clock.now(), settings.journal_days, stop)
+
+
+def copy_journals_at_stop() -> None:
+    """Copy the newest journal files of this process, which has stopped; logs a failure, and never raises."""
+    try:
+        settings = get_settings()
+        if settings.journal_days and not settings.demo and (store := open_store(settings.journal_store)) is not None:
+            COPIER.copy_at_stop(store, settings.journal_dir, clock.now())
+    except Exception as error:
+        log.warning("the newest journal files could not be copied", reason=error_text(error))
 
 
 def _delete_old_job_runs() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..config.settings import Settings
+from ..errors import JournalStoreError
 from ..exporting import export as exporting
 from ..healing.backfill import run_backfill
 from ..healing.backfill_plan import BackfillRequest, count_missing_slots, require_history
@@ -25,6 +26,10 @@ _HOUR: Final = timedelta(hours=1)
 
 #: A backfill that lacks calls goes on after this time: its quota may be that of a day.
 _CALLS_WAIT: Final = timedelta(hours=1)
+
+
+#: A reading of the journal whose store is away goes on after this time.
+_STORE_WAIT: Final = timedelta(minutes=5)
 
 
 class TaskWait(NamedTuple):
@@ -104,7 +109,10 @@ def read_again(settings: Settings, hold: Hold) -> TaskWait | None:
             stored_at = time.monotonic()
 
     resume_at = None if position is None else datetime.fromisoformat(position)
-    result = reparse(settings, start, end, apply=True, resume_at=resume_at, progress=progress, stop=hold.stop)
+    try:
+        result = reparse(settings, start, end, apply=True, resume_at=resume_at, progress=progress, stop=hold.stop)
+    except JournalStoreError as error:  # the position stays where it is
+        return TaskWait(clock.now() + _STORE_WAIT, str(error))
     hold.advance(position, counts(result))
     if not hold.stop.is_set():
         hold.report((end - start) // _HOUR, (end - start) // _HOUR)

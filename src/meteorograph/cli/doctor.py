@@ -80,6 +80,7 @@ def _check_all(*, no_calls: bool) -> Iterator[Finding]:
     database = list(_database())
     yield from database
     yield from _folders(settings)
+    yield from _journal_store(settings)
     yield from _permissions(settings)
     if all(finding.state == State.OK for finding in database):
         yield from _quotas(settings)
@@ -147,6 +148,20 @@ def _folders(settings: Settings) -> Iterator[Finding]:
         free = shutil.disk_usage(there).free
         state = State.WARNING if free < _LITTLE_SPACE else State.OK
         yield Finding(name, state, f"{folder} can be written, {free / 1e9:.1f} GB are free")
+
+
+def _journal_store(settings: Settings) -> Iterator[Finding]:
+    from ..journal.store import open_store, require_store
+
+    store = open_store(settings.journal_store)
+    if store is None:
+        return
+    try:
+        require_store(settings.journal_store)
+        store.check()
+        yield Finding("journal store", State.OK, f"{store} can be read and written")
+    except MeteorographError as error:
+        yield Finding("journal store", State.PROBLEM, str(error))
 
 
 def _permissions(settings: Settings) -> Iterator[Finding]:

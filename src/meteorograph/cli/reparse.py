@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @json_option
 def reparse(start: str | None, end: str | None, dry_run: bool, in_background: bool, as_json: bool) -> None:
     """Parse journalled payloads again and store the differences; exit 1 if a payload cannot be read."""
+    from ..background.tasks import this_host
     from ..config.loading import get_settings
     from ..model import time_range
     from ..redaction import redact
@@ -32,10 +33,12 @@ def reparse(start: str | None, end: str | None, dry_run: bool, in_background: bo
     if in_background:
         if dry_run or as_json:
             raise click.UsageError("--background needs neither --dry-run nor --json: it only adds a task")
-        return add_task("reparse", {"start": since.isoformat(), "end": until.isoformat()})
+        has_store = get_settings().journal_store is not None
+        return add_task("reparse", {"start": since.isoformat(), "end": until.isoformat()}, anywhere=has_store)
+    settings = get_settings()
     init_db()
     printer = _JSONPrinter() if as_json else _LinePrinter()
-    done = reparsing.reparse(get_settings(), since, until, apply=not dry_run, report=printer)
+    done = reparsing.reparse(settings, since, until, apply=not dry_run, report=printer)
     if isinstance(printer, _JSONPrinter):
         printer.end(
             {"payloads": done.payloads, "rows": done.rows, "applied": not dry_run, "unread": done.unread, "refused": done.refused}
@@ -47,6 +50,11 @@ def reparse(start: str | None, end: str | None, dry_run: bool, in_background: bo
             click.echo(f"the database refused a row: {redact(reason)}")
         rows = f"{counted(done.rows - len(done.refused), 'row')} {'would change' if dry_run else 'changed'}"
         click.echo(f"{counted(done.payloads, 'payload')} read again, {rows}, {counted(done.differences, 'difference')}")
+    if not done.payloads and settings.journal_days and settings.journal_store is None and this_host() is not None:
+        text = (
+            f"answers that another host received are in its own {settings.journal_dir}, unless METEOROGRAPH_JOURNAL_STORE is set"
+        )
+        click.echo(text, err=True)
     if done.unread or done.refused:
         raise SystemExit(1)
 

@@ -63,12 +63,12 @@ def cancel(task: int) -> None:
     click.echo(f"task {task} is cancelled")
 
 
-def add_task(kind: str, arguments: Mapping[str, Any]) -> None:
-    """Add a task, and say who does it."""
+def add_task(kind: str, arguments: Mapping[str, Any], *, anywhere: bool = False) -> None:
+    """Add a task, and say who does it; one that is done ``anywhere`` needs no files of this host."""
     from ..background import tasks as store
     from ..background.descriptions import DESCRIPTIONS
 
-    host = store.this_host() if DESCRIPTIONS[kind].is_of_host else None
+    host = store.this_host() if DESCRIPTIONS[kind].is_of_host and not anywhere else None
     with open_session() as session:
         number = store.add_task(session, kind, arguments, host=host)
     where = f" on {host}" if host else ""

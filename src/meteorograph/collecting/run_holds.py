@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ..config.settings import Settings
-from ..journal.reader import read_slots
+from ..journal.reader import read_slots, read_stored_slot
+from ..journal.store import open_store
 from ..ledger import claims, closing, shards
 from ..ledger.conditions import Claim
 from ..ledger.shards import HeldShard, Wait
@@ -73,6 +74,10 @@ class RunHold:
             for entry in read_slots(self._settings.journal_dir, slot, slot + timedelta(microseconds=1)):
                 if entry.status == 200:
                     self.replayed[entry.url, tuple(entry.params.items())] = entry.payload()
+            if (store := open_store(self._settings.journal_store)) is not None:
+                for entry in read_stored_slot(store, self._settings.journal_dir, slot):
+                    if entry.status == 200:
+                        self.replayed.setdefault((entry.url, tuple(entry.params.items())), entry.payload())
 
     def note_lost(self) -> None:
         """Another process has taken the run over: this attempt must end."""

@@ -31,6 +31,7 @@ _is_schema: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}").fullmatch
 _is_topic: Final = re.compile(r"[^\x00-\x20+#/]+(/[^\x00-\x20+#/]+)*").fullmatch
 _is_mqtt_url: Final = re.compile(r"mqtts?://([^\s:@/?#]+(:[^\s@/?#]*)?@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?").fullmatch
 _is_http_url: Final = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[^\s?#@]*)?").fullmatch
+_is_store_url: Final = re.compile(r"file:///[^\s?#]+|(?!file:)[a-z][a-z0-9+-]*://(?!/)[^\s?#]+").fullmatch
 _is_tiles: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/[^\s\"'<>;,#\\]*").fullmatch
 _TILE_PARTS: Final = ("{z}", "{x}", "{y}")
 _is_user_agent: Final = re.compile(r"[ -~]{1,200}").fullmatch
@@ -156,6 +157,13 @@ def check_mqtt_url(value: SecretStr | None) -> SecretStr | None:
     """A URL of an MQTT broker."""
     if value is not None and not _is_mqtt_url(value.get_secret_value()):
         raise ValueError("mqtt://user:password@host:1883, or mqtts:// for TLS, with a percent-encoded user name and password")
+    return value
+
+
+def check_store_url(value: str | None) -> str | None:
+    """A URL of fsspec with an absolute path."""
+    if value is not None and not _is_store_url(value):
+        raise ValueError("a URL such as s3://bucket/prefix or file:///mnt/share/journal")
     return value
 
 

@@ -115,6 +115,8 @@ class Settings(BaseSettings):
     spread_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     journal_dir: Annotated[Path, AfterValidator(checks.check_path)] = Path("data/journal")
     journal_days: Annotated[int, Field(ge=0, le=36500)] = 30
+    #: Where copies of journal files are for other hosts: an fsspec URL; None for nowhere.
+    journal_store: Annotated[str | None, AfterValidator(checks.check_store_url)] = None
     #: Age at which rows are sealed into the archive [days]; 0 for never. Tag → the same for its locations; the longest counts.
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 0
     retention_days_by_tag: Annotated[

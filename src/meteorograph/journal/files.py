@@ -12,12 +12,13 @@ HOUR_FORMAT: Final = "%Y%m%dT%HZ"
 
 def journal_files(folder: Path) -> list[Path]:
     """The journal files in a folder, sorted by hour."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _is_journal_file(path)) if folder.is_dir() else []
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if is_journal_name(path.name)) if folder.is_dir() else []
 
 
-def _is_journal_file(path: Path) -> bool:
+def is_journal_name(name: str) -> bool:
+    """Whether a file of this name belongs to the journal."""
     try:
-        hour_of_file(path)
+        hour_of_file(Path(name))
     except ValueError:
         return False
     return True

@@ -21,6 +21,7 @@ from ..errors import FetchError, PayloadError
 from ..healing.requests import MATCH_WITHIN, match_slots
 from ..journal import reader
 from ..journal.entry import Entry
+from ..journal.store import open_store
 from ..ledger.late_rows import count_late_rows, delete_reasons, lock_runs
 from ..model.schedule import Interval, parse_schedule
 from ..model.states import Origin
@@ -95,6 +96,7 @@ def reparse(
         stop: Set to end early; what is stored stays.
 
     Raises:
+        JournalStoreError: The journal store cannot be used.
         StoreError: The database cannot be reached. Rows that are stored already stay.
     """
     run = _ReparseRun(settings, start, end, apply, only_missing, report, resume_at or start)
@@ -129,7 +131,8 @@ class _ReparseRun:
         longest = max((history.span for history in histories), default=timedelta(0))
         done = self._resume_at
         folder = self._settings.journal_dir
-        for entry in reader.read_slots(folder, self._start, self._end, earlier=longest, since=self._resume_at):
+        store = open_store(self._settings.journal_store)
+        for entry in reader.read_slots(folder, self._start, self._end, earlier=longest, since=self._resume_at, store=store):
             if stop.is_set():
                 return self._result
             hour = entry.fetched_at.replace(minute=0, second=0, microsecond=0) - self._max_slot_length

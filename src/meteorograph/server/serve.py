@@ -17,6 +17,7 @@ from ..errors import ConfigurationError, FallbackDatabaseError, MissingAPIKeyErr
 from ..failover.database_file import has_fallback
 from ..failover.file_modes import make_files_private
 from ..jobs.modules import import_job_modules
+from ..journal.store import require_store
 from ..logs import get_logger, setup_logging
 from ..model import clock
 from ..storage.connections import shown_url
@@ -118,6 +119,7 @@ def _begin(settings: Settings, workers: Workers) -> None:
             "METEOROGRAPH_WORKERS=0: must be at least 1 with METEOROGRAPH_ENGINE=local, whose processes collect"
         )
     require_pyarrow(settings)
+    require_store(settings.journal_store)
     bound_arenas()
     setup_logging(settings)
     handle_signals(workers.hang_up)

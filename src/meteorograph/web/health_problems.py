@@ -15,6 +15,7 @@ from ..config.settings import Settings
 from ..failover.database_file import damaged_files
 from ..failover.state import get_state
 from ..i18n import Phrase, joined, phrase_n
+from ..journal.store_state import STORE_STATE
 from ..journal.writer import open_journal
 from ..ledger.health import LedgerHealth
 from ..model.flags import Flag
@@ -189,6 +190,8 @@ def _file_problems(settings: Settings) -> Iterator[Problem]:
     """What is wrong with the journal and with the fallback database."""
     if settings.journal_days and (failure := open_journal(settings.journal_dir).failure) is not None:
         yield Problem(Phrase("the journal cannot be written: {reason}", reason=failure))
+    if settings.journal_store and (reason := STORE_STATE.failure) is not None and STORE_STATE.since is not None:
+        yield Problem(Phrase("the journal store cannot be used since {time}: {reason}", time=STORE_STATE.since, reason=reason))
     if files := damaged_files(settings):
         text = Phrase(
             "the fallback database was damaged and is set aside as {file}: delete this file, or keep it elsewhere", file=files[-1]

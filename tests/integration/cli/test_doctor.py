@@ -66,6 +66,7 @@ def test_each_fault_is_found_by_its_check(
     monkeypatch.setenv("METEOROGRAPH_BACKUP_DIR", str(tmp_path / "backups"))
     (tmp_path / "journal").write_text("a file where the folder should be")
     monkeypatch.setenv("METEOROGRAPH_JOURNAL_DIR", str(tmp_path / "journal"))
+    monkeypatch.setenv("METEOROGRAPH_JOURNAL_STORE", f"file://{tmp_path}/share")
     path = Path(make_url(database).database or "")
     path.chmod(0o644)
     code, wrong = examine()
@@ -77,6 +78,10 @@ def test_each_fault_is_found_by_its_check(
     assert wrong["keys"][0] == "problem"
     assert "401" in wrong["keys"][1]
     assert wrong["journal"] == ("problem", f"{tmp_path / 'journal'} is no folder")
+    assert wrong["journal store"] == (
+        "problem",
+        f"the journal store file://{tmp_path}/share cannot be used: No such file or directory",
+    )
     assert wrong["permissions"][0] == "warning"
     assert f"chmod o= {path}" in wrong["permissions"][1]
     assert wrong["backups"] == ("warning", "there is none yet")

@@ -27,6 +27,7 @@ from meteorograph.collecting.process_memory import PROCESS_MEMORY
 from meteorograph.config.loading import get_settings, load_settings, pin_settings
 from meteorograph.errors import AccountError, RetryableFetchError
 from meteorograph.failover.database_file import fallback_path
+from meteorograph.journal.store_state import STORE_STATE
 from meteorograph.ledger import heartbeat
 from meteorograph.model.clock import DrivenClock
 from meteorograph.service_state import SERVICE_STATE
@@ -356,6 +357,16 @@ def _no_journal(world: World) -> FlaskClient:
     return client
 
 
+def _store_away(world: World) -> FlaskClient:
+    client = world.collect()
+    missing = get_settings().journal_dir.absolute().with_name("share")
+    world.monkeypatch.setenv("METEOROGRAPH_JOURNAL_STORE", f"file://{missing}")
+    world.monkeypatch.setattr(STORE_STATE, "failure", None)  # restored afterwards
+    upkeep.reset()
+    upkeep.copy_journals(threading.Event())
+    return client
+
+
 def _damaged_fallback(world: World) -> FlaskClient:
     client = world.collect()
     ENGINES.reset()
@@ -509,6 +520,7 @@ SITUATIONS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "the quota of a day or a month is used up": (_used_up, BOTH),
     "the clock of the machine is wrong": (_wrong_clock, SQLITE),
     "the journal cannot be written": (_no_journal, SQLITE),
+    "the journal store is away": (_store_away, SQLITE),
     "the fallback database was damaged": (_damaged_fallback, SQLITE),
     "the audit has found a hole": (_hole, BOTH),
     "a file of a sealed month is missing or damaged": (_archive_lost, SQLITE),

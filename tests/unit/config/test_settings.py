@@ -69,6 +69,7 @@ GOOD = [
     ("METEOROGRAPH_BACKFILL_PROVIDERS", "open-meteo", "backfill_providers", ["open-meteo"]),
     ("METEOROGRAPH_JOURNAL_DIR", "kept/journal", "journal_dir", Path("kept/journal")),
     ("METEOROGRAPH_JOURNAL_DAYS", "0", "journal_days", 0),
+    ("METEOROGRAPH_JOURNAL_STORE", "s3://bucket/journal", "journal_store", "s3://bucket/journal"),
     ("METEOROGRAPH_RETENTION_DAYS", "400", "retention_days", 400),
     ("METEOROGRAPH_RETENTION_DAYS_BY_TAG", "a=b=30; c=0", "retention_days_by_tag", {"a=b": 30, "c": 0}),
     ("METEOROGRAPH_ARCHIVE_DIR", "kept/archive", "archive_dir", Path("kept/archive")),
@@ -132,6 +133,30 @@ _DURATION = "a whole number and a unit, such as 30s, 10m, 1h or 1d"
 
 #: Setting, text, the text as it is shown, what is allowed.
 WRONG = [
+    (
+        "METEOROGRAPH_JOURNAL_STORE",
+        "share/journal",
+        "share/journal",
+        "a URL such as s3://bucket/prefix or file:///mnt/share/journal",
+    ),
+    (
+        "METEOROGRAPH_JOURNAL_STORE",
+        "file://share",
+        "file://share",
+        "a URL such as s3://bucket/prefix or file:///mnt/share/journal",
+    ),
+    (
+        "METEOROGRAPH_JOURNAL_STORE",
+        "s3://k:very-secret@b?x",
+        "s3://k:[redacted]@b?x",
+        "a URL such as s3://bucket/prefix or file:///mnt/share/journal",
+    ),
+    (
+        "METEOROGRAPH_JOURNAL_STORE",
+        "simplecache::s3://b",
+        "simplecache::s3://b",
+        "a URL such as s3://bucket/prefix or file:///mnt/share/journal",
+    ),
     ("PORT", "web", "web", "a whole number from 0 to 65535"),
     ("PORT", "65536", "65536", "a whole number from 0 to 65535"),
     ("PORT", "-1", "-1", "a whole number from 0 to 65535"),
@@ -274,6 +299,7 @@ DEFAULTS: dict[str, object] = OF_REGISTRY | {
     "backfill_providers": [],
     "journal_dir": Path("data/journal"),
     "journal_days": 30,
+    "journal_store": None,
     "retention_days": 0,
     "retention_days_by_tag": {},
     "archive_dir": Path("data/archive"),
