@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, text
@@ -31,8 +32,10 @@ from .state import get_state
 #: Number of rows that are copied at once.
 COPY_ROWS: Final = 1000
 
-#: Tables that change with locations only, and tables that are copied each time.
-LOCATION_TABLES: Final[tuple[type[Base], ...]] = (Location, LocationStation)
+#: Most locations that are copied one by one.
+MAX_DIFFERING: Final = 10_000
+
+#: Tables that are copied each time.
 ACCOUNT_TABLES: Final[tuple[type[Base], ...]] = (Quota, AccountState, Heartbeat)
 
 #: Tables whose rows are deleted when their location was removed.
@@ -53,23 +56,67 @@ def take_snapshot(settings: Settings) -> None:
         signature = _location_signature(session)
         key = f"{fallback_path(settings).absolute()} {settings.database_url.get_secret_value()}"
         has_changed = state.snapshots.get(key) != signature or not fallback_path(settings).exists()
-        models = (*LOCATION_TABLES, *ACCOUNT_TABLES) if has_changed else ACCOUNT_TABLES
         with create_fallback(settings), engine.get_db_session() as fallback:
             if _has_unsynced_data(fallback):
                 return
             fallback.execute(text("PRAGMA defer_foreign_keys = ON"))  # locations with rows are deleted and inserted again
-            for model in reversed(models):
-                fallback.execute(delete(model))
-            for model in models:
-                table = table_of(model)
-                rows = session.execute(select(table), execution_options={"yield_per": COPY_ROWS})
-                for part in rows.mappings().partitions():
-                    fallback.execute(insert(table), [dict(row) for row in part])
-            for model in DERIVED_TABLES if has_changed else ():
-                fallback.execute(delete(model).where(table_of(model).c.location_id.not_in(select(Location.id))))
+            if has_changed:
+                _copy_locations(session, fallback)
+            for model in ACCOUNT_TABLES:
+                _copy_table(session, fallback, model)
             mark_all_synced(fallback)
         mark_reported()
     state.snapshots[key] = signature
+
+
+def _copy_table(session: Session, fallback: Session, model: type[Base]) -> None:
+    table = table_of(model)
+    fallback.execute(delete(model))
+    rows = session.execute(select(table), execution_options={"yield_per": COPY_ROWS})
+    for part in rows.mappings().partitions():
+        fallback.execute(insert(table), [dict(row) for row in part])
+
+
+def _copy_locations(session: Session, fallback: Session) -> None:
+    """Copy the locations that differ, or all of them if they are many; and delete what belongs to removed ones."""
+    differing = _differing_locations(session, fallback)
+    if differing is None:
+        _copy_table(session, fallback, Location)
+    else:
+        ids = sorted(differing)
+        for first in range(0, len(ids), COPY_ROWS):
+            fallback.execute(delete(Location).where(Location.id.in_(ids[first : first + COPY_ROWS])))
+        if rows := [row for row in differing.values() if row is not None]:
+            fallback.execute(insert(table_of(Location)), rows)
+    _copy_table(session, fallback, LocationStation)
+    for model in DERIVED_TABLES:
+        fallback.execute(delete(model).where(table_of(model).c.location_id.not_in(select(Location.id))))
+
+
+def _differing_locations(session: Session, fallback: Session) -> dict[int, dict[str, Any] | None] | None:
+    """The locations that the fallback database lacks or has otherwise, by id, and None for each that was removed.
+
+    Gives None if they are more than ``MAX_DIFFERING``: they are not held in memory then.
+    """
+    columns = table_of(Location).c
+    query = select(*columns).order_by(columns.id).execution_options(yield_per=COPY_ROWS)
+    differing: dict[int, dict[str, Any] | None] = {}
+    with closing(fallback.execute(query)) as copies, closing(session.execute(query)) as rows:
+        copy = next(copies, None)
+        for row in rows:
+            while copy is not None and copy.id < row.id:
+                differing[copy.id], copy = None, next(copies, None)
+            if copy is None or copy.id != row.id:
+                differing[row.id] = dict(row._mapping)
+            else:
+                if copy != row:
+                    differing[row.id] = dict(row._mapping)
+                copy = next(copies, None)
+            if len(differing) > MAX_DIFFERING:
+                return None
+        while copy is not None:
+            differing[copy.id], copy = None, next(copies, None)
+    return differing
 
 
 def follow_sites(settings: Settings) -> None:
