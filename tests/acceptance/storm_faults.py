@@ -85,18 +85,21 @@ def suspended(process: Suspendable) -> Iterator[None]:
     process.resume()
 
 
-def damage(kind: str, folder: Path, chance: random.Random) -> None:
-    """Damage the fallback database, or half of the journal's files: not the newest, which a run may need."""
+def damage(kind: str, folder: Path, chance: random.Random) -> int:
+    """Damage the fallback database, or half of the journal's files: not the newest, which a run may need. Gives how many."""
     if kind == "fallback":
-        for path in folder.glob("standin-????.db"):
+        paths = list(folder.glob("standin-????.db"))
+        for path in paths:
             with path.open("r+b") as file:
                 file.write(os.urandom(min(path.stat().st_size, 16_384)))
-        return
+        return len(paths)
     files = sorted(folder.glob("*.journal"), key=lambda path: path.stat().st_mtime)[:-4]
-    for path in chance.sample(files, len(files) // 2):
+    chosen = chance.sample(files, len(files) // 2)
+    for path in chosen:
         with path.open("r+b") as file:
             file.seek(chance.randrange(path.stat().st_size))
             file.write(os.urandom(4))
+    return len(chosen)
 
 
 class RealClock:

@@ -1,7 +1,7 @@
-"""Thirty driven days through a storm of faults: no slot of 200 locations is lost without a reason, and no value is untrue.
+"""Fifteen driven days through a storm of faults: no slot is lost without a reason, and no value is untrue.
 
-It tells what it came to. ``METEOROGRAPH_STORM_SEED`` picks another storm,
-``METEOROGRAPH_STORM_DATABASE=postgresql`` the other database.
+It tells what it came to. ``METEOROGRAPH_STORM_SEED`` picks another storm, ``METEOROGRAPH_STORM=long`` one of thirty days with 200
+locations, ``METEOROGRAPH_STORM_DATABASE=postgresql`` the other database.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.holds import away, held
-from acceptance.storm import CRON, HOUR, MINUTE, PLACES, START, Collector, Storm
+from acceptance.storm import CRON, HOUR, LONG, MINUTE, PLACES, SIZE, START, STEPS, Collector, Storm
 from acceptance.storm_books import Books, answered_live, books, untrue, used
 from acceptance.storm_faults import RealClock, damage, database_gone, database_read_only, journal_full, suspended
 from meteorograph import get_db_session, init_db
@@ -33,7 +33,13 @@ from meteorograph.storage.models import Location, Run
 from support import KEY
 
 SEED = int(os.environ.get("METEOROGRAPH_STORM_SEED", "4"))
-LIMITS = {("openweathermap", "minute"): 150, ("openweathermap", "month"): 31_500, ("open-meteo", "day"): 150}
+#: In the last days of October the calls of the month are used up.
+PER_MONTH = 31_500 if SIZE is LONG else 7_300
+LIMITS = {
+    ("openweathermap", "minute"): PLACES * 3 // 4,
+    ("openweathermap", "month"): PER_MONTH,
+    ("open-meteo", "day"): PLACES * 3 // 4,
+}
 
 
 @pytest.mark.parametrize("empty_database", [os.environ.get("METEOROGRAPH_STORM_DATABASE", "sqlite")], indirect=True)
@@ -63,6 +69,7 @@ def test_every_slot_is_accounted_for_after_a_storm(
         kept = books()
         with capsys.disabled():
             _tell(kept, weather)
+        _assert_befallen(kept, weather)
         _assert_accounted(kept, weather)
         _assert_no_key(tmp_path)
 
@@ -95,6 +102,8 @@ class Weather:
         self._chance = random.Random(storm.seed)
         self._clock = RealClock(library, folder)
         self._read_only = folder / "read-only"
+        #: How often each kind of fault did happen.
+        self.befallen = Counter[str]()
         #: Ticks after which the audit found every slot accounted for.
         self.audits = 0
         environment = {**self._clock.environment, "METEOROGRAPH_STORM_READ_ONLY": str(self._read_only)}
@@ -129,9 +138,11 @@ class Weather:
                 if self.storm.has(kind, at) and kind not in outages:
                     outages[kind] = ExitStack()
                     outages[kind].enter_context(begin())
+                    self.befallen[kind] += 1
                 elif not self.storm.has(kind, at) and kind in outages:
                     outages.pop(kind).close()
             if self.storm.has("off", at):
+                self.befallen["off"] += self.collector.is_running
                 self.collector.end()
             elif not self.storm.has("asleep", at):
                 self._tick(at, timedelta(microseconds=number))
@@ -140,24 +151,33 @@ class Weather:
         shown = self.storm.clock(at) + unlike_others
         self._now, self._calls_of_tick, self._at_call = at, itertools.count(1), {}
         self.shown[at], self.true[shown] = shown, at
+        self.befallen.update(wrong for wrong in ("behind", "ahead") if self.storm.has(wrong, at))
         if (seconds := self.storm.steps.get(at)) is not None:
             self._clock.step(seconds)
+            self.befallen[f"step of {seconds} s"] += 1
         if (kind := self.storm.damages.get(at)) is not None:
-            damage(kind, self._folder / "journal", self._chance)
+            self.befallen[f"damage of the {kind}"] += damage(kind, self._folder / "journal", self._chance)
         with ExitStack() as outage:
             if (call := self.storm.kills.get(at)) is not None:
-                self._at_call[call] = self.collector.kill
+                self._at_call[call] = self._noted("kill", self.collector.kill)
             if (call := self.storm.locks.get(at)) is not None and not self.storm.has("database", at):
-                self._at_call[call] = lambda: outage.enter_context(away(self._database))
+                self._at_call[call] = self._noted("lock", lambda: outage.enter_context(away(self._database)))
             if (call := self.storm.hangs.get(at)) is not None:
-                self._at_call[call] = lambda: outage.enter_context(held(self._database))
+                self._at_call[call] = self._noted("hang", lambda: outage.enter_context(held(self._database)))
             if (call := self.storm.sleeps.get(at)) is not None:
-                self._at_call[call] = self._suspend
+                self._at_call[call] = self._noted("sleep", self._suspend)
             if not self.collector.tick(shown):
                 self.killed.add(at)
                 return
         if self._must_audit(at):
             self._audit(shown)
+
+    def _noted(self, kind: str, act: Callable[[], object]) -> Callable[[], object]:
+        def noted() -> None:
+            self.befallen[kind] += 1
+            act()
+
+        return noted
 
     def _must_audit(self, at: datetime) -> bool:
         """After each fault, and every three hours, if the tick had its database."""
@@ -206,10 +226,24 @@ def _tell(kept: Books, weather: Weather) -> None:
         ("starts of the collector", weather.collector.starts),
         ("calls that the runs tell", kept.calls),
         ("audits without a finding", weather.audits),
+        *sorted(weather.befallen.items()),
+        *((f"answers: {kind}", many) for kind, many in sorted(weather.simulator.fault_counts().items())),
     ]
     print("\n" + "\n".join(f"{name:45}{value:>10,}" for name, value in lines))  # noqa: T201  # it is what the test is for
     for spell in sorted(weather.storm.spells, key=lambda one: one.start):
         print(f"{spell.kind:10} {spell.start:%m-%d %H:%M} {spell.end:%m-%d %H:%M}")  # noqa: T201
+
+
+def _assert_befallen(kept: Books, weather: Weather) -> None:
+    """Each kind of fault did happen, and the calls of the month were used up."""
+    kinds = [kind for kind in SIZE.hours if kind not in ("provider", "429")]
+    kinds += ["kill", "lock", "hang", "sleep", "damage of the fallback", "damage of the journal"]
+    kinds += [f"step of {seconds} s" for seconds in STEPS]
+    assert [kind for kind in kinds if not weather.befallen[kind]] == []
+    assert weather.killed
+    assert set(weather.simulator.fault_counts()) >= {"status", "truncated", "types", "html", "encoding"}
+    assert used(weather.simulator.calls(), "openweathermap", "month") > 0.95 * PER_MONTH
+    assert kept.of_origin("backfill")
 
 
 def _assert_accounted(kept: Books, weather: Weather) -> None:
@@ -245,5 +279,5 @@ def _assert_no_key(folder: Path) -> None:
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path
     entries = [repr(one) for path in (folder / "journal").glob("*.journal") for one in reader.read_file(path)]
-    assert len(entries) > 20_000
+    assert len(entries) > 0.64 * PER_MONTH
     assert not any(KEY in one for one in entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -146,6 +147,10 @@ class Simulator:
     def calls(self) -> tuple[Call, ...]:
         """All provider calls, in the order of arrival."""
         return self._routes.tally.calls()
+
+    def fault_counts(self) -> Counter[str]:
+        """Kind of a fault, except latency → how many calls had it."""
+        return self._routes.tally.fault_counts()
 
     def calls_without_fault(self) -> tuple[Call, ...]:
         """The calls without a fault except latency, in the order of arrival."""

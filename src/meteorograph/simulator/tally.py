@@ -73,6 +73,11 @@ class Tally:
         with self._lock:
             self._faulted[number] = kind
 
+    def fault_counts(self) -> Counter[str]:
+        """Kind of a fault → how many calls had it."""
+        with self._lock:
+            return Counter(self._faulted.values())
+
     def calls_without_fault(self) -> tuple[Call, ...]:
         """The calls without a fault, in the order of arrival."""
         with self._lock:

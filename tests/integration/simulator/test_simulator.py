@@ -162,7 +162,9 @@ def test_calls_without_a_fault_are_told_from_the_others(sim: Simulator) -> None:
     call(sim, WEATHERSTACK)
     assert [one.provider for one in sim.calls_without_fault()] == ["openweathermap", "weatherstack"]
     assert sim.calls_without_fault() == sim.calls()[2:]
+    assert sim.fault_counts() == {"empty": 2}
     sim.reset()
+    assert not sim.fault_counts()
     assert sim.calls_without_fault() == ()
 
 
