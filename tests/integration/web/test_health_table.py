@@ -114,7 +114,7 @@ def _has_beaten() -> bool:
 
 @pytest.fixture
 def world(database: str, driven: DrivenClock, collecting: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 30.0)
     monkeypatch.setattr("meteorograph.failover.call.AWAY_SECONDS", 0.0)
     monkeypatch.delenv("WEATHERSTACK_API_KEY")
     ENGINES.reset()
@@ -265,7 +265,6 @@ def _full(world: World) -> FlaskClient:
 
 def _sqlite_locked(world: World) -> FlaskClient:
     client = world.collect()
-    world.monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 30.0)
     world.monkeypatch.setattr("meteorograph.service_state.HEARTBEAT_PATIENCE_SECONDS", 0.3)
     ENGINES.reset()
     other = world.tidy.enter_context(closing(sqlite3.connect(world.path, isolation_level=None)))
