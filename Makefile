@@ -20,6 +20,7 @@ run: $(RUN_STAMP)  ## the service on http://127.0.0.1:8000: for real with OWM_AP
 	$(BIN)/meteorograph serve --demo-without-key
 
 test: $(DEV_STAMP) $(CLIENTS_STAMP) lint types  ## everything that CI runs
+	$(BIN)/python -m compileall -q src  # tests start many processes, which may not be allowed to write these files
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 test-fast: $(DEV_STAMP)  ## the unit tests only: seconds
