@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser import barriers, cut_texts, opened, settle
+from meteorograph.i18n import get_language
+from meteorograph.web.page.icons import WORDS
 
 VIEWS = {
     "overview": "/",
@@ -35,6 +37,10 @@ _TOO_WIDE = """[...document.querySelectorAll("body *")]
     .map(one => one.outerHTML.slice(0, 200)).slice(0, 3)"""
 
 
+#: Gives all places the same weather.
+_SAY = "text => document.querySelectorAll('.values .sky span').forEach(one => { one.textContent = text; })"
+
+
 @pytest.fixture(scope="module", params=["de", "fr", "es", "el"])
 def phone(request: pytest.FixtureRequest, chrome: Browser, url: str) -> Iterator[tuple[Page, list[str], str]]:
     """A narrow page in one language, which its cookie keeps, and what goes wrong on it."""
@@ -58,13 +64,17 @@ def test_a_page_fits_on_a_small_phone_in_each_language(phone: tuple[Page, list[s
     assert wrong == []
 
 
-@pytest.mark.parametrize("code", ["de", "el"])
+@pytest.mark.parametrize("code", ["de", "fr", "es", "el"])
 def test_the_list_has_whole_words_at_each_width(chrome: Browser, url: str, code: str) -> None:
+    """Whatever the weather is."""
+    words = [get_language(code).say(phrase) for phrase in WORDS.values()]
     with opened(chrome) as (page, wrong):
         page.goto(f"{url}/?lang={code}")
         for width in (320, 352, 360, 375, 390, 430, 480, 600, 768):
             page.set_viewport_size({"width": width, "height": 740})
-            assert cut_texts(page) == [], width
+            for text in words:
+                page.evaluate(_SAY, text)
+                assert cut_texts(page) == [], width
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
         assert wrong == []
 
