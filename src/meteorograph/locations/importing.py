@@ -20,6 +20,9 @@ from .file_rows import MAX_BAD_ROWS, BadRow, FileRow, bad_row
 #: Number of rows of one statement.
 _STATEMENT_ROWS: Final = 5_000
 
+#: Lets the transaction wait for its next statement while the rows of a large file are read and compared.
+_ALLOW_PLANNING: Final = text("SELECT set_config('idle_in_transaction_session_timeout', '30min', true)")
+
 #: Clears what a provider answered for other coordinates.
 _UNRESOLVED: Final = dict.fromkeys(("resolved_name", "resolved_latitude", "resolved_longitude", "resolved_distance_km"))
 
@@ -74,6 +77,7 @@ def plan_import(session: Session, rows: Iterable[FileRow | BadRow], *, update_ex
     coordinates becomes active.
     """
     if session.get_bind().dialect.name == "postgresql":
+        session.execute(_ALLOW_PLANNING)
         # Keeps other processes from adding a location of the same name meanwhile. Collection can still store rows.
         session.execute(text("LOCK TABLE locations IN SHARE ROW EXCLUSIVE MODE"))
     columns = (Location.id, *(getattr(Location, name) for name in (*FIELDS, "state")))

@@ -6,11 +6,12 @@ import io
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -302,6 +303,20 @@ def test_100_000_locations_are_imported_in_one_transaction_and_again_as_a_no_op(
     assert len(made.warnings) < 1000
     assert _count(Location) == 100_000
     assert _told(_import(text)) == (0, 0, 100_000, [])
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_an_import_may_plan_for_longer_than_transactions_may_be_idle(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METEOROGRAPH_DB_IDLE_TRANSACTION_TIMEOUT_SECONDS", "1")
+
+    def slow_rows() -> Iterator[Any]:
+        yield from read_locations(io.BytesIO(f"{HEADER}A,1,2\n".encode()), "csv")
+        with psycopg.connect(database) as other:
+            other.execute("SELECT pg_sleep(2)")
+
+    with get_db_session() as session:
+        list(execute_plan(session, plan_import(session, slow_rows(), update_existing=False), NOON))
+    assert _count(Location) == 1
 
 
 def test_names_that_come_in_meanwhile_are_not_taken_twice(database: str) -> None:
