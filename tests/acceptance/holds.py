@@ -53,15 +53,19 @@ def suspend(process: Process, database: str) -> None:
     On PostgreSQL the server ends such a transaction.
     """
     url = make_url(database)
-    while True:
+    process.suspend()
+    while url.get_backend_name() == "sqlite" and not _is_free(url.database or "", 0.5):
+        process.resume()
+        _is_free(url.database or "", 60)  # it goes on until it has ended its transaction: another process may have it, too
         process.suspend()
-        if url.get_backend_name() != "sqlite":
-            return
-        with closing(sqlite3.connect(url.database or "", isolation_level=None, timeout=0.5)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:  # another process may have it, too
-                process.resume()
-            else:
-                connection.execute("ROLLBACK")
-                return
+
+
+def _is_free(file: str, seconds: float) -> bool:
+    """Whether a SQLite database can be locked within some seconds."""
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=seconds)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from acceptance.books import add_locations, add_places, books, unaccounted
+from acceptance.holds import suspend
 from acceptance.processes import Process, Starter, until
 from meteorograph import get_db_session
 from meteorograph.model import clock
@@ -72,22 +73,23 @@ def test_a_starved_process_makes_no_call_twice(
     assert unaccounted(kept.without_last_if_given_back(), 150, timedelta(seconds=3)) == []
 
 
-@pytest.mark.usefixtures("empty_database", "one_slot")
+@pytest.mark.usefixtures("one_slot")
 def test_a_process_that_stood_still_leaves_its_run_to_the_one_that_took_it(
-    start: Starter, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
+    empty_database: str, start: Starter, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_places(60)
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "2")
     collecting.set_faults("kind=latency ms=700")  # the run takes longer than a third of its lease
     first = start.serve()
     until(lambda: collecting.count() >= 6, "some calls")
-    os.kill(first.pid, signal.SIGSTOP)
+    suspend(first, empty_database)
     with get_db_session() as session:  # however long a lease lasts
         session.query(Run).one().lease_expires_at = clock.now() - timedelta(seconds=1)
     second = start.serve()
     until(lambda: _holder_is(second), "the run was taken over")
-    os.kill(first.pid, signal.SIGCONT)
-    until(lambda: "another process has claimed the run" in first.output(), "the first process notices")
+    first.resume()
+    signs = ("another process has claimed the run", "run interrupted")  # where the server has ended its transaction
+    until(lambda: any(sign in first.output() for sign in signs), "the first process notices")
     until(lambda: books().ended(), "the end of the run")
     assert [first.end(), second.end()] == [0, 0]
     (run,) = books().runs
@@ -100,9 +102,9 @@ def _holder_is(process: Process) -> bool:
 
 
 @pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
-@pytest.mark.usefixtures("empty_database", "one_slot")
+@pytest.mark.usefixtures("one_slot")
 def test_a_process_whose_lease_has_run_out_goes_on_alone(
-    start: Starter, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
+    empty_database: str, start: Starter, collecting: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_places(60)
     monkeypatch.setenv("METEOROGRAPH_CONCURRENCY", "2")
@@ -110,11 +112,11 @@ def test_a_process_whose_lease_has_run_out_goes_on_alone(
     service = start.serve()
     until(lambda: collecting.count() >= 6, "some calls")
     for _ in range(5):
-        os.kill(service.pid, signal.SIGSTOP)
+        suspend(service, empty_database)
         before = collecting.count()
         with get_db_session() as session:
             session.query(Run).one().lease_expires_at = clock.now() - timedelta(hours=1)
-        os.kill(service.pid, signal.SIGCONT)
+        service.resume()
         until(lambda before=before: collecting.count() >= before + 5, "further calls")  # type: ignore[misc]  # no type in a lambda
     until(lambda: books().ended(), "the end of the run")
     assert service.end() == 0

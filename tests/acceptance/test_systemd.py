@@ -68,16 +68,18 @@ def test_the_unit_is_one_that_systemd_understands(empty_database: str, tmp_path:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    ended = subprocess.run([METEOROGRAPH, "systemd", "install", "--user"], capture_output=True, text=True, timeout=60, check=True)
+    ended = subprocess.run(
+        [METEOROGRAPH, "systemd", "install", "--user"], capture_output=True, text=True, timeout=300, check=True
+    )
     unit = tmp_path / "config/systemd/user/meteorograph.service"
     assert ended.stdout.startswith(f"wrote {unit}\n")
     assert f'ExecStart="{METEOROGRAPH}" serve\n' in unit.read_text()
     of_machine = tmp_path / "meteorograph.service"
     show = [METEOROGRAPH, "systemd", "show", "--run-as", "root"]
-    of_machine.write_text(subprocess.run(show, capture_output=True, text=True, timeout=60, check=True).stdout)
+    of_machine.write_text(subprocess.run(show, capture_output=True, text=True, timeout=300, check=True).stdout)
     assert f'"{tmp_path}/data"' in of_machine.read_text()
     analyze = shutil.which("systemd-analyze")
     if analyze is not None:
         for options in (("--user", "verify", str(unit)), ("verify", str(of_machine))):
-            verdict = subprocess.run([analyze, *options], capture_output=True, text=True, timeout=60, check=False)
+            verdict = subprocess.run([analyze, *options], capture_output=True, text=True, timeout=300, check=False)
             assert (verdict.returncode, verdict.stderr) == (0, "")

@@ -13,7 +13,7 @@ from typing import Any
 sys.path.insert(0, sys.argv[1])
 weather = importlib.import_module("weather")
 api, models, types = (importlib.import_module(f"weather.{name}") for name in ("api", "models", "types"))
-client = weather.Client(base_url=sys.argv[2], timeout=60, raise_on_unexpected_status=True)
+client = weather.Client(base_url=sys.argv[2], timeout=300, raise_on_unexpected_status=True)
 
 FILE = b"name,latitude,longitude\nimported,1,2\n"
 NEW = models.NewLocation(name="added", latitude=1.0, longitude=2.0)

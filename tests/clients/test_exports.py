@@ -94,7 +94,7 @@ def test_it_needs_a_file_and_its_package(file: Path) -> None:
     done = CliRunner().invoke(cli, ["export", "--format", "netcdf"])
     assert (done.exit_code, "--format netcdf needs a file" in done.output) == (2, True)
     script = "import sys; sys.modules['h5netcdf'] = None; import meteorograph.exporting.netcdf"
-    without = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    without = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert "pip install 'meteorograph[netcdf]'" in without.stderr
 
 
@@ -114,7 +114,7 @@ def test_csvw_finds_the_sidecar_valid_and_reads_types(tmp_path: Path, options: t
     assert CliRunner().invoke(cli, ["export", *options, "-o", str(path)]).exit_code == 0
     assert path.read_bytes().startswith(codecs.BOM_UTF8) is bool(options)
     checked = subprocess.run(
-        [client_program("csvwvalidate"), "-v", f"{path}-metadata.json"], capture_output=True, text=True, timeout=60
+        [client_program("csvwvalidate"), "-v", f"{path}-metadata.json"], capture_output=True, text=True, timeout=300
     )
     assert (checked.returncode, checked.stdout.strip()) == (0, "OK"), checked.stdout
     command = [client_program("python"), "-W", "error::UserWarning", "-c", READ_WITH_CSVW, f"{path}-metadata.json"]

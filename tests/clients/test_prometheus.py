@@ -35,7 +35,7 @@ def _promtool(*arguments: str, given: str | None = None, folder: Path | None = N
         capture_output=True,
         text=True,
         cwd=folder,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -45,7 +45,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", str(folder / "weather.key"), "-out", str(folder / "weather.pem")]
-    subprocess.run([*command, *names, *files], check=True, capture_output=True, timeout=60)
+    subprocess.run([*command, *names, *files], check=True, capture_output=True, timeout=300)
     return folder
 
 

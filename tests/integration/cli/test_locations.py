@@ -208,7 +208,7 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
         stderr=theirs,
         stdout=subprocess.PIPE,
         env=environment,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     os.close(theirs)

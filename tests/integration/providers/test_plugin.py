@@ -71,7 +71,7 @@ def run(outside: Path, *command: str, **settings: str) -> subprocess.CompletedPr
     """The command in a process that has the package."""
     ours = Path(registry.__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{outside}", **settings}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def settings(address: str, **more: str) -> dict[str, str]:
