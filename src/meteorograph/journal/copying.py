@@ -50,7 +50,7 @@ class JournalCopier:
     def copy_closed(self, store: JournalStore, folder: Path, now: datetime, days: int, stop: threading.Event) -> None:
         """Copy the files that are complete, and delete copies that are older than ``days`` days; never raises, but logs."""
         paths = journal_files(folder)
-        self._copied = {path: size for path, size in self._copied.items() if path in set(paths)}
+        self._copied = {path: self._copied[path] for path in paths if path in self._copied}
         closed = [path for path in paths if now - hour_of_file(path) > CLOSED_AFTER]
         try:
             with _sole_copier(folder) as is_ours:
